@@ -1,0 +1,282 @@
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::{Checker, Weight};
+
+/// One `virtual_server`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VirtualServer {
+    /// What the kernel knows it by.
+    pub service: Service,
+    /// `lb_algo`.
+    pub scheduler: Scheduler,
+    /// `flag-1..3`, `sh-port`, `sh-fallback`, `mh-port`, `mh-fallback`.
+    pub flags: SchedulerFlags,
+    /// `ops`: one packet scheduling, UDP only.
+    pub one_packet: bool,
+    /// `persistence_timeout`, `persistence_granularity`.
+    pub persistence: Option<Persistence>,
+    /// `persistence_engine`.
+    pub persistence_engine: Option<String>,
+    /// `quorum`: sum of weights that makes the service up; at least 1.
+    pub quorum: u32,
+    /// `hysteresis`: how far the sum may fall below the quorum, and must rise above it.
+    pub hysteresis: u32,
+    /// `sorry_server`.
+    pub sorry_server: Option<SorryServer>,
+    /// `real_server` blocks, no address and port twice.
+    pub real_servers: Vec<RealServer>,
+}
+
+/// Key of a service in the kernel's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Service {
+    /// `virtual_server fwmark N`.
+    Fwmark {
+        /// The firewall mark.
+        mark: u32,
+        /// IPv6 when true (`ip_family inet6`, or IPv6 real servers).
+        ipv6: bool,
+    },
+    /// `virtual_server ADDRESS PORT`.
+    Address {
+        /// Transport protocol.
+        protocol: Protocol,
+        /// Address and port; port 0 means every port.
+        address: SocketAddr,
+    },
+}
+
+/// Transport protocol of a service; the numbers are IANA's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protocol {
+    /// 6.
+    Tcp = 6,
+    /// 17.
+    Udp = 17,
+    /// 132.
+    Sctp = 132,
+}
+
+/// `lb_algo`: the kernel's schedulers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scheduler {
+    /// Destination hashing.
+    Dh,
+    /// Weighted failover.
+    Fo,
+    /// Locality-based least connection.
+    Lblc,
+    /// The same with replication.
+    Lblcr,
+    /// Least connection.
+    Lc,
+    /// Maglev hashing.
+    Mh,
+    /// Never queue.
+    Nq,
+    /// Weighted overflow.
+    Ovf,
+    /// Round robin.
+    Rr,
+    /// Shortest expected delay.
+    Sed,
+    /// Source hashing.
+    Sh,
+    /// Power of two choices.
+    Twos,
+    /// Weighted least connection.
+    Wlc,
+    /// Weighted round robin.
+    Wrr,
+}
+
+impl Scheduler {
+    /// Every scheduler, by name.
+    pub const ALL: [Self; 14] = [
+        Self::Dh,
+        Self::Fo,
+        Self::Lblc,
+        Self::Lblcr,
+        Self::Lc,
+        Self::Mh,
+        Self::Nq,
+        Self::Ovf,
+        Self::Rr,
+        Self::Sed,
+        Self::Sh,
+        Self::Twos,
+        Self::Wlc,
+        Self::Wrr,
+    ];
+
+    /// The kernel's name of it, which is the configuration's.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dh => "dh",
+            Self::Fo => "fo",
+            Self::Lblc => "lblc",
+            Self::Lblcr => "lblcr",
+            Self::Lc => "lc",
+            Self::Mh => "mh",
+            Self::Nq => "nq",
+            Self::Ovf => "ovf",
+            Self::Rr => "rr",
+            Self::Sed => "sed",
+            Self::Sh => "sh",
+            Self::Twos => "twos",
+            Self::Wlc => "wlc",
+            Self::Wrr => "wrr",
+        }
+    }
+}
+
+/// The three flags that a scheduler may read; `sh` and `mh` call them fallback (1) and port (2).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SchedulerFlags {
+    /// `flag-1`, `sh-fallback`, `mh-fallback`.
+    pub one: bool,
+    /// `flag-2`, `sh-port`, `mh-port`.
+    pub two: bool,
+    /// `flag-3`.
+    pub three: bool,
+}
+
+/// Clients stay with their real server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Persistence {
+    /// `persistence_timeout`, 1..=2678400 s.
+    pub timeout: u32,
+    /// `persistence_granularity` as a prefix length: 0..=32 for IPv4, 1..=128 for IPv6.
+    pub prefix: u8,
+}
+
+/// `lb_kind`: how a packet reaches the real server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Forwarding {
+    /// `DR`: the frame is readdressed; same network.
+    DirectRoute,
+    /// `TUN type gre`.
+    Gre {
+        /// `nocsum` or `csum`.
+        checksum: TunnelChecksum,
+    },
+    /// `TUN type gue`.
+    Gue {
+        /// UDP port of the tunnel.
+        port: u16,
+        /// `nocsum`, `csum` or `remcsum`.
+        checksum: TunnelChecksum,
+    },
+    /// `TUN`: IP in IP.
+    Ipip,
+    /// `NAT`: addresses are rewritten both ways.
+    Masquerade,
+}
+
+/// Checksum of a tunnel's outer header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TunnelChecksum {
+    /// `nocsum`.
+    None,
+    /// `csum`.
+    Full,
+    /// `remcsum`, gue only.
+    Remote,
+}
+
+/// One `real_server`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RealServer {
+    /// Address and port; the port equals the service's unless the method is NAT, and is 0 with a
+    /// fwmark service that is not NAT.
+    pub address: SocketAddr,
+    /// `weight`.
+    pub weight: Weight,
+    /// `lvs_method`, else `lb_kind` of the virtual server.
+    pub forwarding: Forwarding,
+    /// `uthreshold`: no new connections above it; 0: no limit.
+    pub upper_threshold: u32,
+    /// `lthreshold`: new connections again below it.
+    pub lower_threshold: u32,
+    /// `inhibit_on_failure`: a failed server stays in the table with weight 0.
+    pub inhibit_on_failure: bool,
+    /// Checks; all of them must pass. None: the server is always up.
+    pub checkers: Vec<Checker>,
+}
+
+/// `sorry_server`: takes over while the quorum is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SorryServer {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// `sorry_server_lvs_method`, else `lb_kind`.
+    pub forwarding: Forwarding,
+    /// `sorry_server_inhibit`: stays in the table with weight 0 while it is not needed.
+    pub inhibit: bool,
+}
+
+impl Service {
+    /// True for IPv6.
+    pub fn is_ipv6(&self) -> bool {
+        match self {
+            Self::Fwmark { ipv6, .. } => *ipv6,
+            Self::Address { address, .. } => address.is_ipv6(),
+        }
+    }
+
+    /// Port that clients use; 0 for every port and for firewall marks.
+    pub fn port(&self) -> u16 {
+        match self {
+            Self::Fwmark { .. } => 0,
+            Self::Address { address, .. } => address.port(),
+        }
+    }
+
+    /// The virtual address, when it has one.
+    pub fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Fwmark { .. } => None,
+            Self::Address { address, .. } => Some(address.ip()),
+        }
+    }
+}
+
+impl std::fmt::Display for Service {
+    /// keepalived's form in logs: `[ADDRESS]:tcp:PORT`, `FWM N`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Fwmark { mark, .. } => write!(f, "FWM {mark}"),
+            Self::Address { protocol, address } => {
+                write!(f, "[{}]:{}:{}", address.ip(), protocol.name(), address.port())
+            }
+        }
+    }
+}
+
+impl Protocol {
+    /// Lower-case name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Sctp => "sctp",
+        }
+    }
+}
+
+impl VirtualServer {
+    /// A real server in keepalived's log form: `[ADDRESS]:tcp:PORT`.
+    pub fn describe_real_server(&self, address: &SocketAddr) -> String {
+        let protocol = match self.service {
+            Service::Fwmark { .. } => "none",
+            Service::Address { protocol, .. } => protocol.name(),
+        };
+        format!("[{}]:{protocol}:{}", address.ip(), address.port())
+    }
+
+    /// Longest time that a client sticks to a real server, when it does.
+    pub fn persistence_timeout(&self) -> Option<Duration> {
+        self.persistence.map(|p| Duration::from_secs(u64::from(p.timeout)))
+    }
+}

@@ -1,0 +1,5 @@
+//! The `directord` program: see [`directord::cli`].
+
+fn main() -> std::process::ExitCode {
+    directord::cli::main()
+}
