@@ -72,7 +72,8 @@ fn keep_asking(server: SocketAddr, mut on_answer: impl FnMut()) -> std::io::Resu
 
 /// Asks for `/` and returns the first line of the body.
 fn request(stream: &mut TcpStream, connection: &str) -> std::io::Result<String> {
-    stream.write_all(format!("GET / HTTP/1.1\r\nHost: lab\r\nConnection: {connection}\r\n\r\n").as_bytes())?;
+    stream
+        .write_all(format!("GET / HTTP/1.1\r\nHost: lab\r\nConnection: {connection}\r\n\r\n").as_bytes())?;
     let mut bytes = Vec::new();
     let mut piece = [0; 4096];
     loop {
@@ -83,7 +84,8 @@ fn request(stream: &mut TcpStream, connection: &str) -> std::io::Result<String> 
         bytes.extend_from_slice(&piece[..count]);
         let text = String::from_utf8_lossy(&bytes);
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")?.parse::<usize>().ok());
+        let length =
+            head.lines().find_map(|line| line.strip_prefix("Content-Length: ")?.parse::<usize>().ok());
         if body.len() >= length.unwrap_or(0) {
             return Ok(body.lines().next().unwrap_or_default().to_string());
         }

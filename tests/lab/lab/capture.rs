@@ -33,9 +33,14 @@ impl Capture {
     pub fn start(node: &Node, interface: &str, filter: &str) -> Self {
         let number = fs::read_dir("/results").unwrap().count();
         let file = format!("/results/{}-{interface}-{number}.pcap", node.name);
-        let command = format!("tcpdump -i {interface} -Z root -U -n --immediate-mode -B 16384 -w {file} '{filter}'");
+        let command =
+            format!("tcpdump -i {interface} -Z root -U -n --immediate-mode -B 16384 -w {file} '{filter}'");
         let tcpdump = node.spawn(&format!("tcpdump-{number}"), &command);
-        assert!(poll(seconds(10), || tcpdump.log_has("listening on")).is_some(), "tcpdump: {}", tcpdump.log());
+        assert!(
+            poll(seconds(10), || tcpdump.log_has("listening on")).is_some(),
+            "tcpdump: {}",
+            tcpdump.log()
+        );
         Self { file, tcpdump }
     }
 

@@ -80,7 +80,8 @@ impl Daemon {
     }
 
     pub fn wait_exit(&self, limit: Duration) -> Duration {
-        poll(limit, || !self.is_running()).unwrap_or_else(|| panic!("{} has not ended within {limit:?}", self.name))
+        poll(limit, || !self.is_running())
+            .unwrap_or_else(|| panic!("{} has not ended within {limit:?}", self.name))
     }
 
     /// `Some(0)` for a good end, `None` while it runs or when a signal ended it.

@@ -62,7 +62,12 @@ impl Table {
     /// The real servers new connections go to.
     pub fn serving(&self, service: &str) -> Vec<String> {
         let servers = self.0.get(service).map(|service| &service.servers);
-        servers.into_iter().flatten().filter(|(_, server)| server.weight > 0).map(|(name, _)| name.clone()).collect()
+        servers
+            .into_iter()
+            .flatten()
+            .filter(|(_, server)| server.weight > 0)
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     /// The same table with the connection counts forgotten: what a daemon decides.

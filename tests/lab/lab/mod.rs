@@ -40,9 +40,11 @@ pub struct Lab {
 
 impl Lab {
     pub fn pair() -> Self {
-        host("for each in front back; do
+        host(
+            "for each in front back; do
                 ip link add $each type bridge forward_delay 0 mcast_snooping 0; ip link set $each up
-              done");
+              done",
+        );
         let both = |name, number: u8, front, back| {
             let link = |interface, switch, addresses| Link {
                 interface,
@@ -108,7 +110,8 @@ impl Lab {
             let output = node.run("ip -br addr; ip -s -br link; ipvsadm -Ln 2>/dev/null");
             println!("---- {}\n{}", node.name, String::from_utf8_lossy(&output.stdout));
         }
-        let mut logs: Vec<_> = fs::read_dir("/results").unwrap().flatten().map(|entry| entry.path()).collect();
+        let mut logs: Vec<_> =
+            fs::read_dir("/results").unwrap().flatten().map(|entry| entry.path()).collect();
         logs.sort();
         for path in logs.iter().filter(|path| path.to_string_lossy().ends_with(".log")) {
             let text = String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();

@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use super::capture::Capture;
 use super::daemon::Daemon;
 use super::ipvs::Table;
-use super::wait::{eventually, say, seconds};
+use super::wait::{poll, say, seconds};
 
 /// A network card and the cable to its switch.
 pub struct Link {
@@ -58,7 +58,8 @@ impl Node {
         fs::create_dir_all(self.cgroup()).unwrap();
         for link in &self.links {
             let port = link.port(self.name);
-            eventually(&format!("{port} is gone"), seconds(5), || !fs::exists(format!("/sys/class/net/{port}")).unwrap());
+            let gone = || !fs::exists(format!("/sys/class/net/{port}")).unwrap();
+            assert!(poll(seconds(5), gone).is_some(), "{port} of the last life is still there");
         }
         let script = format!(
             "echo $$ >{cgroup}/cgroup.procs
@@ -77,8 +78,12 @@ impl Node {
             cgroup = self.cgroup(),
             name = self.name,
         );
-        let mut child =
-            Command::new("sh").args(["-c", &script]).stdout(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
+        let mut child = Command::new("sh")
+            .args(["-c", &script])
+            .stdout(Stdio::piped())
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
         let mut ready = [0; 6];
         child.stdout.take().unwrap().read_exact(&mut ready).unwrap();
         self.holder.set(child.id());
@@ -95,6 +100,7 @@ impl Node {
                 link.addresses.iter().map(|each| format!("ip addr add {each} dev {interface}\n")).collect();
             self.sh(&format!("ip link set {interface} up\n{addresses}"));
         }
+        say(&format!("{}: power on", self.name));
         // Waits for it when the power goes.
         std::thread::spawn(move || child.wait());
     }
@@ -214,7 +220,9 @@ impl Node {
     }
 
     pub fn ipvs(&self) -> Table {
-        Table::parse(&fs::read_to_string(format!("/proc/{}/net/ip_vs", self.holder.get())).unwrap_or_default())
+        Table::parse(
+            &fs::read_to_string(format!("/proc/{}/net/ip_vs", self.holder.get())).unwrap_or_default(),
+        )
     }
 
     /// Starts recording what passes an interface; returns when the recording runs.
@@ -227,7 +235,8 @@ pub fn has_address(holder: u32, address: &str) -> bool {
     if address.contains(':') {
         let wanted: std::net::Ipv6Addr = address.parse().unwrap();
         let hex = format!("{:032x}", u128::from(wanted));
-        return fs::read_to_string(format!("/proc/{holder}/net/if_inet6")).is_ok_and(|table| table.contains(&hex));
+        return fs::read_to_string(format!("/proc/{holder}/net/if_inet6"))
+            .is_ok_and(|table| table.contains(&hex));
     }
     // The kernel's table of local addresses: `|-- ADDRESS` followed by `/32 host LOCAL`.
     let table = fs::read_to_string(format!("/proc/{holder}/net/fib_trie")).unwrap_or_default();

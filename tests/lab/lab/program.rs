@@ -61,6 +61,10 @@ impl Lab {
         let text = self.lvs01.sh(&format!("{command} -s {server} -p {port} -u '{path}' {options} 2>&1"));
         // The line ends with the digest, 32 hexadecimal digits.
         let is_digest = |word: &&str| word.len() == 32 && word.chars().all(|c| c.is_ascii_hexdigit());
-        text.split_whitespace().rev().find(is_digest).unwrap_or_else(|| panic!("no digest: {text}")).to_string()
+        text.split_whitespace()
+            .rev()
+            .find(is_digest)
+            .unwrap_or_else(|| panic!("no digest: {text}"))
+            .to_string()
     }
 }

@@ -70,7 +70,8 @@ impl Node {
         let end = format!(":{port:04X} ");
         let listens = |line: &str| line.contains(&end) && line.contains(" 0A ");
         ["tcp", "tcp6"].iter().any(|table| {
-            let text = std::fs::read_to_string(format!("/proc/{}/net/{table}", self.holder())).unwrap_or_default();
+            let text =
+                std::fs::read_to_string(format!("/proc/{}/net/{table}", self.holder())).unwrap_or_default();
             text.lines().any(listens)
         })
     }

@@ -68,7 +68,9 @@ impl Stream {
         let mut last: Option<f64> = None;
         for line in self.0.log().lines() {
             let mut words = line.splitn(3, ' ');
-            let (Some(time), Some(kind), Some(body)) = (words.next(), words.next(), words.next()) else { continue };
+            let (Some(time), Some(kind), Some(body)) = (words.next(), words.next(), words.next()) else {
+                continue;
+            };
             let Ok(time) = time.parse::<f64>() else { continue };
             if kind != "ok" {
                 answers.failed += 1;
@@ -99,7 +101,8 @@ impl Hold {
     pub fn finish(self) -> Vec<String> {
         self.0.stop();
         let log = self.0.log();
-        let answered = log.lines().filter_map(|line| line.strip_prefix("answered ")).next_back().unwrap_or("0");
+        let answered =
+            log.lines().filter_map(|line| line.strip_prefix("answered ")).next_back().unwrap_or("0");
         say(&format!("held connections: {answered} requests answered"));
         log.lines().filter(|line| line.starts_with("lost")).map(str::to_string).collect()
     }

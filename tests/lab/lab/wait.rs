@@ -19,7 +19,13 @@ pub const fn millis(count: u64) -> Duration {
 pub fn say(text: &str) {
     let now = now();
     let day = now as u64 % 86_400;
-    println!("{:02}:{:02}:{:02}.{:03} {text}", day / 3600, day / 60 % 60, day % 60, (now.fract() * 1e3) as u32);
+    println!(
+        "{:02}:{:02}:{:02}.{:03} {text}",
+        day / 3600,
+        day / 60 % 60,
+        day % 60,
+        (now.fract() * 1e3) as u32
+    );
 }
 
 /// Waits until `condition` holds, and says how long that took; fails after `limit`.

@@ -34,14 +34,20 @@ impl Watch {
             while !ended.load(Ordering::Relaxed) {
                 let holds = nodes.map(|(_, holder)| has_address(holder, &address));
                 if holds != last {
-                    let names: Vec<&str> =
-                        nodes.iter().zip(holds).filter(|(_, holds)| *holds).map(|((name, _), _)| *name).collect();
+                    let names: Vec<&str> = nodes
+                        .iter()
+                        .zip(holds)
+                        .filter(|(_, holds)| *holds)
+                        .map(|((name, _), _)| *name)
+                        .collect();
                     held.changes.push(names.join("+"));
                     (last, since) = (holds, Instant::now());
                 }
                 match last {
                     [true, true] => held.by_two = held.by_two.max(since.elapsed()),
-                    [false, false] if !held.changes.is_empty() => held.by_none = held.by_none.max(since.elapsed()),
+                    [false, false] if !held.changes.is_empty() => {
+                        held.by_none = held.by_none.max(since.elapsed())
+                    }
                     _ => {}
                 }
                 std::thread::sleep(millis(10));

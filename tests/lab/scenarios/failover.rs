@@ -4,7 +4,11 @@ use super::Scenario;
 use crate::lab::{BOTH, Lab, VIP, Vrrp, eventually, millis, now, say, seconds, web_service};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario::new("failover_power", "the master loses power: its backup serves after 3 intervals and skew", power),
+    Scenario::new(
+        "failover_power",
+        "the master loses power: its backup serves after 3 intervals and skew",
+        power,
+    ),
     Scenario::new("failover_stop", "the master is stopped: its backup serves after skew, never both", stop),
 ];
 
@@ -27,9 +31,13 @@ fn power(lab: &Lab) {
 
     // The time runs from the last advert heard.
     let adverts = capture.adverts();
-    let last = adverts.iter().filter(|(_, advert)| advert.from == 101).map(|(time, _)| *time).fold(0.0, f64::max);
+    let last =
+        adverts.iter().filter(|(_, advert)| advert.from == 101).map(|(time, _)| *time).fold(0.0, f64::max);
     let first = adverts.iter().find(|(_, advert)| advert.from == 102).expect("an advert of lvs02").0;
-    say(&format!("first advert of lvs02 {:.3} s after the last of lvs01, {took:.3?} after the cut", first - last));
+    say(&format!(
+        "first advert of lvs02 {:.3} s after the last of lvs01, {took:.3?} after the cut",
+        first - last
+    ));
     let limit = 3.0 + SKEW + SLACK;
     assert!(first - last < limit, "took over {:.3} s after the last advert, limit {limit:.3}", first - last);
     assert!(first - last > 3.0 + SKEW - SLACK, "took over too early: {:.3} s", first - last);

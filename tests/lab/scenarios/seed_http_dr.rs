@@ -16,7 +16,8 @@ fn run(lab: &Lab) {
         node.serve_http(&[("index.html", node.name)]);
         node.bind_vip(VIP);
     }
-    let digests = ["192.168.100.8", "192.168.100.9"].map(|server| lab.genhash(lab.program(), server, "/", ""));
+    let digests =
+        ["192.168.100.8", "192.168.100.9"].map(|server| lab.genhash(lab.program(), server, "/", ""));
     let config = seed_http(&digests[0], &digests[1]);
     lab.director_pair(&config);
     eventually("the address is on lvs01", seconds(15), || lab.holders(VIP) == ["lvs01"]);
@@ -38,5 +39,7 @@ fn run(lab: &Lab) {
     assert_eq!(answer("192.168.100.106"), "rs1");
 
     lab.rs2.page("index.html", "rs2");
-    eventually("the restored page brings rs2 back", seconds(25), || lab.lvs01.ipvs().serving(SERVICE).len() == 2);
+    eventually("the restored page brings rs2 back", seconds(25), || {
+        lab.lvs01.ipvs().serving(SERVICE).len() == 2
+    });
 }
