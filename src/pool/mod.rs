@@ -14,7 +14,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::config::model::{Checker, RealServer, Service, VirtualServer};
-use crate::ipvs::{Destination, Entry, Settings, Table};
+use crate::ipvs::{Destination, Entry, Settings};
 
 pub use event::Event;
 
@@ -103,11 +103,6 @@ impl Pools {
             total: pool.config.real_servers.len(),
         };
         self.pools.values().map(view).collect()
-    }
-
-    /// What the kernel ought to have for every service.
-    pub fn desired(&self) -> Table {
-        self.pools.iter().map(|(service, pool)| (*service, pool.entry())).collect()
     }
 
     /// What the kernel ought to have for `service`; `None`: it is not configured.
