@@ -132,6 +132,8 @@ pub struct Machine {
     preempt_at: Option<Instant>,
     bursts: Bursts,
     master: Option<Heard>,
+    /// When this became master; the one that it replaced says one last word within an interval.
+    master_since: Option<Instant>,
     packet_id: u16,
     repeats: Repeats<Repeated>,
     stats: Stats,
@@ -157,6 +159,7 @@ impl Machine {
             preempt_at: None,
             bursts: Bursts::default(),
             master: None,
+            master_since: None,
             packet_id: 0,
             repeats: Repeats::new(),
             stats: Stats::default(),
@@ -322,6 +325,7 @@ impl Machine {
         self.deadline = Some(now + self.config.advert_interval.duration());
         self.preempt_at = None;
         self.master = None;
+        self.master_since = Some(now);
     }
 
     fn leave_master(&mut self, now: Instant, why: Why, out: &mut Vec<Action>) {
@@ -433,12 +437,14 @@ impl Machine {
 
     fn competitor(&mut self, now: Instant, source: Ipv4Addr, advert: &Advert, out: &mut Vec<Action>) {
         let (theirs, ours) = (advert.priority, self.priority());
-        if let Some(suppressed) = self.repeats.allow(now, Repeated::Competitor(source)) {
+        let interval = self.config.advert_interval.duration();
+        let last_word = self.master_since.is_some_and(|since| now.duration_since(since) < interval);
+        if !last_word && let Some(suppressed) = self.repeats.allow(now, Repeated::Competitor(source)) {
             out.push(Action::Report(Event::Competitor { source, theirs, ours, suppressed }));
         }
         if !self.config.lower_prio_no_advert {
             self.send_advert(ours, out);
-            self.deadline = Some(now + self.config.advert_interval.duration());
+            self.deadline = Some(now + interval);
         }
         let frames = self.bursts.competitor_heard(now, &self.config.garp);
         announce(frames, out);

@@ -335,7 +335,7 @@ impl Router {
 
     fn send_failed(&mut self, key: &Key, destination: Ipv4Addr, error: &io::Error) {
         let code = error.raw_os_error().unwrap_or(0);
-        if matches!(code, libc::ENETDOWN | libc::ENODEV | libc::ENXIO) {
+        if matches!(code, libc::ENETDOWN | libc::ENETUNREACH | libc::ENODEV | libc::ENXIO) {
             // The link's fault says so already.
             return;
         }
@@ -347,10 +347,11 @@ impl Router {
                 _ => "",
             };
             let name = self.instances.get(key).map_or("", |running| running.machine.config().name.as_str());
-            tracing::warn!(
-                "({name}) an advert to {destination} was not sent: {error}{why} ({suppressed} more since the \
-                 last such line)"
-            );
+            let again = match suppressed {
+                0 => String::new(),
+                more => format!(" ({more} more since the last such line)"),
+            };
+            tracing::warn!("({name}) an advert to {destination} was not sent: {error}{why}{again}");
         }
     }
 
