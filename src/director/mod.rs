@@ -201,7 +201,6 @@ impl Director {
 
     fn verdict(&mut self, verdict: Verdict) {
         let CheckKey { service, server, checker } = verdict.key;
-        let checker = crate::config::model::Checker::clone(&checker);
         self.balancer.verdict(pool::Input::Verdict { service, server, checker, up: verdict.up });
         manager::status(&self.status_line());
     }

@@ -9,6 +9,7 @@ pub mod event;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -30,7 +31,7 @@ pub enum Input {
         /// The real server.
         server: SocketAddr,
         /// The check.
-        checker: Checker,
+        checker: Arc<Checker>,
         /// Whether it passes.
         up: bool,
     },
@@ -72,7 +73,7 @@ pub struct Pools {
 struct Pool {
     config: VirtualServer,
     /// Checks that fail, by real server; a real server that is not in here is up.
-    failed: BTreeMap<SocketAddr, BTreeSet<Checker>>,
+    failed: BTreeMap<SocketAddr, BTreeSet<Arc<Checker>>>,
     quorum: bool,
 }
 
@@ -145,9 +146,10 @@ impl Pools {
 }
 
 /// Before anything has run, the `alpha` checks fail and the others pass.
-fn initial_failures(config: &VirtualServer) -> BTreeMap<SocketAddr, BTreeSet<Checker>> {
+fn initial_failures(config: &VirtualServer) -> BTreeMap<SocketAddr, BTreeSet<Arc<Checker>>> {
     let failures = |server: &RealServer| {
-        let failed: BTreeSet<_> = server.checkers.iter().filter(|checker| checker.alpha).cloned().collect();
+        let alpha = server.checkers.iter().filter(|checker| checker.alpha);
+        let failed: BTreeSet<_> = alpha.cloned().map(Arc::new).collect();
         (!failed.is_empty()).then_some((server.address, failed))
     };
     config.real_servers.iter().filter_map(failures).collect()
@@ -164,7 +166,7 @@ impl Pool {
 
     // ---- verdicts ----
 
-    fn verdict(&mut self, server: SocketAddr, checker: Checker, up: bool, out: &mut Vec<Action>) {
+    fn verdict(&mut self, server: SocketAddr, checker: Arc<Checker>, up: bool, out: &mut Vec<Action>) {
         let Some(config) = self.config.real_servers.iter().find(|known| known.address == server) else {
             return;
         };
@@ -263,7 +265,8 @@ impl Pool {
                     (Some(_), Some(failing)) => failing.contains(*checker) || (checker.alpha && !had),
                 }
             };
-            let still: BTreeSet<Checker> = server.checkers.iter().filter(fails).cloned().collect();
+            let failing = server.checkers.iter().filter(fails);
+            let still: BTreeSet<Arc<Checker>> = failing.cloned().map(Arc::new).collect();
             if !still.is_empty() {
                 failed.insert(server.address, still);
             }

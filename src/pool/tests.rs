@@ -67,6 +67,7 @@ fn started(config: VirtualServer) -> Pools {
 
 fn verdict(pools: &mut Pools, last: u8, checker: Checker, up: bool) -> Vec<Action> {
     let mut out = Vec::new();
+    let checker = Arc::new(checker);
     let input = Input::Verdict { service: service(), server: address(last), checker, up };
     pools.handle(Instant::now(), input, &mut out);
     out

@@ -1,0 +1,93 @@
+//! What runs within a node: `agent stream SERVER` and `agent hold SERVER COUNT`, HTTP clients that write down
+//! what they see until they are stopped.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::lab::{millis, now};
+
+pub fn main(arguments: &[String]) {
+    match arguments {
+        [verb, server] if verb == "stream" => stream(server.parse().unwrap()),
+        [verb, server, count] if verb == "hold" => hold(server.parse().unwrap(), count.parse().unwrap()),
+        _ => panic!("agent stream SERVER | agent hold SERVER COUNT"),
+    }
+}
+
+/// One line per request: time, `ok BODY` or `failed REASON`.
+fn stream(server: SocketAddr) {
+    loop {
+        let started = now();
+        let answer = TcpStream::connect_timeout(&server, millis(250)).and_then(|mut stream| {
+            stream.set_read_timeout(Some(millis(250)))?;
+            request(&mut stream, "close")
+        });
+        match answer {
+            Ok(body) => println!("{:.4} ok {body}", now()),
+            Err(error) => println!("{:.4} failed {error}", now()),
+        }
+        std::thread::sleep(Duration::from_secs_f64((started + 0.02 - now()).max(0.0)));
+    }
+}
+
+fn hold(server: SocketAddr, count: usize) {
+    let answered = Arc::new(AtomicUsize::new(0));
+    let first = Arc::new(AtomicUsize::new(0));
+    for number in 0..count {
+        let (answered, first) = (answered.clone(), first.clone());
+        let work = move || {
+            let mut answers = 0;
+            let end = keep_asking(server, || {
+                answers += 1;
+                first.fetch_add(usize::from(answers == 1), Ordering::Relaxed);
+                answered.fetch_add(1, Ordering::Relaxed);
+            });
+            println!("lost {number} at {:.3}: {end:?}", now());
+        };
+        std::thread::Builder::new().stack_size(128 * 1024).spawn(work).unwrap();
+    }
+    while first.load(Ordering::Relaxed) < count {
+        std::thread::sleep(millis(20));
+    }
+    println!("standing");
+    loop {
+        println!("answered {}", answered.load(Ordering::Relaxed));
+        std::thread::sleep(millis(500));
+    }
+}
+
+/// One connection, a request every second; returns only when that fails.
+fn keep_asking(server: SocketAddr, mut on_answer: impl FnMut()) -> std::io::Result<()> {
+    let mut stream = TcpStream::connect_timeout(&server, Duration::from_secs(5))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    loop {
+        request(&mut stream, "keep-alive")?;
+        on_answer();
+        std::thread::sleep(millis(1000));
+    }
+}
+
+/// Asks for `/` and returns the first line of the body.
+fn request(stream: &mut TcpStream, connection: &str) -> std::io::Result<String> {
+    stream
+        .write_all(format!("GET / HTTP/1.1\r\nHost: lab\r\nConnection: {connection}\r\n\r\n").as_bytes())?;
+    let mut bytes = Vec::new();
+    let mut piece = [0; 4096];
+    loop {
+        let count = stream.read(&mut piece)?;
+        if count == 0 {
+            return Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "closed by the server"));
+        }
+        bytes.extend_from_slice(&piece[..count]);
+        let text = String::from_utf8_lossy(&bytes);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length =
+            head.lines().find_map(|line| line.strip_prefix("Content-Length: ")?.parse::<usize>().ok());
+        if body.len() >= length.unwrap_or(0) {
+            return Ok(body.lines().next().unwrap_or_default().to_string());
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! A program that stays: its log, its signals, its end.
+
+use std::cell::RefCell;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+pub use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
+use super::node::Node;
+use super::wait::{eventually, poll, say, seconds};
+
+pub struct Daemon {
+    name: String,
+    pid: u32,
+    log: PathBuf,
+    cgroup: String,
+    child: RefCell<Child>,
+}
+
+impl Daemon {
+    pub fn start(node: &Node, name: &str, command: &str) -> Self {
+        // A second start of the same program gets a log of its own.
+        let mut count = 1;
+        let log = loop {
+            let number = if count == 1 { String::new() } else { format!("-{count}") };
+            let log = PathBuf::from(format!("/results/{}-{name}{number}.log", node.name));
+            if !log.exists() {
+                break log;
+            }
+            count += 1;
+        };
+        let file = fs::File::create(&log).unwrap();
+        let group = format!("{name}-{count}");
+        let child = node
+            .command(&format!("exec {command}"), &group)
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file)
+            .spawn()
+            .unwrap();
+        say(&format!("{}: {name} started", node.name));
+        Self {
+            name: format!("{} on {}", name, node.name),
+            pid: child.id(),
+            log,
+            cgroup: format!("{}/{group}", node.cgroup()),
+            child: RefCell::new(child),
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.child.borrow_mut().try_wait().unwrap().is_none()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        nix::sys::signal::kill(Pid::from_raw(self.pid as i32), signal).unwrap();
+    }
+
+    /// Asks it to end, and waits; how long it took.
+    pub fn stop(&self) -> Duration {
+        self.signal(Signal::SIGTERM);
+        let took = self.wait_exit(seconds(10));
+        say(&format!("{} stopped", self.name));
+        took
+    }
+
+    /// Kills it with all its children at once: no farewell.
+    pub fn kill9(&self) {
+        fs::write(format!("{}/cgroup.kill", self.cgroup), "1").unwrap();
+        self.wait_exit(seconds(5));
+        say(&format!("{} killed", self.name));
+    }
+
+    pub fn wait_exit(&self, limit: Duration) -> Duration {
+        poll(limit, || !self.is_running())
+            .unwrap_or_else(|| panic!("{} has not ended within {limit:?}", self.name))
+    }
+
+    /// `Some(0)` for a good end, `None` while it runs or when a signal ended it.
+    pub fn exit_code(&self) -> Option<i32> {
+        let status = self.child.borrow_mut().try_wait().unwrap()?;
+        if let Some(signal) = status.signal() {
+            say(&format!("{}: ended by signal {signal}", self.name));
+        }
+        status.code()
+    }
+
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    pub fn log_has(&self, words: &str) -> bool {
+        self.log().contains(words)
+    }
+
+    pub fn wait_log(&self, words: &str, limit: Duration) {
+        eventually(&format!("{} says `{words}`", self.name), limit, || self.log_has(words));
+    }
+
+    /// Memory of the daemon and its children in KiB: each shared page counted once.
+    pub fn pss(&self) -> u64 {
+        self.sum(|pid| {
+            let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+            text.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.parse().ok())
+        })
+    }
+
+    /// Processor time used so far by the daemon and its children, in clock ticks of 10 ms.
+    pub fn cpu_ticks(&self) -> u64 {
+        self.sum(|pid| {
+            let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            let fields: Vec<&str> = text.rsplit(") ").next()?.split(' ').collect();
+            // utime, stime and those of children already waited for.
+            Some(fields[11..15].iter().filter_map(|field| field.parse::<u64>().ok()).sum())
+        })
+    }
+
+    fn sum(&self, of: impl Fn(&str) -> Option<u64>) -> u64 {
+        let pids = fs::read_to_string(format!("{}/cgroup.procs", self.cgroup)).unwrap_or_default();
+        pids.lines().filter_map(of).sum()
+    }
+}

@@ -1,0 +1,109 @@
+//! The client's side: single requests, a stream of requests, connections that are held.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::daemon::Daemon;
+use super::node::Node;
+use super::wait::{eventually, say, seconds};
+
+impl Node {
+    /// The body of a page, or curl's complaint.
+    pub fn get(&self, url: &str) -> Result<String, String> {
+        self.curl("", url)
+    }
+
+    /// The same from one of the client's addresses.
+    pub fn get_from(&self, source: &str, url: &str) -> Result<String, String> {
+        self.curl(&format!("--interface {source}"), url)
+    }
+
+    fn curl(&self, options: &str, url: &str) -> Result<String, String> {
+        let output = self.run(&format!("curl -sSkf -m 2 {options} '{url}'"));
+        match output.status.success() {
+            true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_string()),
+            false => Err(String::from_utf8_lossy(&output.stderr).trim().to_string()),
+        }
+    }
+
+    /// How often each answer comes to `count` requests.
+    pub fn answers(&self, url: &str, count: usize) -> BTreeMap<String, usize> {
+        let mut answers = BTreeMap::new();
+        for _ in 0..count {
+            *answers.entry(self.get(url).unwrap_or_else(|error| error)).or_default() += 1;
+        }
+        answers
+    }
+
+    /// Request after request, each on a connection of its own, until `finish`.
+    pub fn stream(&self, server: &str) -> Stream {
+        Stream(self.spawn("stream", &format!("/lab/scenario agent stream {server}")))
+    }
+
+    /// Opens `count` connections and keeps asking on each of them; returns when all stand.
+    pub fn hold(&self, server: &str, count: usize) -> Hold {
+        let daemon = self.spawn("hold", &format!("/lab/scenario agent hold {server} {count}"));
+        eventually(&format!("{count} connections stand"), seconds(20), || daemon.log_has("standing"));
+        Hold(daemon)
+    }
+}
+
+pub struct Stream(Daemon);
+
+/// What a stream of requests saw.
+#[derive(Debug, Default)]
+pub struct Answers {
+    pub failed: usize,
+    /// Answers by body.
+    pub by: BTreeMap<String, usize>,
+    /// The longest time between two answers.
+    pub longest_gap: Duration,
+    /// When (wall clock) the answer came that ended the longest gap.
+    pub gap_end: f64,
+}
+
+impl Stream {
+    pub fn so_far(&self) -> Answers {
+        let mut answers = Answers::default();
+        let mut last: Option<f64> = None;
+        for line in self.0.log().lines() {
+            let mut words = line.splitn(3, ' ');
+            let (Some(time), Some(kind), Some(body)) = (words.next(), words.next(), words.next()) else {
+                continue;
+            };
+            let Ok(time) = time.parse::<f64>() else { continue };
+            if kind != "ok" {
+                answers.failed += 1;
+                continue;
+            }
+            *answers.by.entry(body.to_string()).or_default() += 1;
+            let gap = Duration::from_secs_f64((time - last.unwrap_or(time)).max(0.0));
+            if gap > answers.longest_gap {
+                (answers.longest_gap, answers.gap_end) = (gap, time);
+            }
+            last = Some(time);
+        }
+        answers
+    }
+
+    pub fn finish(self) -> Answers {
+        self.0.stop();
+        let answers = self.so_far();
+        say(&format!("stream: {answers:.2?}"));
+        answers
+    }
+}
+
+pub struct Hold(Daemon);
+
+impl Hold {
+    /// Ends the connections; what each lost one said.
+    pub fn finish(self) -> Vec<String> {
+        self.0.stop();
+        let log = self.0.log();
+        let answered =
+            log.lines().filter_map(|line| line.strip_prefix("answered ")).next_back().unwrap_or("0");
+        say(&format!("held connections: {answered} requests answered"));
+        log.lines().filter(|line| line.starts_with("lost")).map(str::to_string).collect()
+    }
+}

@@ -1,0 +1,58 @@
+//! The scenarios, one file each; a name here, what it shows in one sentence, and what it needs.
+
+use std::time::Duration;
+
+use crate::lab::Lab;
+
+mod failover;
+mod seed_http_dr;
+
+#[derive(Clone, Copy)]
+pub struct Scenario {
+    pub name: &'static str,
+    pub says: &'static str,
+    pub needs: Needs,
+    /// Programs beyond those every scenario needs, with their packages.
+    pub extra: &'static [(&'static str, &'static str)],
+    /// Memory of its machine in MiB.
+    pub memory: u32,
+    /// Wall clock after which it has failed.
+    pub limit: Duration,
+    /// Only when named on the command line.
+    pub on_request: bool,
+    pub run: fn(&Lab),
+}
+
+/// Which program has to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// The program under test, whichever that is.
+    Program,
+    /// directord: nothing else promises this.
+    Directord,
+}
+
+impl Scenario {
+    const fn new(name: &'static str, says: &'static str, run: fn(&Lab)) -> Self {
+        Self {
+            name,
+            says,
+            needs: Needs::Program,
+            extra: &[],
+            memory: 512,
+            limit: Duration::from_secs(180),
+            on_request: false,
+            run,
+        }
+    }
+
+    const fn directord(name: &'static str, says: &'static str, run: fn(&Lab)) -> Self {
+        Self { needs: Needs::Directord, ..Self::new(name, says, run) }
+    }
+}
+
+/// In the order they are run: the long ones first, so that two machines at a time end together.
+pub fn all() -> Vec<Scenario> {
+    let files = [seed_http_dr::SCENARIOS, failover::SCENARIOS];
+    files.into_iter().flatten().copied().collect()
+}
