@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::config::diagnostic::Format;
+use crate::config::diagnostic::{Format, Severity, render};
 use crate::config::io::Disk;
 use crate::config::model::Model;
 use crate::config::{Loaded, Options, load};
@@ -69,7 +69,8 @@ pub fn run(options: RunOptions) -> ExitCode {
     let destination = if options.foreground { Destination::Stderr } else { Destination::SystemLog };
     let _log = logging::start(destination, options.log_detail > 0);
     tracing::info!("Starting directord {} with {}", env!("CARGO_PKG_VERSION"), config.display());
-    for option in &options.ineffective {
+    let dump = options.dump_conf.then(|| "-d".to_owned());
+    for option in options.ineffective.iter().chain(&dump) {
         tracing::info!("option {option} is accepted and has no effect");
     }
     say(&loaded);
@@ -121,8 +122,12 @@ fn reload(config: &Path, language: &Options) -> Result<Model, Vec<String>> {
 
 /// Warnings and notes of a configuration that is used.
 fn say(loaded: &Loaded) {
-    for line in loaded.render(Format::Line, false).lines() {
-        tracing::warn!("{line}");
+    for diagnostic in &loaded.diagnostics {
+        let line = render(std::slice::from_ref(diagnostic), &loaded.sources, Format::Line, false);
+        match diagnostic.severity {
+            Severity::Note => tracing::info!("{}", line.trim_end()),
+            _ => tracing::warn!("{}", line.trim_end()),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Virtual addresses: which ought to be on this node, and the operations that get there.
 //!
-//! Ours is what an instance configures, and what carries our mark. Ours and not wanted is removed; wanted and
+//! Ours is what an instance configures, what carries our mark, and what this process has set (kernels before 5.18
+//! keep no mark). Ours and not wanted is removed; wanted and
 //! missing is added; everything else on the node is left alone.
 
 use std::collections::BTreeSet;
@@ -8,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::config::model::{Instance, VirtualAddress};
 
-use super::kernel::{ADDRESS_PROTOCOL, Assigned, Kernel, Operation, same_address};
+use super::kernel::{ADDRESS_PROTOCOL, Assigned, Kernel, Operation};
 
 /// An address and whether it ought to be here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,13 +43,24 @@ pub fn assigned(instance: &Instance, address: &VirtualAddress, kernel: &Kernel) 
     })
 }
 
-/// The fewest operations from what the kernel has to `desired`: removals first.
-pub fn diff(desired: &[Desired], kernel: &Kernel) -> Vec<Operation> {
+/// Interface index, address and prefix length: the kernel's key of an address.
+pub type Key = (u32, Ipv4Addr, u8);
+
+/// The key of `assigned`.
+pub fn key(assigned: &Assigned) -> Key {
+    (assigned.index, assigned.address, assigned.prefix)
+}
+
+/// The fewest operations from what the kernel has to `desired`: removals first. `set` is what this process has
+/// set so far.
+pub fn diff(desired: &[Desired], set: &BTreeSet<Key>, kernel: &Kernel) -> Vec<Operation> {
     let mut operations = Vec::new();
     for actual in kernel.addresses() {
-        let wanted = desired.iter().filter(|desired| same_address(&desired.assigned, actual));
+        let wanted = desired.iter().filter(|desired| key(&desired.assigned) == key(actual));
         let held = wanted.clone().find(|desired| desired.held);
-        let ours = actual.protocol == ADDRESS_PROTOCOL || wanted.clone().next().is_some();
+        let ours = actual.protocol == ADDRESS_PROTOCOL
+            || set.contains(&key(actual))
+            || wanted.clone().next().is_some();
         let fits = held.is_some_and(|held| equal(&held.assigned, actual, kernel));
         if ours && !fits {
             operations.push(Operation::Remove(actual.clone()));
@@ -58,7 +70,7 @@ pub fn diff(desired: &[Desired], kernel: &Kernel) -> Vec<Operation> {
         let here = kernel
             .addresses()
             .iter()
-            .any(|actual| same_address(&wanted.assigned, actual) && equal(&wanted.assigned, actual, kernel));
+            .any(|actual| key(&wanted.assigned) == key(actual) && equal(&wanted.assigned, actual, kernel));
         if !here {
             operations.push(Operation::Add(wanted.assigned.clone()));
         }
@@ -123,14 +135,14 @@ mod tests {
     #[test]
     fn nothing_is_done_when_all_is_as_wanted() {
         let desired = [Desired { assigned: on(1, 240, 18), held: true }];
-        assert_eq!(diff(&desired, &kernel(&[on(1, 5, 0), on(1, 240, 0)])), []);
+        assert_eq!(diff(&desired, &BTreeSet::new(), &kernel(&[on(1, 5, 0), on(1, 240, 0)])), []);
     }
 
     #[test]
     fn a_missing_address_is_added_and_a_foreign_one_left_alone() {
         let wanted = on(1, 240, 18);
         let desired = [Desired { assigned: wanted.clone(), held: true }];
-        assert_eq!(diff(&desired, &kernel(&[on(1, 5, 0)])), [Operation::Add(wanted)]);
+        assert_eq!(diff(&desired, &BTreeSet::new(), &kernel(&[on(1, 5, 0)])), [Operation::Add(wanted)]);
     }
 
     #[test]
@@ -138,15 +150,23 @@ mod tests {
         let marked = on(1, 9, 18);
         let configured = on(1, 240, 0);
         let desired = [Desired { assigned: on(1, 240, 18), held: false }];
-        let operations = diff(&desired, &kernel(&[marked.clone(), on(1, 5, 0), configured.clone()]));
+        let operations =
+            diff(&desired, &BTreeSet::new(), &kernel(&[marked.clone(), on(1, 5, 0), configured.clone()]));
         assert_eq!(operations, [Operation::Remove(marked), Operation::Remove(configured)]);
+    }
+
+    #[test]
+    fn what_this_process_set_goes_when_it_is_configured_no_more() {
+        let unmarked = on(1, 9, 0);
+        let set = BTreeSet::from([key(&unmarked)]);
+        assert_eq!(diff(&[], &set, &kernel(&[unmarked.clone(), on(1, 5, 0)])), [Operation::Remove(unmarked)]);
     }
 
     #[test]
     fn a_changed_label_replaces_the_address() {
         let labelled = Assigned { label: Some("eth0:1".into()), ..on(1, 240, 18) };
         let desired = [Desired { assigned: labelled.clone(), held: true }];
-        let operations = diff(&desired, &kernel(&[on(1, 240, 18)]));
+        let operations = diff(&desired, &BTreeSet::new(), &kernel(&[on(1, 240, 18)]));
         assert_eq!(operations, [Operation::Remove(on(1, 240, 18)), Operation::Add(labelled)]);
     }
 

@@ -174,8 +174,8 @@ impl Kernel {
     }
 }
 
-/// The kernel's key of an address.
-pub fn same_address(a: &Assigned, b: &Assigned) -> bool {
+/// The kernel knows an address by these.
+fn same_address(a: &Assigned, b: &Assigned) -> bool {
     (a.index, a.address, a.prefix) == (b.index, b.address, b.prefix)
 }
 

@@ -587,3 +587,6 @@ fn header(config: &Instance) -> Header {
         Version::V3 => Header::V3 { interval },
     }
 }
+
+#[cfg(test)]
+mod tests;

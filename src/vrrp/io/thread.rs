@@ -15,7 +15,7 @@ use super::sockets::{Endpoint, Receiver, Sender};
 use crate::config::model::{Instance, InterfaceName, Priority, Vrid};
 use crate::net::address::{self, Desired};
 use crate::net::io::Network;
-use crate::net::kernel::{Assigned, Operation};
+use crate::net::kernel::Operation;
 use crate::sys::netlink::Monitor;
 use crate::sys::{poll, schedule};
 use crate::track::Link;
@@ -160,7 +160,7 @@ struct Router {
     receivers: BTreeMap<Endpoint, JoinHandle<()>>,
     packets: mpsc::Sender<Packet>,
     /// Addresses that we set or adopted: when one is missing, somebody else removed it.
-    set: BTreeSet<(u32, Ipv4Addr, u8)>,
+    set: BTreeSet<address::Key>,
     send_errors: Repeats<(Key, i32)>,
     status: watch::Sender<Vec<Snapshot>>,
 }
@@ -215,7 +215,7 @@ impl Router {
             address::desired(config, config.priority == Priority::OWNER, &self.network.kernel)
         };
         let desired: Vec<Desired> = configs.iter().flat_map(desired).collect();
-        let mut operations = address::diff(&desired, &self.network.kernel);
+        let mut operations = address::diff(&desired, &self.set, &self.network.kernel);
         operations.retain(|operation| matches!(operation, Operation::Remove(_)));
         for operation in &operations {
             tracing::info!("{operation}: left by a process that was killed");
@@ -365,7 +365,7 @@ impl Router {
                 address::desired(running.machine.config(), running.held, &self.network.kernel)
             })
             .collect();
-        let operations = address::diff(&desired, &self.network.kernel);
+        let operations = address::diff(&desired, &self.set, &self.network.kernel);
         for operation in &operations {
             tracing::debug!("{operation}");
         }
@@ -373,7 +373,7 @@ impl Router {
         self.set = desired
             .iter()
             .filter(|desired| desired.held)
-            .map(|Desired { assigned, .. }| (assigned.index, assigned.address, assigned.prefix))
+            .map(|desired| address::key(&desired.assigned))
             .collect();
     }
 
@@ -403,10 +403,10 @@ impl Router {
 
     /// Sets addresses again that another program removed from a master.
     fn restore(&mut self) {
-        let here = |missing: &(u32, Ipv4Addr, u8)| {
-            let (index, address, prefix) = *missing;
-            let same = |a: &Assigned| (a.index, a.address, a.prefix) == (index, address, prefix);
-            self.network.kernel.addresses().iter().any(same) || self.network.kernel.link(index).is_none()
+        let kernel = &self.network.kernel;
+        let here = |wanted: &address::Key| {
+            kernel.addresses().iter().any(|actual| address::key(actual) == *wanted)
+                || kernel.link(wanted.0).is_none()
         };
         let missing: Vec<_> = self.set.iter().filter(|address| !here(address)).copied().collect();
         if missing.is_empty() {
