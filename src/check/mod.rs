@@ -1,1 +1,66 @@
-//! check
+//! Health checks of real servers.
+//!
+//! [`schedule`] decides when a check runs and what its outcomes amount to; [`http`] writes requests and reads
+//! responses; `io/` opens the connections. `genhash` uses the same reader and the same connections.
+
+pub mod http;
+pub mod io;
+pub mod schedule;
+
+use std::fmt;
+use std::time::Duration;
+
+/// How one run of a check ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It passed.
+    Passed,
+    /// It failed.
+    Failed(Failure),
+    /// It could not be run for a reason on this node; the verdict stays as it is.
+    NotRun(String),
+}
+
+/// Why a check failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// No connection within `connect_timeout`.
+    ConnectTimeout(Duration),
+    /// The connection was refused, or the address is unreachable.
+    Connect(String),
+    /// The connection broke, or TLS failed.
+    Broken(String),
+    /// Nothing for `connect_timeout` although the connection is open.
+    ReadTimeout(Duration),
+    /// The server closed the connection without a word.
+    NoData,
+    /// What came is no HTTP response.
+    NotHttp(String),
+    /// The status code is not wanted.
+    Status {
+        /// The code.
+        found: u16,
+    },
+    /// The digest of the body differs.
+    Digest {
+        /// The digest.
+        found: [u8; 16],
+    },
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ConnectTimeout(limit) => write!(f, "no connection within {} s", limit.as_secs_f64()),
+            Self::Connect(error) => f.write_str(error),
+            Self::Broken(error) => write!(f, "connection broken: {error}"),
+            Self::ReadTimeout(limit) => {
+                write!(f, "connected, but no answer within {} s", limit.as_secs_f64())
+            }
+            Self::NoData => f.write_str("connection closed without an answer"),
+            Self::NotHttp(what) => write!(f, "the answer is not HTTP: {what}"),
+            Self::Status { found } => write!(f, "HTTP status code {found}"),
+            Self::Digest { found } => write!(f, "MD5 digest is {}", http::hex(found)),
+        }
+    }
+}

@@ -1,6 +1,105 @@
-//! The command line.
+//! The command line: keepalived's options, short and long, and our own.
+//!
+//! In: the arguments. Out: a plain struct for the file that does the work, and its exit status. Differences to
+//! keepalived: `--check` tests a configuration (there it is the long form of `-C`), and a misspelt option is
+//! refused with a hint.
+
+/// `--check`, `-t`.
+pub mod check;
+/// `genhash`.
+pub mod genhash;
+mod options;
+/// The daemon.
+pub mod run;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+
+use options::{Genhash, Options};
 
 /// Runs the command that the arguments name.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    match genhash_arguments(&arguments) {
+        Some(arguments) => start_genhash(&arguments),
+        None => start(options::normalised(arguments)),
+    }
+}
+
+fn start(arguments: Vec<OsString>) -> ExitCode {
+    let options = match Options::try_parse_from(arguments) {
+        Ok(options) => options,
+        Err(error) => return explain(&error, ExitCode::SUCCESS),
+    };
+    if options.version {
+        eprintln!("directord {}", env!("CARGO_PKG_VERSION"));
+        return ExitCode::SUCCESS;
+    }
+    if let Some(name) = &options.signum {
+        return signal_number(name);
+    }
+    for word in &options.surplus {
+        eprintln!("directord: unexpected argument `{}` is ignored", word.to_string_lossy());
+    }
+    if options.is_check() {
+        return check::run(&options.check_options());
+    }
+    run::run(options.run_options())
+}
+
+fn start_genhash(arguments: &[OsString]) -> ExitCode {
+    match Genhash::try_parse_from(arguments) {
+        Ok(options) => genhash::run(options.into()),
+        Err(error) => explain(&error, ExitCode::FAILURE),
+    }
+}
+
+/// What clap has to say. keepalived ends with 1 after a wrong option.
+fn explain(error: &clap::Error, help: ExitCode) -> ExitCode {
+    let text = error.render();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            eprint!("{text}");
+            help
+        }
+        _ => {
+            eprint!("{text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The arguments of genhash, when that is what was called: as `genhash`, or with it as the first argument.
+fn genhash_arguments(arguments: &[OsString]) -> Option<Vec<OsString>> {
+    let (program, rest) = arguments.split_first()?;
+    if Path::new(program).file_name().is_some_and(|name| name == "genhash") {
+        return Some(arguments.to_vec());
+    }
+    let (first, rest) = rest.split_first()?;
+    let named = ["genhash", "--genhash", "-T"].iter().any(|name| first == name);
+    named.then(|| std::iter::once(OsString::from("genhash")).chain(rest.iter().cloned()).collect())
+}
+
+/// `--signum NAME`: what to send to the daemon. Real-time signals differ between C libraries: never hard-code.
+fn signal_number(name: &str) -> ExitCode {
+    let number = match name {
+        "DATA" => libc::SIGUSR1,
+        "JSON" => libc::SIGRTMIN() + 2,
+        "RELOAD" => libc::SIGHUP,
+        "STATS" => libc::SIGUSR2,
+        "STATS_CLEAR" => libc::SIGRTMAX() - 1,
+        "STOP" => libc::SIGTERM,
+        _ => {
+            eprintln!(
+                "directord: no signal is called `{name}`: DATA, JSON, RELOAD, STATS, STATS_CLEAR, STOP"
+            );
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("{number}");
+    ExitCode::SUCCESS
 }

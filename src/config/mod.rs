@@ -1,4 +1,80 @@
 //! keepalived.conf to a typed [`model::Model`], and everything worth saying about it on the way.
+//!
+//! In: the path of a file, a [`Files`] that reads it, [`Options`]. Out: [`Loaded`]. The way there: [`expand`]
+//! (files to tokens, with [`lexer`]), [`tree`] (tokens to blocks, with [`keywords`]), [`lower`] (blocks to the
+//! model). Only [`io`] touches the disk. A configuration with an error has no model: it is never used in part.
 
+pub mod diagnostic;
+mod expand;
+/// The real files.
+pub mod io;
+pub mod keywords;
+mod lexer;
+mod lower;
 /// The typed configuration: a value that is out of range cannot be represented.
 pub mod model;
+pub mod source;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use diagnostic::{Diagnostic, Diagnostics, Format, Severity};
+use model::Model;
+use source::{Files, Sources};
+
+/// What the outside says about how to read.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// What `@ID` lines are compared with: `-i`, else the name of the node up to its first dot.
+    pub config_id: String,
+    /// `-e`: an include that finds nothing is an error.
+    pub check_includes: bool,
+    /// For `${_ENV NAME}`.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// A configuration that was read.
+#[derive(Debug)]
+pub struct Loaded {
+    /// `None` when there are errors.
+    pub model: Option<Model>,
+    /// What there is to say, in the order of the files.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The texts that the diagnostics point into.
+    pub sources: Sources,
+}
+
+/// Reads `path` and what it includes.
+pub fn load(path: &Path, files: &dyn Files, options: &Options) -> Loaded {
+    let mut sources = Sources::default();
+    let mut diagnostics = Diagnostics::default();
+    let tokens = expand::expand(path, files, options, &mut sources, &mut diagnostics);
+    let tree = tree::build(&tokens, &sources, &mut diagnostics);
+    let model = lower::lower(&tree, &mut diagnostics);
+    drop(tree);
+    let model = (!diagnostics.has_errors()).then_some(model);
+    Loaded { model, diagnostics: diagnostics.into_sorted(), sources }
+}
+
+impl Loaded {
+    /// Whether there is an error, and so no model.
+    pub fn has_errors(&self) -> bool {
+        self.worst() == Some(Severity::Error)
+    }
+
+    /// The worst severity; `None` when there is nothing to say.
+    pub fn worst(&self) -> Option<Severity> {
+        self.diagnostics.iter().map(|one| one.severity).max()
+    }
+
+    /// All diagnostics as text.
+    pub fn render(&self, format: Format, colour: bool) -> String {
+        diagnostic::render(&self.diagnostics, &self.sources, format, colour)
+    }
+
+    /// `2 errors, 1 warning`.
+    pub fn summary(&self) -> String {
+        diagnostic::summary(&self.diagnostics)
+    }
+}

@@ -1,1 +1,323 @@
-//! director
+//! Wiring: start-up, reload, shutdown. Two threads: VRRP's own, and this one for everything else.
+
+mod balancer;
+mod checks;
+pub mod lock;
+pub mod logging;
+mod owned;
+pub mod privilege;
+mod service_manager;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::config::model::Model;
+use crate::ipvs::error::Unavailable;
+use crate::pool;
+use crate::vrrp::io::{Command, Handle, StartError};
+
+use balancer::Balancer;
+use checks::{CheckKey, Checks, Verdict};
+use lock::{LockError, RuntimeLock};
+use service_manager as manager;
+
+/// How often the kernel's IPVS table is compared with ours: it tells nobody of changes.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What the command line decided.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Lock, and record of our IPVS services.
+    pub runtime_directory: PathBuf,
+    /// Ignore virtual servers (`--vrrp`).
+    pub only_vrrp: bool,
+    /// Ignore VRRP instances (`-C`).
+    pub only_checkers: bool,
+    /// Leave addresses and adverts alone at the stop.
+    pub dont_release_vrrp: bool,
+    /// Leave the IPVS table alone at the stop.
+    pub dont_release_ipvs: bool,
+    /// Do not stop on SIGINT.
+    pub ignore_sigint: bool,
+}
+
+/// Why the daemon did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another one runs, or the directory is unusable.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A capability is missing.
+    #[error(transparent)]
+    Privilege(#[from] privilege::Missing),
+    /// IPVS cannot be reached.
+    #[error(transparent)]
+    Ipvs(#[from] Unavailable),
+    /// VRRP did not start.
+    #[error(transparent)]
+    Vrrp(#[from] StartError),
+    /// The runtime or its signals failed.
+    #[error("cannot start: {0}")]
+    Runtime(#[from] std::io::Error),
+    /// The VRRP thread ended by itself.
+    #[error(
+        "the VRRP thread ended unexpectedly; the daemon stops, so that the service manager starts it anew"
+    )]
+    VrrpDied,
+}
+
+impl Error {
+    /// keepalived's exit statuses: 1 fatal, 2 configuration, 4 missing permission.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Privilege(_) | Self::Ipvs(Unavailable::NotPermitted) => 4,
+            Self::Vrrp(StartError::InterfaceMissing { .. }) => 2,
+            _ => 1,
+        })
+    }
+}
+
+/// Where a reload gets its model from. `Err`: the lines that say what is wrong.
+pub type Reload = Box<dyn FnMut() -> Result<Model, Vec<String>>>;
+
+/// Runs until a signal says stop.
+pub fn run(options: &Options, model: Model, reload: Reload) -> Result<(), Error> {
+    let _lock = RuntimeLock::take(&options.runtime_directory)?;
+    let vrrp = !model.instances.is_empty() && !options.only_checkers;
+    privilege::check(vrrp)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut signals = Signals::new()?;
+        let mut director = Director::start(options.clone(), model, reload)?;
+        manager::ready(&director.status_line());
+        let outcome = director.serve(&mut signals).await;
+        manager::stopping();
+        director.stop().await;
+        outcome
+    })
+}
+
+struct Director {
+    options: Options,
+    reload: Reload,
+    balancer: Balancer,
+    checks: Checks,
+    ended: tokio::sync::mpsc::Receiver<checks::Ended>,
+    vrrp: Option<Handle>,
+}
+
+/// What woke the director.
+enum Woken {
+    Due,
+    Ended(checks::Ended),
+    Look,
+    Signal(Wish),
+    Vrrp(bool),
+}
+
+impl Director {
+    /// The table first, then VRRP: a master must not answer for services that are not there yet.
+    fn start(options: Options, model: Model, reload: Reload) -> Result<Self, Error> {
+        let balancer = Balancer::new(&options.runtime_directory);
+        let (checks, ended) = Checks::new();
+        let mut director = Self { options, reload, balancer, checks, ended, vrrp: None };
+        let model = director.restricted(model);
+        director.balance(&model)?;
+        if !model.instances.is_empty() {
+            director.vrrp = Some(crate::vrrp::io::start(model.instances)?);
+        }
+        Ok(director)
+    }
+
+    /// The part of the model that the command line leaves to us.
+    fn restricted(&self, mut model: Model) -> Model {
+        if self.options.only_vrrp {
+            model.virtual_servers.clear();
+        }
+        if self.options.only_checkers {
+            model.instances.clear();
+        }
+        model
+    }
+
+    fn balance(&mut self, model: &Model) -> Result<(), Unavailable> {
+        self.balancer.configure(model.virtual_servers.clone())?;
+        let pools = self.balancer.pools();
+        let passes = |key: &CheckKey| pools.passes(&key.service, &key.server, &key.checker);
+        self.checks.configure(&model.virtual_servers, passes);
+        Ok(())
+    }
+
+    async fn serve(&mut self, signals: &mut Signals) -> Result<(), Error> {
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            match self.wait(&mut look, signals).await {
+                Woken::Due => self.checks.run_due(),
+                Woken::Ended(ended) => {
+                    if let Some(verdict) = self.checks.ended(ended) {
+                        self.verdict(verdict);
+                    }
+                }
+                Woken::Look => self.balancer.look(),
+                Woken::Signal(Wish::Stop) => return Ok(()),
+                Woken::Signal(Wish::Reload) => self.reload().await,
+                Woken::Signal(Wish::Unknown(name)) => {
+                    tracing::info!("{name} has no effect in this version");
+                }
+                Woken::Vrrp(true) => manager::status(&self.status_line()),
+                Woken::Vrrp(false) => return Err(Error::VrrpDied),
+            }
+        }
+    }
+
+    async fn wait(&mut self, look: &mut tokio::time::Interval, signals: &mut Signals) -> Woken {
+        let due = self.checks.next();
+        let timer = async {
+            match due {
+                Some(at) => sleep(checks::until(at)).await,
+                None => std::future::pending().await,
+            }
+        };
+        let vrrp = async {
+            match &mut self.vrrp {
+                Some(handle) => handle.status.changed().await.is_ok(),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            wish = signals.next(self.options.ignore_sigint) => Woken::Signal(wish),
+            alive = vrrp => Woken::Vrrp(alive),
+            Some(ended) = self.ended.recv() => Woken::Ended(ended),
+            () = timer => Woken::Due,
+            _ = look.tick(), if !self.balancer.is_idle() => Woken::Look,
+        }
+    }
+
+    fn verdict(&mut self, verdict: Verdict) {
+        let CheckKey { service, server, checker } = verdict.key;
+        self.balancer.verdict(pool::Input::Verdict { service, server, checker, up: verdict.up });
+        manager::status(&self.status_line());
+    }
+
+    /// A configuration with errors changes nothing.
+    async fn reload(&mut self) {
+        manager::reloading();
+        match (self.reload)() {
+            Err(lines) => {
+                for line in &lines {
+                    tracing::error!("{line}");
+                }
+                tracing::error!("Reload refused: the configuration has errors; everything goes on as it was");
+                manager::ready(&format!("reload refused, see the log; {}", self.status_line()));
+            }
+            Ok(model) => {
+                let model = self.restricted(model);
+                match self.apply(model).await {
+                    Ok(()) => tracing::info!("Reload complete"),
+                    Err(error) => tracing::error!("Reload incomplete: {error}"),
+                }
+                manager::ready(&self.status_line());
+            }
+        }
+    }
+
+    async fn apply(&mut self, model: Model) -> Result<(), Error> {
+        self.balance(&model)?;
+        match &self.vrrp {
+            Some(handle) => {
+                let (done, applied) = oneshot::channel();
+                let sent = handle.commands.send(Command::Configure(model.instances, done)).await;
+                sent.map_err(|_| Error::VrrpDied)?;
+                applied.await.map_err(|_| Error::VrrpDied)
+            }
+            None if model.instances.is_empty() => Ok(()),
+            None => {
+                self.vrrp = Some(crate::vrrp::io::start(model.instances)?);
+                Ok(())
+            }
+        }
+    }
+
+    /// The peer is told first; then the table goes.
+    async fn stop(&mut self) {
+        if let Some(handle) = self.vrrp.take() {
+            let (done, stopped) = oneshot::channel();
+            let release = !self.options.dont_release_vrrp;
+            if handle.commands.send(Command::Stop { release, done }).await.is_ok() {
+                let _ = stopped.await;
+            }
+            if handle.thread.join().is_err() {
+                tracing::error!("the VRRP thread panicked");
+            }
+        }
+        if !self.options.dont_release_ipvs {
+            self.balancer.release();
+        }
+        tracing::info!("Stopped");
+    }
+
+    /// `VI_1 MASTER; 2 virtual servers, 3 of 4 real servers up`.
+    fn status_line(&self) -> String {
+        let mut parts = Vec::new();
+        if let Some(handle) = &self.vrrp {
+            for instance in handle.status.borrow().iter() {
+                parts.push(format!("{} {}", instance.name, instance.state));
+            }
+        }
+        let pools = self.balancer.pools().snapshot();
+        if !pools.is_empty() {
+            let up: usize = pools.iter().map(|pool| pool.up).sum();
+            let total: usize = pools.iter().map(|pool| pool.total).sum();
+            let servers = if pools.len() == 1 { "virtual server" } else { "virtual servers" };
+            parts.push(format!("{} {servers}, {up} of {total} real servers up", pools.len()));
+        }
+        parts.join("; ")
+    }
+}
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    Reload,
+    Stop,
+    /// One of keepalived's signals that does nothing yet; unhandled it would end the process.
+    Unknown(&'static str),
+}
+
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+    user1: Signal,
+    user2: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            user1: signal(SignalKind::user_defined1())?,
+            user2: signal(SignalKind::user_defined2())?,
+        })
+    }
+
+    async fn next(&mut self, ignore_sigint: bool) -> Wish {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return Wish::Stop,
+                _ = self.interrupt.recv() => if !ignore_sigint { return Wish::Stop },
+                _ = self.hangup.recv() => return Wish::Reload,
+                _ = self.user1.recv() => return Wish::Unknown("SIGUSR1 (state dump)"),
+                _ = self.user2.recv() => return Wish::Unknown("SIGUSR2 (statistics)"),
+            }
+        }
+    }
+}

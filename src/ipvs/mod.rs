@@ -1,1 +1,82 @@
-//! ipvs
+//! The kernel's virtual server table.
+//!
+//! [`Table`] is a complete set of services and destinations, desired or dumped; [`diff`] yields the fewest
+//! operations between two; [`message`] turns both into generic netlink and back; `io/` talks to the kernel.
+
+pub mod diff;
+pub mod error;
+pub mod io;
+pub mod message;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use serde::Serialize;
+
+use crate::config::model::{Forwarding, SchedulerFlags, Service, VirtualServer};
+
+/// Services and their destinations.
+pub type Table = BTreeMap<Service, Entry>;
+
+/// One service with its destinations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Scheduling and persistence.
+    pub settings: Settings,
+    /// Real servers.
+    pub destinations: BTreeMap<SocketAddr, Destination>,
+}
+
+/// What `ipvsadm -E` can change of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The kernel's name of the scheduler. A text: a foreign service may use one that we do not know.
+    pub scheduler: String,
+    /// The scheduler's flags.
+    pub flags: SchedulerFlags,
+    /// One packet scheduling.
+    pub one_packet: bool,
+    /// Persistence in seconds; 0: none.
+    pub timeout: u32,
+    /// Persistence granularity, as a prefix length.
+    pub prefix: u8,
+    /// Persistence engine.
+    pub engine: Option<String>,
+}
+
+/// What `ipvsadm -e` can change of a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Destination {
+    /// Weight; 0 takes no new connections.
+    pub weight: u32,
+    /// How packets reach it; `None`: a method that no configuration names (local, bypass).
+    pub forwarding: Option<Forwarding>,
+    /// No new connections above it; 0: no limit.
+    pub upper_threshold: u32,
+    /// New connections again below it.
+    pub lower_threshold: u32,
+}
+
+/// Counters of a destination, for display.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Connections {
+    /// Established.
+    pub active: u32,
+    /// Others.
+    pub inactive: u32,
+}
+
+impl Settings {
+    /// The settings of a configured virtual server.
+    pub fn of(server: &VirtualServer) -> Self {
+        let host = if server.service.is_ipv6() { 128 } else { 32 };
+        Self {
+            scheduler: server.scheduler.name().to_owned(),
+            flags: server.flags,
+            one_packet: server.one_packet,
+            timeout: server.persistence.map_or(0, |persistence| persistence.timeout),
+            prefix: server.persistence.map_or(host, |persistence| persistence.prefix),
+            engine: server.persistence_engine.clone(),
+        }
+    }
+}

@@ -1,1 +1,342 @@
-//! pool
+//! From the verdicts of the checks to the table that the kernel ought to have.
+//!
+//! Input: the configured virtual servers, and each check's verdict when it changes. Output: which services'
+//! desired entries changed, and what there is to tell. A real server is up while none of its checks fails;
+//! a virtual server has its quorum while enough weight is up. Invariant: the desired entry of a service is a
+//! function of configuration, failed checks and quorum, never of the way there.
+
+pub mod event;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::config::model::{Checker, RealServer, Service, VirtualServer};
+use crate::ipvs::{Destination, Entry, Settings};
+
+pub use event::Event;
+
+/// What can happen to the pools.
+#[derive(Debug)]
+pub enum Input {
+    /// The virtual servers of a start or a reload.
+    Configure(Vec<VirtualServer>),
+    /// A check's verdict changed.
+    Verdict {
+        /// The virtual server.
+        service: Service,
+        /// The real server.
+        server: SocketAddr,
+        /// The check.
+        checker: Arc<Checker>,
+        /// Whether it passes.
+        up: bool,
+    },
+}
+
+/// What the pools want done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// The desired entry of this service may have changed.
+    Update(Service),
+    /// Tell.
+    Report(Event),
+}
+
+/// The pools wait for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Timer {}
+
+/// A view of one virtual server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Snapshot {
+    /// Its log form.
+    pub service: String,
+    /// Whether it has its quorum.
+    pub quorum: bool,
+    /// Real servers that are up.
+    pub up: usize,
+    /// All real servers.
+    pub total: usize,
+}
+
+/// Every virtual server's real servers and their condition.
+#[derive(Debug, Clone, Default)]
+pub struct Pools {
+    pools: BTreeMap<Service, Pool>,
+}
+
+#[derive(Debug, Clone)]
+struct Pool {
+    config: VirtualServer,
+    /// Checks that fail, by real server; a real server that is not in here is up.
+    failed: BTreeMap<SocketAddr, BTreeSet<Arc<Checker>>>,
+    quorum: bool,
+}
+
+impl Pools {
+    /// Feeds one input; what must be done is appended to `out`, in order.
+    pub fn handle(&mut self, _now: Instant, input: Input, out: &mut Vec<Action>) {
+        match input {
+            Input::Configure(servers) => self.configure(servers, out),
+            Input::Verdict { service, server, checker, up } => {
+                if let Some(pool) = self.pools.get_mut(&service) {
+                    pool.verdict(server, checker, up, out);
+                }
+            }
+        }
+    }
+
+    /// Never.
+    pub fn next_timer(&self) -> Option<(Instant, Timer)> {
+        None
+    }
+
+    /// One view for each virtual server.
+    pub fn snapshot(&self) -> Vec<Snapshot> {
+        let view = |pool: &Pool| Snapshot {
+            service: pool.config.service.to_string(),
+            quorum: pool.quorum,
+            up: pool.config.real_servers.iter().filter(|server| pool.is_up(server)).count(),
+            total: pool.config.real_servers.len(),
+        };
+        self.pools.values().map(view).collect()
+    }
+
+    /// What the kernel ought to have for `service`; `None`: it is not configured.
+    pub fn entry(&self, service: &Service) -> Option<Entry> {
+        self.pools.get(service).map(Pool::entry)
+    }
+
+    /// Whether a check passes, as far as is known. A check that has not run yet fails when it is `alpha`.
+    pub fn passes(&self, service: &Service, server: &SocketAddr, checker: &Checker) -> bool {
+        let failed = self.pools.get(service).and_then(|pool| pool.failed.get(server));
+        !failed.is_some_and(|failed| failed.contains(checker))
+    }
+
+    fn configure(&mut self, servers: Vec<VirtualServer>, out: &mut Vec<Action>) {
+        let kept: BTreeSet<Service> = servers.iter().map(|server| server.service).collect();
+        let gone: Vec<Service> =
+            self.pools.keys().filter(|service| !kept.contains(service)).copied().collect();
+        for service in gone {
+            self.pools.remove(&service);
+            out.push(Action::Report(Event::ServiceGone { service }));
+            out.push(Action::Update(service));
+        }
+        for config in servers {
+            let service = config.service;
+            match self.pools.get_mut(&service) {
+                Some(pool) if pool.config == config => {}
+                Some(pool) => {
+                    pool.reconfigure(config, out);
+                    out.push(Action::Update(service));
+                }
+                None => {
+                    let mut pool = Pool { failed: initial_failures(&config), config, quorum: false };
+                    pool.start_quorum(out);
+                    self.pools.insert(service, pool);
+                    out.push(Action::Update(service));
+                }
+            }
+        }
+    }
+}
+
+/// Before anything has run, the `alpha` checks fail and the others pass.
+fn initial_failures(config: &VirtualServer) -> BTreeMap<SocketAddr, BTreeSet<Arc<Checker>>> {
+    let failures = |server: &RealServer| {
+        let alpha = server.checkers.iter().filter(|checker| checker.alpha);
+        let failed: BTreeSet<_> = alpha.cloned().map(Arc::new).collect();
+        (!failed.is_empty()).then_some((server.address, failed))
+    };
+    config.real_servers.iter().filter_map(failures).collect()
+}
+
+impl Pool {
+    fn is_up(&self, server: &RealServer) -> bool {
+        !self.failed.contains_key(&server.address)
+    }
+
+    fn name(&self, server: &SocketAddr) -> String {
+        self.config.describe_real_server(server)
+    }
+
+    // ---- verdicts ----
+
+    fn verdict(&mut self, server: SocketAddr, checker: Arc<Checker>, up: bool, out: &mut Vec<Action>) {
+        let Some(config) = self.config.real_servers.iter().find(|known| known.address == server) else {
+            return;
+        };
+        let inhibit = config.inhibit_on_failure;
+        let was_up = self.is_up(config);
+        let failed = self.failed.entry(server).or_default();
+        if up {
+            failed.remove(&checker);
+        } else {
+            failed.insert(checker);
+        }
+        if failed.is_empty() {
+            self.failed.remove(&server);
+        }
+        let is_up = !self.failed.contains_key(&server);
+        if was_up == is_up {
+            return;
+        }
+        let (service, name) = (self.config.service, self.name(&server));
+        out.push(Action::Report(if is_up {
+            Event::ServerUp { service, server: name, inhibit }
+        } else {
+            Event::ServerDown { service, server: name, inhibit }
+        }));
+        self.evaluate_quorum(out);
+        out.push(Action::Update(service));
+    }
+
+    // ---- quorum ----
+
+    /// Sum of the weights that are up.
+    fn weight_up(&self) -> u64 {
+        let up = self.config.real_servers.iter().filter(|server| self.is_up(server));
+        up.map(|server| u64::from(server.weight.number())).sum()
+    }
+
+    fn gains(&self) -> bool {
+        self.weight_up() >= u64::from(self.config.quorum) + u64::from(self.config.hysteresis)
+    }
+
+    fn loses(&self) -> bool {
+        let weight = self.weight_up();
+        weight == 0 || weight < u64::from(self.config.quorum.saturating_sub(self.config.hysteresis))
+    }
+
+    fn start_quorum(&mut self, out: &mut Vec<Action>) {
+        self.quorum = self.gains();
+        let (service, weight) = (self.config.service, self.weight_up());
+        let (quorum, hysteresis) = (self.config.quorum, self.config.hysteresis);
+        out.push(Action::Report(if self.quorum {
+            Event::QuorumGained { service, quorum, hysteresis, weight }
+        } else {
+            Event::QuorumDownAtStart { service, quorum, hysteresis, weight }
+        }));
+        if !self.quorum {
+            self.report_sorry_server(out);
+        }
+    }
+
+    fn evaluate_quorum(&mut self, out: &mut Vec<Action>) {
+        let (service, weight) = (self.config.service, self.weight_up());
+        let (quorum, hysteresis) = (self.config.quorum, self.config.hysteresis);
+        if self.quorum && self.loses() {
+            self.quorum = false;
+            out.push(Action::Report(Event::QuorumLost { service, quorum, hysteresis, weight }));
+            self.report_sorry_server(out);
+        } else if !self.quorum && self.gains() {
+            self.quorum = true;
+            out.push(Action::Report(Event::QuorumGained { service, quorum, hysteresis, weight }));
+            self.report_sorry_server(out);
+        }
+    }
+
+    fn report_sorry_server(&self, out: &mut Vec<Action>) {
+        if let Some(sorry) = self.config.sorry_server {
+            let (service, server) = (self.config.service, self.name(&sorry.address));
+            out.push(Action::Report(Event::SorryServer { service, server, active: !self.quorum }));
+        }
+    }
+
+    // ---- reload ----
+
+    /// A check that is in both configurations keeps its verdict. A new `alpha` check of a real server that is
+    /// up already does not take it down.
+    fn reconfigure(&mut self, config: VirtualServer, out: &mut Vec<Action>) {
+        let service = config.service;
+        let mut failed = BTreeMap::new();
+        for server in &config.real_servers {
+            let known = self.config.real_servers.iter().find(|known| known.address == server.address);
+            let failing = self.failed.get(&server.address);
+            let fails = |checker: &&Checker| {
+                let had = known.is_some_and(|known| known.checkers.contains(checker));
+                match (known, failing) {
+                    (None, _) => checker.alpha,
+                    (Some(_), None) => false,
+                    (Some(_), Some(failing)) => failing.contains(*checker) || (checker.alpha && !had),
+                }
+            };
+            let failing = server.checkers.iter().filter(fails);
+            let still: BTreeSet<Arc<Checker>> = failing.cloned().map(Arc::new).collect();
+            if !still.is_empty() {
+                failed.insert(server.address, still);
+            }
+            match known {
+                Some(known) if known.weight != server.weight => {
+                    out.push(Action::Report(Event::WeightChanged {
+                        service,
+                        server: config.describe_real_server(&server.address),
+                        from: known.weight.number(),
+                        to: server.weight.number(),
+                    }));
+                }
+                None => out.push(Action::Report(Event::ServerAdded {
+                    service,
+                    server: config.describe_real_server(&server.address),
+                })),
+                Some(_) => {}
+            }
+        }
+        for known in &self.config.real_servers {
+            if !config.real_servers.iter().any(|server| server.address == known.address) {
+                let server = self.name(&known.address);
+                out.push(Action::Report(Event::ServerGone { service, server }));
+            }
+        }
+        self.config = config;
+        self.failed = failed;
+        self.evaluate_quorum(out);
+    }
+
+    // ---- the table ----
+
+    /// While the quorum is lost, a sorry server replaces the real servers; without one, those that are up stay.
+    fn entry(&self) -> Entry {
+        let replaced = !self.quorum && self.config.sorry_server.is_some();
+        let mut destinations = BTreeMap::new();
+        for server in &self.config.real_servers {
+            let in_use = self.is_up(server) && !replaced;
+            if !in_use && !server.inhibit_on_failure {
+                continue;
+            }
+            let weight = if in_use { server.weight.number() } else { 0 };
+            destinations.insert(
+                server.address,
+                Destination {
+                    weight,
+                    forwarding: Some(server.forwarding),
+                    upper_threshold: server.upper_threshold,
+                    lower_threshold: server.lower_threshold,
+                },
+            );
+        }
+        if let Some(sorry) = self.config.sorry_server
+            && (replaced || sorry.inhibit)
+        {
+            let sorry_destination = Destination {
+                weight: u32::from(replaced),
+                forwarding: Some(sorry.forwarding),
+                upper_threshold: 0,
+                lower_threshold: 0,
+            };
+            if replaced {
+                destinations.insert(sorry.address, sorry_destination);
+            } else {
+                destinations.entry(sorry.address).or_insert(sorry_destination);
+            }
+        }
+        Entry { settings: Settings::of(&self.config), destinations }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -25,8 +25,8 @@ pub const SCENARIOS: &[Scenario] = &[
 
 const SERVICE: &str = "TCP 192.168.100.240:80";
 /// What the daemon's log says of the two ends of a reload.
-const APPLIED: &str = "reload applied";
-const REJECTED: &str = "reload rejected";
+const APPLIED: &str = "Reload complete";
+const REJECTED: &str = "Reload refused";
 
 fn config(weight: u32) -> String {
     Vrrp::default().text() + &web_service("wrr", "DR", &[BOTH[0], (BOTH[1].0, weight)])

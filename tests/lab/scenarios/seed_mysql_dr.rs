@@ -22,7 +22,7 @@ fn run(lab: &Lab) {
         node.serve_mysql()
     });
     lab.director_pair(&seed_mysql());
-    lab.real_servers().map(|node| node.mysql_ready());
+    lab.real_servers().iter().for_each(|node| node.mysql_ready());
     eventually("the address is on lvs01", seconds(15), || lab.holders(VIP) == ["lvs01"]);
     eventually("both databases are in", seconds(30), || lab.lvs01.ipvs().serving(SERVICE).len() == 2);
 

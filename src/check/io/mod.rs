@@ -1,0 +1,154 @@
+//! Runs probes: connections with the socket options of a check, TLS, one request, one answer.
+
+mod tls;
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+
+use crate::config::model::{CheckKind, Checker, Connect, HttpCheck, HttpUrl};
+
+use super::http::{Reader, Response, request};
+use super::{Failure, Outcome};
+
+const BUFFER: usize = 4096;
+
+/// Runs one probe of `checker`; of an HTTP check, the url with this index.
+pub async fn probe(checker: &Checker, url: usize) -> Outcome {
+    let result = match &checker.kind {
+        CheckKind::Tcp => connect(&checker.connect).await.map(drop),
+        CheckKind::Http(http) => match http.urls.get(url) {
+            Some(url) => fetch(&checker.connect, http, url, &mut |_, _| {})
+                .await
+                .and_then(|response| response.judge(url).map_err(Stopped::Failed)),
+            None => Ok(()),
+        },
+    };
+    match result {
+        Ok(()) => Outcome::Passed,
+        Err(Stopped::Failed(failure)) => Outcome::Failed(failure),
+        Err(Stopped::Local(why)) => Outcome::NotRun(why),
+    }
+}
+
+/// Why there is no result.
+#[derive(Debug)]
+pub enum Stopped {
+    /// The server's fault.
+    Failed(Failure),
+    /// This node's fault: says nothing about the server.
+    Local(String),
+}
+
+/// Asks for `url` and reads the answer. `observe` sees every piece as it comes, and whether the body had begun.
+pub async fn fetch(
+    options: &Connect,
+    check: &HttpCheck,
+    url: &HttpUrl,
+    observe: &mut (dyn FnMut(&[u8], bool) + Send),
+) -> Result<Response, Stopped> {
+    let stream = connect(options).await?;
+    let request = request(check, url, options.to);
+    if check.tls {
+        let stream = within(options.timeout, tls::handshake(stream, check.sni.as_deref())).await?;
+        exchange(stream, &request, options.timeout, observe).await
+    } else {
+        exchange(stream, &request, options.timeout, observe).await
+    }
+}
+
+async fn exchange(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: &str,
+    limit: Duration,
+    observe: &mut (dyn FnMut(&[u8], bool) + Send),
+) -> Result<Response, Stopped> {
+    within(limit, stream.write_all(request.as_bytes())).await?;
+    within(limit, stream.flush()).await?;
+    let mut reader = Reader::default();
+    let mut buffer = [0; BUFFER];
+    loop {
+        let length = match timeout(limit, stream.read(&mut buffer)).await {
+            Err(_) => return Err(Stopped::Failed(Failure::ReadTimeout(limit))),
+            // A TLS server that closes without saying so has still said all it had to say.
+            Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+            Ok(Err(error)) => return Err(Stopped::Failed(Failure::Broken(plain(&error)))),
+            Ok(Ok(length)) => length,
+        };
+        if length == 0 {
+            return reader.finish().map_err(Stopped::Failed);
+        }
+        let bytes = buffer.get(..length).unwrap_or_default();
+        observe(bytes, reader.in_body());
+        if reader.feed(bytes).map_err(Stopped::Failed)? {
+            return reader.finish().map_err(Stopped::Failed);
+        }
+    }
+}
+
+async fn within<T>(limit: Duration, step: impl Future<Output = io::Result<T>>) -> Result<T, Stopped> {
+    match timeout(limit, step).await {
+        Err(_) => Err(Stopped::Failed(Failure::ReadTimeout(limit))),
+        Ok(Err(error)) => Err(Stopped::Failed(Failure::Broken(plain(&error)))),
+        Ok(Ok(value)) => Ok(value),
+    }
+}
+
+async fn connect(options: &Connect) -> Result<TcpStream, Stopped> {
+    let socket = socket(options).map_err(|error| Stopped::Local(plain(&error)))?;
+    match timeout(options.timeout, socket.connect(options.to)).await {
+        Err(_) => Err(Stopped::Failed(Failure::ConnectTimeout(options.timeout))),
+        Ok(Err(error)) if says_of_the_server(&error) => Err(Stopped::Failed(Failure::Connect(plain(&error)))),
+        Ok(Err(error)) => Err(Stopped::Local(plain(&error))),
+        Ok(Ok(stream)) => Ok(stream),
+    }
+}
+
+fn socket(options: &Connect) -> io::Result<TcpSocket> {
+    let socket = if options.to.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() }?;
+    if let Some(interface) = &options.interface {
+        socket.bind_device(Some(interface.as_str().as_bytes()))?;
+    }
+    if options.fwmark != 0 {
+        SockRef::from(&socket).set_mark(options.fwmark)?;
+    }
+    if options.from.is_some() || options.from_port != 0 {
+        let any: std::net::IpAddr = if options.to.is_ipv6() {
+            std::net::Ipv6Addr::UNSPECIFIED.into()
+        } else {
+            std::net::Ipv4Addr::UNSPECIFIED.into()
+        };
+        socket.set_reuseaddr(true)?;
+        socket.bind(SocketAddr::new(options.from.unwrap_or(any), options.from_port))?;
+    }
+    Ok(socket)
+}
+
+/// keepalived's list: these errors are the server's or the network's, all others are this node's.
+fn says_of_the_server(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::ENETUNREACH
+                | libc::EHOSTUNREACH
+                | libc::ECONNREFUSED
+                | libc::EHOSTDOWN
+                | libc::ENETDOWN
+                | libc::ECONNRESET
+                | libc::ECONNABORTED
+                | libc::ETIMEDOUT
+        )
+    )
+}
+
+/// The error's text without its number.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    let end = text.find(" (os error").unwrap_or(text.len());
+    text.get(..end).unwrap_or_default().to_lowercase()
+}

@@ -1,0 +1,60 @@
+//! `directord --check`: reads a configuration and says what it thinks of it. Needs no privilege, no interface
+//! and no kernel module.
+
+use std::fs::OpenOptions;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::config::diagnostic::{Format, Severity};
+use crate::config::io::Disk;
+use crate::config::{Options, load};
+
+/// What is checked, and where the answer goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckOptions {
+    /// The configuration file.
+    pub config: PathBuf,
+    /// What `@ID` lines are compared with.
+    pub config_id: String,
+    /// `-e`: an include that finds nothing is an error.
+    pub all_config: bool,
+    /// How diagnostics are written.
+    pub format: Format,
+    /// The file that they are appended to; standard error otherwise.
+    pub log: Option<PathBuf>,
+}
+
+/// 0: nothing but notes. 1: warnings. 2: errors, the file would not be used.
+pub fn run(options: &CheckOptions) -> ExitCode {
+    let language = Options {
+        config_id: options.config_id.clone(),
+        check_includes: options.all_config,
+        environment: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
+    };
+    let loaded = load(&options.config, &Disk, &language);
+    let colour =
+        options.log.is_none() && std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let mut text = loaded.render(options.format, colour);
+    if options.format != Format::Json {
+        text += &format!("{}: {}\n", options.config.display(), loaded.summary());
+    }
+    if let Err(error) = write(options, &text) {
+        eprintln!("directord: cannot write the result: {error}");
+        return ExitCode::from(2);
+    }
+    match loaded.worst() {
+        None | Some(Severity::Note) => ExitCode::SUCCESS,
+        Some(Severity::Warning) => ExitCode::from(1),
+        Some(Severity::Error) => ExitCode::from(2),
+    }
+}
+
+fn write(options: &CheckOptions, text: &str) -> std::io::Result<()> {
+    match &options.log {
+        Some(path) => OpenOptions::new().create(true).append(true).open(path)?.write_all(text.as_bytes()),
+        None => std::io::stderr().lock().write_all(text.as_bytes()),
+    }
+}

@@ -1,0 +1,188 @@
+//! `genhash`: the digest of a page, for `HTTP_GET`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use crate::check::http::{Response, hex};
+use crate::check::io::{Stopped, fetch};
+use crate::config::model::{Connect, HttpCheck, HttpProtocol, HttpUrl, StatusCodes};
+
+/// What is fetched, and what is printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GenhashOptions {
+    /// `-s`: address of the server.
+    pub server: IpAddr,
+    /// `-p`: its port.
+    pub port: u16,
+    /// `-u`: the request target, sent as it stands.
+    pub url: String,
+    /// `-V`: the `Host` header; `None` means address and port.
+    pub virtualhost: Option<String>,
+    /// `-S`: over TLS.
+    pub tls: bool,
+    /// `-I`: send the virtual host in the TLS handshake.
+    pub sni: bool,
+    /// `-m`: firewall mark of the connection; 0: none.
+    pub fwmark: u32,
+    /// `-P`: version of the request.
+    pub protocol: HttpProtocol,
+    /// `-t`: for the connection and for each read.
+    pub timeout: Duration,
+    /// `-v`: print what is sent and received.
+    pub verbose: bool,
+    /// `--stanza`: print a `url` block for keepalived.conf, not the digest alone.
+    pub stanza: bool,
+}
+
+/// Fetches the page and prints its digest. Exit status 0, or 1 with the reason on standard error.
+pub fn run(options: GenhashOptions) -> ExitCode {
+    let started = Instant::now();
+    let mut show = Show { verbose: options.verbose, header_shown: false };
+    let response = match fetch_page(&options, &mut show) {
+        Ok(response) => response,
+        Err(why) => {
+            eprintln!(
+                "directord genhash: http{}://{}{}: {why}",
+                if options.tls { "s" } else { "" },
+                SocketAddr::new(options.server, options.port),
+                path(&options.url)
+            );
+            return ExitCode::FAILURE;
+        }
+    };
+    if !(200..300).contains(&response.status) {
+        eprintln!("directord genhash: note: status code {}: is this the page you mean?", response.status);
+    }
+    let digest = hex(&response.digest);
+    if options.verbose {
+        banner("HTML hash resulting");
+        dump(&response.digest);
+        banner("HTML hash final resulting");
+    }
+    if options.stanza {
+        print!("{}", stanza(&options, &response));
+    } else {
+        println!("{digest}");
+    }
+    if options.verbose {
+        println!("\nGlobal response time for [{}] = {} usecs", options.url, started.elapsed().as_micros());
+    }
+    ExitCode::SUCCESS
+}
+
+fn fetch_page(options: &GenhashOptions, show: &mut Show) -> Result<Response, String> {
+    let check = HttpCheck {
+        tls: options.tls,
+        protocol: options.protocol,
+        sni: options.virtualhost.clone().filter(|_| options.sni),
+        fast_recovery: false,
+        urls: Vec::new(),
+    };
+    let url = HttpUrl {
+        path: options.url.clone(),
+        virtualhost: options.virtualhost.clone(),
+        digest: None,
+        status_codes: StatusCodes::default(),
+    };
+    let connect = Connect {
+        to: SocketAddr::new(options.server, options.port),
+        timeout: options.timeout,
+        from: None,
+        from_port: 0,
+        interface: None,
+        fwmark: options.fwmark,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    let mut observe = |bytes: &[u8], in_body: bool| show.piece(bytes, in_body);
+    runtime.block_on(fetch(&connect, &check, &url, &mut observe)).map_err(|stopped| match stopped {
+        Stopped::Failed(failure) => failure.to_string(),
+        Stopped::Local(why) => why,
+    })
+}
+
+/// The block to paste into an `HTTP_GET`.
+fn stanza(options: &GenhashOptions, response: &Response) -> String {
+    let mut text = format!("url {{\n    path {}\n", path(&options.url));
+    if let Some(host) = &options.virtualhost {
+        text += &format!("    virtualhost {host}\n");
+    }
+    text += &format!("    digest {}\n", hex(&response.digest));
+    if !(200..300).contains(&response.status) {
+        text += &format!("    status_code {}\n", response.status);
+    }
+    text + "}\n"
+}
+
+/// The path of an absolute url; anything else as it stands.
+fn path(url: &str) -> &str {
+    match url.split_once("://") {
+        Some((scheme, rest)) if !scheme.contains('/') => {
+            rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")
+        }
+        _ => url,
+    }
+}
+
+/// `-v`: what comes, as it comes, in the form of keepalived's genhash.
+struct Show {
+    verbose: bool,
+    header_shown: bool,
+}
+
+impl Show {
+    fn piece(&mut self, bytes: &[u8], in_body: bool) {
+        if !self.verbose {
+            return;
+        }
+        if in_body {
+            banner("HTML Buffer");
+            return dump(bytes);
+        }
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
+        let (head, body) = bytes.split_at(end.min(bytes.len()));
+        if !std::mem::replace(&mut self.header_shown, true) {
+            banner("HTTP Header Buffer");
+        }
+        dump(head);
+        banner("HTTP Header Ascii Buffer");
+        println!("{}", String::from_utf8_lossy(head));
+        if !body.is_empty() {
+            dump(body);
+        }
+    }
+}
+
+fn banner(title: &str) {
+    let line = "-".repeat(23);
+    println!("{line}[{title:^27}]{line}", title = format!("{title} "));
+}
+
+/// 16 bytes a line: decimal offset, hexadecimal, text.
+fn dump(bytes: &[u8]) {
+    for (row, chunk) in bytes.chunks(16).enumerate() {
+        print!("{:04} ", row * 16);
+        for (column, byte) in chunk.iter().enumerate() {
+            print!("{} {byte:02x}", if column == 8 { " -" } else { "" });
+        }
+        let missing = 16 - chunk.len();
+        let dash = if chunk.len() > 8 { 0 } else { 2 };
+        print!("{:width$}   ", "", width = missing * 3 + dash);
+        let printable = |byte: &u8| if (0x20..0x7f).contains(byte) { char::from(*byte) } else { '.' };
+        println!("{:<16}", chunk.iter().map(printable).collect::<String>());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_becomes_the_path_of_the_stanza() {
+        assert_eq!(path("http://192.168.100.8/index.html"), "/index.html");
+        assert_eq!(path("http://192.168.100.8"), "/");
+        assert_eq!(path("/a?b=http://c/d"), "/a?b=http://c/d");
+        assert_eq!(path("/index.html"), "/index.html");
+    }
+}

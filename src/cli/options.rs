@@ -1,0 +1,335 @@
+//! The options themselves, and what becomes of them.
+
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Parser, ValueEnum};
+
+use super::check::CheckOptions;
+use super::genhash::GenhashOptions;
+use super::run::RunOptions;
+use crate::config::diagnostic::Format;
+use crate::config::io::node_name;
+use crate::config::model::HttpProtocol;
+
+const CHECK: &str = "Configuration test";
+const RUN: &str = "Daemon";
+const LOG: &str = "Log";
+const INERT: &str = "Accepted for keepalived's sake, without effect";
+
+/// Options of `directord`. `-g`, `-t`, `-A` and `-M` take their value glued or after `=`, as in keepalived.
+#[derive(Debug, Parser)]
+#[command(
+    name = "directord",
+    about = "Director daemon for Linux Virtual Server pairs: VRRP, health checks and IPVS from one keepalived.conf",
+    after_help = "directord genhash --help: the digest of a page, for HTTP_GET.\n\
+        keepalived's --check is the long form of -C; here it tests the configuration, and -C has no long form.",
+    disable_version_flag = true,
+    disable_help_subcommand = true,
+    override_usage = "directord [OPTIONS]\n       directord --check -f FILE\n       directord genhash -s ADDRESS -p PORT -u URL"
+)]
+pub(super) struct Options {
+    /// Configuration file
+    #[arg(
+        short = 'f',
+        long = "use-file",
+        value_name = "FILE",
+        default_value = "/etc/keepalived/keepalived.conf"
+    )]
+    config: PathBuf,
+    /// Name that @NAME lines are compared with [default: node name up to its first dot]
+    #[arg(short = 'i', long, value_name = "NAME")]
+    config_id: Option<String>,
+    /// An include that finds nothing is an error
+    #[arg(short = 'e', long)]
+    all_config: bool,
+    /// Print the version
+    #[arg(short = 'v', long)]
+    pub(super) version: bool,
+    /// Print the number of a signal: DATA, JSON, RELOAD, STATS, STATS_CLEAR, STOP
+    #[arg(long, value_name = "NAME")]
+    pub(super) signum: Option<String>,
+
+    /// Test the configuration: exit status 0 clean, 1 warnings, 2 errors
+    #[arg(long, help_heading = CHECK)]
+    check: bool,
+    /// The same, appending the result to LOG
+    #[arg(short = 't', long, value_name = "LOG", num_args = 0..=1, require_equals = true, help_heading = CHECK)]
+    config_test: Option<Option<PathBuf>>,
+    /// How the result is written
+    #[arg(long, value_name = "FORMAT", default_value = "human", help_heading = CHECK)]
+    format: FormatName,
+
+    /// Stay in the foreground
+    #[arg(short = 'n', long, help_heading = RUN)]
+    dont_fork: bool,
+    /// VRRP without virtual servers
+    #[arg(short = 'P', long, help_heading = RUN)]
+    vrrp: bool,
+    /// Virtual servers without VRRP
+    #[arg(short = 'C', help_heading = RUN)]
+    only_checkers: bool,
+    /// File for the process id
+    #[arg(short = 'p', long, value_name = "FILE", help_heading = RUN)]
+    pid: Option<PathBuf>,
+    /// Leave the virtual addresses at stop
+    #[arg(short = 'V', long, help_heading = RUN)]
+    dont_release_vrrp: bool,
+    /// Leave the virtual servers at stop
+    #[arg(short = 'I', long, help_heading = RUN)]
+    dont_release_ipvs: bool,
+    /// Go on after an interrupt from the keyboard
+    #[arg(long, help_heading = RUN)]
+    ignore_sigint: bool,
+    /// Folder for the socket and the state of the daemon
+    #[arg(long, value_name = "FOLDER", default_value = "/run/directord", help_heading = RUN)]
+    runtime_dir: PathBuf,
+
+    /// Log to standard error too
+    #[arg(short = 'l', long, help_heading = LOG)]
+    log_console: bool,
+    /// Log more; twice: still more
+    #[arg(short = 'D', long, action = ArgAction::Count, help_heading = LOG)]
+    log_detail: u8,
+    /// Log the configuration at start
+    #[arg(short = 'd', long, help_heading = LOG)]
+    dump_conf: bool,
+
+    #[command(flatten)]
+    inert: Inert,
+
+    #[arg(hide = true)]
+    pub(super) surplus: Vec<OsString>,
+}
+
+/// Options of keepalived that change nothing here.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = INERT)]
+struct Inert {
+    /// Without BFD
+    #[arg(short = 'B', long = "no_bfd")]
+    no_bfd: bool,
+    /// Start all processes
+    #[arg(long)]
+    all: bool,
+    /// Syslog facility
+    #[arg(short = 'S', long, value_name = "FACILITY")]
+    log_facility: Option<String>,
+    /// Log to a file
+    #[arg(short = 'g', long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    log_file: Option<Option<String>>,
+    /// Flush the log file at each line
+    #[arg(long)]
+    flush_log_file: bool,
+    /// Without syslog
+    #[arg(short = 'G', long)]
+    no_syslog: bool,
+    /// File mask
+    #[arg(short = 'u', long, value_name = "MASK")]
+    umask: Option<String>,
+    /// Drop virtual addresses on signals
+    #[arg(short = 'X', long)]
+    release_vips: bool,
+    /// Do not restart processes
+    #[arg(short = 'R', long)]
+    dont_respawn: bool,
+    /// Pid file of the VRRP process
+    #[arg(short = 'r', long = "vrrp_pid", value_name = "FILE")]
+    vrrp_pid: Option<String>,
+    /// Pid file of the checker process
+    #[arg(short = 'c', long = "checkers_pid", value_name = "FILE")]
+    checkers_pid: Option<String>,
+    /// Pid file of the BFD process
+    #[arg(short = 'b', long = "bfd_pid", value_name = "FILE")]
+    bfd_pid: Option<String>,
+    /// Log changes of addresses
+    #[arg(short = 'a', long)]
+    address_monitoring: bool,
+    /// Network namespace
+    #[arg(short = 's', long, value_name = "NAME")]
+    namespace: Option<String>,
+    /// Allow core dumps
+    #[arg(short = 'm', long)]
+    core_dump: bool,
+    /// Pattern of core dumps
+    #[arg(short = 'M', long, value_name = "PATTERN", num_args = 0..=1, require_equals = true)]
+    core_dump_pattern: Option<Option<String>>,
+    /// SNMP
+    #[arg(short = 'x', long)]
+    snmp: bool,
+    /// SNMP agent socket
+    #[arg(short = 'A', long, value_name = "SOCKET", num_args = 0..=1, require_equals = true)]
+    snmp_agent_socket: Option<Option<String>>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FormatName {
+    Human,
+    Json,
+    Line,
+}
+
+impl Options {
+    /// Whether the configuration is only tested.
+    pub(super) fn is_check(&self) -> bool {
+        self.check || self.config_test.is_some()
+    }
+
+    pub(super) fn check_options(self) -> CheckOptions {
+        CheckOptions {
+            config_id: self.config_id.unwrap_or_else(node_name),
+            config: self.config,
+            all_config: self.all_config,
+            format: match self.format {
+                FormatName::Human => Format::Human,
+                FormatName::Json => Format::Json,
+                FormatName::Line => Format::Line,
+            },
+            log: self.config_test.flatten(),
+        }
+    }
+
+    pub(super) fn run_options(self) -> RunOptions {
+        RunOptions {
+            ineffective: self.inert.given(),
+            config: self.config,
+            config_id: self.config_id.unwrap_or_else(node_name),
+            all_config: self.all_config,
+            foreground: self.dont_fork,
+            only_vrrp: self.vrrp,
+            only_checkers: self.only_checkers,
+            pid_file: self.pid,
+            log_detail: self.log_detail,
+            log_console: self.log_console,
+            dump_conf: self.dump_conf,
+            dont_release_vrrp: self.dont_release_vrrp,
+            dont_release_ipvs: self.dont_release_ipvs,
+            ignore_sigint: self.ignore_sigint,
+            runtime_dir: self.runtime_dir,
+        }
+    }
+}
+
+impl Inert {
+    /// The long names of those that are there.
+    fn given(&self) -> Vec<String> {
+        let all = [
+            (self.no_bfd, "--no_bfd"),
+            (self.all, "--all"),
+            (self.log_facility.is_some(), "--log-facility"),
+            (self.log_file.is_some(), "--log-file"),
+            (self.flush_log_file, "--flush-log-file"),
+            (self.no_syslog, "--no-syslog"),
+            (self.umask.is_some(), "--umask"),
+            (self.release_vips, "--release-vips"),
+            (self.dont_respawn, "--dont-respawn"),
+            (self.vrrp_pid.is_some(), "--vrrp_pid"),
+            (self.checkers_pid.is_some(), "--checkers_pid"),
+            (self.bfd_pid.is_some(), "--bfd_pid"),
+            (self.address_monitoring, "--address-monitoring"),
+            (self.namespace.is_some(), "--namespace"),
+            (self.core_dump, "--core-dump"),
+            (self.core_dump_pattern.is_some(), "--core-dump-pattern"),
+            (self.snmp, "--snmp"),
+            (self.snmp_agent_socket.is_some(), "--snmp-agent-socket"),
+        ];
+        all.iter().filter(|(given, _)| *given).map(|(_, name)| (*name).to_owned()).collect()
+    }
+}
+
+/// Short options with an optional value take it glued (`-tFILE`), which clap does not know: they become
+/// `--config-test=FILE`.
+pub(super) fn normalised(arguments: Vec<OsString>) -> Vec<OsString> {
+    const GLUED: [(&[u8], &str); 4] = [
+        (b"-A", "--snmp-agent-socket="),
+        (b"-M", "--core-dump-pattern="),
+        (b"-g", "--log-file="),
+        (b"-t", "--config-test="),
+    ];
+    let glued = |argument: OsString| {
+        let bytes = argument.as_bytes();
+        let option = GLUED.iter().find_map(|(short, long)| Some((bytes.strip_prefix(*short)?, long)));
+        match option {
+            Some((value, long)) if !value.is_empty() => {
+                let value = value.strip_prefix(b"=").unwrap_or(value);
+                OsString::from_vec([long.as_bytes(), value].concat())
+            }
+            _ => argument,
+        }
+    };
+    arguments.into_iter().map(glued).collect()
+}
+
+/// Options of `genhash`.
+#[derive(Debug, Parser)]
+#[command(name = "genhash", about = "Digest of a page, as HTTP_GET and SSL_GET compare it")]
+pub(super) struct Genhash {
+    /// Address of the server
+    #[arg(short, long, value_name = "ADDRESS")]
+    server: IpAddr,
+    /// Port of the server
+    #[arg(short, long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    port: u16,
+    /// Request target, sent as it stands
+    #[arg(short, long)]
+    url: String,
+    /// Host header [default: address and port]
+    #[arg(short = 'V', long, value_name = "HOST")]
+    use_virtualhost: Option<String>,
+    /// Over TLS
+    #[arg(short = 'S', long)]
+    use_ssl: bool,
+    /// Send the virtual host in the TLS handshake
+    #[arg(short = 'I', long)]
+    use_sni: bool,
+    /// Firewall mark of the connection
+    #[arg(short = 'm', long, value_name = "MARK", default_value_t = 0)]
+    fwmark: u32,
+    /// Version of the request: 1.0, 1.0c (with Connection: close) or 1.1
+    #[arg(short = 'P', long, value_name = "VERSION", default_value = "1.0")]
+    protocol: ProtocolName,
+    /// Seconds for the connection and for each read
+    #[arg(short, long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    timeout: u32,
+    /// Print what is sent and received
+    #[arg(short, long)]
+    verbose: bool,
+    /// Print a url block for keepalived.conf
+    #[arg(long)]
+    stanza: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ProtocolName {
+    #[value(name = "1.0")]
+    Http10,
+    #[value(name = "1.0c", alias = "1.0C")]
+    Http10Close,
+    #[value(name = "1.1")]
+    Http11,
+}
+
+impl From<Genhash> for GenhashOptions {
+    fn from(options: Genhash) -> Self {
+        Self {
+            server: options.server,
+            port: options.port,
+            url: options.url,
+            virtualhost: options.use_virtualhost,
+            tls: options.use_ssl,
+            sni: options.use_sni,
+            fwmark: options.fwmark,
+            protocol: match options.protocol {
+                ProtocolName::Http10 => HttpProtocol::Http10,
+                ProtocolName::Http10Close => HttpProtocol::Http10Close,
+                ProtocolName::Http11 => HttpProtocol::Http11,
+            },
+            timeout: Duration::from_secs(options.timeout.into()),
+            verbose: options.verbose,
+            stanza: options.stanza,
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! What there is to say about a configuration.
+//!
+//! A [`Diagnostic`] names its code, severity, place, enclosing block, what was found, what was expected, the
+//! consequence, and a fix when one exists. [`render`](self::render) turns it into text for people, lines for
+//! logs, or JSON.
+
+mod render;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+pub use render::{Format, render, summary};
+
+use super::source::Span;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Note,
+    /// The configuration is used, but it surely does not do all that was meant.
+    Warning,
+    /// The configuration is not used.
+    Error,
+}
+
+/// What kind of diagnostic it is: stable, for scripts and for looking up. Written `D0001`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Code {
+    /// A file cannot be read.
+    Unreadable = 1,
+    /// An `include` that finds nothing, or itself.
+    Include = 2,
+    /// A double quote without its end.
+    Quote = 3,
+    /// A block that is never closed.
+    MissingClose = 4,
+    /// A `}` that closes nothing.
+    ExtraClose = 5,
+    /// A `{` where no block starts, or a block that starts without one.
+    Open = 6,
+    /// Blocks within blocks within blocks.
+    TooDeep = 7,
+    /// A definition, condition or generator that cannot be expanded.
+    Expansion = 8,
+    /// A word that is no keyword.
+    UnknownKeyword = 10,
+    /// A keyword in a block where it is not legal.
+    Misplaced = 11,
+    /// Too few words.
+    MissingArgument = 12,
+    /// Too many words.
+    SurplusArgument = 13,
+    /// Not a number, or not written as one.
+    BadNumber = 14,
+    /// A number that is too small or too large.
+    OutOfRange = 15,
+    /// Not an address, or not of the family that is needed.
+    BadAddress = 16,
+    /// A word that is not one of those to choose from.
+    BadChoice = 17,
+    /// Neither on nor off.
+    BadBoolean = 18,
+    /// A name that cannot be one.
+    BadName = 19,
+    /// A setting given twice.
+    Repeated = 20,
+    /// A thing defined twice.
+    Duplicate = 21,
+    /// A setting that must be there.
+    Required = 22,
+    /// Settings that contradict each other; one of them is adjusted.
+    Conflict = 23,
+    /// A block that does nothing.
+    Empty = 24,
+    /// Known, but without effect in this version.
+    NotYet = 30,
+    /// Known, and dangerous to leave out.
+    Refused = 31,
+    /// Mail alerts.
+    Mail = 32,
+    /// An old word.
+    Old = 33,
+    /// A real server that no check ever takes out.
+    Unchecked = 34,
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "D{:04}", *self as u16)
+    }
+}
+
+/// Replace the text under `span`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fix {
+    /// What is replaced.
+    pub span: Span,
+    /// By what.
+    pub replacement: String,
+}
+
+/// One thing to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Kind.
+    pub code: Code,
+    /// How bad.
+    pub severity: Severity,
+    /// One line, without a full stop.
+    pub message: String,
+    /// Where.
+    pub span: Option<Span>,
+    /// What to write under the place.
+    pub label: String,
+    /// Other places that explain it.
+    pub related: Vec<(Span, String)>,
+    /// The blocks around it, outermost first.
+    pub block: Option<String>,
+    /// What would be right.
+    pub expected: Option<String>,
+    /// What follows from it.
+    pub consequence: Option<String>,
+    /// What to do.
+    pub help: Option<String>,
+    /// What to write instead.
+    pub fix: Option<Fix>,
+    /// Further places of the same.
+    pub also: Vec<Span>,
+}
+
+impl Diagnostic {
+    /// Severity error.
+    pub fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Error, Some(span), message)
+    }
+
+    /// Severity warning.
+    pub fn warning(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Warning, Some(span), message)
+    }
+
+    /// Severity note.
+    pub fn note(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Note, Some(span), message)
+    }
+
+    /// Any of them.
+    pub fn new(code: Code, severity: Severity, span: Option<Span>, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity,
+            message: message.into(),
+            span,
+            label: String::new(),
+            related: Vec::new(),
+            block: None,
+            expected: None,
+            consequence: None,
+            help: None,
+            fix: None,
+            also: Vec::new(),
+        }
+    }
+
+    /// Sets the text under the place.
+    pub fn label(mut self, text: impl Into<String>) -> Self {
+        self.label = text.into();
+        self
+    }
+
+    /// Adds a place that explains it.
+    pub fn related(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.related.push((span, text.into()));
+        self
+    }
+
+    /// Sets what would be right.
+    pub fn expected(mut self, text: impl Into<String>) -> Self {
+        self.expected = Some(text.into());
+        self
+    }
+
+    /// Sets what follows from it.
+    pub fn consequence(mut self, text: impl Into<String>) -> Self {
+        self.consequence = Some(text.into());
+        self
+    }
+
+    /// Sets what to do.
+    pub fn help(mut self, text: impl Into<String>) -> Self {
+        self.help = Some(text.into());
+        self
+    }
+
+    /// Sets what to write instead.
+    pub fn fix(mut self, span: Span, replacement: impl Into<String>) -> Self {
+        self.fix = Some(Fix { span, replacement: replacement.into() });
+        self
+    }
+}
+
+/// Collects diagnostics; those that would repeat themselves become one with several places.
+#[derive(Debug, Default)]
+pub struct Diagnostics {
+    list: Vec<Diagnostic>,
+    grouped: BTreeMap<&'static str, usize>,
+}
+
+impl Diagnostics {
+    /// Adds one.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.list.push(diagnostic);
+    }
+
+    /// Adds one, or only its place when there is one of this key already.
+    pub fn push_grouped(&mut self, key: &'static str, span: Span, make: impl FnOnce() -> Diagnostic) {
+        let group = self.grouped.get(key).copied();
+        if let Some(first) = group.and_then(|index| self.list.get_mut(index)) {
+            first.also.push(span);
+            return;
+        }
+        let diagnostic = make();
+        self.grouped.insert(key, self.list.len());
+        self.list.push(diagnostic);
+    }
+
+    /// Whether there is an error among them.
+    pub fn has_errors(&self) -> bool {
+        self.list.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
+    /// Everything, in the order of the places; what has no place comes last.
+    pub fn into_sorted(mut self) -> Vec<Diagnostic> {
+        self.list.sort_by_key(|diagnostic| (diagnostic.span.is_none(), diagnostic.span));
+        self.list
+    }
+}

@@ -1,0 +1,340 @@
+//! Files to one stream of tokens: conditions, definitions and includes are gone.
+//!
+//! In: the path of the main file, a [`Files`], the [`Options`]. Out: tokens, with every source they point
+//! into. Line by line, in keepalived's order: comment, `@id`, `$NAME=` or generator, substitution, comment
+//! again, include, words. A line without any of these is lexed where it stands.
+
+mod define;
+mod generate;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use self::define::Definition;
+use super::Options;
+use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
+use super::lexer::{self, Token, TokenKind};
+use super::source::{Files, ReadError, SourceId, Sources, Span, offset};
+
+/// Files within files.
+const DEPTH: usize = 16;
+/// Files of one load.
+const FILES: usize = 4096;
+/// Lines that come out of definitions and generators, in one load.
+const EXPANSIONS: usize = 1_000_000;
+
+/// Reads `path` and everything that it includes.
+pub(super) fn expand(
+    path: &Path,
+    files: &dyn Files,
+    options: &Options,
+    sources: &mut Sources,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Token> {
+    let mut expander = Expander {
+        files,
+        options,
+        sources,
+        diagnostics,
+        tokens: Vec::new(),
+        definitions: BTreeMap::new(),
+        open: None,
+        stack: Vec::new(),
+        checks: if options.check_includes { Checks::ALL } else { Checks::default() },
+        read: 0,
+        expansions: 0,
+    };
+    expander.main_file(path);
+    expander.tokens
+}
+
+struct Expander<'a> {
+    files: &'a dyn Files,
+    options: &'a Options,
+    sources: &'a mut Sources,
+    diagnostics: &'a mut Diagnostics,
+    tokens: Vec<Token>,
+    definitions: BTreeMap<String, Definition>,
+    /// A definition whose last line ended with a backslash.
+    open: Option<(String, Definition)>,
+    /// The files that are being read, innermost last.
+    stack: Vec<PathBuf>,
+    checks: Checks,
+    read: usize,
+    expansions: usize,
+}
+
+/// What makes a failing include an error (`include_check`, `includer` …).
+#[derive(Clone, Copy, Default)]
+struct Checks {
+    read: bool,
+    literal: bool,
+    wildcard: bool,
+    brace: bool,
+}
+
+impl Checks {
+    const ALL: Self = Self { read: true, literal: true, wildcard: true, brace: true };
+}
+
+impl Expander<'_> {
+    fn main_file(&mut self, path: &Path) {
+        let name = path.display().to_string();
+        match self.files.read(path) {
+            Ok(bytes) => {
+                let id = self.sources.add_file(&name, bytes);
+                if self.files.is_executable(path) {
+                    let message = format!("{name} is executable");
+                    let span = Span { source: id, start: 0, end: 0 };
+                    self.diagnostics.push(
+                        Diagnostic { span: None, ..Diagnostic::warning(Code::Unreadable, span, message) }
+                            .consequence("it is read here, but keepalived reads no executable file")
+                            .help(format!("chmod a-x {name}")),
+                    );
+                }
+                self.source(id, path);
+            }
+            Err(error) => {
+                let message = format!("cannot read {name}: {error}");
+                self.diagnostics.push(Diagnostic::new(Code::Unreadable, Severity::Error, None, message));
+            }
+        }
+    }
+
+    /// Every line of one file.
+    fn source(&mut self, id: SourceId, path: &Path) {
+        self.stack.push(path.to_owned());
+        self.read += 1;
+        let checks = self.checks;
+        let mut start = 0;
+        loop {
+            let text = self.sources.text_of(id);
+            let Some(left) = text.get(start..).filter(|left| !left.is_empty()) else { break };
+            let length = left.find('\n').map_or(left.len(), |at| at + 1);
+            let line = left.get(..length).unwrap_or(left);
+            let span = Span { source: id, start: offset(start), end: offset(start + length) };
+            if self.open.is_some() {
+                self.continue_definition(line.to_owned(), span);
+            } else if is_plain(line) {
+                self.lex(span);
+            } else {
+                self.line(span, true);
+            }
+            start += length;
+        }
+        if let Some((name, definition)) = self.open.take() {
+            self.definitions.insert(name, definition);
+        }
+        self.checks = checks;
+        self.stack.pop();
+    }
+
+    /// One line that may hold more than words. `written`: it stands in a file, so conditions, definitions
+    /// and generators are read; one that comes out of a definition holds none.
+    fn line(&mut self, span: Span, written: bool) {
+        let mut span = self.stripped(span);
+        if written && self.sources.text(span).starts_with('@') {
+            match self.condition(span) {
+                Some(rest) => span = rest,
+                None => return,
+            }
+        }
+        let text = self.sources.text(span);
+        if written && text.starts_with('~') && self.generate(span) {
+            return;
+        }
+        if written && define::splits(self.sources.text(span)).is_some() {
+            self.define(span);
+            return;
+        }
+        if !self.sources.text(span).contains('$') {
+            self.include_or_lex(span);
+            return;
+        }
+        for line in self.substituted(span) {
+            let line = self.stripped(line);
+            self.include_or_lex(line);
+        }
+    }
+
+    fn include_or_lex(&mut self, span: Span) {
+        match include(self.sources.text(span)) {
+            Some((checks, pattern)) => {
+                let pattern = pattern.to_owned();
+                self.include(span, checks, &pattern);
+            }
+            None => self.lex(span),
+        }
+    }
+
+    fn lex(&mut self, span: Span) {
+        let before = self.tokens.len();
+        let text = self.sources.text(span);
+        let open = lexer::line(span.source, span.start, text, &mut self.tokens);
+        let end = Span { start: span.end, ..span };
+        let first = self.tokens.get(before).copied();
+        if first.is_some() {
+            self.tokens.push(Token { kind: TokenKind::End, span: end });
+        }
+        if let Some(quote) = open {
+            self.diagnostics.push(
+                Diagnostic::error(Code::Quote, quote, "the quote is not closed on this line")
+                    .label("opened here")
+                    .help("a quoted word ends on the line where it starts: add the second \""),
+            );
+        }
+        if first.is_some_and(|token| self.sources.text(token.span) == "include_check") {
+            self.set_checks(before);
+        }
+    }
+
+    /// `include_check`: bare is all; a plain word sets, `+` adds, `-` removes.
+    fn set_checks(&mut self, before: usize) {
+        let words = self.tokens.get(before + 1..).unwrap_or(&[]);
+        let words = words.iter().take_while(|token| token.kind == TokenKind::Word);
+        let words: Vec<&str> = words.map(|token| self.sources.text(token.span)).collect();
+        if words.is_empty() {
+            self.checks = Checks::ALL;
+        }
+        for word in words {
+            let name = word.trim_start_matches(['+', '-']);
+            let on = !word.starts_with('-');
+            if name == word {
+                self.checks = Checks::default();
+            }
+            match name {
+                "read" | "readable" => self.checks.read = on,
+                "match" => self.checks.literal = on,
+                "wildcard_match" => self.checks.wildcard = on,
+                "brace_match" => self.checks.brace = on,
+                _ => {}
+            }
+        }
+    }
+
+    fn stripped(&self, span: Span) -> Span {
+        let text = self.sources.text(span);
+        let before = text.len() - text.trim_start_matches(['\u{feff}']).trim_start().len();
+        let length = lexer::strip_comment(text.get(before..).unwrap_or("")).len();
+        let start = span.start.saturating_add(offset(before));
+        Span { start, end: start.saturating_add(offset(length)), ..span }
+    }
+
+    /// `@ID text`, `@^ID text`: the text, when it counts on this node.
+    fn condition(&mut self, span: Span) -> Option<Span> {
+        let text = self.sources.text(span);
+        let end = text.find([' ', '\t']).unwrap_or(text.len());
+        let id = text.get(1..end).unwrap_or("");
+        let (id, wanted) = id.strip_prefix('^').map_or((id, true), |id| (id, false));
+        let counts = (id == self.options.config_id) == wanted;
+        let rest = Span { start: span.start.saturating_add(offset(end)), ..span };
+        counts.then(|| self.stripped(rest))
+    }
+
+    /// `include PATTERN` and its kin.
+    fn include(&mut self, span: Span, checks: Checks, pattern: &str) {
+        let checks = Checks {
+            read: checks.read || self.checks.read,
+            literal: checks.literal || self.checks.literal,
+            wildcard: checks.wildcard || self.checks.wildcard,
+            brace: checks.brace || self.checks.brace,
+        };
+        let folder = self.stack.last().and_then(|path| path.parent()).unwrap_or(Path::new(""));
+        let wanted = folder.join(pattern);
+        let found = self.files.matches(&wanted);
+        if found.is_empty() {
+            self.nothing_included(span, checks, pattern);
+        }
+        for path in found {
+            self.included_file(span, checks, &path);
+        }
+    }
+
+    fn nothing_included(&mut self, span: Span, checks: Checks, pattern: &str) {
+        let wildcard = pattern.contains(['*', '?', '[']);
+        let (strict, mild) = match (wildcard, pattern.contains('{')) {
+            (true, _) => (checks.wildcard, Severity::Note),
+            (false, true) => (checks.brace, Severity::Warning),
+            (false, false) => (checks.literal, Severity::Warning),
+        };
+        let severity = if strict { Severity::Error } else { mild };
+        let message = format!("no file matches `{pattern}`");
+        self.diagnostics.push(
+            Diagnostic::new(Code::Include, severity, Some(span), message)
+                .consequence("nothing is included here")
+                .help("a relative name is looked for in the folder of the file that names it"),
+        );
+    }
+
+    fn included_file(&mut self, span: Span, checks: Checks, path: &Path) {
+        let name = path.display().to_string();
+        let severity = if checks.read { Severity::Error } else { Severity::Warning };
+        if self.files.is_executable(path) {
+            let message = format!("{name} is executable");
+            self.diagnostics.push(
+                Diagnostic::new(Code::Include, severity, Some(span), message)
+                    .consequence("it is not read, as keepalived reads no executable file")
+                    .help(format!("chmod a-x {name}")),
+            );
+            return;
+        }
+        if self.stack.iter().any(|open| open == path) || self.stack.len() >= DEPTH || self.read >= FILES {
+            let message = format!("{name} is not included: files include each other without end");
+            self.diagnostics.push(Diagnostic::error(Code::Include, span, message));
+            return;
+        }
+        match self.files.read(path) {
+            Ok(bytes) => {
+                let id = self.sources.add_file(&name, bytes);
+                self.source(id, path);
+            }
+            Err(ReadError::Directory) if !checks.read => {}
+            Err(error) => {
+                let message = format!("cannot read {name}: {error}");
+                let diagnostic = Diagnostic::new(Code::Include, severity, Some(span), message);
+                self.diagnostics.push(diagnostic.consequence("nothing is included here"));
+            }
+        }
+    }
+
+    /// Counts a line that nobody wrote; false when there are too many.
+    fn count_expansion(&mut self, span: Span) -> bool {
+        self.expansions += 1;
+        if self.expansions == EXPANSIONS {
+            let message = format!("definitions expand to more than {EXPANSIONS} lines");
+            self.diagnostics.push(Diagnostic::error(Code::Expansion, span, message));
+        }
+        self.expansions < EXPANSIONS
+    }
+
+    fn expansion_error(&mut self, span: Span, message: impl Into<String>) {
+        self.diagnostics.push(Diagnostic::error(Code::Expansion, span, message));
+    }
+}
+
+/// Whether the line holds nothing but words, braces and a comment.
+fn is_plain(line: &str) -> bool {
+    let text = line.trim_start_matches(['\u{feff}']).trim_start();
+    !text.starts_with(['@', '~']) && !text.starts_with("include") && !line.contains('$')
+}
+
+/// The pattern of an include line, and what it checks.
+fn include(text: &str) -> Option<(Checks, &str)> {
+    let end = text.find([' ', '\t'])?;
+    let none = Checks::default();
+    let read = Checks { read: true, ..none };
+    let checks = match text.get(..end)? {
+        "include" => none,
+        "includer" => read,
+        "includem" => Checks { literal: true, ..read },
+        "includew" => Checks { literal: true, wildcard: true, ..read },
+        "includeb" => Checks { brace: true, ..read },
+        "includea" => Checks::ALL,
+        _ => return None,
+    };
+    let pattern = text.get(end..)?.trim();
+    (!pattern.is_empty()).then_some((checks, pattern))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+//! `$NAME=` definitions and their use.
+
+use super::super::source::{Span, offset};
+use super::{Expander, lexer};
+
+/// Definitions within definitions.
+const DEPTH: usize = 32;
+/// Substitutions in one line: a definition that names itself stops here.
+const STEPS: usize = 10_000;
+/// Bytes that one line may grow to.
+const LENGTH: usize = 1 << 20;
+
+/// What a name stands for: one line, or several.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Definition {
+    pub(super) lines: Vec<String>,
+}
+
+/// `$NAME=text`: the name and the text.
+pub(super) fn splits(text: &str) -> Option<(&str, &str)> {
+    let after = text.strip_prefix('$')?;
+    let (name, rest) = name(after)?;
+    rest.strip_prefix('=').map(|value| (name, value.trim()))
+}
+
+/// A name at the start of the text, and what follows it.
+fn name(text: &str) -> Option<(&str, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
+    let (name, rest) = text.split_at_checked(end)?;
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_').then_some((name, rest))
+}
+
+impl Expander<'_> {
+    pub(super) fn define(&mut self, span: Span) {
+        let Some((name, value)) = splits(self.sources.text(span)) else { return };
+        let name = name.to_owned();
+        match value.strip_suffix('\\') {
+            Some(first) => {
+                let first = first.trim_end();
+                let lines = if first.is_empty() { Vec::new() } else { vec![first.to_owned()] };
+                self.open = Some((name, Definition { lines }));
+            }
+            None => {
+                self.definitions.insert(name, Definition { lines: vec![value.to_owned()] });
+            }
+        }
+    }
+
+    /// One more line of a definition. A comment is skipped; an empty line, or one without a backslash, ends it.
+    pub(super) fn continue_definition(&mut self, line: String, _: Span) {
+        let stripped = lexer::strip_comment(&line);
+        if stripped.is_empty() && !line.trim().is_empty() {
+            return;
+        }
+        let Some((name, mut definition)) = self.open.take() else { return };
+        let (text, more) = stripped.strip_suffix('\\').map_or((stripped, false), |text| (text, true));
+        if !text.trim().is_empty() {
+            definition.lines.push(text.trim().to_owned());
+        }
+        if more {
+            self.open = Some((name, definition));
+        } else {
+            self.definitions.insert(name, definition);
+        }
+    }
+
+    /// The lines that a line with `$` in it becomes.
+    pub(super) fn substituted(&mut self, span: Span) -> Vec<Span> {
+        let text = self.sources.text(span).to_owned();
+        let mut substitution =
+            Substitution { expander: self, span, lines: Vec::new(), steps: 0, failed: false };
+        substitution.line(&text, 0);
+        let (lines, failed) = (substitution.lines, substitution.failed);
+        if failed || lines.first().is_some_and(|line| lines.len() == 1 && *line == text) {
+            return if failed { Vec::new() } else { vec![span] };
+        }
+        let mut spans = Vec::new();
+        for (index, line) in lines.into_iter().enumerate() {
+            if !self.count_expansion(span) {
+                break;
+            }
+            let id = self.sources.add_expansion(line, span);
+            let end = offset(self.sources.text_of(id).len());
+            let mut line = self.stripped(Span { source: id, start: 0, end });
+            if index > 0 && self.sources.text(line).starts_with('@') {
+                match self.condition(line) {
+                    Some(rest) => line = rest,
+                    None => continue,
+                }
+            }
+            spans.push(line);
+        }
+        spans
+    }
+}
+
+struct Substitution<'a, 'b> {
+    expander: &'a mut Expander<'b>,
+    span: Span,
+    lines: Vec<String>,
+    steps: usize,
+    failed: bool,
+}
+
+impl Substitution<'_, '_> {
+    fn line(&mut self, text: &str, depth: usize) {
+        self.lines.push(String::new());
+        self.append(text, depth);
+    }
+
+    fn push(&mut self, text: &str) {
+        if let Some(line) = self.lines.last_mut() {
+            line.push_str(text);
+        }
+        if self.lines.last().is_some_and(|line| line.len() > LENGTH) {
+            self.fail("the line expands without end");
+        }
+    }
+
+    fn append(&mut self, text: &str, depth: usize) {
+        let mut left = text;
+        while let Some(at) = left.find('$') {
+            if self.failed {
+                return;
+            }
+            self.steps += 1;
+            if self.steps > STEPS || depth > DEPTH {
+                self.fail("the definition expands without end");
+                return;
+            }
+            let (before, dollar) = left.split_at_checked(at).unwrap_or((left, ""));
+            self.push(before);
+            let after = dollar.get(1..).unwrap_or("");
+            left = self.one(after, depth).unwrap_or_else(|| {
+                self.push("$");
+                after
+            });
+        }
+        self.push(left);
+    }
+
+    /// What follows a `$`: substitutes, and returns the rest; `None`: the `$` is a plain character.
+    fn one<'t>(&mut self, after: &'t str, depth: usize) -> Option<&'t str> {
+        let (name, arguments, rest) = match after.strip_prefix('{') {
+            Some(inside) => {
+                let (inside, rest) = inside.split_once('}')?;
+                let (name, arguments) = inside.split_once([' ', '\t']).unwrap_or((inside, ""));
+                (name, arguments.trim(), rest)
+            }
+            None => {
+                let (name, rest) = name(after)?;
+                let ends = rest.is_empty() || rest.starts_with([' ', '\t', ',', ')', '\r', '\n']);
+                (name, "", ends.then_some(rest)?)
+            }
+        };
+        if let Some(definition) = self.expander.definitions.get(name) {
+            let lines = definition.lines.clone();
+            return self.defined(&lines, rest, depth);
+        }
+        let value = match name {
+            "_PWD" => self.folder(),
+            "_INSTANCE" => self.expander.options.config_id.clone(),
+            "_HASH" => "#".to_owned(),
+            "_BANG" => "!".to_owned(),
+            "_ENV" => self.expander.options.environment.get(arguments).cloned().unwrap_or_default(),
+            _ if after.starts_with('{') && !self.is_quoted() => {
+                let message = match name {
+                    "_RANDOM" => "`${_RANDOM}` is not supported by this version".to_owned(),
+                    _ => format!("`{name}` is not defined"),
+                };
+                self.fail(message);
+                return Some(rest);
+            }
+            _ => return None,
+        };
+        self.push(&value);
+        Some(rest)
+    }
+
+    fn defined<'t>(&mut self, lines: &[String], rest: &'t str, depth: usize) -> Option<&'t str> {
+        match lines {
+            [] => Some(rest),
+            [line] => {
+                self.append(line, depth + 1);
+                Some(rest)
+            }
+            // Several lines fit only where nothing follows.
+            _ if !rest.trim().is_empty() => None,
+            [first, others @ ..] => {
+                self.append(first, depth + 1);
+                for line in others {
+                    if self.failed {
+                        break;
+                    }
+                    self.line(line, depth + 1);
+                }
+                Some("")
+            }
+        }
+    }
+
+    fn folder(&self) -> String {
+        let folder = self.expander.stack.last().and_then(|path| path.parent());
+        folder.map_or_else(String::new, |folder| folder.display().to_string())
+    }
+
+    /// Whether the place that has been reached is inside double quotes, where a brace is no brace.
+    fn is_quoted(&self) -> bool {
+        self.lines.last().is_some_and(|line| line.matches('"').count() % 2 == 1)
+    }
+
+    fn fail(&mut self, message: impl Into<String>) {
+        if !self.failed {
+            self.failed = true;
+            self.expander.expansion_error(self.span, message);
+        }
+    }
+}

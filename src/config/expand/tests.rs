@@ -1,0 +1,87 @@
+use super::*;
+use crate::config::source::Texts;
+
+fn lines(texts: Texts, main: &str) -> (Vec<String>, Vec<Diagnostic>) {
+    let mut sources = Sources::default();
+    let mut diagnostics = Diagnostics::default();
+    let environment = BTreeMap::from([("SITE".to_owned(), "north".to_owned())]);
+    let options = Options { config_id: "lvs1".into(), environment, ..Options::default() };
+    let tokens = expand(Path::new(main), &texts, &options, &mut sources, &mut diagnostics);
+    let mut lines = vec![String::new()];
+    for token in tokens {
+        match token.kind {
+            TokenKind::End => lines.push(String::new()),
+            _ => {
+                let line = lines.last_mut().unwrap();
+                line.push_str(if line.is_empty() { "" } else { " " });
+                line.push_str(sources.text(token.span));
+            }
+        }
+    }
+    lines.retain(|line| !line.is_empty());
+    (lines, diagnostics.into_sorted())
+}
+
+fn expanded(text: &str) -> Vec<String> {
+    let (lines, diagnostics) = lines(Texts::one("main", text), "main");
+    assert_eq!(diagnostics, [], "{text}");
+    lines
+}
+
+fn failing(text: &str) -> String {
+    let (_, diagnostics) = lines(Texts::one("main", text), "main");
+    diagnostics.first().unwrap().message.clone()
+}
+
+#[test]
+fn conditions() {
+    assert_eq!(expanded("@lvs1 a b\n@lvs2 c\n@^lvs2 d\n@^lvs1 e\n  @lvs1\tf }"), ["a b", "d", "f }"]);
+}
+
+#[test]
+fn definitions() {
+    assert_eq!(expanded("$A=x$B\n$B=bee\na $A\nb ${A}.c $B,d"), ["a xbee", "b xbee.c bee,d"]);
+    assert_eq!(expanded("$V=1\nx $V.2 $W"), ["x $V.2 $W"]);
+    assert_eq!(expanded("x ${_INSTANCE} ${_ENV SITE} \"a${_HASH}b\""), ["x lvs1 north a#b"]);
+    assert_eq!(expanded("$C=a # b\nx $C"), ["x a"]);
+}
+
+#[test]
+fn several_lines() {
+    let text =
+        "$CHK=\\\n  TCP_CHECK { \\\n   # why\n   connect_port $PORT \\\n  }\n$PORT=80\nreal {\n  $CHK\n}\n";
+    assert_eq!(expanded(text), ["real {", "TCP_CHECK {", "connect_port 80", "}", "}"]);
+}
+
+#[test]
+fn definitions_without_end() {
+    assert_eq!(failing("$A=$A\nx $A"), "the definition expands without end");
+    assert_eq!(failing("$A=$B $B\n$B=$A $A\nx $A"), "the definition expands without end");
+    assert_eq!(failing("x ${NONE}"), "`NONE` is not defined");
+}
+
+#[test]
+fn generators() {
+    assert_eq!(expanded("~SEQ(n,11,13) 10.0.0.${n}/24"), ["10.0.0.11/24", "10.0.0.12/24", "10.0.0.13/24"]);
+    assert_eq!(expanded("~SEQ(a,2) ~SEQ(b,1,2) x $a $b"), ["x 1 1", "x 1 2", "x 2 1", "x 2 2"]);
+    assert_eq!(expanded("~SEQx(a,9,0x0b) x $a"), ["x 9", "x a", "x b"]);
+    assert_eq!(expanded("~LST({v,w},{a,1},{b}) $v $w z"), ["a 1 z", "b z"]);
+    assert_eq!(expanded("~LST(v,a,b) x $v"), ["x a", "x b"]);
+    assert_eq!(failing("~SEQ(a,1,0,5) x"), "a step of 0 does not lead from 1 to 5");
+}
+
+#[test]
+fn includes() {
+    let texts = |list: &[(&str, &str)]| {
+        Texts(list.iter().map(|(path, text)| (PathBuf::from(path), text.as_bytes().to_vec())).collect())
+    };
+    let files = texts(&[("/e/main", "a\ninclude d/*\nb"), ("/e/d/1", "one\ninclude 2"), ("/e/d/2", "two")]);
+    let (all, diagnostics) = lines(files, "/e/main");
+    assert_eq!(all, ["a", "one", "two", "two", "b"]);
+    assert_eq!(diagnostics, []);
+    let (_, diagnostics) = lines(texts(&[("/e/main", "include main")]), "/e/main");
+    assert_eq!(diagnostics[0].severity, Severity::Error);
+    let (_, diagnostics) = lines(texts(&[("/e/main", "include none\nincludem none")]), "/e/main");
+    assert_eq!(diagnostics[0].severity, Severity::Warning);
+    assert_eq!(diagnostics[1].severity, Severity::Error);
+}

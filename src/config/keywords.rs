@@ -1,0 +1,262 @@
+//! Every word of the language: where it is legal, what it takes, what it means, and how far this version goes
+//! with it.
+//!
+//! In: a block and a word. Out: the row, the nearest legal word, or the block where the word belongs. The rows
+//! are data, in [`keywords/`](self), one file per area; `directord --check`, the manual and the reference
+//! pages all read the same ones.
+
+mod checkers;
+mod globals;
+mod language;
+mod lines;
+mod lvs;
+mod track;
+mod vrrp;
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+/// One word at one place.
+#[derive(Debug, Clone, Copy)]
+pub struct Keyword {
+    /// Blocks and the word, parted by `/`. A first part in parentheses is no block but a kind of line:
+    /// `(ADDRESS)/dev`.
+    pub path: &'static str,
+    /// What follows the word.
+    pub args: &'static str,
+    /// What counts when the word is absent.
+    pub default: &'static str,
+    /// Range, unit and peculiarities.
+    pub range: &'static str,
+    /// What it means, in one line.
+    pub doc: &'static str,
+    /// The keepalived version that brought it, when known.
+    pub since: &'static str,
+    /// How far this version goes.
+    pub status: Status,
+}
+
+/// How far this version goes with a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It has no effect anywhere; the reason.
+    Ignored(&'static str),
+    /// It works.
+    Implemented,
+    /// It belongs to mail alerts, which are not sent yet.
+    Mail,
+    /// It is known but has no effect yet; the consequence.
+    NotYet(&'static str),
+    /// Loading without it would be dangerous; the consequence.
+    Refused(&'static str),
+    /// It works, and is written otherwise today.
+    Replaced(&'static str),
+}
+
+impl Keyword {
+    /// The word itself.
+    pub fn word(&self) -> &'static str {
+        self.path.rsplit('/').next().unwrap_or(self.path)
+    }
+
+    /// The block it stands in, by path; empty at the root.
+    pub fn block(&self) -> &'static str {
+        self.path.rsplit_once('/').map_or("", |(block, _)| block)
+    }
+
+    /// Whether braces follow it.
+    pub fn is_block(&self) -> bool {
+        self.args.contains('{')
+    }
+
+    /// Whether the lines in its braces are data, not keywords.
+    pub fn is_value_block(&self) -> bool {
+        self.is_block() && !self.args.contains("{ block }")
+    }
+}
+
+/// The root of the file.
+pub const ROOT: BlockId = BlockId(0);
+
+/// A block of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BlockId(u16);
+
+/// The word is legal here.
+#[derive(Debug, Clone, Copy)]
+pub struct Found {
+    /// Its row.
+    pub keyword: &'static Keyword,
+    /// The block that it opens.
+    pub opens: Option<BlockId>,
+}
+
+/// The row of `word` in `block`.
+pub fn lookup(block: BlockId, word: &str) -> Option<Found> {
+    let words = &INDEX.blocks.get(usize::from(block.0))?.words;
+    let at = words.binary_search_by(|(name, _)| (*name).cmp(word)).ok()?;
+    words.get(at).map(|(_, found)| *found)
+}
+
+/// Whether the lines of `block` are data.
+pub fn is_value_block(block: BlockId) -> bool {
+    INDEX.blocks.get(usize::from(block.0)).is_some_and(|block| block.data)
+}
+
+/// The word of `block` that `word` was most likely meant to be.
+pub fn nearest(block: BlockId, word: &str) -> Option<&'static str> {
+    let words = &INDEX.blocks.get(usize::from(block.0))?.words;
+    closest(word, words.iter().map(|(name, _)| *name))
+}
+
+/// The candidate nearest to `word`, when it is near: a typing error in three characters at most, or upper case.
+pub fn closest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = word.to_ascii_lowercase();
+    let limit = (word.chars().count() / 3).clamp(1, 3);
+    let distance = |name: &'a str| (edit_distance(&lower, &name.to_ascii_lowercase(), limit), name);
+    let (least, name) = candidates.map(distance).min()?;
+    (least <= limit).then_some(name)
+}
+
+/// Every row of this word, wherever it is legal.
+pub fn places(word: &str) -> &'static [&'static Keyword] {
+    INDEX.places.get(word).map_or(&[], Vec::as_slice)
+}
+
+/// The row of an option in a kind of line: `line_option("(ADDRESS)", "dev")`.
+pub fn line_option(line: &str, word: &str) -> Option<&'static Keyword> {
+    lines::ROWS.iter().find(|row| row.block() == line && row.word() == word)
+}
+
+/// The option of a kind of line that `word` was most likely meant to be.
+pub fn nearest_option(line: &str, word: &str) -> Option<&'static str> {
+    closest(word, lines::ROWS.iter().filter(|row| row.block() == line).map(Keyword::word))
+}
+
+/// Every row.
+pub fn all() -> impl Iterator<Item = &'static Keyword> {
+    let areas =
+        [globals::ROWS, track::ROWS, vrrp::ROWS, lvs::ROWS, checkers::ROWS, lines::ROWS, language::ROWS];
+    areas.into_iter().flatten()
+}
+
+/// Insertions, deletions, substitutions and swaps of neighbours; anything above `limit` when it is above.
+fn edit_distance(a: &str, b: &str, limit: usize) -> usize {
+    let a: Vec<char> = a.chars().take(64).collect();
+    let b: Vec<char> = b.chars().take(64).collect();
+    if a.len().abs_diff(b.len()) > limit {
+        return limit + 1;
+    }
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    let mut previous_a = None;
+    for (i, ca) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        let mut previous_b = None;
+        for (j, cb) in b.iter().enumerate() {
+            let at = |row: &[usize], k: usize| row.get(k).copied().unwrap_or(usize::MAX / 2);
+            let mut best =
+                (at(&last, j + 1) + 1).min(at(&row, j) + 1).min(at(&last, j) + usize::from(ca != cb));
+            if previous_a == Some(cb) && previous_b == Some(ca) {
+                best = best.min(at(&before_last, j - 1) + 1);
+            }
+            row.push(best);
+            previous_b = Some(cb);
+        }
+        previous_a = Some(ca);
+        before_last = std::mem::replace(&mut last, row);
+    }
+    last.last().copied().unwrap_or(0)
+}
+
+struct Block {
+    /// Sorted by name.
+    words: Vec<(&'static str, Found)>,
+    data: bool,
+}
+
+struct Index {
+    blocks: Vec<Block>,
+    places: BTreeMap<&'static str, Vec<&'static Keyword>>,
+}
+
+static INDEX: LazyLock<Index> = LazyLock::new(build);
+
+fn build() -> Index {
+    let rows = || all().filter(|keyword| !keyword.path.starts_with('('));
+    let mut ids = BTreeMap::from([("", ROOT)]);
+    let mut blocks = vec![Block { words: Vec::new(), data: false }];
+    for keyword in rows().filter(|keyword| keyword.is_block()) {
+        let id = BlockId(u16::try_from(blocks.len()).unwrap_or(u16::MAX));
+        blocks.push(Block { words: Vec::new(), data: keyword.is_value_block() });
+        ids.insert(keyword.path, id);
+    }
+    let mut places: BTreeMap<&'static str, Vec<&'static Keyword>> = BTreeMap::new();
+    for keyword in rows() {
+        let found = Found { keyword, opens: ids.get(keyword.path).copied() };
+        let block = ids.get(keyword.block()).and_then(|id| blocks.get_mut(usize::from(id.0)));
+        if let Some(block) = block {
+            block.words.push((keyword.word(), found));
+            places.entry(keyword.word()).or_default().push(keyword);
+        }
+    }
+    for block in &mut blocks {
+        block.words.sort_by_key(|(name, _)| *name);
+    }
+    Index { blocks, places }
+}
+
+const fn row(
+    path: &'static str,
+    args: &'static str,
+    default: &'static str,
+    range: &'static str,
+    doc: &'static str,
+    since: &'static str,
+    status: Status,
+) -> Keyword {
+    Keyword { path, args, default, range, doc, since, status }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_word_twice_and_every_block_is_there() {
+        let mut paths: Vec<_> = all().map(|keyword| keyword.path).collect();
+        let count = paths.len();
+        assert!(count >= 668, "{count}");
+        paths.sort_unstable();
+        paths.dedup();
+        assert_eq!(paths.len(), count);
+        for keyword in all().filter(|keyword| !keyword.path.starts_with('(')) {
+            let block = keyword.block();
+            assert!(
+                block.is_empty() || all().any(|other| other.path == block && other.is_block()),
+                "{block}"
+            );
+            assert!(!keyword.doc.is_empty(), "{}", keyword.path);
+        }
+    }
+
+    #[test]
+    fn lookups() {
+        let server = lookup(ROOT, "virtual_server").and_then(|found| found.opens).unwrap();
+        assert!(lookup(server, "real_server").is_some());
+        assert!(lookup(ROOT, "real_server").is_none());
+        assert_eq!(places("real_server").len(), 1);
+        assert_eq!(nearest(ROOT, "virtual_sever"), Some("virtual_server"));
+        assert_eq!(nearest(server, "dealy_loop"), Some("delay_loop"));
+        assert_eq!(nearest(server, "LB_ALGO"), Some("lb_algo"));
+        assert_eq!(nearest(server, "shiny_thing"), None);
+    }
+
+    #[test]
+    fn distances() {
+        assert_eq!(edit_distance("abcd", "abdc", 3), 1);
+        assert_eq!(edit_distance("", "ab", 3), 2);
+        assert_eq!(edit_distance("kitten", "sitting", 3), 3);
+        assert_eq!(edit_distance("a", "abcdef", 3), 4);
+    }
+}

@@ -1,0 +1,187 @@
+//! Characters to tokens: words, quoted words, braces, ends of lines. Comments and blanks vanish.
+//!
+//! In: one line of a source. Out: [`Token`]s with their spans, and unterminated quotes. The rules are
+//! keepalived's: `#` and `!` start a comment anywhere outside double quotes, `\#` and `\!` do not; a brace
+//! outside double quotes is a token of its own; a quoted word does not glue to its neighbours; a single
+//! quote is an ordinary character; a string ends with its line.
+
+use nom::branch::alt;
+use nom::bytes::complete::{tag, take_till, take_while1};
+use nom::character::complete::char;
+use nom::combinator::{map, opt, recognize, rest, value, verify};
+use nom::multi::many1_count;
+use nom::sequence::preceded;
+use nom::{IResult, Parser};
+
+use super::source::{SourceId, Span, offset};
+
+/// What a stretch of text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TokenKind {
+    /// `}`.
+    Close,
+    /// The end of a logical line.
+    End,
+    /// A word with `\#` or `\!` in it.
+    Escaped,
+    /// `{`.
+    Open,
+    /// What stands between double quotes; the span leaves the quotes out.
+    Quoted,
+    /// A plain word.
+    Word,
+}
+
+/// One token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Token {
+    /// What it is.
+    pub kind: TokenKind,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// Appends the tokens of one line to `out`, without its [`TokenKind::End`]. Returns the span of a quote that
+/// is never closed; what follows it has become one word.
+pub(super) fn line(source: SourceId, start: u32, text: &str, out: &mut Vec<Token>) -> Option<Span> {
+    let mut left = text;
+    let mut unterminated = None;
+    while !left.is_empty() {
+        let Ok((after, piece)) = piece(left) else { break };
+        let at = text.len() - left.len();
+        let whole = (at, text.len() - after.len());
+        left = after;
+        let (kind, (from, to)) = match piece {
+            Piece::Blank => continue,
+            Piece::Open => (TokenKind::Open, whole),
+            Piece::Close => (TokenKind::Close, whole),
+            Piece::Word { escaped: true } => (TokenKind::Escaped, whole),
+            Piece::Word { escaped: false } => (TokenKind::Word, whole),
+            Piece::Quoted { closed: true } => (TokenKind::Quoted, (whole.0 + 1, whole.1 - 1)),
+            Piece::Quoted { closed: false } => {
+                unterminated = Some(Span {
+                    source,
+                    start: start.saturating_add(offset(at)),
+                    end: start.saturating_add(offset(at + 1)),
+                });
+                (TokenKind::Quoted, (whole.0 + 1, whole.1))
+            }
+        };
+        let span =
+            Span { source, start: start.saturating_add(offset(from)), end: start.saturating_add(offset(to)) };
+        out.push(Token { kind, span });
+    }
+    unterminated
+}
+
+/// The text in front of a comment, without blanks at both ends: what `include` and `$NAME=` see.
+pub(super) fn strip_comment(text: &str) -> &str {
+    let mut quoted = false;
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        match c {
+            '"' => quoted = !quoted,
+            '#' | '!' if !quoted && !escaped => return text.get(..at).unwrap_or("").trim(),
+            _ => {}
+        }
+        escaped = c == '\\' && !quoted;
+    }
+    text.trim()
+}
+
+#[derive(Clone, Copy)]
+enum Piece {
+    Blank,
+    Close,
+    Open,
+    Quoted { closed: bool },
+    Word { escaped: bool },
+}
+
+fn piece(input: &str) -> IResult<&str, Piece> {
+    let blank = value(Piece::Blank, take_while1(is_blank));
+    let comment = value(Piece::Blank, preceded(alt((char('#'), char('!'))), rest));
+    let open = value(Piece::Open, char('{'));
+    let close = value(Piece::Close, char('}'));
+    let inside = take_till(|c| c == '"');
+    let quoted =
+        map((char('"'), inside, opt(char('"'))), |(_, _, end)| Piece::Quoted { closed: end.is_some() });
+    alt((blank, word, open, close, quoted, comment)).parse(input)
+}
+
+/// A run of plain characters and escapes. A backslash in front of anything but `#` and `!` is plain.
+fn word(input: &str) -> IResult<&str, Piece> {
+    let plain = value(false, take_while1(|c| is_plain(c) && c != '\\'));
+    let escape = value(true, alt((tag("\\#"), tag("\\!"))));
+    let backslash = value(false, char('\\'));
+    let mut escaped = false;
+    let part = map(alt((plain, escape, backslash)), |is_escape| escaped |= is_escape);
+    let (after, _) = verify(recognize(many1_count(part)), |word: &str| !word.is_empty()).parse(input)?;
+    Ok((after, Piece::Word { escaped }))
+}
+
+/// A NUL is no part of a word: keepalived refuses the line, here it parts words.
+fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\n' | '\u{b}' | '\u{c}' | '\0' | '\u{feff}')
+}
+
+fn is_plain(c: char) -> bool {
+    !is_blank(c) && !matches!(c, '{' | '}' | '"' | '#' | '!')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::source::Sources;
+    use super::*;
+
+    fn lex(text: &str) -> Vec<(TokenKind, String)> {
+        let mut sources = Sources::default();
+        let id = sources.add_file("t", text.as_bytes().to_vec());
+        let mut tokens = Vec::new();
+        line(id, 0, text, &mut tokens);
+        tokens.iter().map(|token| (token.kind, sources.text(token.span).to_owned())).collect()
+    }
+
+    fn words(text: &str) -> Vec<String> {
+        lex(text).into_iter().map(|(_, text)| text).collect()
+    }
+
+    #[test]
+    fn comments_start_anywhere_outside_quotes() {
+        assert_eq!(words("smtp_alert a#b"), ["smtp_alert", "a"]);
+        assert_eq!(words("a \"x#y!z\" ! rest"), ["a", "x#y!z"]);
+        assert_eq!(words("'a#b'"), ["'a"]);
+        assert_eq!(words("a\\#b c\\"), ["a\\#b", "c\\"]);
+        assert_eq!(lex("a\\#b")[0].0, TokenKind::Escaped);
+    }
+
+    #[test]
+    fn braces_are_tokens() {
+        assert_eq!(words("real_server 1.2.3.4 3306{"), ["real_server", "1.2.3.4", "3306", "{"]);
+        assert_eq!(words("a { b c }"), ["a", "{", "b", "c", "}"]);
+        assert_eq!(words("\"{\""), ["{"]);
+        assert_eq!(lex("\"{\"")[0].0, TokenKind::Quoted);
+    }
+
+    #[test]
+    fn quoted_words_stand_alone() {
+        assert_eq!(words("a\"b c\"d"), ["a", "b c", "d"]);
+        assert_eq!(words("\"\""), [""]);
+        let mut sources = Sources::default();
+        let id = sources.add_file("t", b"x \"ab".to_vec());
+        let mut tokens = Vec::new();
+        assert_eq!(line(id, 0, "x \"ab", &mut tokens).map(|span| span.start), Some(2));
+        assert_eq!(tokens.len(), 2);
+    }
+
+    #[test]
+    fn byte_order_mark_and_line_ends_vanish() {
+        assert_eq!(words("\u{feff}global_defs {\r"), ["global_defs", "{"]);
+    }
+
+    #[test]
+    fn stripping() {
+        assert_eq!(strip_comment("  include a.conf # x"), "include a.conf");
+        assert_eq!(strip_comment("a \"#\" b!c"), "a \"#\" b");
+    }
+}

@@ -1,0 +1,332 @@
+//! `TCP_CHECK`, `HTTP_GET`, `SSL_GET`: how a real server is checked.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::lvs::Inherited;
+use super::real::RealDraft;
+use super::service::same;
+use super::values::LONGEST;
+use super::{Lower, arguments, inside};
+use crate::config::diagnostic::{Code, Diagnostic};
+use crate::config::model::{
+    CheckKind, Checker, Connect, HttpCheck, HttpProtocol, HttpUrl, InterfaceName, StatusCodes,
+};
+use crate::config::source::Span;
+use crate::config::tree::Node;
+
+/// A check as the file has it.
+pub(super) struct CheckDraft {
+    span: Option<Span>,
+    http: Option<HttpDraft>,
+    inherited: Inherited,
+    ip: Option<IpAddr>,
+    port: Option<u16>,
+    from: Option<(IpAddr, Option<Span>)>,
+    from_port: u16,
+    interface: Option<InterfaceName>,
+    fwmark: u32,
+}
+
+/// What `HTTP_GET` and `SSL_GET` have on top.
+#[derive(Default)]
+struct HttpDraft {
+    tls: bool,
+    protocol: HttpProtocol,
+    enable_sni: bool,
+    sni_name: Option<String>,
+    fast_recovery: bool,
+    urls: Vec<UrlDraft>,
+    has_url: bool,
+}
+
+#[derive(Default)]
+struct UrlDraft {
+    path: Option<String>,
+    has_path: bool,
+    digest: Option<[u8; 16]>,
+    virtualhost: Option<String>,
+    status_codes: Option<StatusCodes>,
+}
+
+impl Lower<'_> {
+    pub(super) fn check(&mut self, kind: &str, node: &Node<'_>) -> Option<CheckDraft> {
+        if let Some(surplus) = arguments(node).first() {
+            self.surplus(node, surplus);
+        }
+        let http = match kind {
+            "HTTP_GET" => Some(HttpDraft::default()),
+            "SSL_GET" => Some(HttpDraft { tls: true, ..HttpDraft::default() }),
+            "TCP_CHECK" => None,
+            _ => return None,
+        };
+        let mut draft = CheckDraft {
+            span: node.span(),
+            http,
+            inherited: Inherited::default(),
+            ip: None,
+            port: None,
+            from: None,
+            from_port: 0,
+            interface: None,
+            fwmark: 0,
+        };
+        self.within(node, |lower| {
+            lower.each(inside(node), |lower, word, node| lower.check_setting(word, node, &mut draft));
+        });
+        if let (Some(http), Some(span)) = (&draft.http, node.span())
+            && !http.has_url
+        {
+            let message = format!("`{kind}` has no url");
+            let block = self.blocks.join(", ");
+            self.report(
+                Diagnostic { block: Some(block), ..Diagnostic::error(Code::Required, span, message) }
+                    .consequence("nothing would be asked, and the real server never be taken out")
+                    .help("add `url { path / }`"),
+            );
+            return None;
+        }
+        Some(draft)
+    }
+
+    fn check_setting(&mut self, word: &'static str, node: &Node<'_>, draft: &mut CheckDraft) {
+        match word {
+            "alpha" => draft.inherited.alpha = self.boolean(node),
+            "bind_if" => draft.interface = self.one(node).and_then(|word| self.interface(word)),
+            "bind_port" => draft.from_port = self.check_port(node).unwrap_or(0),
+            "bindto" => draft.from = self.address(node).map(|from| (from, node.span())),
+            "connect_ip" => draft.ip = self.address(node),
+            "connect_port" => draft.port = self.check_port(node),
+            "connect_timeout" => draft.inherited.connect_timeout = self.timer(node, 1, LONGEST),
+            "delay_before_retry" => draft.inherited.delay_before_retry = self.timer(node, 0, LONGEST),
+            "delay_loop" => draft.inherited.delay_loop = self.timer(node, 1, LONGEST),
+            "fwmark" => draft.fwmark = self.number32(node, 0, u32::MAX).unwrap_or(0),
+            "retry" => draft.inherited.retry = self.number32(node, 0, u32::MAX),
+            "virtualhost" => draft.inherited.virtualhost = self.text(node),
+            "warmup" => draft.inherited.warmup = self.timer(node, 0, LONGEST),
+            _ => {
+                if let Some(http) = &mut draft.http {
+                    self.http_setting(word, node, http);
+                }
+            }
+        }
+    }
+
+    fn check_port(&mut self, node: &Node<'_>) -> Option<u16> {
+        self.number(node, 1, 65535).and_then(|port| u16::try_from(port).ok())
+    }
+
+    fn http_setting(&mut self, word: &str, node: &Node<'_>, http: &mut HttpDraft) {
+        const PROTOCOLS: [(&str, HttpProtocol); 4] = [
+            ("1.0", HttpProtocol::Http10),
+            ("1.0C", HttpProtocol::Http10Close),
+            ("1.0c", HttpProtocol::Http10Close),
+            ("1.1", HttpProtocol::Http11),
+        ];
+        match word {
+            "enable_sni" => http.enable_sni = self.boolean(node).unwrap_or(false),
+            "fast_recovery" => http.fast_recovery = self.boolean(node).unwrap_or(false),
+            "http_protocol" => {
+                let protocol = self.one(node).and_then(|word| self.choice(word, &PROTOCOLS));
+                http.protocol = protocol.unwrap_or_default();
+            }
+            "sni_name" => {
+                http.enable_sni = true;
+                http.sni_name = self.optional(node).map(|word| word.text.to_string());
+            }
+            "url" => {
+                http.has_url = true;
+                http.urls.extend(self.url(node));
+            }
+            _ => {}
+        }
+    }
+
+    fn url(&mut self, node: &Node<'_>) -> Option<UrlDraft> {
+        if let Some(surplus) = arguments(node).first() {
+            self.surplus(node, surplus);
+        }
+        let mut draft = UrlDraft::default();
+        self.within(node, |lower| {
+            lower.each(inside(node), |lower, word, node| match word {
+                "digest" => draft.digest = lower.digest(node),
+                "path" => {
+                    draft.has_path = true;
+                    draft.path = lower.text(node);
+                }
+                "status_code" => draft.status_codes = lower.status_codes(node),
+                "virtualhost" => draft.virtualhost = lower.text(node),
+                _ => {}
+            });
+            if !draft.has_path {
+                lower.required(node.span(), "the url has no path", "add `path /`");
+            }
+        });
+        draft.path.is_some().then_some(draft)
+    }
+
+    /// 32 hexadecimal digits, as genhash prints them.
+    fn digest(&mut self, node: &Node<'_>) -> Option<[u8; 16]> {
+        let word = self.one(node)?;
+        let mut bytes = [0; 16];
+        let digits = word.text.as_bytes();
+        let pair =
+            |pair: &[u8]| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        let hex = digits.len() == 32 && digits.iter().all(u8::is_ascii_hexdigit);
+        if !hex {
+            let message = format!("the digest has {} characters", word.text.chars().count());
+            let message =
+                if digits.len() == 32 { "the digest is not hexadecimal".to_owned() } else { message };
+            self.report(
+                Diagnostic::error(Code::BadNumber, word.span, message)
+                    .expected("32 hexadecimal digits: what `directord genhash` prints"),
+            );
+            return None;
+        }
+        for (byte, digits) in bytes.iter_mut().zip(digits.chunks(2)) {
+            *byte = pair(digits)?;
+        }
+        Some(bytes)
+    }
+
+    /// Numbers and ranges, 100 to 599.
+    fn status_codes(&mut self, node: &Node<'_>) -> Option<StatusCodes> {
+        if arguments(node).is_empty() {
+            self.missing(node);
+            return None;
+        }
+        let mut ranges = Vec::new();
+        for word in arguments(node) {
+            let (low, high) = word.text.split_once('-').unwrap_or((&word.text, &word.text));
+            let number = |text: &str| text.parse::<u16>().ok().filter(|code| (100..=599).contains(code));
+            match number(low).zip(number(high)).filter(|(low, high)| low <= high) {
+                Some(range) => ranges.push(range),
+                None => {
+                    let message = format!("`{}` is no HTTP status code", word.text);
+                    self.report(
+                        Diagnostic::error(Code::OutOfRange, word.span, message)
+                            .expected("numbers 100..599 and ranges like 200-299, parted by blanks"),
+                    );
+                }
+            }
+        }
+        StatusCodes::new(ranges).ok()
+    }
+
+    /// The checks of a real server, with what they inherit. `port` is what the file gives the real server.
+    pub(super) fn checkers(
+        &mut self,
+        real: &RealDraft,
+        inherited: &Inherited,
+        port: u16,
+        service_host: Option<&str>,
+    ) -> Vec<Checker> {
+        let mut list: Vec<Checker> = Vec::with_capacity(real.checks.len());
+        for draft in &real.checks {
+            let Some(checker) = self.checker(draft, real, inherited, port, service_host) else { continue };
+            if list.contains(&checker) {
+                self.adjusted(draft.span, "the same check is there twice", "it is made once");
+                continue;
+            }
+            list.push(checker);
+        }
+        list
+    }
+
+    fn checker(
+        &mut self,
+        draft: &CheckDraft,
+        real: &RealDraft,
+        inherited: &Inherited,
+        port: u16,
+        service_host: Option<&str>,
+    ) -> Option<Checker> {
+        let port = draft.port.unwrap_or(port);
+        if port == 0 {
+            self.required(draft.span, "the check has no port to connect to", "add `connect_port N`");
+            return None;
+        }
+        let to = SocketAddr::new(draft.ip.unwrap_or(real.endpoint.ip), port);
+        if let Some((from, Some(span))) = draft.from.filter(|(from, _)| !same(*from, to.ip())) {
+            let message = format!("{from} and {} are of different address families", to.ip());
+            self.report(Diagnostic::error(Code::BadAddress, span, message));
+        }
+        let settings = draft.inherited.or(inherited);
+        let delay_loop = settings.delay_loop.unwrap_or(Duration::from_secs(60));
+        let pause = if draft.http.is_some() { 3 } else { 1 };
+        let kind = match &draft.http {
+            Some(http) => {
+                let host = draft.inherited.virtualhost.as_deref();
+                let sni = self.sni(draft, http, host, service_host);
+                CheckKind::Http(http_check(http, sni, settings.virtualhost.as_deref()))
+            }
+            None => CheckKind::Tcp,
+        };
+        Some(Checker {
+            kind,
+            connect: Connect {
+                to,
+                timeout: settings.connect_timeout.unwrap_or(Duration::from_secs(5)),
+                from: draft.from.map(|(from, _)| from),
+                from_port: draft.from_port,
+                interface: draft.interface.clone(),
+                fwmark: draft.fwmark,
+            },
+            delay_loop,
+            warmup: settings.warmup.unwrap_or(delay_loop),
+            retry: settings.retry.unwrap_or(1),
+            delay_before_retry: settings.delay_before_retry.unwrap_or(Duration::from_secs(pause)),
+            alpha: settings.alpha.unwrap_or(false),
+        })
+    }
+
+    /// The name sent in the TLS handshake: `sni_name`, else the `virtualhost` of the url, the check or the
+    /// virtual server. That of the real server is not looked at, as in keepalived.
+    fn sni(
+        &mut self,
+        draft: &CheckDraft,
+        http: &HttpDraft,
+        check_host: Option<&str>,
+        service_host: Option<&str>,
+    ) -> Option<String> {
+        if !http.enable_sni || !http.tls {
+            return None;
+        }
+        if http.sni_name.is_some() {
+            return http.sni_name.clone();
+        }
+        let name_of = |url: &UrlDraft| {
+            let host = url.virtualhost.as_deref().or(check_host).or(service_host);
+            host.map(str::to_owned)
+        };
+        let first = http.urls.first().and_then(name_of);
+        if http.urls.iter().any(|url| name_of(url) != first) {
+            let name = first.as_deref().unwrap_or("");
+            self.adjusted(
+                draft.span,
+                "the urls have different names, and one connection setting",
+                format!("`{name}` is sent in the TLS handshake of all of them"),
+            );
+        }
+        if first.is_none() {
+            self.adjusted(draft.span, "`enable_sni` without a `virtualhost`", "no name is sent");
+        }
+        first
+    }
+}
+
+fn http_check(http: &HttpDraft, sni: Option<String>, host: Option<&str>) -> HttpCheck {
+    let url = |url: &UrlDraft| HttpUrl {
+        path: url.path.clone().unwrap_or_default(),
+        virtualhost: url.virtualhost.clone().or_else(|| host.map(str::to_owned)),
+        digest: url.digest,
+        status_codes: url.status_codes.clone().unwrap_or_default(),
+    };
+    HttpCheck {
+        tls: http.tls,
+        protocol: http.protocol,
+        sni,
+        fast_recovery: http.fast_recovery,
+        urls: http.urls.iter().map(url).collect(),
+    }
+}

@@ -1,0 +1,145 @@
+//! `global_defs`: what instances fall back to.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::values::LONGEST;
+use super::{Lower, arguments, inside};
+use crate::config::diagnostic::{Code, Diagnostic};
+use crate::config::model::{Garp, Globals, Version};
+use crate::config::tree::{Node, Word};
+
+/// 4294 s: the longest delay of announcements.
+pub(super) const LONGEST_DELAY: u64 = LONGEST / 1_000_000;
+
+/// What `global_defs` blocks say, all together.
+#[derive(Default)]
+pub(super) struct Defaults {
+    pub(super) globals: Globals,
+    pub(super) version: Option<Version>,
+    pub(super) group: Option<Ipv4Addr>,
+    pub(super) garp: GarpSettings,
+    pub(super) down_timer_adverts: Option<u8>,
+    pub(super) skip_check_adv_addr: Option<bool>,
+    pub(super) lower_prio_no_advert: Option<bool>,
+    pub(super) higher_prio_send_advert: Option<bool>,
+}
+
+/// `garp_*`, as far as they are set.
+#[derive(Default)]
+pub(super) struct GarpSettings {
+    pub(super) master_delay: Option<Duration>,
+    pub(super) master_repeat: Option<u32>,
+    pub(super) master_refresh: Option<Duration>,
+    pub(super) master_refresh_repeat: Option<u32>,
+    pub(super) lower_prio_delay: Option<Duration>,
+    pub(super) lower_prio_repeat: Option<u32>,
+}
+
+impl GarpSettings {
+    /// The globals: an answer to a lower priority is like becoming master, unless it is set apart.
+    pub(super) fn globals(&self) -> Garp {
+        let built_in = Garp::default();
+        let master_delay = self.master_delay.unwrap_or(built_in.master_delay);
+        let master_repeat = self.master_repeat.unwrap_or(built_in.master_repeat);
+        Garp {
+            master_delay,
+            master_repeat,
+            master_refresh: self.master_refresh.unwrap_or(built_in.master_refresh),
+            master_refresh_repeat: self.master_refresh_repeat.unwrap_or(built_in.master_refresh_repeat),
+            lower_prio_delay: self.lower_prio_delay.unwrap_or(master_delay),
+            lower_prio_repeat: self.lower_prio_repeat.unwrap_or(master_repeat),
+        }
+    }
+
+    /// An instance: what it does not set is the global one.
+    pub(super) fn over(&self, globals: Garp) -> Garp {
+        Garp {
+            master_delay: self.master_delay.unwrap_or(globals.master_delay),
+            master_repeat: self.master_repeat.unwrap_or(globals.master_repeat),
+            master_refresh: self.master_refresh.unwrap_or(globals.master_refresh),
+            master_refresh_repeat: self.master_refresh_repeat.unwrap_or(globals.master_refresh_repeat),
+            lower_prio_delay: self.lower_prio_delay.unwrap_or(globals.lower_prio_delay),
+            lower_prio_repeat: self.lower_prio_repeat.unwrap_or(globals.lower_prio_repeat),
+        }
+    }
+}
+
+impl Lower<'_> {
+    pub(super) fn globals(&mut self, node: &Node<'_>, defaults: &mut Defaults) {
+        if let Some(surplus) = arguments(node).first() {
+            self.surplus(node, surplus);
+        }
+        self.within(node, |lower| {
+            lower.each(inside(node), |lower, word, node| lower.global(word, node, defaults));
+        });
+    }
+
+    fn global(&mut self, word: &'static str, node: &Node<'_>, defaults: &mut Defaults) {
+        match word {
+            "router_id" => {
+                if let Some(word) = self.one(node) {
+                    defaults.globals.router_id = Some(word.text.clone().into_owned());
+                }
+            }
+            "vrrp_version" => defaults.version = self.version(node).or(defaults.version),
+            "vrrp_mcast_group4" => {
+                if let Some(word) = self.one(node) {
+                    defaults.group = self.multicast(word).or(defaults.group);
+                }
+            }
+            "vrrp_down_timer_adverts" => defaults.down_timer_adverts = self.down_timer_adverts(node),
+            "vrrp_skip_check_adv_addr" => defaults.skip_check_adv_addr = self.boolean(node),
+            "vrrp_lower_prio_no_advert" => defaults.lower_prio_no_advert = self.boolean(node),
+            "vrrp_higher_prio_send_advert" => defaults.higher_prio_send_advert = self.boolean(node),
+            _ => {
+                if let Some(word) = word.strip_prefix("vrrp_") {
+                    self.garp(word, node, &mut defaults.garp);
+                }
+            }
+        }
+    }
+
+    /// `garp_*` of an instance, `vrrp_garp_*` of the globals.
+    pub(super) fn garp(&mut self, word: &str, node: &Node<'_>, garp: &mut GarpSettings) {
+        match word {
+            "garp_master_delay" => garp.master_delay = self.seconds(node, LONGEST_DELAY),
+            "garp_master_repeat" => garp.master_repeat = self.repeat(node),
+            "garp_master_refresh" => garp.master_refresh = self.seconds(node, u32::MAX.into()),
+            "garp_master_refresh_repeat" => garp.master_refresh_repeat = self.repeat(node),
+            "garp_lower_prio_delay" => garp.lower_prio_delay = self.seconds(node, LONGEST_DELAY),
+            "garp_lower_prio_repeat" => garp.lower_prio_repeat = self.number32(node, 0, i32::MAX as u32),
+            _ => {}
+        }
+    }
+
+    /// At least one frame: keepalived makes 1 of 0.
+    fn repeat(&mut self, node: &Node<'_>) -> Option<u32> {
+        let number = self.number32(node, 0, u32::MAX)?;
+        if number == 0 {
+            self.adjusted(node.span(), "a burst has at least one frame", "1 is used");
+        }
+        Some(number.max(1))
+    }
+
+    pub(super) fn version(&mut self, node: &Node<'_>) -> Option<Version> {
+        self.number(node, 2, 3).map(|number| if number == 2 { Version::V2 } else { Version::V3 })
+    }
+
+    pub(super) fn down_timer_adverts(&mut self, node: &Node<'_>) -> Option<u8> {
+        self.number(node, 1, 100).and_then(|number| u8::try_from(number).ok())
+    }
+
+    /// An IPv4 multicast group.
+    pub(super) fn multicast(&mut self, word: &Word<'_>) -> Option<Ipv4Addr> {
+        let address = self.ipv4(word, "VRRP")?;
+        if !address.is_multicast() {
+            let message = format!("{address} is no multicast address");
+            self.report(
+                Diagnostic::error(Code::BadAddress, word.span, message).expected("an address in 224.0.0.0/4"),
+            );
+            return None;
+        }
+        Some(address)
+    }
+}

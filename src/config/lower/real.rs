@@ -1,0 +1,88 @@
+//! `real_server`: one backend, and which checks look after it.
+
+use super::checkers::CheckDraft;
+use super::lvs::{Endpoint, Inherited};
+use super::{Lower, inside};
+use crate::config::diagnostic::{Code, Diagnostic};
+use crate::config::keywords::Status;
+use crate::config::model::{Forwarding, Weight};
+use crate::config::tree::{Node, title};
+
+/// A real server as the file has it.
+pub(super) struct RealDraft {
+    pub(super) endpoint: Endpoint,
+    /// `real_server ADDRESS PORT`, for messages.
+    pub(super) title: String,
+    pub(super) inherited: Inherited,
+    pub(super) weight: Option<Weight>,
+    pub(super) forwarding: Option<Forwarding>,
+    pub(super) upper_threshold: u32,
+    pub(super) lower_threshold: u32,
+    pub(super) inhibit: Option<bool>,
+    pub(super) checks: Vec<CheckDraft>,
+}
+
+impl Lower<'_> {
+    pub(super) fn real_server(&mut self, node: &Node<'_>) -> Option<RealDraft> {
+        let endpoint = self.endpoint(node);
+        let mut draft = RealDraft {
+            endpoint: endpoint?,
+            title: title(&node.words).unwrap_or_default(),
+            inherited: Inherited::default(),
+            weight: None,
+            forwarding: None,
+            upper_threshold: 0,
+            lower_threshold: 0,
+            inhibit: None,
+            checks: Vec::new(),
+        };
+        self.within(node, |lower| {
+            lower.each(inside(node), |lower, word, node| lower.real_setting(word, node, &mut draft));
+        });
+        self.checked_at_all(node, &draft);
+        Some(draft)
+    }
+
+    fn real_setting(&mut self, word: &'static str, node: &Node<'_>, draft: &mut RealDraft) {
+        if self.inherited(word, node, &mut draft.inherited) {
+            return;
+        }
+        match word {
+            "alpha" => draft.inherited.alpha = self.boolean(node),
+            "inhibit_on_failure" => draft.inhibit = self.boolean(node),
+            "lthreshold" => draft.lower_threshold = self.number32(node, 0, u32::MAX).unwrap_or(0),
+            "lvs_method" => draft.forwarding = self.forwarding(node),
+            "uthreshold" => draft.upper_threshold = self.number32(node, 0, u32::MAX).unwrap_or(0),
+            "weight" => {
+                draft.weight =
+                    self.number(node, 0, i32::MAX as u64).and_then(|number| Weight::new(number).ok());
+            }
+            check => draft.checks.extend(self.check(check, node)),
+        }
+    }
+
+    /// Checks that are all of kinds that this version does not make leave the server in for ever.
+    fn checked_at_all(&mut self, node: &Node<'_>, draft: &RealDraft) {
+        let skipped = inside(node).iter().find(|inner| {
+            inner
+                .keyword
+                .is_some_and(|keyword| keyword.is_block() && matches!(keyword.status, Status::NotYet(_)))
+        });
+        let Some((skipped, span)) = skipped.zip(node.span()).filter(|_| draft.checks.is_empty()) else {
+            return;
+        };
+        let kind = skipped.words.first().map_or("", |word| &word.text);
+        let message = format!("no check of `{}` is made by this version", draft.title);
+        let help = format!("add a TCP_CHECK or HTTP_GET beside the {kind}");
+        let related = skipped.span();
+        self.grouped("unchecked", span, || {
+            let mut diagnostic = Diagnostic::warning(Code::Unchecked, span, message)
+                .label("is never taken out, even when it is dead")
+                .help(help);
+            if let Some(related) = related {
+                diagnostic = diagnostic.related(related, "known, but not made yet");
+            }
+            diagnostic
+        });
+    }
+}

@@ -1,0 +1,353 @@
+//! Readers of values. Each takes a statement, reports what is wrong with its words, and returns the value when
+//! there is one.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use super::{Lower, arguments};
+use crate::config::diagnostic::{Code, Diagnostic};
+use crate::config::keywords::{Keyword, closest};
+use crate::config::model::InterfaceName;
+use crate::config::source::Span;
+use crate::config::tree::{Node, Word};
+
+/// 4294.967295 s: the longest time of most timers.
+pub(super) const LONGEST: u64 = 4_294_967_295;
+
+impl Lower<'_> {
+    /// Exactly one word.
+    pub(super) fn one<'n, 's>(&mut self, node: &'n Node<'s>) -> Option<&'n Word<'s>> {
+        match arguments(node) {
+            [] => {
+                self.missing(node);
+                None
+            }
+            [word] => Some(word),
+            [word, surplus, ..] => {
+                self.surplus(node, surplus);
+                Some(word)
+            }
+        }
+    }
+
+    /// No word, or one.
+    pub(super) fn optional<'n, 's>(&mut self, node: &'n Node<'s>) -> Option<&'n Word<'s>> {
+        if arguments(node).is_empty() { None } else { self.one(node) }
+    }
+
+    /// No word at all.
+    pub(super) fn flag(&mut self, node: &Node<'_>) -> bool {
+        if let Some(surplus) = arguments(node).first() {
+            self.surplus(node, surplus);
+        }
+        true
+    }
+
+    /// `on true yes`, `off false no`, or nothing, which is on.
+    pub(super) fn boolean(&mut self, node: &Node<'_>) -> Option<bool> {
+        let Some(word) = self.optional(node) else { return Some(true) };
+        match &*word.text {
+            "on" | "true" | "yes" => Some(true),
+            "off" | "false" | "no" => Some(false),
+            other => {
+                let lower = other.to_ascii_lowercase();
+                let message = format!("`{other}` is neither on nor off");
+                let mut diagnostic = Diagnostic::error(Code::BadBoolean, word.span, message)
+                    .expected("on, true, yes, off, false or no");
+                let guess = match &*lower {
+                    "on" | "true" | "yes" | "off" | "false" | "no" => Some(&*lower),
+                    "1" | "enable" | "enabled" => Some("on"),
+                    "0" | "disable" | "disabled" => Some("off"),
+                    _ => None,
+                };
+                if let Some(guess) = guess {
+                    diagnostic = diagnostic.fix(word.span, guess);
+                }
+                self.report(diagnostic);
+                None
+            }
+        }
+    }
+
+    /// A whole number.
+    pub(super) fn number(&mut self, node: &Node<'_>, low: u64, high: u64) -> Option<u64> {
+        let word = self.one(node)?;
+        self.number_in(node.keyword, word, low, high)
+    }
+
+    /// A whole number of 32 bits.
+    pub(super) fn number32(&mut self, node: &Node<'_>, low: u32, high: u32) -> Option<u32> {
+        let number = self.number(node, low.into(), high.into())?;
+        u32::try_from(number).ok()
+    }
+
+    /// The whole number that a word is.
+    pub(super) fn number_in(
+        &mut self,
+        keyword: Option<&'static Keyword>,
+        word: &Word<'_>,
+        low: u64,
+        high: u64,
+    ) -> Option<u64> {
+        let name = keyword.map_or("", Keyword::word);
+        let digits = word.text.strip_prefix('+').unwrap_or(&word.text);
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let negative = word.text.strip_prefix('-').is_some_and(is_number);
+        if !is_number(digits) && !negative {
+            self.bad_number(name, word, "a whole number");
+            return None;
+        }
+        let number = digits.parse::<u64>().ok().filter(|number| (low..=high).contains(number));
+        if number.is_none() {
+            self.out_of_range(keyword, name, word, &format!("{low}..{high}"));
+        }
+        number
+    }
+
+    /// A number of seconds with up to six decimals; the bounds are microseconds.
+    pub(super) fn timer(&mut self, node: &Node<'_>, low: u64, high: u64) -> Option<Duration> {
+        let word = self.one(node)?;
+        let name = node.keyword.map_or("", Keyword::word);
+        let Some((micros, rounded)) = microseconds(&word.text) else {
+            self.bad_number(name, word, "a number of seconds");
+            return None;
+        };
+        if !(low..=high).contains(&micros) {
+            self.out_of_range(
+                node.keyword,
+                name,
+                word,
+                &format!("{}..{} seconds", seconds(low), seconds(high)),
+            );
+            return None;
+        }
+        if rounded {
+            let message = format!("`{}` has more than six decimals", word.text);
+            self.report(
+                Diagnostic::warning(Code::BadNumber, word.span, message)
+                    .consequence(format!("{} seconds are used", seconds(micros))),
+            );
+        }
+        Some(Duration::from_micros(micros))
+    }
+
+    /// A whole number of seconds as a duration.
+    pub(super) fn seconds(&mut self, node: &Node<'_>, high: u64) -> Option<Duration> {
+        self.number(node, 0, high).map(Duration::from_secs)
+    }
+
+    /// One address of any family.
+    pub(super) fn address(&mut self, node: &Node<'_>) -> Option<IpAddr> {
+        let word = self.one(node)?;
+        self.address_in(word)
+    }
+
+    /// The address that a word is.
+    pub(super) fn address_in(&mut self, word: &Word<'_>) -> Option<IpAddr> {
+        match word.text.parse() {
+            Ok(address) => Some(address),
+            Err(_) => {
+                let message = format!("`{}` is no IP address", word.text);
+                let mut diagnostic = Diagnostic::error(Code::BadAddress, word.span, message)
+                    .expected("an IPv4 or IPv6 address");
+                if let Some(trimmed) = without_zeros(&word.text) {
+                    diagnostic = diagnostic
+                        .help("numbers of an address have no leading zeros")
+                        .fix(word.span, trimmed);
+                } else if word.text.contains('/') {
+                    diagnostic = diagnostic.help("no prefix length is taken here");
+                } else if let Some((address, port)) = word.text.split_once(':')
+                    && address.parse::<Ipv4Addr>().is_ok()
+                {
+                    diagnostic = diagnostic
+                        .help("part the port with a blank")
+                        .fix(word.span, format!("{address} {port}"));
+                }
+                self.report(diagnostic);
+                None
+            }
+        }
+    }
+
+    /// An IPv4 address, for what this version does in IPv4 only.
+    pub(super) fn ipv4(&mut self, word: &Word<'_>, what: &str) -> Option<Ipv4Addr> {
+        match self.address_in(word)? {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => {
+                let message = format!("{what} over IPv6 is not supported by this version");
+                self.report(
+                    Diagnostic::error(Code::Refused, word.span, message)
+                        .label("an IPv6 address")
+                        .consequence("leaving it out would leave the address without a director"),
+                );
+                None
+            }
+        }
+    }
+
+    /// The name of an interface.
+    pub(super) fn interface(&mut self, word: &Word<'_>) -> Option<InterfaceName> {
+        match InterfaceName::new(&word.text) {
+            Ok(name) => Some(name),
+            Err(error) => {
+                let message = format!("`{}` is no name of an interface", word.text);
+                self.report(Diagnostic::error(Code::BadName, word.span, message).help(error.to_string()));
+                None
+            }
+        }
+    }
+
+    /// One of the words to choose from.
+    pub(super) fn choice<T: Copy>(&mut self, word: &Word<'_>, choices: &[(&'static str, T)]) -> Option<T> {
+        if let Some((_, value)) = choices.iter().find(|(name, _)| *name == word.text) {
+            return Some(*value);
+        }
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        let message = format!("`{}` is not one of the words that are legal here", word.text);
+        let mut diagnostic =
+            Diagnostic::error(Code::BadChoice, word.span, message).expected(names.join(", "));
+        if let Some(near) = closest(&word.text, names.iter().copied()) {
+            diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(word.span, near);
+        }
+        self.report(diagnostic);
+        None
+    }
+
+    /// A setting that must be there and is not.
+    pub(super) fn required(&mut self, span: Option<Span>, message: impl Into<String>, help: &str) {
+        if let Some(span) = span {
+            self.report(Diagnostic::error(Code::Required, span, message).help(help));
+        }
+    }
+
+    /// A setting that contradicts another and is adjusted.
+    pub(super) fn adjusted(
+        &mut self,
+        span: Option<Span>,
+        message: impl Into<String>,
+        consequence: impl Into<String>,
+    ) {
+        if let Some(span) = span {
+            self.report(Diagnostic::warning(Code::Conflict, span, message).consequence(consequence));
+        }
+    }
+
+    /// Words that are one too few.
+    pub(super) fn missing(&mut self, node: &Node<'_>) {
+        let Some((keyword, word)) = node.keyword.zip(node.words.last()) else { return };
+        let message = format!("`{}` needs a value", keyword.word());
+        let end = Span { start: word.span.end, ..word.span };
+        self.report(
+            Diagnostic::error(Code::MissingArgument, word.span.to(end), message)
+                .label("nothing follows")
+                .expected(usage(keyword)),
+        );
+    }
+
+    /// Words that are too many.
+    pub(super) fn surplus(&mut self, node: &Node<'_>, word: &Word<'_>) {
+        let Some(keyword) = node.keyword else { return };
+        let message = format!("`{}` is one word too many", word.text);
+        self.report(Diagnostic::error(Code::SurplusArgument, word.span, message).expected(usage(keyword)));
+    }
+
+    fn bad_number(&mut self, name: &str, word: &Word<'_>, expected: &str) {
+        let message = format!("`{name}` is `{}`, which is not {expected}", word.text);
+        let mut diagnostic = Diagnostic::error(Code::BadNumber, word.span, message).expected(expected);
+        let end = word.text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(0);
+        let (number, unit) = word.text.split_at_checked(end).unwrap_or(("", ""));
+        match unit {
+            "s" | "sec" | "secs" | "seconds" if !number.is_empty() => {
+                diagnostic = diagnostic.help("seconds are written without a unit").fix(word.span, number);
+            }
+            "ms" => {
+                if let Ok(millis) = number.parse::<u64>() {
+                    let text = seconds(millis.saturating_mul(1000));
+                    diagnostic = diagnostic.help("times are written in seconds").fix(word.span, text);
+                }
+            }
+            _ => {}
+        }
+        self.report(diagnostic);
+    }
+
+    fn out_of_range(&mut self, keyword: Option<&'static Keyword>, name: &str, word: &Word<'_>, range: &str) {
+        let default = keyword.map_or("", |keyword| keyword.default);
+        let message = format!("`{name}` is {}, which is outside {range}", word.text);
+        let mut expected = range.to_owned();
+        if !default.is_empty() && default != "required" {
+            expected = format!("{range}; the default is {default}");
+        }
+        self.report(
+            Diagnostic::error(Code::OutOfRange, word.span, message).label("out of range").expected(expected),
+        );
+    }
+}
+
+/// `priority <INT>: 1..255; …`.
+fn usage(keyword: &Keyword) -> String {
+    match (keyword.args, keyword.range) {
+        ("(flag)", _) => format!("`{}` alone", keyword.word()),
+        (args, "") => format!("`{} {args}`", keyword.word()),
+        (args, range) => format!("`{} {args}`: {range}", keyword.word()),
+    }
+}
+
+/// `1.5` as microseconds, and whether decimals were rounded away.
+pub(super) fn microseconds(text: &str) -> Option<(u64, bool)> {
+    let text = text.strip_prefix('+').unwrap_or(text);
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(decimals) || (whole.is_empty() && decimals.is_empty()) {
+        return None;
+    }
+    let whole = if whole.is_empty() { 0 } else { whole.parse::<u64>().ok()? };
+    let padded: String = decimals.chars().chain(std::iter::repeat('0')).take(6).collect();
+    let mut micros = padded.parse::<u64>().ok()?;
+    let rest = decimals.get(6..).unwrap_or("");
+    micros += u64::from(rest.starts_with(|c: char| c >= '5'));
+    let rounded = rest.bytes().any(|byte| byte != b'0');
+    Some((whole.checked_mul(1_000_000)?.checked_add(micros)?, rounded))
+}
+
+/// Microseconds as seconds, without trailing zeros.
+pub(super) fn seconds(micros: u64) -> String {
+    let text = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// `010.0.0.1` without the zeros, when that makes an address of it.
+fn without_zeros(text: &str) -> Option<String> {
+    let part = |part: &str| match part.trim_start_matches('0') {
+        "" if !part.is_empty() => "0".to_owned(),
+        part => part.to_owned(),
+    };
+    let parts: Vec<String> = text.split('.').map(part).collect();
+    let text = parts.join(".");
+    text.parse::<Ipv4Addr>().is_ok().then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timers() {
+        assert_eq!(microseconds("1"), Some((1_000_000, false)));
+        assert_eq!(microseconds(".5"), Some((500_000, false)));
+        assert_eq!(microseconds("1."), Some((1_000_000, false)));
+        assert_eq!(microseconds("0.0000015"), Some((2, true)));
+        for bad in ["", ".", "5s", "1.5.5", "-1", "1e3", "99999999999999999999"] {
+            assert_eq!(microseconds(bad), None, "{bad}");
+        }
+        assert_eq!(seconds(1_500_000), "1.5");
+        assert_eq!(seconds(10), "0.00001");
+        assert_eq!(seconds(10_000_000), "10");
+    }
+
+    #[test]
+    fn zeros() {
+        assert_eq!(without_zeros("010.000.0.1").as_deref(), Some("10.0.0.1"));
+        assert_eq!(without_zeros("1.2.3"), None);
+    }
+}

@@ -1,0 +1,252 @@
+//! Texts and places in them.
+//!
+//! In: bytes of files, as a [`Files`] hands them out. Out: [`Span`]s, and from a span its text and its
+//! `file:line:column`. A text that comes out of an expansion (a line with `$NAME` in it) is a source of its
+//! own that remembers where it was used, so every word of the configuration is a slice of some source and
+//! every span leads back to a line that somebody wrote.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Largest file that is read.
+pub const MAX_FILE: usize = 64 << 20;
+
+/// One text of [`Sources`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SourceId(u32);
+
+/// A stretch of bytes of one source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// The text.
+    pub source: SourceId,
+    /// First byte.
+    pub start: u32,
+    /// The byte after the last.
+    pub end: u32,
+}
+
+impl Span {
+    /// From the start of `self` to the end of `other`; `self` when they are in different sources.
+    pub fn to(self, other: Self) -> Self {
+        if self.source == other.source { Self { end: other.end.max(self.end), ..self } } else { self }
+    }
+}
+
+/// A place for people: lines and columns count from 1, columns in characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position<'a> {
+    /// Name of the file, as it was asked for.
+    pub file: &'a str,
+    /// Line.
+    pub line: usize,
+    /// Column.
+    pub column: usize,
+}
+
+#[derive(Debug)]
+struct Source {
+    name: String,
+    text: String,
+    /// Byte offset of the first character of each line.
+    lines: Vec<u32>,
+    /// Where this text was expanded, when it is no file.
+    origin: Option<Span>,
+}
+
+/// Every text of one load.
+#[derive(Debug, Default)]
+pub struct Sources {
+    sources: Vec<Source>,
+}
+
+impl Sources {
+    /// Adds a file. Bytes that are no UTF-8 become U+FFFD; a byte order mark stays, for the lexer to skip.
+    pub fn add_file(&mut self, name: &str, bytes: Vec<u8>) -> SourceId {
+        let text = String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        self.add(name.to_owned(), text, None)
+    }
+
+    /// Adds what `origin` expands to.
+    pub fn add_expansion(&mut self, text: String, origin: Span) -> SourceId {
+        self.add(String::new(), text, Some(origin))
+    }
+
+    fn add(&mut self, name: String, text: String, origin: Option<Span>) -> SourceId {
+        let mut lines = vec![0];
+        if origin.is_none() {
+            let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+            lines.extend(ends.map(|(at, _)| offset(at + 1)));
+        }
+        self.sources.push(Source { name, text, lines, origin });
+        SourceId(offset(self.sources.len() - 1))
+    }
+
+    /// The whole text of a source.
+    pub fn text_of(&self, id: SourceId) -> &str {
+        self.source(id).map_or("", |source| &source.text)
+    }
+
+    /// The text under a span.
+    pub fn text(&self, span: Span) -> &str {
+        self.text_of(span.source).get(span.start as usize..span.end as usize).unwrap_or("")
+    }
+
+    /// The span in a file that `span` comes from: itself, unless it lies in an expansion.
+    pub fn written(&self, span: Span) -> Span {
+        let mut span = span;
+        while let Some(origin) = self.source(span.source).and_then(|source| source.origin) {
+            span = origin;
+        }
+        span
+    }
+
+    /// Whether the span lies in an expansion.
+    pub fn is_expansion(&self, span: Span) -> bool {
+        self.source(span.source).is_some_and(|source| source.origin.is_some())
+    }
+
+    /// Where the span starts, in the file that was written.
+    pub fn position(&self, span: Span) -> Position<'_> {
+        let span = self.written(span);
+        let (line, start) = self.line_start(span);
+        let before = self.text_of(span.source).get(start as usize..span.start as usize).unwrap_or("");
+        let file = self.source(span.source).map_or("", |source| &source.name);
+        Position { file, line, column: before.chars().count() + 1 }
+    }
+
+    /// Number of blanks and tabs in front of the span, when nothing else stands there.
+    pub fn indentation(&self, span: Span) -> Option<usize> {
+        let span = self.written(span);
+        let (_, start) = self.line_start(span);
+        let before = self.text_of(span.source).get(start as usize..span.start as usize)?;
+        let before = before.trim_start_matches('\u{feff}');
+        let width = |c: char| if c == '\t' { 8 } else { 1 };
+        before.chars().all(|c| c == ' ' || c == '\t').then(|| before.chars().map(width).sum())
+    }
+
+    /// Number of blanks and tabs that the line of the span starts with.
+    pub fn line_indentation(&self, span: Span) -> usize {
+        let span = self.written(span);
+        let (_, start) = self.line_start(span);
+        let before = self.text_of(span.source).get(start as usize..span.start as usize).unwrap_or("");
+        let width = |c: char| if c == '\t' { 8 } else { 1 };
+        let before = before.trim_start_matches('\u{feff}');
+        before.chars().take_while(|c| *c == ' ' || *c == '\t').map(width).sum()
+    }
+
+    /// Line number (from 1) and offset of the line that holds the start of a written span.
+    pub fn line_start(&self, span: Span) -> (usize, u32) {
+        let Some(source) = self.source(span.source) else { return (1, 0) };
+        let index = source.lines.partition_point(|start| *start <= span.start);
+        (index.max(1), source.lines.get(index.saturating_sub(1)).copied().unwrap_or(0))
+    }
+
+    /// Offset of the first byte of line `number` (from 1), or the end of the text.
+    pub fn line_offset(&self, id: SourceId, number: usize) -> u32 {
+        let Some(source) = self.source(id) else { return 0 };
+        let end = offset(source.text.len());
+        source.lines.get(number.saturating_sub(1)).copied().unwrap_or(end)
+    }
+
+    fn source(&self, id: SourceId) -> Option<&Source> {
+        self.sources.get(id.0 as usize)
+    }
+}
+
+/// Offsets fit: a file is at most [`MAX_FILE`] long.
+pub(super) fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+/// Where texts come from. The real one is [`super::io::Disk`]; tests bring a [`Texts`].
+pub trait Files {
+    /// The bytes of a regular file of at most [`MAX_FILE`] bytes.
+    fn read(&self, path: &Path) -> Result<Vec<u8>, ReadError>;
+    /// The files that a pattern of `include` names, in order; `{a,b}` and glob wildcards.
+    fn matches(&self, pattern: &Path) -> Vec<PathBuf>;
+    /// Whether the file may be executed: keepalived reads no such file.
+    fn is_executable(&self, path: &Path) -> bool;
+}
+
+/// Why a file cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// A directory.
+    #[error("it is a directory")]
+    Directory,
+    /// There is none.
+    #[error("there is no such file")]
+    Missing,
+    /// A device, a pipe, a socket.
+    #[error("it is no regular file")]
+    NotRegular,
+    /// Larger than [`MAX_FILE`].
+    #[error("it is larger than {} MiB", MAX_FILE >> 20)]
+    TooLarge,
+    /// What the system says.
+    #[error("{0}")]
+    System(String),
+}
+
+/// Files that are in memory.
+#[derive(Debug, Clone, Default)]
+pub struct Texts(pub BTreeMap<PathBuf, Vec<u8>>);
+
+impl Texts {
+    /// One file.
+    pub fn one(path: &str, text: &str) -> Self {
+        Self(BTreeMap::from([(PathBuf::from(path), text.as_bytes().to_vec())]))
+    }
+}
+
+impl Files for Texts {
+    fn read(&self, path: &Path) -> Result<Vec<u8>, ReadError> {
+        self.0.get(path).cloned().ok_or(ReadError::Missing)
+    }
+
+    /// Knows no wildcard but `*` at the end.
+    fn matches(&self, pattern: &Path) -> Vec<PathBuf> {
+        match pattern.to_str().and_then(|pattern| pattern.strip_suffix('*')) {
+            Some(prefix) => {
+                let starts = |path: &&PathBuf| path.to_str().is_some_and(|path| path.starts_with(prefix));
+                self.0.keys().filter(starts).cloned().collect()
+            }
+            None => self.0.keys().filter(|path| *path == pattern).cloned().collect(),
+        }
+    }
+
+    fn is_executable(&self, _: &Path) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions() {
+        let mut sources = Sources::default();
+        let id = sources.add_file("a", "one\n  zwölf drei\n".into());
+        let span = Span { source: id, start: 13, end: 17 };
+        assert_eq!(sources.text(span), "drei");
+        assert_eq!(sources.position(span), Position { file: "a", line: 2, column: 9 });
+        assert_eq!(sources.line_indentation(span), 2);
+        let word = Span { source: id, start: 6, end: 12 };
+        assert_eq!(sources.indentation(word), Some(2));
+        assert_eq!(sources.indentation(span), None);
+    }
+
+    #[test]
+    fn an_expansion_leads_back_to_its_use() {
+        let mut sources = Sources::default();
+        let id = sources.add_file("a", "x\n$Y z\n".into());
+        let origin = Span { source: id, start: 2, end: 6 };
+        let expanded = sources.add_expansion("why z".into(), origin);
+        let word = Span { source: expanded, start: 4, end: 5 };
+        assert_eq!(sources.text(word), "z");
+        assert_eq!(sources.position(word).line, 2);
+    }
+}

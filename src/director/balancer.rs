@@ -1,0 +1,217 @@
+//! Keeps the kernel's virtual server table as the pools want it: after verdicts, after reloads, and after
+//! another program changed it.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::ops::Bound;
+use std::path::Path;
+use std::time::Instant;
+
+use crate::config::model::{Service, VirtualServer};
+use crate::ipvs::diff::{Operation, diff, diff_service};
+use crate::ipvs::error::Unavailable;
+use crate::ipvs::io::Ipvs;
+use crate::ipvs::{Entry, Table};
+use crate::pool::event::Loudness;
+use crate::pool::{Action, Input, Pools};
+
+use super::owned::Owned;
+
+/// Services whose destinations one look compares; all services' settings are compared each time.
+const DESTINATIONS_A_LOOK: usize = 16;
+/// Lines about one repair.
+const LINES: usize = 10;
+
+/// The pools and the kernel's table.
+pub(super) struct Balancer {
+    pools: Pools,
+    /// Opened with the first virtual server: VRRP alone needs no IPVS.
+    ipvs: Option<Ipvs>,
+    /// What the pools want.
+    desired: Table,
+    /// What the kernel had when we last looked, with our changes since.
+    actual: Table,
+    owned: Owned,
+    /// The look goes round the services.
+    looked_at: Option<Service>,
+}
+
+impl Balancer {
+    /// Knows which services a killed predecessor left, from the record in `runtime_directory`.
+    pub(super) fn new(runtime_directory: &Path) -> Self {
+        Self {
+            pools: Pools::default(),
+            ipvs: None,
+            desired: Table::new(),
+            actual: Table::new(),
+            owned: Owned::read(runtime_directory),
+            looked_at: None,
+        }
+    }
+
+    /// The pools.
+    pub(super) fn pools(&self) -> &Pools {
+        &self.pools
+    }
+
+    /// There is no table to look after.
+    pub(super) fn is_idle(&self) -> bool {
+        self.desired.is_empty()
+    }
+
+    /// Takes the virtual servers of a start or reload in and brings the kernel to them.
+    pub(super) fn configure(&mut self, servers: Vec<VirtualServer>) -> Result<(), Unavailable> {
+        if self.ipvs.is_none() && (!servers.is_empty() || !self.owned.services().is_empty()) {
+            let mut ipvs = Ipvs::open()?;
+            self.actual = ipvs.dump()?;
+            self.ipvs = Some(ipvs);
+        }
+        self.feed(Input::Configure(servers));
+        // Recorded before they exist: a kill in between leaves nothing unknown behind.
+        self.record(self.owned.services().iter().chain(self.desired.keys()).copied().collect());
+        let operations = diff(&self.desired, &self.actual, self.owned.services());
+        self.carry_out(operations);
+        self.record(self.desired.keys().copied().collect());
+        Ok(())
+    }
+
+    /// Takes a check's verdict in and brings the kernel to it.
+    pub(super) fn verdict(&mut self, input: Input) {
+        let mut operations = Vec::new();
+        for service in self.feed(input) {
+            if let Some(entry) = self.desired.get(&service) {
+                diff_service(service, entry, self.actual.get(&service), &mut operations);
+            }
+        }
+        self.carry_out(operations);
+    }
+
+    /// Compares the kernel's table with ours and repairs what another program changed.
+    pub(super) fn look(&mut self) {
+        match self.see() {
+            Ok(seen) => self.actual = seen,
+            Err(error) => return tracing::warn!("cannot read the IPVS table: {error}"),
+        }
+        let operations = diff(&self.desired, &self.actual, &BTreeSet::new());
+        // A missing service says enough: its destinations went with it.
+        let worth_a_line = |operation: &&Operation| match operation {
+            Operation::NewDestination(service, ..) => self.actual.contains_key(service),
+            _ => true,
+        };
+        let found: Vec<&Operation> = operations.iter().filter(worth_a_line).collect();
+        for operation in found.iter().take(LINES) {
+            tracing::warn!("IPVS table changed by another program: {}", undoing(operation));
+        }
+        if let Some(more) = found.len().checked_sub(LINES).filter(|more| *more > 0) {
+            tracing::warn!("IPVS table changed by another program: {more} more set back");
+        }
+        self.carry_out(operations);
+    }
+
+    /// Our table with the kernel's present services, and the present destinations of the next few of them.
+    fn see(&mut self) -> io::Result<Table> {
+        let Some(ipvs) = &mut self.ipvs else { return Ok(Table::new()) };
+        let services = ipvs.services()?;
+        let next = |after: Option<Service>| {
+            let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+            let turn = self.desired.range((after, Bound::Unbounded)).take(DESTINATIONS_A_LOOK);
+            turn.map(|(service, _)| *service).collect::<Vec<Service>>()
+        };
+        let mut turn = next(self.looked_at);
+        if turn.is_empty() {
+            turn = next(None);
+        }
+        self.looked_at = turn.last().copied();
+        let mut table = Table::new();
+        for (service, settings) in services {
+            let destinations = match self.actual.get(&service) {
+                Some(known) if !turn.contains(&service) => Some(known.destinations.clone()),
+                // A foreign service's destinations do not matter.
+                None if !self.desired.contains_key(&service) => Some(Default::default()),
+                _ => ipvs.destinations(&service)?,
+            };
+            if let Some(destinations) = destinations {
+                table.insert(service, Entry { settings, destinations });
+            }
+        }
+        Ok(table)
+    }
+
+    /// Removes our services.
+    pub(super) fn release(&mut self) {
+        self.desired.clear();
+        let operations = diff(&self.desired, &self.actual, self.owned.services());
+        self.carry_out(operations);
+        self.record(BTreeSet::new());
+    }
+
+    /// Feeds the pools; returns the services whose desired entry may have changed.
+    fn feed(&mut self, input: Input) -> BTreeSet<Service> {
+        let mut actions = Vec::new();
+        self.pools.handle(Instant::now(), input, &mut actions);
+        let mut changed = BTreeSet::new();
+        for action in actions {
+            match action {
+                Action::Update(service) => drop(changed.insert(service)),
+                Action::Report(event) => match event.loudness() {
+                    Loudness::Info => tracing::info!("{event}"),
+                    Loudness::Warning => tracing::warn!("{event}"),
+                },
+            }
+        }
+        for service in &changed {
+            match self.pools.entry(service) {
+                Some(entry) => drop(self.desired.insert(*service, entry)),
+                None => drop(self.desired.remove(service)),
+            }
+        }
+        changed
+    }
+
+    /// A table that differs from what we believed is read anew and the difference tried once more.
+    fn carry_out(&mut self, operations: Vec<Operation>) {
+        let Some(ipvs) = &mut self.ipvs else { return };
+        let changed = ipvs.change(operations, &mut self.actual);
+        if matches!(&changed, Ok(refused) if refused.is_empty()) {
+            return;
+        }
+        if let Err(error) = &changed {
+            tracing::warn!("IPVS: the netlink socket failed, reading the table anew: {error}");
+        }
+        match ipvs.dump() {
+            Ok(table) => self.actual = table,
+            Err(error) => return tracing::error!("cannot read the IPVS table: {error}"),
+        }
+        let operations = diff(&self.desired, &self.actual, self.owned.services());
+        match ipvs.change(operations, &mut self.actual) {
+            Ok(refused) => refused.iter().for_each(|refused| tracing::error!("{refused}")),
+            Err(error) => tracing::error!("IPVS: {error}"),
+        }
+    }
+
+    fn record(&mut self, services: BTreeSet<Service>) {
+        if let Err(error) = self.owned.set(services) {
+            tracing::warn!(
+                "cannot record our IPVS services, a killed daemon would leave them behind: {error}"
+            );
+        }
+    }
+}
+
+/// What was found, given the operation that mends it.
+fn undoing(operation: &Operation) -> String {
+    match operation {
+        Operation::NewService(service, _) => format!("service {service} was missing, added again"),
+        Operation::SetService(service, _) => format!("service {service} was edited, set back"),
+        Operation::DeleteService(service) => format!("service {service} was added, deleted"),
+        Operation::NewDestination(service, address, _) => {
+            format!("destination {address} of {service} was missing, added again")
+        }
+        Operation::SetDestination(service, address, _) => {
+            format!("destination {address} of {service} was edited, set back")
+        }
+        Operation::DeleteDestination(service, address) => {
+            format!("destination {address} of {service} was added, deleted")
+        }
+    }
+}

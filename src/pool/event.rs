@@ -1,0 +1,102 @@
+//! What the pools have to tell, in keepalived's words where administrators search their logs for them.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::config::model::Service;
+
+/// One thing worth a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Event {
+    /// A real server went down.
+    ServerDown { service: Service, server: String, inhibit: bool },
+    /// A real server came up.
+    ServerUp { service: Service, server: String, inhibit: bool },
+    /// A reload brought a real server.
+    ServerAdded { service: Service, server: String },
+    /// A reload took a real server away.
+    ServerGone { service: Service, server: String },
+    /// A reload took a virtual server away.
+    ServiceGone { service: Service },
+    /// A reload changed a weight.
+    WeightChanged { service: Service, server: String, from: u32, to: u32 },
+    /// Enough weight is up.
+    QuorumGained { service: Service, quorum: u32, hysteresis: u32, weight: u64 },
+    /// Too little weight is up.
+    QuorumLost { service: Service, quorum: u32, hysteresis: u32, weight: u64 },
+    /// Too little weight is up from the start: `alpha` checks have not passed yet.
+    QuorumDownAtStart { service: Service, quorum: u32, hysteresis: u32, weight: u64 },
+    /// The sorry server takes over, or is relieved.
+    SorryServer { service: Service, server: String, active: bool },
+}
+
+/// How loud an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Loudness {
+    /// The normal course.
+    Info,
+    /// Capacity is lost.
+    Warning,
+}
+
+impl Event {
+    /// How loud it is.
+    pub fn loudness(&self) -> Loudness {
+        match self {
+            Self::ServerDown { .. } | Self::QuorumLost { .. } | Self::QuorumDownAtStart { .. } => {
+                Loudness::Warning
+            }
+            Self::SorryServer { active, .. } if *active => Loudness::Warning,
+            _ => Loudness::Info,
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ServerDown { service, server, inhibit: false } => {
+                write!(f, "Removing service {server} from VS {service}")
+            }
+            Self::ServerDown { service, server, inhibit: true } => {
+                write!(f, "Disabling service {server} of VS {service}")
+            }
+            Self::ServerUp { service, server, inhibit: false } | Self::ServerAdded { service, server } => {
+                write!(f, "Adding service {server} to VS {service}")
+            }
+            Self::ServerUp { service, server, inhibit: true } => {
+                write!(f, "Enabling service {server} of VS {service}")
+            }
+            Self::ServerGone { service, server } => {
+                write!(f, "Removing service {server} from VS {service}: no longer configured")
+            }
+            Self::ServiceGone { service } => write!(f, "Removing VS {service}: no longer configured"),
+            Self::WeightChanged { service, server, from, to } => {
+                write!(f, "Changing weight from {from} to {to} for service {server} of VS {service}")
+            }
+            Self::QuorumGained { service, quorum, hysteresis, weight } => {
+                let threshold = u64::from(*quorum) + u64::from(*hysteresis);
+                write!(f, "Gained quorum {quorum}+{hysteresis}={threshold} <= {weight} for VS {service}")
+            }
+            Self::QuorumLost { service, quorum, hysteresis, weight } => {
+                let threshold = quorum.saturating_sub(*hysteresis);
+                write!(f, "Lost quorum {quorum}-{hysteresis}={threshold} > {weight} for VS {service}")
+            }
+            Self::QuorumDownAtStart { service, quorum, hysteresis, weight } => {
+                let threshold = u64::from(*quorum) + u64::from(*hysteresis);
+                write!(
+                    f,
+                    "Starting with quorum down {quorum}+{hysteresis}={threshold} > {weight} for VS {service}"
+                )
+            }
+            Self::SorryServer { service, server, active: true } => {
+                write!(f, "Adding sorry server {server} to VS {service}")
+            }
+            Self::SorryServer { service, server, active: false } => {
+                write!(f, "Removing sorry server {server} from VS {service}")
+            }
+        }
+    }
+}

@@ -1,0 +1,228 @@
+use std::time::Duration;
+
+use super::*;
+use crate::config::model::{
+    CheckKind, Connect, Forwarding, Protocol, Scheduler, SchedulerFlags, SorryServer, Weight,
+};
+
+fn service() -> Service {
+    Service::Address { protocol: Protocol::Tcp, address: SocketAddr::from(([192, 168, 100, 240], 80)) }
+}
+
+fn address(last: u8) -> SocketAddr {
+    SocketAddr::from(([192, 168, 100, last], 80))
+}
+
+fn checker(to: SocketAddr, alpha: bool) -> Checker {
+    Checker {
+        kind: CheckKind::Tcp,
+        connect: Connect {
+            to,
+            timeout: Duration::from_secs(5),
+            from: None,
+            from_port: 0,
+            interface: None,
+            fwmark: 0,
+        },
+        delay_loop: Duration::from_secs(6),
+        warmup: Duration::ZERO,
+        retry: 1,
+        delay_before_retry: Duration::from_secs(1),
+        alpha,
+    }
+}
+
+fn real_server(last: u8, weight: u64) -> RealServer {
+    RealServer {
+        address: address(last),
+        weight: Weight::new(weight).unwrap(),
+        forwarding: Forwarding::DirectRoute,
+        upper_threshold: 0,
+        lower_threshold: 0,
+        inhibit_on_failure: false,
+        checkers: vec![checker(address(last), false)],
+    }
+}
+
+fn virtual_server(real_servers: Vec<RealServer>) -> VirtualServer {
+    VirtualServer {
+        service: service(),
+        scheduler: Scheduler::Rr,
+        flags: SchedulerFlags::default(),
+        one_packet: false,
+        persistence: None,
+        persistence_engine: None,
+        quorum: 1,
+        hysteresis: 0,
+        sorry_server: None,
+        real_servers,
+    }
+}
+
+fn started(config: VirtualServer) -> Pools {
+    let mut pools = Pools::default();
+    pools.handle(Instant::now(), Input::Configure(vec![config]), &mut Vec::new());
+    pools
+}
+
+fn verdict(pools: &mut Pools, last: u8, checker: Checker, up: bool) -> Vec<Action> {
+    let mut out = Vec::new();
+    let checker = Arc::new(checker);
+    let input = Input::Verdict { service: service(), server: address(last), checker, up };
+    pools.handle(Instant::now(), input, &mut out);
+    out
+}
+
+/// Last byte of each destination, with its weight.
+fn destinations(pools: &Pools) -> Vec<(u8, u32)> {
+    let last = |address: &SocketAddr| match address {
+        SocketAddr::V4(v4) => v4.ip().octets()[3],
+        SocketAddr::V6(_) => 0,
+    };
+    let entry = pools.entry(&service()).unwrap();
+    entry.destinations.iter().map(|(address, values)| (last(address), values.weight)).collect()
+}
+
+#[test]
+fn a_failed_check_takes_the_server_out_and_a_passed_one_brings_it_back() {
+    let mut pools = started(virtual_server(vec![real_server(8, 1), real_server(9, 3)]));
+    assert_eq!(destinations(&pools), [(8, 1), (9, 3)]);
+    verdict(&mut pools, 9, checker(address(9), false), false);
+    assert_eq!(destinations(&pools), [(8, 1)]);
+    verdict(&mut pools, 9, checker(address(9), false), true);
+    assert_eq!(destinations(&pools), [(8, 1), (9, 3)]);
+}
+
+#[test]
+fn all_checks_must_pass() {
+    let mut server = real_server(9, 1);
+    let second = checker(address(10), false);
+    server.checkers.push(second.clone());
+    let mut pools = started(virtual_server(vec![real_server(8, 1), server]));
+    verdict(&mut pools, 9, checker(address(9), false), false);
+    verdict(&mut pools, 9, second.clone(), false);
+    assert_eq!(verdict(&mut pools, 9, second, true), [], "the other check still fails");
+    assert_eq!(destinations(&pools), [(8, 1)]);
+}
+
+#[test]
+fn an_alpha_server_waits_for_its_first_success() {
+    let mut server = real_server(9, 1);
+    server.checkers = vec![checker(address(9), true)];
+    let mut pools = started(virtual_server(vec![server]));
+    assert_eq!(destinations(&pools), []);
+    verdict(&mut pools, 9, checker(address(9), true), true);
+    assert_eq!(destinations(&pools), [(9, 1)]);
+}
+
+#[test]
+fn inhibit_keeps_the_server_with_weight_zero() {
+    let mut server = real_server(9, 1);
+    server.inhibit_on_failure = true;
+    let mut pools = started(virtual_server(vec![real_server(8, 1), server]));
+    verdict(&mut pools, 9, checker(address(9), false), false);
+    assert_eq!(destinations(&pools), [(8, 1), (9, 0)]);
+}
+
+#[test]
+fn the_sorry_server_replaces_all_while_the_quorum_is_lost() {
+    let mut config = virtual_server(vec![real_server(8, 1), real_server(9, 1)]);
+    config.quorum = 2;
+    config.sorry_server =
+        Some(SorryServer { address: address(99), forwarding: Forwarding::DirectRoute, inhibit: false });
+    let mut pools = started(config);
+    let actions = verdict(&mut pools, 9, checker(address(9), false), false);
+    assert_eq!(destinations(&pools), [(99, 1)]);
+    let lost = actions.iter().any(|action| matches!(action, Action::Report(Event::QuorumLost { .. })));
+    assert!(lost, "{actions:?}");
+    verdict(&mut pools, 9, checker(address(9), false), true);
+    assert_eq!(destinations(&pools), [(8, 1), (9, 1)]);
+}
+
+#[test]
+fn without_a_sorry_server_the_servers_that_are_up_stay() {
+    let mut config = virtual_server(vec![real_server(8, 1), real_server(9, 1)]);
+    config.quorum = 2;
+    let mut pools = started(config);
+    verdict(&mut pools, 9, checker(address(9), false), false);
+    assert_eq!(destinations(&pools), [(8, 1)]);
+}
+
+#[test]
+fn hysteresis_holds_the_quorum_in_both_directions() {
+    let mut config = virtual_server((1..=4).map(|last| real_server(last, 1)).collect());
+    (config.quorum, config.hysteresis) = (2, 1);
+    let mut pools = started(config);
+    let quorum = |pools: &Pools| pools.snapshot()[0].quorum;
+    for last in [1, 2, 3] {
+        verdict(&mut pools, last, checker(address(last), false), false);
+    }
+    assert!(quorum(&pools), "1 >= 2-1");
+    verdict(&mut pools, 4, checker(address(4), false), false);
+    assert!(!quorum(&pools));
+    for last in [1, 2] {
+        verdict(&mut pools, last, checker(address(last), false), true);
+    }
+    assert!(!quorum(&pools), "2 < 2+1");
+    verdict(&mut pools, 3, checker(address(3), false), true);
+    assert!(quorum(&pools));
+}
+
+#[test]
+fn a_reload_keeps_the_verdicts_of_checks_that_stay() {
+    let config = virtual_server(vec![real_server(8, 1), real_server(9, 1)]);
+    let mut pools = started(config);
+    verdict(&mut pools, 9, checker(address(9), false), false);
+    let heavier = virtual_server(vec![real_server(8, 5), real_server(9, 1), real_server(10, 1)]);
+    pools.handle(Instant::now(), Input::Configure(vec![heavier]), &mut Vec::new());
+    assert_eq!(destinations(&pools), [(8, 5), (10, 1)]);
+    assert!(!pools.passes(&service(), &address(9), &checker(address(9), false)));
+}
+
+#[test]
+fn an_equal_reload_changes_nothing() {
+    let config = virtual_server(vec![real_server(8, 1)]);
+    let mut pools = started(config.clone());
+    let mut out = Vec::new();
+    pools.handle(Instant::now(), Input::Configure(vec![config]), &mut out);
+    assert_eq!(out, []);
+}
+
+/// Whatever verdicts and reloads come, the table is what a fresh look at them gives.
+#[test]
+fn the_table_is_a_function_of_the_verdicts() {
+    for seed in 0..500 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut present: Vec<u8> = (1..=4).collect();
+        let mut failing = BTreeSet::new();
+        let build =
+            |present: &[u8]| virtual_server(present.iter().map(|last| real_server(*last, 1)).collect());
+        let mut pools = started(build(&present));
+        for _step in 0..40 {
+            let last = random.u8(1..=4);
+            if random.u8(0..4) == 0 {
+                if let Some(at) = present.iter().position(|known| *known == last) {
+                    if present.len() > 1 {
+                        present.remove(at);
+                        failing.remove(&last);
+                    }
+                } else {
+                    present.push(last);
+                    present.sort_unstable();
+                }
+                pools.handle(Instant::now(), Input::Configure(vec![build(&present)]), &mut Vec::new());
+            } else if present.contains(&last) {
+                let up = random.bool();
+                verdict(&mut pools, last, checker(address(last), false), up);
+                if up {
+                    failing.remove(&last)
+                } else {
+                    failing.insert(last)
+                };
+            }
+            let expected: Vec<(u8, u32)> =
+                present.iter().filter(|last| !failing.contains(last)).map(|last| (*last, 1)).collect();
+            assert_eq!(destinations(&pools), expected, "seed {seed}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Sending whole link-layer frames (`packet(7)`).
+
+use std::io;
+use std::os::fd::AsRawFd;
+
+use socket2::{Domain, Socket, Type};
+
+/// A socket that sends frames and receives none.
+#[derive(Debug)]
+pub struct FrameSocket(Socket);
+
+impl FrameSocket {
+    /// Opens the socket. Error: usually a missing CAP_NET_RAW.
+    pub fn open() -> io::Result<Self> {
+        // Protocol 0: the kernel hands no frame to this socket.
+        let socket = Socket::new(Domain::PACKET, Type::RAW, None)?;
+        socket.set_nonblocking(true)?;
+        Ok(Self(socket))
+    }
+
+    /// Sends `frame`, link-layer header included, out of the interface with this index.
+    #[allow(unsafe_code)]
+    pub fn send(&self, index: u32, frame: &[u8]) -> io::Result<()> {
+        let address = libc::sockaddr_ll {
+            sll_family: libc::AF_PACKET as libc::sa_family_t,
+            sll_protocol: 0,
+            sll_ifindex: index as libc::c_int,
+            sll_hatype: 0,
+            sll_pkttype: 0,
+            sll_halen: 0,
+            sll_addr: [0; 8],
+        };
+        // SAFETY: the descriptor is open while `self` lives; `frame` and `address` are valid for the
+        // lengths given, and the kernel only reads them.
+        let sent = unsafe {
+            libc::sendto(
+                self.0.as_raw_fd(),
+                frame.as_ptr().cast(),
+                frame.len(),
+                0,
+                (&raw const address).cast(),
+                size_of::<libc::sockaddr_ll>() as libc::socklen_t,
+            )
+        };
+        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,133 @@
+//! When a master announces its addresses by gratuitous ARP.
+//!
+//! A burst when it becomes master, a second one `garp_master_delay` later, refreshing ones when asked for;
+//! and whenever another master was heard, because its announcements may have turned the neighbours:
+//! at once, within a second, and after `garp_lower_prio_delay`.
+
+use std::time::{Duration, Instant};
+
+use crate::config::model::Garp;
+
+/// After the last word of a competitor, the addresses are announced again this soon.
+const REPAIR: Duration = Duration::from_millis(900);
+/// A competitor that talks all the time causes no more than one burst in this time.
+const SPACING: Duration = Duration::from_millis(500);
+
+/// Pending bursts of one instance; all empty unless it is master.
+#[derive(Debug, Clone, Default)]
+pub struct Bursts {
+    last: Option<Instant>,
+    second: Option<Instant>,
+    refresh: Option<Instant>,
+    repair: Option<Instant>,
+    answer: Option<Instant>,
+}
+
+impl Bursts {
+    /// The instance became master: frames per address of the burst that is due now.
+    pub fn became_master(&mut self, now: Instant, garp: &Garp) -> u32 {
+        *self = Self { last: Some(now), ..Self::default() };
+        if !garp.master_delay.is_zero() {
+            self.second = Some(now + garp.master_delay);
+        }
+        if !garp.master_refresh.is_zero() {
+            self.refresh = Some(now + garp.master_delay + garp.master_refresh);
+        }
+        garp.master_repeat
+    }
+
+    /// Another master was heard and yields, or ought to: frames per address of the burst that is due now.
+    pub fn competitor_heard(&mut self, now: Instant, garp: &Garp) -> u32 {
+        if garp.lower_prio_repeat == 0 {
+            return 0;
+        }
+        self.repair.get_or_insert(now + REPAIR);
+        if !garp.lower_prio_delay.is_zero() {
+            self.answer.get_or_insert(now + garp.lower_prio_delay);
+        }
+        if self.last.is_some_and(|last| now.saturating_duration_since(last) < SPACING) {
+            return 0;
+        }
+        self.last = Some(now);
+        garp.lower_prio_repeat
+    }
+
+    /// An address was lost and is back: announce it soon, once.
+    pub fn address_restored(&mut self, now: Instant, garp: &Garp) -> u32 {
+        self.last = Some(now);
+        garp.master_repeat
+    }
+
+    /// The instance is no longer master.
+    pub fn stop(&mut self) {
+        *self = Self::default();
+    }
+
+    /// When the next burst is due.
+    pub fn next(&self) -> Option<Instant> {
+        [self.second, self.refresh, self.repair, self.answer].into_iter().flatten().min()
+    }
+
+    /// Frames per address that are due by `now`; bursts that fall together become one.
+    pub fn due(&mut self, now: Instant, garp: &Garp) -> u32 {
+        let mut frames = 0;
+        if take_due(&mut self.second, now) {
+            frames = frames.max(garp.master_repeat);
+        }
+        if take_due(&mut self.repair, now) | take_due(&mut self.answer, now) {
+            frames = frames.max(garp.lower_prio_repeat);
+        }
+        if take_due(&mut self.refresh, now) {
+            frames = frames.max(garp.master_refresh_repeat);
+            self.refresh = Some(now + garp.master_refresh);
+        }
+        if frames > 0 {
+            self.last = Some(now);
+        }
+        frames
+    }
+}
+
+fn take_due(at: &mut Option<Instant>, now: Instant) -> bool {
+    at.take_if(|at| *at <= now).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_master_announces_twice_and_then_rests() {
+        let (now, garp) = (Instant::now(), Garp::default());
+        let mut bursts = Bursts::default();
+        assert_eq!(bursts.became_master(now, &garp), 5);
+        assert_eq!(bursts.next(), Some(now + garp.master_delay));
+        assert_eq!(bursts.due(now + garp.master_delay, &garp), 5);
+        assert_eq!(bursts.next(), None);
+    }
+
+    #[test]
+    fn a_competitor_is_answered_at_once_within_a_second_and_after_the_delay() {
+        let (now, garp) = (Instant::now(), Garp::default());
+        let mut bursts = Bursts::default();
+        assert_eq!(bursts.competitor_heard(now, &garp), 5);
+        assert_eq!(bursts.competitor_heard(now + SPACING / 2, &garp), 0, "bursts keep their distance");
+        let repair = bursts.next().unwrap();
+        assert!(repair <= now + Duration::from_secs(1));
+        assert_eq!(bursts.due(repair, &garp), 5);
+        assert_eq!(bursts.next(), Some(now + garp.lower_prio_delay));
+    }
+
+    #[test]
+    fn refresh_goes_on() {
+        let now = Instant::now();
+        let garp = Garp { master_refresh: Duration::from_secs(60), ..Garp::default() };
+        let mut bursts = Bursts::default();
+        bursts.became_master(now, &garp);
+        bursts.due(now + garp.master_delay, &garp);
+        let first = now + garp.master_delay + garp.master_refresh;
+        assert_eq!(bursts.next(), Some(first));
+        assert_eq!(bursts.due(first, &garp), garp.master_refresh_repeat);
+        assert_eq!(bursts.next(), Some(first + garp.master_refresh));
+    }
+}

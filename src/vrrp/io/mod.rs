@@ -1,0 +1,6 @@
+//! The VRRP thread: its sockets, its timers, and the addresses that its masters hold.
+
+mod sockets;
+mod thread;
+
+pub use thread::{Command, Handle, StartError, start};

@@ -1,0 +1,595 @@
+//! One thread with its own runtime runs every instance: adverts, timers, address moves, announcements.
+//!
+//! It reads no file, asks no name server, waits for no script and writes no log itself (lines go to a bounded
+//! queue), so an advert leaves on time whatever else the node is busy with.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Instant;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use super::sockets::{Endpoint, Receiver, Sender};
+use crate::config::model::{Instance, InterfaceName, Priority, Vrid};
+use crate::net::address::{self, Desired};
+use crate::net::io::Network;
+use crate::net::kernel::Operation;
+use crate::sys::netlink::Monitor;
+use crate::sys::{poll, schedule};
+use crate::track::Link;
+use crate::vrrp::event::{Event, Loudness, State};
+use crate::vrrp::instance::{Action, Input, Machine, Snapshot};
+use crate::vrrp::packet::Ipv4Packet;
+use crate::vrrp::repeats::Repeats;
+
+/// Packets that wait for the machines at most; more are dropped by the kernel's socket buffer.
+const PACKETS: usize = 64;
+const COMMANDS: usize = 8;
+/// Enough to run before everything that is not a realtime task.
+const REALTIME_PRIORITY: i32 = 1;
+/// In a row; a socket that fails for good must not spin.
+const RECEIVE_FAILURES: u32 = 16;
+const MONITOR_BUFFER: usize = 64 * 1024;
+
+/// What the thread can be told.
+#[derive(Debug)]
+pub enum Command {
+    /// The instances of a reload. Answered when they are in force.
+    Configure(Vec<Instance>, oneshot::Sender<()>),
+    /// Stop; `release`: say so (priority 0) and give the addresses up. Answered when that is done.
+    Stop {
+        /// False keeps the addresses (`--dont-release-vrrp`).
+        release: bool,
+        /// Told at the end.
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// Why the thread did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A configured interface is missing.
+    #[error(
+        "vrrp_instance {instance}: interface {interface} does not exist; `ip link` shows those that do. Nothing was started"
+    )]
+    InterfaceMissing {
+        /// The instance.
+        instance: String,
+        /// The interface.
+        interface: String,
+    },
+    /// Sockets or netlink failed.
+    #[error("cannot {doing}: {source}{}", hint(.source))]
+    System {
+        /// What was attempted.
+        doing: &'static str,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; directord needs CAP_NET_ADMIN and CAP_NET_RAW: start it as root or through its systemd unit"
+        }
+        _ => "",
+    }
+}
+
+/// The running thread.
+#[derive(Debug)]
+pub struct Handle {
+    /// Commands.
+    pub commands: mpsc::Sender<Command>,
+    /// The latest view of every instance.
+    pub status: watch::Receiver<Vec<Snapshot>>,
+    /// The thread itself.
+    pub thread: std::thread::JoinHandle<()>,
+}
+
+/// Starts the thread; returns when leftovers are removed and every instance has its first state.
+pub fn start(instances: Vec<Instance>) -> Result<Handle, StartError> {
+    let (commands, command_receiver) = mpsc::channel(COMMANDS);
+    let (status_sender, status) = watch::channel(Vec::new());
+    let (started, outcome) = std::sync::mpsc::channel();
+    let system = |doing| move |source| StartError::System { doing, source };
+    let thread = std::thread::Builder::new()
+        .name("vrrp".into())
+        .spawn(move || {
+            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(started.send(Err(system("start the VRRP runtime")(error)))),
+            };
+            runtime.block_on(async move {
+                match Router::start(instances, status_sender) {
+                    Ok((router, monitor, packets)) => {
+                        drop(started.send(Ok(())));
+                        router.run(monitor, packets, command_receiver).await;
+                    }
+                    Err(error) => drop(started.send(Err(error))),
+                }
+            });
+        })
+        .map_err(system("start the VRRP thread"))?;
+    match outcome.recv() {
+        Ok(Ok(())) => Ok(Handle { commands, status, thread }),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(system("start the VRRP thread")(io::ErrorKind::Other.into())),
+    }
+}
+
+/// What makes an instance of a reload the same as a running one: not its name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    interface: InterfaceName,
+    vrid: Vrid,
+    unicast: bool,
+    local: Option<Ipv4Addr>,
+}
+
+impl Key {
+    fn of(instance: &Instance) -> Self {
+        let unicast = !instance.unicast_peers.is_empty();
+        Self {
+            interface: instance.interface.clone(),
+            vrid: instance.vrid,
+            unicast,
+            local: if unicast { instance.source } else { Some(instance.multicast_group) },
+        }
+    }
+}
+
+struct Running {
+    machine: Machine,
+    held: bool,
+    /// What the machine was told last; `None`: nothing yet.
+    link: Option<Option<Link>>,
+    endpoint: Option<Endpoint>,
+}
+
+/// A packet and the endpoint that heard it.
+type Packet = (Endpoint, Vec<u8>);
+
+struct Router {
+    network: Network,
+    instances: BTreeMap<Key, Running>,
+    senders: BTreeMap<u32, Sender>,
+    receivers: BTreeMap<Endpoint, JoinHandle<()>>,
+    packets: mpsc::Sender<Packet>,
+    /// Addresses that we set or adopted: when one is missing, somebody else removed it.
+    set: BTreeSet<address::Key>,
+    send_errors: Repeats<(Key, i32)>,
+    status: watch::Sender<Vec<Snapshot>>,
+}
+
+impl Router {
+    fn start(
+        configs: Vec<Instance>,
+        status: watch::Sender<Vec<Snapshot>>,
+    ) -> Result<(Self, Monitor, mpsc::Receiver<Packet>), StartError> {
+        if let Err(error) = schedule::realtime(REALTIME_PRIORITY) {
+            tracing::debug!("VRRP runs without realtime priority: {error}");
+        }
+        let system = |source| StartError::System { doing: "open the netlink and packet sockets", source };
+        let (network, monitor) = Network::open().map_err(system)?;
+        for config in &configs {
+            if network.kernel.link_by_name(config.interface.as_str()).is_none() {
+                return Err(StartError::InterfaceMissing {
+                    instance: config.name.clone(),
+                    interface: config.interface.to_string(),
+                });
+            }
+        }
+        let (packets, packet_receiver) = mpsc::channel(PACKETS);
+        let mut router = Self {
+            network,
+            instances: BTreeMap::new(),
+            senders: BTreeMap::new(),
+            receivers: BTreeMap::new(),
+            packets,
+            set: BTreeSet::new(),
+            send_errors: Repeats::new(),
+            status,
+        };
+        for config in &configs {
+            router.open_sender(config).map_err(|source| StartError::System {
+                doing: "open the raw socket of VRRP (protocol 112)",
+                source,
+            })?;
+        }
+        router.remove_leftovers(&configs);
+        for config in configs {
+            router.insert(config);
+        }
+        router.follow_links();
+        router.publish();
+        Ok((router, monitor, packet_receiver))
+    }
+
+    /// What a killed process left goes before the first advert; the owner's addresses it will hold anyway.
+    fn remove_leftovers(&mut self, configs: &[Instance]) {
+        let desired = |config: &Instance| {
+            address::desired(config, config.priority == Priority::OWNER, &self.network.kernel)
+        };
+        let desired: Vec<Desired> = configs.iter().flat_map(desired).collect();
+        let mut operations = address::diff(&desired, &self.set, &self.network.kernel);
+        operations.retain(|operation| matches!(operation, Operation::Remove(_)));
+        for operation in &operations {
+            tracing::info!("{operation}: left by a process that was killed");
+        }
+        self.change(operations);
+    }
+
+    async fn run(
+        mut self,
+        monitor: Monitor,
+        mut packets: mpsc::Receiver<Packet>,
+        mut commands: mpsc::Receiver<Command>,
+    ) {
+        let monitor = match poll::register(monitor) {
+            Ok(monitor) => monitor,
+            Err(error) => return tracing::error!("cannot watch the network configuration: {error}"),
+        };
+        let mut buffer = vec![0; MONITOR_BUFFER];
+        loop {
+            let wake = self.instances.values().filter_map(|running| running.machine.next_timer()).min();
+            let timer = async {
+                match wake {
+                    Some((at, _)) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = timer => self.timers(),
+                Some(packet) = packets.recv() => self.packet(packet),
+                command = commands.recv() => match command {
+                    Some(Command::Configure(configs, done)) => {
+                        self.configure(configs);
+                        let _ = done.send(());
+                    }
+                    Some(Command::Stop { release, done }) => {
+                        if release {
+                            self.release();
+                        }
+                        let _ = done.send(());
+                        return;
+                    }
+                    None => return,
+                },
+                Ok(mut ready) = monitor.readable() => {
+                    ready.clear_ready();
+                    self.hear(monitor.get_ref(), &mut buffer);
+                }
+            }
+            self.publish();
+        }
+    }
+
+    fn timers(&mut self) {
+        let now = Instant::now();
+        let due = |running: &Running| running.machine.next_timer().is_some_and(|(at, _)| at <= now);
+        let keys: Vec<Key> =
+            self.instances.iter().filter(|(_, running)| due(running)).map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            self.feed(&key, Input::Timer);
+        }
+    }
+
+    fn packet(&mut self, (endpoint, bytes): Packet) {
+        let Ok(ip) = Ipv4Packet::decode(&bytes) else { return };
+        let Some(&vrid) = ip.payload.get(1) else { return };
+        let concerns = |running: &Running| {
+            running.endpoint.as_ref() == Some(&endpoint) && running.machine.config().vrid.number() == vrid
+        };
+        // Unicast instances of one address and VRID are told apart by their peers.
+        let peer = |running: &Running| running.machine.config().unicast_peers.contains(&ip.source);
+        let candidates = || self.instances.iter().filter(|(_, running)| concerns(running));
+        let chosen = candidates().find(|(_, running)| peer(running)).or_else(|| candidates().next());
+        if let Some(key) = chosen.map(|(key, _)| key.clone()) {
+            self.feed(&key, Input::Packet(bytes));
+        }
+    }
+
+    fn feed(&mut self, key: &Key, input: Input) {
+        let mut actions = Vec::new();
+        if let Some(running) = self.instances.get_mut(key) {
+            running.machine.handle(Instant::now(), input, &mut actions);
+        }
+        for action in actions {
+            self.act(key, action);
+        }
+    }
+
+    fn act(&mut self, key: &Key, action: Action) {
+        let Some(running) = self.instances.get_mut(key) else { return };
+        match action {
+            Action::Transmit { destination, packet } => {
+                let index = running.endpoint.as_ref().map(|endpoint| endpoint.index);
+                let sent = match index.and_then(|index| self.senders.get(&index)) {
+                    Some(sender) => sender.send(destination, &packet),
+                    None => return,
+                };
+                if let Err(error) = sent {
+                    self.send_failed(key, destination, &error);
+                }
+            }
+            Action::Hold(held) => {
+                running.held = held;
+                self.reconcile();
+            }
+            Action::Announce { frames } => {
+                if let Err(error) = self.network.announce(running.machine.config(), frames) {
+                    tracing::warn!(
+                        "({}) cannot announce the addresses: {error}",
+                        running.machine.config().name
+                    );
+                }
+            }
+            Action::Report(event) => report(&running.machine.config().name, &event),
+        }
+    }
+
+    fn send_failed(&mut self, key: &Key, destination: Ipv4Addr, error: &io::Error) {
+        let code = error.raw_os_error().unwrap_or(0);
+        if matches!(code, libc::ENETDOWN | libc::ENETUNREACH | libc::ENODEV | libc::ENXIO) {
+            // The link's fault says so already.
+            return;
+        }
+        if let Some(suppressed) = self.send_errors.allow(Instant::now(), (key.clone(), code)) {
+            let why = match code {
+                libc::EPERM => {
+                    "; a local firewall blocks protocol 112 on its way out: `nft list ruleset` shows it"
+                }
+                _ => "",
+            };
+            let name = self.instances.get(key).map_or("", |running| running.machine.config().name.as_str());
+            let again = match suppressed {
+                0 => String::new(),
+                more => format!(" ({more} more since the last such line)"),
+            };
+            tracing::warn!("({name}) an advert to {destination} was not sent: {error}{why}{again}");
+        }
+    }
+
+    // ---- addresses ----
+
+    fn reconcile(&mut self) {
+        let desired: Vec<Desired> = self
+            .instances
+            .values()
+            .flat_map(|running| {
+                address::desired(running.machine.config(), running.held, &self.network.kernel)
+            })
+            .collect();
+        let operations = address::diff(&desired, &self.set, &self.network.kernel);
+        for operation in &operations {
+            tracing::debug!("{operation}");
+        }
+        self.change(operations);
+        self.set = desired
+            .iter()
+            .filter(|desired| desired.held)
+            .map(|desired| address::key(&desired.assigned))
+            .collect();
+    }
+
+    fn change(&mut self, operations: Vec<Operation>) {
+        for (operation, error) in self.network.change(operations) {
+            let (Operation::Add(assigned) | Operation::Remove(assigned)) = &operation;
+            let interface = self.network.kernel.link(assigned.index).map_or("?", |link| link.name.as_str());
+            tracing::error!("{operation} on {interface}: {error}{}", hint(&error));
+        }
+    }
+
+    fn hear(&mut self, monitor: &Monitor, buffer: &mut [u8]) {
+        let mut changes = Vec::new();
+        if let Err(error) = self.network.hear(monitor, buffer, &mut changes) {
+            if error.raw_os_error() != Some(libc::ENOBUFS) {
+                tracing::error!("cannot read network changes: {error}");
+            }
+            if let Err(error) = self.network.resync() {
+                tracing::error!("cannot read the addresses and links: {error}");
+            }
+        } else if changes.is_empty() {
+            return;
+        }
+        self.follow_links();
+        self.restore();
+    }
+
+    /// Sets addresses again that another program removed from a master.
+    fn restore(&mut self) {
+        let kernel = &self.network.kernel;
+        let here = |wanted: &address::Key| {
+            kernel.addresses().iter().any(|actual| address::key(actual) == *wanted)
+                || kernel.link(wanted.0).is_none()
+        };
+        let missing: Vec<_> = self.set.iter().filter(|address| !here(address)).copied().collect();
+        if missing.is_empty() {
+            return;
+        }
+        self.reconcile();
+        for (index, address, prefix) in &missing {
+            let interface = self.network.kernel.link(*index).map_or("?", |link| link.name.as_str());
+            tracing::warn!("{address}/{prefix} was removed from {interface} by another program: set again");
+        }
+        let concerned = |running: &Running| {
+            let config = running.machine.config();
+            let mut all = config.addresses.iter().chain(&config.excluded_addresses);
+            running.held && all.any(|own| missing.iter().any(|(_, gone, _)| own.address == IpAddr::V4(*gone)))
+        };
+        let keys: Vec<Key> = self
+            .instances
+            .iter()
+            .filter(|(_, running)| concerned(running))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in keys {
+            self.feed(&key, Input::AddressesRestored);
+        }
+    }
+
+    // ---- links ----
+
+    /// Tells each instance the present condition of its interface, when it differs from what it was told.
+    fn follow_links(&mut self) {
+        let virtual_addresses: BTreeSet<Ipv4Addr> = self
+            .instances
+            .values()
+            .flat_map(|running| {
+                let config = running.machine.config();
+                config.addresses.iter().chain(&config.excluded_addresses)
+            })
+            .filter_map(|address| if let IpAddr::V4(ip) = address.address { Some(ip) } else { None })
+            .collect();
+        let keys: Vec<Key> = self.instances.keys().cloned().collect();
+        for key in keys {
+            let Some(running) = self.instances.get(&key) else { continue };
+            let config = running.machine.config();
+            let found = self.network.kernel.link_by_name(config.interface.as_str());
+            let index = found.map(|(index, _)| index);
+            let link = found.map(|(index, state)| Link {
+                up: state.up,
+                source: address::source(config.source, index, &self.network.kernel, &virtual_addresses),
+            });
+            if running.link != Some(link) || index != running.endpoint.as_ref().map(|endpoint| endpoint.index)
+            {
+                self.attach(&key, index, link);
+                if let Some(running) = self.instances.get_mut(&key) {
+                    running.link = Some(link);
+                }
+                self.feed(&key, Input::Link(link));
+            }
+        }
+        let used: BTreeSet<Endpoint> =
+            self.instances.values().filter_map(|running| running.endpoint.clone()).collect();
+        self.receivers.retain(|endpoint, task| {
+            used.contains(endpoint) || {
+                task.abort();
+                false
+            }
+        });
+        self.senders.retain(|index, _| used.iter().any(|endpoint| endpoint.index == *index));
+    }
+
+    /// Opens what an instance needs on the interface that its name means now.
+    fn attach(&mut self, key: &Key, index: Option<u32>, link: Option<Link>) {
+        let Some(running) = self.instances.get_mut(key) else { return };
+        let config = running.machine.config().clone();
+        let source = link.and_then(|link| link.source);
+        running.endpoint = index.zip(source).map(|(index, source)| Endpoint::of(&config, index, source));
+        let Some(endpoint) = running.endpoint.clone() else { return };
+        let opened = self.open_sender(&config).and_then(|()| self.open_receiver(&config, endpoint));
+        if let Err(error) = opened {
+            tracing::error!("({}) cannot open sockets on {}: {error}", config.name, config.interface);
+        }
+    }
+
+    fn open_sender(&mut self, config: &Instance) -> io::Result<()> {
+        if let Some((index, _)) = self.network.kernel.link_by_name(config.interface.as_str())
+            && !self.senders.contains_key(&index)
+        {
+            self.senders.insert(index, Sender::open(&config.interface)?);
+        }
+        Ok(())
+    }
+
+    fn open_receiver(&mut self, config: &Instance, endpoint: Endpoint) -> io::Result<()> {
+        if self.receivers.contains_key(&endpoint) {
+            return Ok(());
+        }
+        let receiver = Receiver::open(&config.interface, &endpoint)?;
+        let packets = self.packets.clone();
+        let heard_by = endpoint.clone();
+        let task = tokio::spawn(async move {
+            let mut failures = 0;
+            while failures < RECEIVE_FAILURES {
+                match receiver.receive().await {
+                    Ok(bytes) => {
+                        failures = 0;
+                        if packets.send((heard_by.clone(), bytes)).await.is_err() {
+                            return;
+                        }
+                    }
+                    // A link that goes down reports itself here once.
+                    Err(error) => {
+                        failures += 1;
+                        tracing::debug!("receiving VRRP for {}: {error}", heard_by.local);
+                    }
+                }
+            }
+            tracing::error!(
+                "receiving VRRP for {} fails again and again: not heard any more",
+                heard_by.local
+            );
+        });
+        self.receivers.insert(endpoint, task);
+        Ok(())
+    }
+
+    // ---- configuration ----
+
+    fn insert(&mut self, config: Instance) {
+        let running =
+            Running { machine: Machine::new(config.clone()), held: false, link: None, endpoint: None };
+        self.instances.insert(Key::of(&config), running);
+    }
+
+    /// An instance that is equal in both configurations is not touched.
+    fn configure(&mut self, configs: Vec<Instance>) {
+        let keys: BTreeSet<Key> = configs.iter().map(Key::of).collect();
+        let gone: Vec<Key> = self.instances.keys().filter(|key| !keys.contains(key)).cloned().collect();
+        for key in gone {
+            self.feed(&key, Input::Stop);
+            self.instances.remove(&key);
+        }
+        for config in configs {
+            let key = Key::of(&config);
+            match self.instances.get(&key) {
+                None => self.insert(config),
+                Some(running) if *running.machine.config() == config => {}
+                Some(_) => {
+                    self.feed(&key, Input::Reconfigure(Box::new(config)));
+                }
+            }
+        }
+        self.follow_links();
+    }
+
+    fn release(&mut self) {
+        let keys: Vec<Key> = self.instances.keys().cloned().collect();
+        for key in keys {
+            self.feed(&key, Input::Stop);
+        }
+    }
+
+    fn publish(&self) {
+        let view = || self.instances.values().map(|running| running.machine.snapshot()).collect();
+        self.status.send_if_modified(|status: &mut Vec<Snapshot>| {
+            let changed = status.len() != self.instances.len()
+                || status
+                    .iter()
+                    .zip(self.instances.values())
+                    .any(|(old, running)| old.state != running.machine.state());
+            if changed {
+                *status = view();
+            }
+            changed
+        });
+    }
+}
+
+fn report(name: &str, event: &Event) {
+    match event.loudness() {
+        Loudness::Debug => tracing::debug!("({name}) {event}"),
+        Loudness::Info => tracing::info!("({name}) {event}"),
+        Loudness::Warning if matches!(event, Event::Transition { to: State::Fault, .. }) => {
+            tracing::error!("({name}) {event}");
+        }
+        Loudness::Warning => tracing::warn!("({name}) {event}"),
+    }
+}

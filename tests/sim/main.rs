@@ -1,0 +1,44 @@
+//! Simulated pairs and larger groups of VRRP routers on a virtual LAN, with a virtual clock.
+//!
+//! Each run is drawn from a seed: versions, priorities, preemption, then loss, delay, duplication, partitions,
+//! pauses, crashes, restarts, link faults and reloads. After the last fault and three master-down intervals
+//! there must be exactly one master in each connected group, the right one. `SIM_SEED=N` repeats one run with
+//! its trace; `SIM_RUNS=N` sets how many are run.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod lan;
+mod scenario;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const RUNS: u64 = 100_000;
+
+#[test]
+fn one_master_after_the_last_fault() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+    if let Some(seed) = number("SIM_SEED") {
+        return scenario::run(seed, true).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    }
+    let runs = number("SIM_RUNS").unwrap_or(RUNS);
+    let next = AtomicU64::new(0);
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= runs {
+                return;
+            }
+            if let Err(error) = scenario::run(seed, false) {
+                panic!("{error}\nrepeat with its trace: SIM_SEED={seed} cargo test --test sim");
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..2).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            if let Err(panic) = worker.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    });
+}
