@@ -40,15 +40,9 @@ impl Node {
         node
     }
 
-    /// The namespaces scenarios start in, where the switches are.
-    pub fn switch() -> Self {
-        fs::create_dir_all("/sys/fs/cgroup/switch").unwrap();
-        Self { name: "switch", links: Vec::new(), holder: Cell::new(std::process::id()) }
-    }
-
-    /// First IPv4 address, without its length.
-    pub fn address(&self) -> &'static str {
-        self.links[0].addresses[0].split('/').next().unwrap()
+    /// Hardware address of an interface.
+    pub fn mac(&self, interface: &str) -> String {
+        self.links.iter().find(|link| link.interface == interface).unwrap().mac.clone()
     }
 
     // ---- power and cables
@@ -253,7 +247,7 @@ pub fn has_address(holder: u32, address: &str) -> bool {
 fn netem(interface: &str, how: &str) -> String {
     match how {
         "" => format!("tc qdisc del dev {interface} root"),
-        _ => format!("tc qdisc replace dev {interface} root netem {how}"),
+        how => format!("tc qdisc replace dev {interface} root netem {how}"),
     }
 }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::lab::Lab;
 
+mod bench;
+mod demo;
 mod drift;
 mod failover;
 mod forwarding;
@@ -13,6 +15,7 @@ mod kill9;
 mod reload;
 mod seed_http_dr;
 mod seed_mysql_dr;
+mod split;
 mod wire_equal;
 
 #[derive(Clone, Copy)]
@@ -71,7 +74,10 @@ pub fn all() -> Vec<Scenario> {
         forwarding::SCENARIOS,
         failover::SCENARIOS,
         drift::SCENARIOS,
+        split::SCENARIOS,
         genhash_equal::SCENARIOS,
+        demo::SCENARIOS,
+        bench::SCENARIOS,
     ];
     files.into_iter().flatten().copied().collect()
 }
