@@ -109,14 +109,17 @@ impl Daemon {
         })
     }
 
-    /// Processor time used so far by the daemon and its children, in clock ticks of 10 ms.
-    pub fn cpu_ticks(&self) -> u64 {
-        self.sum(|pid| {
-            let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            let fields: Vec<&str> = text.rsplit(") ").next()?.split(' ').collect();
-            // utime, stime and those of children already waited for.
-            Some(fields[11..15].iter().filter_map(|field| field.parse::<u64>().ok()).sum())
-        })
+    /// Processor time used so far by the daemon and its children, in milliseconds.
+    pub fn cpu_ms(&self) -> f64 {
+        let of_process = |pid: &str| {
+            let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+            let of_task = |task: fs::DirEntry| {
+                // First field: nanoseconds on a processor; the ticks of `stat` are too coarse for a quiet daemon.
+                fs::read_to_string(task.path().join("schedstat")).ok()?.split(' ').next()?.parse::<u64>().ok()
+            };
+            Some(tasks.flatten().filter_map(of_task).sum())
+        };
+        self.sum(of_process) as f64 / 1e6
     }
 
     fn sum(&self, of: impl Fn(&str) -> Option<u64>) -> u64 {

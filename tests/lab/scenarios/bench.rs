@@ -78,10 +78,10 @@ fn measure(lab: &Lab, program: Program, servers: usize, config: &dyn Fn(u32) -> 
     let start = eventually("the table is programmed", seconds(60), || serving(node) == servers);
     eventually("the address is there", seconds(20), || node.has_address(VIP));
     let window = seconds(WINDOW);
-    let before = daemon.cpu_ticks();
+    let before = daemon.cpu_ms();
     // A quiet window: one look at its end.
     std::thread::sleep(window);
-    let cpu = (daemon.cpu_ticks() - before) as f64 * 10.0 * 60.0 / WINDOW as f64;
+    let cpu = (daemon.cpu_ms() - before) * 60.0 / WINDOW as f64;
     let pss = daemon.pss() as f64;
     let mut reloads: Vec<f64> = (0..5)
         .map(|round| {

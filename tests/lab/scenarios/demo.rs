@@ -22,9 +22,9 @@ fn run(lab: &Lab) {
     show.plain(&format!(
         "{program} on a pair of directors, in a kernel of their own
 
-    client               192.168.100.103     asks {VIP}:80 50 times a second
-    LVS01  LVS02         192.168.100.101/.102  directors, priority 100 and 50
-    RS1    RS2           192.168.100.8/.9    real servers: nginx, direct routing
+  client        192.168.100.103         asks {VIP}:80
+  LVS01, LVS02  192.168.100.101, .102   directors, priority 100 and 50
+  RS1, RS2      192.168.100.8, .9       real servers: nginx, direct routing
 "
     ));
     let nginx = lab.real_servers().map(|node| {
@@ -102,7 +102,7 @@ fn table(show: &mut Show, lab: &Lab, director: &str) {
     let node = if director == "LVS01" { &lab.lvs01 } else { &lab.lvs02 };
     show.say(&format!("IPVS table of {director}"));
     for (name, service) in node.ipvs().0 {
-        show.plain(&format!("              {name} {} {}", service.scheduler, service.flags));
+        show.plain(&format!("              {name} {}", service.scheduler));
         for (address, server) in service.servers {
             show.plain(&format!(
                 "                -> {address:<18} {}  weight {}",

@@ -25,7 +25,7 @@ fn run(lab: &Lab) {
 
     lab.lvs01.sh("ipvsadm -C");
     eventually("the table is back", seconds(2), || lab.lvs01.ipvs() == table);
-    eventually("the log names the service", seconds(1), || said_since(quiet, "192.168.100.240:80"));
+    eventually("the log names the service", seconds(1), || said_since(quiet, VIP));
 
     let quiet = daemon.log().len();
     lab.lvs01.sh("ipvsadm -d -t 192.168.100.240:80 -r 192.168.100.9");
