@@ -86,7 +86,7 @@ fn human(one: &Diagnostic, sources: &Sources, renderer: &Renderer) -> String {
             let (line, start, text) = around(sources, fix.span.source, fix.span, fix.span);
             let range = clamp(fix.span, start, text);
             let patch = Patch::new(range, &fix.replacement);
-            let title = help.as_deref().unwrap_or("write");
+            let title = help.as_deref().unwrap_or("write this instead");
             let file = sources.position(fix.span).file;
             let snippet = Snippet::source(text).line_start(line).path(file).patch(patch);
             report.push(Group::with_title(Level::HELP.secondary_title(title)).element(snippet));
@@ -219,8 +219,8 @@ fn line(one: &Diagnostic, sources: &Sources) -> String {
     for part in [&one.consequence, &one.help].into_iter().flatten() {
         let _ = write!(text, "; {part}");
     }
-    if let Some(fix) = &one.fix {
-        let _ = write!(text, ": `{}`", fix.replacement);
+    if let (Some(fix), None) = (&one.fix, &one.help) {
+        let _ = write!(text, "; write `{}`", fix.replacement);
     }
     if !one.also.is_empty() {
         let _ = write!(text, "; {}", also(one, sources));

@@ -37,8 +37,17 @@ impl Lower<'_> {
 
     /// No word at all.
     pub(super) fn flag(&mut self, node: &Node<'_>) -> bool {
-        if let Some(surplus) = arguments(node).first() {
-            self.surplus(node, surplus);
+        if let Some((word, keyword)) = arguments(node).first().zip(node.keyword) {
+            let name = keyword.word();
+            let message = format!("`{name}` takes no value");
+            let off = matches!(&*word.text, "off" | "false" | "no" | "0");
+            self.report(match off {
+                true => Diagnostic::error(Code::SurplusArgument, word.span, message)
+                    .consequence(format!("`{name} {}` turns it on in keepalived", word.text))
+                    .help("delete the line to leave it off"),
+                false => Diagnostic::warning(Code::SurplusArgument, word.span, message)
+                    .consequence("the word is ignored, as keepalived does"),
+            });
         }
         true
     }
@@ -144,9 +153,19 @@ impl Lower<'_> {
 
     /// The address that a word is.
     pub(super) fn address_in(&mut self, word: &Word<'_>) -> Option<IpAddr> {
-        match word.text.parse() {
-            Ok(address) => Some(address),
-            Err(_) => {
+        let before_slash = word.text.split_once('/').and_then(|(address, _)| address.parse().ok());
+        match word.text.parse().ok() {
+            Some(address) => Some(address),
+            None if before_slash.is_some() => {
+                let address = word.text.split('/').next().unwrap_or("");
+                self.report(
+                    Diagnostic::warning(Code::BadAddress, word.span, "no prefix length is taken here")
+                        .consequence("it is ignored, as keepalived does")
+                        .fix(word.span, address),
+                );
+                before_slash
+            }
+            None => {
                 let message = format!("`{}` is no IP address", word.text);
                 let mut diagnostic = Diagnostic::error(Code::BadAddress, word.span, message)
                     .expected("an IPv4 or IPv6 address");
@@ -154,8 +173,6 @@ impl Lower<'_> {
                     diagnostic = diagnostic
                         .help("numbers of an address have no leading zeros")
                         .fix(word.span, trimmed);
-                } else if word.text.contains('/') {
-                    diagnostic = diagnostic.help("no prefix length is taken here");
                 } else if let Some((address, port)) = word.text.split_once(':')
                     && address.parse::<Ipv4Addr>().is_ok()
                 {
@@ -174,6 +191,7 @@ impl Lower<'_> {
         match self.address_in(word)? {
             IpAddr::V4(address) => Some(address),
             IpAddr::V6(_) => {
+                self.ipv6_seen = true;
                 let message = format!("{what} over IPv6 is not supported by this version");
                 self.report(
                     Diagnostic::error(Code::Refused, word.span, message)
