@@ -1,5 +1,8 @@
 //! The program from the outside: options, exit statuses, where output goes.
 
+// Helpers of tests may panic as tests do.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};

@@ -2,6 +2,9 @@
 //!
 //! `BLESS=1 cargo test --test config` rewrites the expected texts of `tests/golden/`.
 
+// Helpers of tests may panic as tests do.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

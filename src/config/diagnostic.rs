@@ -12,7 +12,7 @@ use serde::Serialize;
 
 pub use render::{Format, render, summary};
 
-use super::source::Span;
+use super::source::{Sources, Span};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -232,9 +232,11 @@ impl Diagnostics {
         self.list.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 
-    /// Everything, in the order of the places; what has no place comes last.
-    pub fn into_sorted(mut self) -> Vec<Diagnostic> {
-        self.list.sort_by_key(|diagnostic| (diagnostic.span.is_none(), diagnostic.span));
+    /// Everything, in the order of the lines that were written; what has no place comes last.
+    pub fn into_sorted(mut self, sources: &Sources) -> Vec<Diagnostic> {
+        self.list.sort_by_cached_key(|diagnostic| {
+            (diagnostic.span.is_none(), diagnostic.span.map(|span| sources.written(span)))
+        });
         self.list
     }
 }

@@ -54,7 +54,7 @@ pub fn load(path: &Path, files: &dyn Files, options: &Options) -> Loaded {
     let model = lower::lower(&tree, &mut diagnostics);
     drop(tree);
     let model = (!diagnostics.has_errors()).then_some(model);
-    Loaded { model, diagnostics: diagnostics.into_sorted(), sources }
+    Loaded { model, diagnostics: diagnostics.into_sorted(&sources), sources }
 }
 
 impl Loaded {

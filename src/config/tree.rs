@@ -41,6 +41,8 @@ pub(super) struct Node<'a> {
 pub(super) struct Body<'a> {
     /// Statements and blocks that are legal here; data lines in a value block.
     pub nodes: Vec<Node<'a>>,
+    /// Something in it was not legal and is left out: what is missing may have been meant by it.
+    pub damaged: bool,
 }
 
 impl Node<'_> {
@@ -82,6 +84,8 @@ struct Frame<'a> {
     block: Option<BlockId>,
     /// False: it is parsed for its braces, and thrown away.
     kept: bool,
+    /// Something in it was left out.
+    damaged: bool,
 }
 
 struct Builder<'a, 'b> {
@@ -204,6 +208,7 @@ impl<'a> Builder<'a, '_> {
                 nodes: Vec::new(),
                 block: row.opens,
                 kept: true,
+                damaged: false,
             });
         } else {
             self.add(Node { words, keyword: Some(row.keyword), body: Some(Body::default()) });
@@ -232,7 +237,7 @@ impl<'a> Builder<'a, '_> {
             }
             None => (None, None, false),
         };
-        self.stack.push(Frame { words, keyword, nodes: Vec::new(), block, kept });
+        self.stack.push(Frame { words, keyword, nodes: Vec::new(), block, kept, damaged: false });
     }
 
     fn close(&mut self, brace: Span) {
@@ -264,7 +269,7 @@ impl<'a> Builder<'a, '_> {
             self.add(Node {
                 words: frame.words,
                 keyword: frame.keyword,
-                body: Some(Body { nodes: frame.nodes }),
+                body: Some(Body { nodes: frame.nodes, damaged: frame.damaged }),
             });
         }
     }
@@ -291,6 +296,9 @@ impl<'a> Builder<'a, '_> {
             Some(found) => Some(Some(found)),
             None => {
                 self.illegal(word, block, opening);
+                if let Some(frame) = self.stack.last_mut() {
+                    frame.damaged = true;
+                }
                 None
             }
         }
@@ -317,6 +325,9 @@ impl<'a> Builder<'a, '_> {
             self.stack.is_empty() && places.iter().any(|place| in_or_below(place, keyword))
         });
         if let Some((keyword, opened, closed)) = closed {
+            if let Some(body) = self.root.last_mut().and_then(|node| node.body.as_mut()) {
+                body.damaged = true;
+            }
             self.diagnostics.push_grouped("closed-early", word.span, || {
                 Diagnostic::error(
                     Code::Misplaced,

@@ -234,14 +234,10 @@ impl Lower<'_> {
     ) -> Option<VirtualServer> {
         let title = node.span();
         if !draft.has_real {
-            self.adjusted(
-                title,
-                "the virtual server has no real server",
-                "it is left out, as keepalived does",
-            );
+            self.absent(node, "the virtual server has no real server", "it is left out, as keepalived does");
             return None;
         }
-        let service = self.service(title, &head, &draft);
+        let service = self.service(node, &head, &draft);
         if let (Some(span), Some(first)) = (title, services.places.get(&service)) {
             self.report(
                 Diagnostic::error(
@@ -256,11 +252,11 @@ impl Lower<'_> {
         }
         let scheduler = draft.scheduler.unwrap_or(Scheduler::Wlc);
         if !draft.has_scheduler {
-            self.adjusted(title, "no `lb_algo`", "wlc is used");
+            self.absent(node, "no `lb_algo`", "wlc is used");
         }
         let forwarding = draft.forwarding.unwrap_or(Forwarding::Masquerade);
         if !draft.has_forwarding {
-            self.adjusted(title, "no `lb_kind`", "NAT is used");
+            self.absent(node, "no `lb_kind`", "NAT is used");
         }
         let one_packet = self.flags(&draft, service, scheduler);
         let persistence = self.persistence(title, &draft, service);
@@ -282,7 +278,7 @@ impl Lower<'_> {
         })
     }
 
-    fn service(&mut self, title: Option<Span>, head: &Head, draft: &Draft) -> Service {
+    fn service(&mut self, node: &Node<'_>, head: &Head, draft: &Draft) -> Service {
         match head {
             Head::Fwmark(mark) => {
                 if let Some((_, span)) = draft.protocol {
@@ -293,7 +289,7 @@ impl Lower<'_> {
             }
             Head::Address(endpoint) => {
                 if !draft.has_protocol {
-                    self.adjusted(title, "no `protocol`", "UDP is used");
+                    self.absent(node, "no `protocol`", "UDP is used");
                 }
                 if draft.ipv6.is_some_and(|ipv6| ipv6 != endpoint.ip.is_ipv6()) {
                     let message = format!("`ip_family` contradicts {}", endpoint.ip);

@@ -232,9 +232,18 @@ impl Lower<'_> {
     }
 
     /// A setting that must be there and is not.
-    pub(super) fn required(&mut self, span: Option<Span>, message: impl Into<String>, help: &str) {
-        if let Some(span) = span {
+    pub(super) fn required(&mut self, node: &Node<'_>, message: impl Into<String>, help: &str) {
+        let damaged = node.body.as_ref().is_some_and(|body| body.damaged);
+        if let (Some(span), false) = (node.span(), damaged) {
             self.report(Diagnostic::error(Code::Required, span, message).help(help));
+        }
+    }
+
+    /// A setting that is absent, and what counts then. Nothing is said of a block of which a part was not
+    /// understood: the setting may have been in it.
+    pub(super) fn absent(&mut self, node: &Node<'_>, message: &str, consequence: &str) {
+        if node.body.as_ref().is_some_and(|body| !body.damaged) {
+            self.adjusted(node.span(), message, consequence);
         }
     }
 
@@ -305,9 +314,12 @@ impl Lower<'_> {
 /// `priority <INT>: 1..255; …`.
 fn usage(keyword: &Keyword) -> String {
     match (keyword.args, keyword.range) {
-        ("(flag)", _) => format!("`{}` alone", keyword.word()),
+        ("(flag)" | "{ block }", _) => format!("`{}` alone", keyword.word()),
         (args, "") => format!("`{} {args}`", keyword.word()),
-        (args, range) => format!("`{} {args}`: {range}", keyword.word()),
+        (args, range) => {
+            let range = range.split(';').next().unwrap_or(range);
+            format!("`{} {args}`: {range}", keyword.word())
+        }
     }
 }
 

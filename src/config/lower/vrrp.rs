@@ -192,14 +192,14 @@ impl Lower<'_> {
                 draft.authentication = node.span().map(|span| (Authentication::Pass(bytes), span));
             }
             (Some(("PASS", _)), None) => {
-                self.required(node.span(), "`auth_type PASS` needs a password", "add `auth_pass PASSWORD`");
+                self.required(node, "`auth_type PASS` needs a password", "add `auth_pass PASSWORD`");
             }
             (Some((kind, span)), _) => self.report(
                 Diagnostic::error(Code::BadChoice, span, format!("`{kind}` is no kind of authentication"))
                     .expected("PASS or AH"),
             ),
             (None, _) => {
-                self.required(node.span(), "`authentication` needs a kind", "add `auth_type PASS`");
+                self.required(node, "`authentication` needs a kind", "add `auth_type PASS`");
             }
         }
     }
@@ -266,17 +266,13 @@ impl Lower<'_> {
         let title = node.span();
         if !draft.has_interface {
             self.required(
-                title,
+                node,
                 "the instance has no interface",
                 "add `interface NAME`; unicast without one is not supported by this version",
             );
         }
         if !draft.has_vrid {
-            self.required(
-                title,
-                "the instance has no virtual router id",
-                "add `virtual_router_id`, 1 to 255",
-            );
+            self.required(node, "the instance has no virtual router id", "add `virtual_router_id`, 1 to 255");
         }
         // One router id serves IPv4 and IPv6 apart (RFC 9568 §5.2.3).
         let router = draft.vrid.zip(draft.interface.clone()).filter(|_| !self.ipv6_seen);
