@@ -6,6 +6,7 @@
 
 mod render;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -206,7 +207,7 @@ impl Diagnostic {
 #[derive(Debug, Default)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
-    grouped: BTreeMap<&'static str, usize>,
+    grouped: BTreeMap<Cow<'static, str>, usize>,
 }
 
 impl Diagnostics {
@@ -216,8 +217,14 @@ impl Diagnostics {
     }
 
     /// Adds one, or only its place when there is one of this key already.
-    pub fn push_grouped(&mut self, key: &'static str, span: Span, make: impl FnOnce() -> Diagnostic) {
-        let group = self.grouped.get(key).copied();
+    pub fn push_grouped(
+        &mut self,
+        key: impl Into<Cow<'static, str>>,
+        span: Span,
+        make: impl FnOnce() -> Diagnostic,
+    ) {
+        let key = key.into();
+        let group = self.grouped.get(&key).copied();
         if let Some(first) = group.and_then(|index| self.list.get_mut(index)) {
             first.also.push(span);
             return;

@@ -44,7 +44,7 @@ pub(super) fn expand(
         read: 0,
         expansions: 0,
     };
-    expander.main_file(path);
+    expander.main_files(path);
     expander.tokens
 }
 
@@ -78,6 +78,18 @@ impl Checks {
 }
 
 impl Expander<'_> {
+    /// `-f` is a pattern, as in keepalived.
+    fn main_files(&mut self, path: &Path) {
+        let pattern = path.to_str().is_some_and(|path| path.contains(['*', '?', '[']));
+        let found = if pattern { self.files.matches(path) } else { Vec::new() };
+        if found.is_empty() {
+            self.main_file(path);
+        }
+        for path in found {
+            self.main_file(&path);
+        }
+    }
+
     fn main_file(&mut self, path: &Path) {
         let name = path.display().to_string();
         match self.files.read(path) {

@@ -307,6 +307,11 @@ impl<'a> Builder<'a, '_> {
     /// A word that is no keyword in this block.
     fn illegal(&mut self, word: &Word<'a>, block: BlockId, opening: bool) {
         let what = if opening { "block" } else { "keyword" };
+        if word.text.starts_with('$') {
+            let message = format!("`{}` is not defined", word.text);
+            self.report(Diagnostic::error(Code::Expansion, word.span, message));
+            return;
+        }
         let places = keywords::places(&word.text);
         let near = keywords::nearest(block, &word.text);
         if places.is_empty() || near.is_some_and(|near| near.eq_ignore_ascii_case(&word.text)) {
@@ -318,7 +323,10 @@ impl<'a> Builder<'a, '_> {
             if opening {
                 diagnostic = diagnostic.consequence("the whole block is skipped");
             }
-            self.report(diagnostic);
+            let block = self.path();
+            let within = self.stack.last().and_then(|frame| frame.keyword).map_or("", |keyword| keyword.path);
+            let key = format!("unknown {within}/{}", word.text);
+            self.diagnostics.push_grouped(key, word.span, || Diagnostic { block, ..diagnostic });
             return;
         }
         let closed = self.last_root.filter(|(keyword, ..)| {
@@ -435,10 +443,14 @@ impl<'a> Builder<'a, '_> {
     }
 
     /// Adds the blocks that are open.
-    fn report(&mut self, mut diagnostic: Diagnostic) {
+    fn report(&mut self, diagnostic: Diagnostic) {
+        let block = self.path();
+        self.diagnostics.push(Diagnostic { block, ..diagnostic });
+    }
+
+    fn path(&self) -> Option<String> {
         let names: Vec<String> = self.stack.iter().filter_map(|frame| title(&frame.words)).collect();
-        diagnostic.block = (!names.is_empty()).then(|| names.join(", "));
-        self.diagnostics.push(diagnostic);
+        (!names.is_empty()).then(|| names.join(", "))
     }
 }
 

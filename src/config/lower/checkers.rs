@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::lvs::Inherited;
 use super::real::RealDraft;
-use super::service::same;
+use super::settle::same;
 use super::values::LONGEST;
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};

@@ -10,6 +10,7 @@ mod globals;
 mod lvs;
 mod real;
 mod service;
+mod settle;
 mod values;
 mod vrrp;
 
@@ -36,6 +37,9 @@ pub(super) fn lower(tree: &[Node<'_>], diagnostics: &mut Diagnostics) -> Model {
     });
     model
 }
+
+#[cfg(test)]
+mod tests;
 
 fn is_globals(node: &Node<'_>) -> bool {
     node.keyword.is_some_and(|keyword| keyword.path == "global_defs")

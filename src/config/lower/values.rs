@@ -187,17 +187,17 @@ impl Lower<'_> {
     }
 
     /// An IPv4 address, for what this version does in IPv4 only.
-    pub(super) fn ipv4(&mut self, word: &Word<'_>, what: &str) -> Option<Ipv4Addr> {
+    pub(super) fn ipv4(&mut self, word: &Word<'_>, what: &'static str) -> Option<Ipv4Addr> {
         match self.address_in(word)? {
             IpAddr::V4(address) => Some(address),
             IpAddr::V6(_) => {
                 self.ipv6_seen = true;
                 let message = format!("{what} over IPv6 is not supported by this version");
-                self.report(
+                self.grouped(what, word.span, || {
                     Diagnostic::error(Code::Refused, word.span, message)
                         .label("an IPv6 address")
-                        .consequence("leaving it out would leave the address without a director"),
-                );
+                        .consequence("leaving it out would leave the address without a director")
+                });
                 None
             }
         }
