@@ -142,17 +142,21 @@ fn line_ends_and_marks_change_nothing() {
 /// Cut, dropped and doubled pieces: nothing panics, hangs, or is blamed on a place outside of the file.
 #[test]
 fn damaged_files() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf-examples/seed-http.conf");
-    let text = fs::read_to_string(path).unwrap();
-    let lines: Vec<&str> = text.lines().collect();
     let seed = 20_231;
     let mut random = fastrand::Rng::with_seed(seed);
-    for round in 0..2000 {
-        let at = random.usize(..text.len());
+    let seed_file = |path: &Path| path.ends_with("seed-http.conf");
+    let mut texts: Vec<PathBuf> = [files("conf-examples"), files("tests/golden")].concat();
+    texts.sort_by_key(|path| !seed_file(path));
+    let texts: Vec<String> = texts.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    for round in 0..4000 {
+        // Half of them are the web pair, the others whatever there is.
+        let text = if round % 2 == 0 { &texts[0] } else { &texts[random.usize(..texts.len())] };
+        let lines: Vec<&str> = text.lines().collect();
+        let at = (0..=random.usize(..text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap();
         let line = random.usize(..lines.len());
         let damaged = match random.u8(..5) {
             0 => text[..at].to_owned(),
-            1 => format!("{}{}", &text[..at], &text[(at + 1)..]),
+            1 => format!("{}{}", &text[..at], text[at..].chars().skip(1).collect::<String>()),
             2 => [&lines[..line], &lines[line + 1..]].concat().join("\n"),
             3 => [&lines[..line], &lines[line..=line], &lines[line..]].concat().join("\n"),
             _ => {

@@ -1,7 +1,7 @@
 //! What there is to say about a configuration.
 //!
 //! A [`Diagnostic`] names its code, severity, place, enclosing block, what was found, what was expected, the
-//! consequence, and a fix when one exists. [`render`](self::render) turns it into text for people, lines for
+//! consequence, and a fix when one exists. [`render()`] turns it into text for people, lines for
 //! logs, or JSON.
 
 mod render;

@@ -271,10 +271,14 @@ impl Expander<'_> {
         };
         let severity = if strict { Severity::Error } else { mild };
         let message = format!("no file matches `{pattern}`");
+        let help = match pattern.contains('"') {
+            true => "write the name without quotes: they would be part of it",
+            false => "a relative name is looked for in the folder of the file that names it",
+        };
         self.diagnostics.push(
             Diagnostic::new(Code::Include, severity, Some(span), message)
                 .consequence("nothing is included here")
-                .help("a relative name is looked for in the folder of the file that names it"),
+                .help(help),
         );
     }
 
