@@ -12,7 +12,9 @@ const RESULT: &str = "/results/result";
 pub fn main() {
     static REASON: Mutex<String> = Mutex::new(String::new());
     std::panic::set_hook(Box::new(|panic| {
-        let words = panic.payload_as_str().unwrap_or("panic without words");
+        let payload = panic.payload();
+        let words = payload.downcast_ref::<String>().map(String::as_str);
+        let words = words.or(payload.downcast_ref::<&str>().copied()).unwrap_or("panic without words");
         let place = panic.location().map(|at| format!("{}:{}", at.file(), at.line())).unwrap_or_default();
         crate::lab::say(&format!("FAILED {words} ({place})"));
         let mut reason = REASON.lock().unwrap();

@@ -11,7 +11,7 @@ pub use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use super::node::Node;
-use super::wait::{eventually, poll, say, seconds};
+use super::wait::{poll, say, seconds};
 
 pub struct Daemon {
     name: String,
@@ -99,10 +99,6 @@ impl Daemon {
 
     pub fn log_has(&self, words: &str) -> bool {
         self.log().contains(words)
-    }
-
-    pub fn wait_log(&self, words: &str, limit: Duration) {
-        eventually(&format!("{} says `{words}`", self.name), limit, || self.log_has(words));
     }
 
     /// Memory of the daemon and its children in KiB: each shared page counted once.

@@ -7,22 +7,23 @@ mod ipvs;
 mod node;
 mod program;
 mod servers;
+mod show;
 mod traffic;
 mod wait;
 mod watch;
 
 use std::fs;
 
-pub use capture::{Advert, Capture, Packet};
+pub use capture::Packet;
 pub use configs::*;
-pub use daemon::{Daemon, Signal};
+pub use daemon::Daemon;
 pub use ipvs::Table;
+pub use node::Node;
 use node::{Link, host};
-pub use node::{Node, has_address};
 pub use program::Program;
-pub use traffic::{Answers, Hold, Stream};
+pub use show::Show;
 pub use wait::{eventually, millis, now, poll, say, seconds, throughout};
-pub use watch::Watch;
+use watch::Watch;
 
 /// The virtual address of the tutorial's pair.
 pub const VIP: &str = "192.168.100.240";
@@ -35,7 +36,6 @@ pub struct Lab {
     pub rs1: Node,
     pub rs2: Node,
     pub client: Node,
-    pub switch: Node,
 }
 
 impl Lab {
@@ -70,7 +70,6 @@ impl Lab {
                 &["192.168.100.103/24", "192.168.100.104/24", "192.168.100.105/24", "192.168.100.106/24"],
                 None,
             ),
-            switch: Node::switch(),
         }
     }
 

@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use super::capture::Capture;
 use super::daemon::Daemon;
 use super::ipvs::Table;
-use super::wait::{eventually, say, seconds};
+use super::wait::{poll, say, seconds};
 
 /// A network card and the cable to its switch.
 pub struct Link {
@@ -40,15 +40,9 @@ impl Node {
         node
     }
 
-    /// The namespaces scenarios start in, where the switches are.
-    pub fn switch() -> Self {
-        fs::create_dir_all("/sys/fs/cgroup/switch").unwrap();
-        Self { name: "switch", links: Vec::new(), holder: Cell::new(std::process::id()) }
-    }
-
-    /// First IPv4 address, without its length.
-    pub fn address(&self) -> &'static str {
-        self.links[0].addresses[0].split('/').next().unwrap()
+    /// Hardware address of an interface.
+    pub fn mac(&self, interface: &str) -> String {
+        self.links.iter().find(|link| link.interface == interface).unwrap().mac.clone()
     }
 
     // ---- power and cables
@@ -58,9 +52,8 @@ impl Node {
         fs::create_dir_all(self.cgroup()).unwrap();
         for link in &self.links {
             let port = link.port(self.name);
-            eventually(&format!("{port} is gone"), seconds(5), || {
-                !fs::exists(format!("/sys/class/net/{port}")).unwrap()
-            });
+            let gone = || !fs::exists(format!("/sys/class/net/{port}")).unwrap();
+            assert!(poll(seconds(5), gone).is_some(), "{port} of the last life is still there");
         }
         let script = format!(
             "echo $$ >{cgroup}/cgroup.procs
@@ -101,6 +94,7 @@ impl Node {
                 link.addresses.iter().map(|each| format!("ip addr add {each} dev {interface}\n")).collect();
             self.sh(&format!("ip link set {interface} up\n{addresses}"));
         }
+        say(&format!("{}: power on", self.name));
         // Waits for it when the power goes.
         std::thread::spawn(move || child.wait());
     }
@@ -253,7 +247,7 @@ pub fn has_address(holder: u32, address: &str) -> bool {
 fn netem(interface: &str, how: &str) -> String {
     match how {
         "" => format!("tc qdisc del dev {interface} root"),
-        _ => format!("tc qdisc replace dev {interface} root netem {how}"),
+        how => format!("tc qdisc replace dev {interface} root netem {how}"),
     }
 }
 

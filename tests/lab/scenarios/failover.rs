@@ -56,6 +56,7 @@ fn stop(lab: &Lab) {
     eventually("requests are answered", seconds(5), || stream.so_far().by.len() == 2);
 
     master.stop();
+    assert_eq!(master.exit_code(), Some(0), "a good end");
     eventually("the address is on lvs02 alone", seconds(5), || lab.holders(VIP) == ["lvs02"]);
     let adverts = capture.adverts();
     let farewell = adverts.iter().find(|(_, advert)| advert.from == 101 && advert.priority == 0);

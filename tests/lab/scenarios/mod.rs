@@ -4,8 +4,19 @@ use std::time::Duration;
 
 use crate::lab::Lab;
 
+mod bench;
+mod demo;
+mod drift;
 mod failover;
+mod forwarding;
+mod genhash_equal;
+mod interop;
+mod kill9;
+mod reload;
 mod seed_http_dr;
+mod seed_mysql_dr;
+mod split;
+mod wire_equal;
 
 #[derive(Clone, Copy)]
 pub struct Scenario {
@@ -53,6 +64,20 @@ impl Scenario {
 
 /// In the order they are run: the long ones first, so that two machines at a time end together.
 pub fn all() -> Vec<Scenario> {
-    let files = [seed_http_dr::SCENARIOS, failover::SCENARIOS];
+    let files = [
+        reload::SCENARIOS,
+        wire_equal::SCENARIOS,
+        seed_mysql_dr::SCENARIOS,
+        interop::SCENARIOS,
+        seed_http_dr::SCENARIOS,
+        kill9::SCENARIOS,
+        forwarding::SCENARIOS,
+        failover::SCENARIOS,
+        drift::SCENARIOS,
+        split::SCENARIOS,
+        genhash_equal::SCENARIOS,
+        demo::SCENARIOS,
+        bench::SCENARIOS,
+    ];
     files.into_iter().flatten().copied().collect()
 }

@@ -1,0 +1,70 @@
+//! The same configuration, the same bytes: what the program sends next to what keepalived sends.
+
+use super::Scenario;
+use crate::lab::{Lab, Packet, Program, VIP, Vrrp, eventually, seconds};
+
+pub const SCENARIOS: &[Scenario] = &[Scenario {
+    limit: seconds(300),
+    ..Scenario::new(
+        "wire_equal",
+        "adverts and gratuitous ARP are keepalived's, byte for byte and in its order",
+        run,
+    )
+}];
+
+fn run(lab: &Lab) {
+    let peers = Some(("192.168.100.101", "192.168.100.102"));
+    let two: &[&str] = &[VIP, "192.168.100.241"];
+    let variants = [
+        ("v2 PASS multicast", Vrrp::default()),
+        ("v2 PASS multicast, two addresses", Vrrp { vips: two, ..Vrrp::default() }),
+        ("v2 PASS unicast", Vrrp { unicast: peers, ..Vrrp::default() }),
+        ("v3 multicast", Vrrp { version: 3, pass: false, ..Vrrp::default() }),
+        ("v3 unicast", Vrrp { version: 3, pass: false, unicast: peers, ..Vrrp::default() }),
+    ];
+    for (name, vrrp) in variants {
+        let [theirs, ours] = [Program::Keepalived, lab.program()].map(|program| sent(lab, program, &vrrp));
+        assert_eq!(ours, theirs, "{name}: left ours, right keepalived's");
+        crate::lab::say(&format!("{name}: {} frames equal", ours.len()));
+    }
+}
+
+/// The frames of one life: from the first advert to the farewell, as hex; adverts between, whose number
+/// depends on when the stop comes, are left out from the fourth on.
+fn sent(lab: &Lab, program: Program, vrrp: &Vrrp) -> Vec<String> {
+    let capture = lab.lvs01.capture("eth0", "ether src 02:00:00:00:00:65 and (ip proto 112 or arp)");
+    let daemon = lab.director(&lab.lvs01, program, &vrrp.text());
+    let bursts = 10 * vrrp.vips.len();
+    let announcements = || capture.packets().iter().filter(|packet| packet.announced().is_some()).count();
+    eventually(&format!("{} has announced twice", program.name()), seconds(20), || announcements() >= bursts);
+    daemon.stop();
+    let packets = capture.finish();
+    let first_id = packets.iter().find(|packet| packet.advert().is_some()).map_or(0, id);
+    let mut adverts = 0;
+    let keep = |packet: &&Packet| match packet.advert() {
+        Some(advert) if advert.priority > 0 => {
+            adverts += 1;
+            adverts <= 3
+        }
+        Some(_) => true,
+        None => packet.announced().is_some(),
+    };
+    packets.iter().filter(keep).map(|packet| hex(packet, first_id)).collect()
+}
+
+/// IPv4 identification.
+fn id(packet: &Packet) -> u16 {
+    u16::from_be_bytes([packet.bytes[18], packet.bytes[19]])
+}
+
+/// A frame in hex; of an IP packet the identification counts from the first one, and the header checksum, which
+/// covers it, is left out. The farewell's identification depends on the number of adverts before it.
+fn hex(packet: &Packet, first_id: u16) -> String {
+    let mut bytes = packet.bytes.clone();
+    if let Some(advert) = packet.advert() {
+        let counted = if advert.priority == 0 { 0 } else { id(packet).wrapping_sub(first_id) };
+        bytes[18..20].copy_from_slice(&counted.to_be_bytes());
+        bytes[24..26].fill(0);
+    }
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
