@@ -48,6 +48,10 @@ fn start(arguments: Vec<OsString>) -> ExitCode {
     if options.is_check() {
         return check::run(&options.check_options());
     }
+    if let Some(why) = options.refused() {
+        eprintln!("directord: {why}");
+        return ExitCode::FAILURE;
+    }
     run::run(options.run_options())
 }
 

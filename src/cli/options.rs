@@ -213,6 +213,16 @@ impl Options {
     }
 }
 
+impl Options {
+    /// An option that would be dangerous to ignore, and what to do instead.
+    pub(super) fn refused(&self) -> Option<String> {
+        let name = self.inert.namespace.as_ref()?;
+        Some(format!(
+            "--namespace is not supported in this version: start directord inside, `ip netns exec {name} directord …`"
+        ))
+    }
+}
+
 impl Inert {
     /// The long names of those that are there.
     fn given(&self) -> Vec<String> {
@@ -230,7 +240,6 @@ impl Inert {
             (self.checkers_pid.is_some(), "--checkers_pid"),
             (self.bfd_pid.is_some(), "--bfd_pid"),
             (self.address_monitoring, "--address-monitoring"),
-            (self.namespace.is_some(), "--namespace"),
             (self.core_dump, "--core-dump"),
             (self.core_dump_pattern.is_some(), "--core-dump-pattern"),
             (self.snmp, "--snmp"),

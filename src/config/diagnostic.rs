@@ -1,18 +1,19 @@
 //! What there is to say about a configuration.
 //!
 //! A [`Diagnostic`] names its code, severity, place, enclosing block, what was found, what was expected, the
-//! consequence, and a fix when one exists. [`render`](self::render) turns it into text for people, lines for
+//! consequence, and a fix when one exists. [`render()`] turns it into text for people, lines for
 //! logs, or JSON.
 
 mod render;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 pub use render::{Format, render, summary};
 
-use super::source::Span;
+use super::source::{Sources, Span};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -206,7 +207,7 @@ impl Diagnostic {
 #[derive(Debug, Default)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
-    grouped: BTreeMap<&'static str, usize>,
+    grouped: BTreeMap<Cow<'static, str>, usize>,
 }
 
 impl Diagnostics {
@@ -216,8 +217,14 @@ impl Diagnostics {
     }
 
     /// Adds one, or only its place when there is one of this key already.
-    pub fn push_grouped(&mut self, key: &'static str, span: Span, make: impl FnOnce() -> Diagnostic) {
-        let group = self.grouped.get(key).copied();
+    pub fn push_grouped(
+        &mut self,
+        key: impl Into<Cow<'static, str>>,
+        span: Span,
+        make: impl FnOnce() -> Diagnostic,
+    ) {
+        let key = key.into();
+        let group = self.grouped.get(&key).copied();
         if let Some(first) = group.and_then(|index| self.list.get_mut(index)) {
             first.also.push(span);
             return;
@@ -232,9 +239,11 @@ impl Diagnostics {
         self.list.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 
-    /// Everything, in the order of the places; what has no place comes last.
-    pub fn into_sorted(mut self) -> Vec<Diagnostic> {
-        self.list.sort_by_key(|diagnostic| (diagnostic.span.is_none(), diagnostic.span));
+    /// Everything, in the order of the lines that were written; what has no place comes last.
+    pub fn into_sorted(mut self, sources: &Sources) -> Vec<Diagnostic> {
+        self.list.sort_by_cached_key(|diagnostic| {
+            (diagnostic.span.is_none(), diagnostic.span.map(|span| sources.written(span)))
+        });
         self.list
     }
 }

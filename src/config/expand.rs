@@ -44,7 +44,7 @@ pub(super) fn expand(
         read: 0,
         expansions: 0,
     };
-    expander.main_file(path);
+    expander.main_files(path);
     expander.tokens
 }
 
@@ -78,6 +78,18 @@ impl Checks {
 }
 
 impl Expander<'_> {
+    /// `-f` is a pattern, as in keepalived.
+    fn main_files(&mut self, path: &Path) {
+        let pattern = path.to_str().is_some_and(|path| path.contains(['*', '?', '[']));
+        let found = if pattern { self.files.matches(path) } else { Vec::new() };
+        if found.is_empty() {
+            self.main_file(path);
+        }
+        for path in found {
+            self.main_file(&path);
+        }
+    }
+
     fn main_file(&mut self, path: &Path) {
         let name = path.display().to_string();
         match self.files.read(path) {
@@ -259,10 +271,14 @@ impl Expander<'_> {
         };
         let severity = if strict { Severity::Error } else { mild };
         let message = format!("no file matches `{pattern}`");
+        let help = match pattern.contains('"') {
+            true => "write the name without quotes: they would be part of it",
+            false => "a relative name is looked for in the folder of the file that names it",
+        };
         self.diagnostics.push(
             Diagnostic::new(Code::Include, severity, Some(span), message)
                 .consequence("nothing is included here")
-                .help("a relative name is looked for in the folder of the file that names it"),
+                .help(help),
         );
     }
 

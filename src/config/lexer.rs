@@ -8,7 +8,7 @@
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take_till, take_while1};
 use nom::character::complete::char;
-use nom::combinator::{map, opt, recognize, rest, value, verify};
+use nom::combinator::{map, opt, recognize, rest, value};
 use nom::multi::many1_count;
 use nom::sequence::preceded;
 use nom::{IResult, Parser};
@@ -111,12 +111,10 @@ fn piece(input: &str) -> IResult<&str, Piece> {
 
 /// A run of plain characters and escapes. A backslash in front of anything but `#` and `!` is plain.
 fn word(input: &str) -> IResult<&str, Piece> {
-    let plain = value(false, take_while1(|c| is_plain(c) && c != '\\'));
-    let escape = value(true, alt((tag("\\#"), tag("\\!"))));
-    let backslash = value(false, char('\\'));
-    let mut escaped = false;
-    let part = map(alt((plain, escape, backslash)), |is_escape| escaped |= is_escape);
-    let (after, _) = verify(recognize(many1_count(part)), |word: &str| !word.is_empty()).parse(input)?;
+    let plain = take_while1(|c| is_plain(c) && c != '\\');
+    let part = alt((plain, tag("\\#"), tag("\\!"), tag("\\")));
+    let (after, word) = recognize(many1_count(part)).parse(input)?;
+    let escaped = word.contains("\\#") || word.contains("\\!");
     Ok((after, Piece::Word { escaped }))
 }
 

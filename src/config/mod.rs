@@ -1,8 +1,8 @@
-//! keepalived.conf to a typed [`model::Model`], and everything worth saying about it on the way.
+//! keepalived.conf to a typed `model::Model`, and everything worth saying about it on the way.
 //!
-//! In: the path of a file, a [`Files`] that reads it, [`Options`]. Out: [`Loaded`]. The way there: [`expand`]
-//! (files to tokens, with [`lexer`]), [`tree`] (tokens to blocks, with [`keywords`]), [`lower`] (blocks to the
-//! model). Only [`io`] touches the disk. A configuration with an error has no model: it is never used in part.
+//! In: the path of a file, a `Files` that reads it, `Options`. Out: `Loaded`. The way there: `expand`
+//! (files to tokens, with `lexer`), `tree` (tokens to blocks, with `keywords`), `lower` (blocks to the
+//! model). Only `io` touches the disk. A configuration with an error has no model: it is never used in part.
 
 pub mod diagnostic;
 mod expand;
@@ -54,7 +54,7 @@ pub fn load(path: &Path, files: &dyn Files, options: &Options) -> Loaded {
     let model = lower::lower(&tree, &mut diagnostics);
     drop(tree);
     let model = (!diagnostics.has_errors()).then_some(model);
-    Loaded { model, diagnostics: diagnostics.into_sorted(), sources }
+    Loaded { model, diagnostics: diagnostics.into_sorted(&sources), sources }
 }
 
 impl Loaded {

@@ -41,6 +41,8 @@ pub(super) struct Node<'a> {
 pub(super) struct Body<'a> {
     /// Statements and blocks that are legal here; data lines in a value block.
     pub nodes: Vec<Node<'a>>,
+    /// Something in it was not legal and is left out: what is missing may have been meant by it.
+    pub damaged: bool,
 }
 
 impl Node<'_> {
@@ -82,6 +84,8 @@ struct Frame<'a> {
     block: Option<BlockId>,
     /// False: it is parsed for its braces, and thrown away.
     kept: bool,
+    /// Something in it was left out.
+    damaged: bool,
 }
 
 struct Builder<'a, 'b> {
@@ -204,6 +208,7 @@ impl<'a> Builder<'a, '_> {
                 nodes: Vec::new(),
                 block: row.opens,
                 kept: true,
+                damaged: false,
             });
         } else {
             self.add(Node { words, keyword: Some(row.keyword), body: Some(Body::default()) });
@@ -232,7 +237,7 @@ impl<'a> Builder<'a, '_> {
             }
             None => (None, None, false),
         };
-        self.stack.push(Frame { words, keyword, nodes: Vec::new(), block, kept });
+        self.stack.push(Frame { words, keyword, nodes: Vec::new(), block, kept, damaged: false });
     }
 
     fn close(&mut self, brace: Span) {
@@ -264,7 +269,7 @@ impl<'a> Builder<'a, '_> {
             self.add(Node {
                 words: frame.words,
                 keyword: frame.keyword,
-                body: Some(Body { nodes: frame.nodes }),
+                body: Some(Body { nodes: frame.nodes, damaged: frame.damaged }),
             });
         }
     }
@@ -291,6 +296,9 @@ impl<'a> Builder<'a, '_> {
             Some(found) => Some(Some(found)),
             None => {
                 self.illegal(word, block, opening);
+                if let Some(frame) = self.stack.last_mut() {
+                    frame.damaged = true;
+                }
                 None
             }
         }
@@ -299,6 +307,11 @@ impl<'a> Builder<'a, '_> {
     /// A word that is no keyword in this block.
     fn illegal(&mut self, word: &Word<'a>, block: BlockId, opening: bool) {
         let what = if opening { "block" } else { "keyword" };
+        if word.text.starts_with('$') {
+            let message = format!("`{}` is not defined", word.text);
+            self.report(Diagnostic::error(Code::Expansion, word.span, message));
+            return;
+        }
         let places = keywords::places(&word.text);
         let near = keywords::nearest(block, &word.text);
         if places.is_empty() || near.is_some_and(|near| near.eq_ignore_ascii_case(&word.text)) {
@@ -310,13 +323,19 @@ impl<'a> Builder<'a, '_> {
             if opening {
                 diagnostic = diagnostic.consequence("the whole block is skipped");
             }
-            self.report(diagnostic);
+            let block = self.path();
+            let within = self.stack.last().and_then(|frame| frame.keyword).map_or("", |keyword| keyword.path);
+            let key = format!("unknown {within}/{}", word.text);
+            self.diagnostics.push_grouped(key, word.span, || Diagnostic { block, ..diagnostic });
             return;
         }
         let closed = self.last_root.filter(|(keyword, ..)| {
             self.stack.is_empty() && places.iter().any(|place| in_or_below(place, keyword))
         });
         if let Some((keyword, opened, closed)) = closed {
+            if let Some(body) = self.root.last_mut().and_then(|node| node.body.as_mut()) {
+                body.damaged = true;
+            }
             self.diagnostics.push_grouped("closed-early", word.span, || {
                 Diagnostic::error(
                     Code::Misplaced,
@@ -424,10 +443,14 @@ impl<'a> Builder<'a, '_> {
     }
 
     /// Adds the blocks that are open.
-    fn report(&mut self, mut diagnostic: Diagnostic) {
+    fn report(&mut self, diagnostic: Diagnostic) {
+        let block = self.path();
+        self.diagnostics.push(Diagnostic { block, ..diagnostic });
+    }
+
+    fn path(&self) -> Option<String> {
         let names: Vec<String> = self.stack.iter().filter_map(|frame| title(&frame.words)).collect();
-        diagnostic.block = (!names.is_empty()).then(|| names.join(", "));
-        self.diagnostics.push(diagnostic);
+        (!names.is_empty()).then(|| names.join(", "))
     }
 }
 

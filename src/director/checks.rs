@@ -1,4 +1,4 @@
-//! Runs the schedules of all checks: one timer for the earliest, one task for each probe under way.
+//! Runs the schedules of all checks: TCP checks together in ticks, a task for each HTTP check under way.
 //!
 //! A check is known by virtual server, real server and its own parameters: what a reload leaves equal goes on
 //! where it was, retries and all.
@@ -10,10 +10,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use crate::check::io::connects::Connects;
 use crate::check::schedule::{Action, Event, Input, Machine};
 use crate::check::{Outcome, io};
-use crate::config::model::{Checker, Service, VirtualServer};
+use crate::config::model::{CheckKind, Checker, Service, VirtualServer};
 
+/// Checks that are due within it run together, and connections under way are looked at this often: with many
+/// checks, one wake-up serves a handful of them.
+const TICK: Duration = Duration::from_millis(25);
 /// Outcomes that may wait to be looked at.
 const OUTCOMES: usize = 1024;
 
@@ -62,6 +66,9 @@ pub(super) struct Checks {
     running: BTreeMap<CheckId, Running>,
     by_key: BTreeMap<CheckKey, CheckId>,
     due: BTreeSet<(Instant, CheckId)>,
+    connects: Connects<CheckId>,
+    /// When the connections under way are looked at next.
+    look: Instant,
     last_id: u64,
     ended: mpsc::Sender<Ended>,
 }
@@ -74,6 +81,8 @@ impl Checks {
             running: BTreeMap::new(),
             by_key: BTreeMap::new(),
             due: BTreeSet::new(),
+            connects: Connects::default(),
+            look: Instant::now(),
             last_id: 0,
             ended,
         };
@@ -117,55 +126,74 @@ impl Checks {
         self.by_key.insert(key.clone(), id);
         self.running.insert(id, Running { key, name, machine });
         let jitter = warmup.mul_f64(fastrand::f64());
-        self.feed(id, Input::Start { jitter });
+        self.feed(id, Instant::now(), Input::Start { jitter });
     }
 
-    /// When [`Self::run_due`] is to be called next.
+    /// When [`Self::tick`] is to be called next.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.due.first().map(|(at, _)| *at)
+        let look = (!self.connects.is_empty()).then_some(self.look);
+        self.due.first().map(|(at, _)| *at).into_iter().chain(look).min()
     }
 
-    /// Starts the probes that are due.
-    pub(super) fn run_due(&mut self) {
+    /// Takes in which connections are made, and starts the checks that are due. Returns the verdicts that changed.
+    pub(super) fn tick(&mut self) -> Vec<Verdict> {
         let now = Instant::now();
-        while let Some((_, id)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
-            self.feed(id, Input::Timer);
+        let mut ended = Vec::new();
+        self.connects.look(now, &mut ended);
+        while let Some((at, id)) = self.due.first().copied().filter(|(at, _)| *at <= now + TICK) {
+            ended.extend(self.feed(id, at.max(now), Input::Timer).1);
         }
+        self.look = now + TICK;
+        ended.into_iter().filter_map(|(id, outcome)| self.feed(id, now, Input::Outcome(outcome)).0).collect()
     }
 
-    /// Takes the end of a probe in; `Some`: the verdict changed.
+    /// Takes the end of an HTTP check in; `Some`: the verdict changed.
     pub(super) fn ended(&mut self, ended: Ended) -> Option<Verdict> {
-        self.feed(ended.id, Input::Outcome(ended.outcome))
+        self.feed(ended.id, Instant::now(), Input::Outcome(ended.outcome)).0
     }
 
-    fn feed(&mut self, id: CheckId, input: Input) -> Option<Verdict> {
+    /// The verdict, when it changed, and the outcome of a probe that ended at once.
+    fn feed(
+        &mut self,
+        id: CheckId,
+        now: Instant,
+        input: Input,
+    ) -> (Option<Verdict>, Option<(CheckId, Outcome)>) {
         // A probe of a check that a reload removed ends unheard.
-        let running = self.running.get_mut(&id)?;
+        let Some(running) = self.running.get_mut(&id) else { return (None, None) };
         if let Some((at, _)) = running.machine.next_timer() {
             self.due.remove(&(at, id));
         }
         let mut actions = Vec::new();
-        running.machine.handle(Instant::now(), input, &mut actions);
+        running.machine.handle(now, input, &mut actions);
         if let Some((at, _)) = running.machine.next_timer() {
             self.due.insert((at, id));
         }
-        let mut verdict = None;
+        let (mut verdict, mut ended) = (None, None);
         for action in actions {
             match action {
-                Action::Probe { url } => {
-                    let (ended, checker) = (self.ended.clone(), Arc::clone(&running.key.checker));
-                    tokio::spawn(async move {
-                        let outcome = io::probe(&checker, url).await;
-                        // The director is gone only when the process ends.
-                        let _ = ended.send(Ended { id, outcome }).await;
-                    });
-                }
+                Action::Probe { url } => match &running.key.checker.kind {
+                    CheckKind::Tcp => ended = self.connects.start(id, &running.key.checker.connect, now),
+                    CheckKind::Http(_) => {
+                        spawn_probe(id, Arc::clone(&running.key.checker), url, self.ended.clone());
+                    }
+                },
                 Action::Verdict { up } => verdict = Some(Verdict { key: running.key.clone(), up }),
                 Action::Report(event) => report(&running.name, &event),
             }
         }
-        verdict
+        (verdict, ended)
     }
+}
+
+fn spawn_probe(id: CheckId, checker: Arc<Checker>, url: usize, ended: mpsc::Sender<Ended>) {
+    tokio::spawn(async move {
+        let CheckKind::Http(http) = &checker.kind else { return };
+        let Some(url) = http.urls.get(url) else { return };
+        let outcome = io::probe(&checker.connect, http, url).await;
+        // The director is gone only when the process ends.
+        let _ = ended.send(Ended { id, outcome }).await;
+    });
 }
 
 fn report(name: &str, event: &Event) {
@@ -175,9 +203,4 @@ fn report(name: &str, event: &Event) {
         Event::Passed { .. } => tracing::info!("{line}"),
         Event::Retrying { .. } => tracing::debug!("{line}"),
     }
-}
-
-/// Time until `at`, zero when it has passed.
-pub(super) fn until(at: Instant) -> Duration {
-    at.saturating_duration_since(Instant::now())
 }

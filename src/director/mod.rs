@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use crate::config::model::Model;
 use crate::ipvs::error::Unavailable;
@@ -158,7 +158,7 @@ impl Director {
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             match self.wait(&mut look, signals).await {
-                Woken::Due => self.checks.run_due(),
+                Woken::Due => self.checks.tick().into_iter().for_each(|verdict| self.verdict(verdict)),
                 Woken::Ended(ended) => {
                     if let Some(verdict) = self.checks.ended(ended) {
                         self.verdict(verdict);
@@ -180,7 +180,7 @@ impl Director {
         let due = self.checks.next();
         let timer = async {
             match due {
-                Some(at) => sleep(checks::until(at)).await,
+                Some(at) => sleep_until(at.into()).await,
                 None => std::future::pending().await,
             }
         };

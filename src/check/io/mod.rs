@@ -1,35 +1,28 @@
 //! Runs probes: connections with the socket options of a check, TLS, one request, one answer.
 
+pub mod connects;
 mod tls;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use socket2::SockRef;
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use crate::config::model::{CheckKind, Checker, Connect, HttpCheck, HttpUrl};
+use crate::config::model::{Connect, HttpCheck, HttpUrl};
 
 use super::http::{Reader, Response, request};
 use super::{Failure, Outcome};
 
 const BUFFER: usize = 4096;
 
-/// Runs one probe of `checker`; of an HTTP check, the url with this index.
-pub async fn probe(checker: &Checker, url: usize) -> Outcome {
-    let result = match &checker.kind {
-        CheckKind::Tcp => connect(&checker.connect).await.map(drop),
-        CheckKind::Http(http) => match http.urls.get(url) {
-            Some(url) => fetch(&checker.connect, http, url, &mut |_, _| {})
-                .await
-                .and_then(|response| response.judge(url).map_err(Stopped::Failed)),
-            None => Ok(()),
-        },
-    };
-    match result {
+/// Asks for one url of an HTTP check.
+pub async fn probe(options: &Connect, check: &HttpCheck, url: &HttpUrl) -> Outcome {
+    let fetched = fetch(options, check, url, &mut |_, _| {}).await;
+    match fetched.and_then(|response| response.judge(url).map_err(Stopped::Failed)) {
         Ok(()) => Outcome::Passed,
         Err(Stopped::Failed(failure)) => Outcome::Failed(failure),
         Err(Stopped::Local(why)) => Outcome::NotRun(why),
@@ -100,7 +93,8 @@ async fn within<T>(limit: Duration, step: impl Future<Output = io::Result<T>>) -
 }
 
 async fn connect(options: &Connect) -> Result<TcpStream, Stopped> {
-    let socket = socket(options).map_err(|error| Stopped::Local(plain(&error)))?;
+    let socket = prepare(options).map_err(|error| Stopped::Local(plain(&error)))?;
+    let socket = TcpSocket::from_std_stream(socket.into());
     match timeout(options.timeout, socket.connect(options.to)).await {
         Err(_) => Err(Stopped::Failed(Failure::ConnectTimeout(options.timeout))),
         Ok(Err(error)) if says_of_the_server(&error) => Err(Stopped::Failed(Failure::Connect(plain(&error)))),
@@ -109,22 +103,21 @@ async fn connect(options: &Connect) -> Result<TcpStream, Stopped> {
     }
 }
 
-fn socket(options: &Connect) -> io::Result<TcpSocket> {
-    let socket = if options.to.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() }?;
+/// A socket with the options of a check, not yet connected; it does not block.
+fn prepare(options: &Connect) -> io::Result<Socket> {
+    let domain = Domain::for_address(options.to);
+    let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     if let Some(interface) = &options.interface {
         socket.bind_device(Some(interface.as_str().as_bytes()))?;
     }
     if options.fwmark != 0 {
-        SockRef::from(&socket).set_mark(options.fwmark)?;
+        socket.set_mark(options.fwmark)?;
     }
     if options.from.is_some() || options.from_port != 0 {
-        let any: std::net::IpAddr = if options.to.is_ipv6() {
-            std::net::Ipv6Addr::UNSPECIFIED.into()
-        } else {
-            std::net::Ipv4Addr::UNSPECIFIED.into()
-        };
-        socket.set_reuseaddr(true)?;
-        socket.bind(SocketAddr::new(options.from.unwrap_or(any), options.from_port))?;
+        let any: IpAddr =
+            if options.to.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+        socket.set_reuse_address(true)?;
+        socket.bind(&SocketAddr::new(options.from.unwrap_or(any), options.from_port).into())?;
     }
     Ok(socket)
 }

@@ -75,18 +75,18 @@ fn human(one: &Diagnostic, sources: &Sources, renderer: &Renderer) -> String {
         };
     }
     for note in notes(one, sources) {
-        group = group.element(Level::NOTE.message(note));
+        group = group.element(Level::NOTE.message(printable(&note)));
     }
     let fix = one.fix.as_ref().filter(|fix| !sources.is_expansion(fix.span));
     let mut report = Vec::new();
     match (&one.help, fix) {
-        (Some(help), None) => report.push(group.element(Level::HELP.message(help))),
+        (Some(help), None) => report.push(group.element(Level::HELP.message(printable(help)))),
         (help, Some(fix)) => {
             report.push(group);
             let (line, start, text) = around(sources, fix.span.source, fix.span, fix.span);
             let range = clamp(fix.span, start, text);
             let patch = Patch::new(range, &fix.replacement);
-            let title = help.as_deref().unwrap_or("write");
+            let title = printable(help.as_deref().unwrap_or("write this instead"));
             let file = sources.position(fix.span).file;
             let snippet = Snippet::source(text).line_start(line).path(file).patch(patch);
             report.push(Group::with_title(Level::HELP.secondary_title(title)).element(snippet));
@@ -219,12 +219,17 @@ fn line(one: &Diagnostic, sources: &Sources) -> String {
     for part in [&one.consequence, &one.help].into_iter().flatten() {
         let _ = write!(text, "; {part}");
     }
-    if let Some(fix) = &one.fix {
-        let _ = write!(text, ": `{}`", fix.replacement);
+    if let (Some(fix), None) = (&one.fix, &one.help) {
+        let _ = write!(text, "; write `{}`", fix.replacement);
     }
     if !one.also.is_empty() {
         let _ = write!(text, "; {}", also(one, sources));
     }
+    printable(&text)
+}
+
+/// Words of a file may hold anything; a terminal must not obey them.
+fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

@@ -69,7 +69,8 @@ impl Expander<'_> {
         let text = self.sources.text(span).to_owned();
         let mut substitution =
             Substitution { expander: self, span, lines: Vec::new(), steps: 0, failed: false };
-        substitution.line(&text, 0);
+        substitution.lines.push(String::new());
+        substitution.append(&text, 0);
         let (lines, failed) = (substitution.lines, substitution.failed);
         if failed || lines.first().is_some_and(|line| lines.len() == 1 && *line == text) {
             return if failed { Vec::new() } else { vec![span] };
@@ -103,11 +104,6 @@ struct Substitution<'a, 'b> {
 }
 
 impl Substitution<'_, '_> {
-    fn line(&mut self, text: &str, depth: usize) {
-        self.lines.push(String::new());
-        self.append(text, depth);
-    }
-
     fn push(&mut self, text: &str) {
         if let Some(line) = self.lines.last_mut() {
             line.push_str(text);
@@ -186,16 +182,30 @@ impl Substitution<'_, '_> {
             }
             // Several lines fit only where nothing follows.
             _ if !rest.trim().is_empty() => None,
-            [first, others @ ..] => {
-                self.append(first, depth + 1);
-                for line in others {
+            _ => {
+                for (index, line) in lines.iter().enumerate() {
                     if self.failed {
                         break;
                     }
-                    self.line(line, depth + 1);
+                    if index > 0 {
+                        self.lines.push(String::new());
+                    }
+                    self.line_of(line, depth + 1);
                 }
                 Some("")
             }
+        }
+    }
+
+    /// One of several lines; it may be a definition itself.
+    fn line_of(&mut self, line: &str, depth: usize) {
+        let empty = self.lines.last().is_none_or(|line| line.trim().is_empty());
+        match splits(line).filter(|_| empty) {
+            Some((name, value)) => {
+                let definition = Definition { lines: vec![value.to_owned()] };
+                self.expander.definitions.insert(name.to_owned(), definition);
+            }
+            None => self.append(line, depth),
         }
     }
 

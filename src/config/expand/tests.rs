@@ -19,7 +19,8 @@ fn lines(texts: Texts, main: &str) -> (Vec<String>, Vec<Diagnostic>) {
         }
     }
     lines.retain(|line| !line.is_empty());
-    (lines, diagnostics.into_sorted())
+    let diagnostics = diagnostics.into_sorted(&sources);
+    (lines, diagnostics)
 }
 
 fn expanded(text: &str) -> Vec<String> {

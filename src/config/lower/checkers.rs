@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::lvs::Inherited;
 use super::real::RealDraft;
-use super::service::same;
+use super::settle::same;
 use super::values::LONGEST;
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
@@ -159,7 +159,7 @@ impl Lower<'_> {
                 _ => {}
             });
             if !draft.has_path {
-                lower.required(node.span(), "the url has no path", "add `path /`");
+                lower.required(node, "the url has no path", "add `path /`");
             }
         });
         draft.path.is_some().then_some(draft)
@@ -243,7 +243,10 @@ impl Lower<'_> {
     ) -> Option<Checker> {
         let port = draft.port.unwrap_or(port);
         if port == 0 {
-            self.required(draft.span, "the check has no port to connect to", "add `connect_port N`");
+            if let Some(span) = draft.span {
+                let message = "the check has no port to connect to";
+                self.report(Diagnostic::error(Code::Required, span, message).help("add `connect_port N`"));
+            }
             return None;
         }
         let to = SocketAddr::new(draft.ip.unwrap_or(real.endpoint.ip), port);

@@ -10,6 +10,7 @@ mod globals;
 mod lvs;
 mod real;
 mod service;
+mod settle;
 mod values;
 mod vrrp;
 
@@ -21,7 +22,7 @@ use super::tree::{Body, Node, Word, title};
 
 /// Reads the whole tree.
 pub(super) fn lower(tree: &[Node<'_>], diagnostics: &mut Diagnostics) -> Model {
-    let mut lower = Lower { diagnostics, blocks: Vec::new() };
+    let mut lower = Lower { diagnostics, blocks: Vec::new(), ipv6_seen: false };
     let mut defaults = globals::Defaults::default();
     for node in tree.iter().filter(|node| is_globals(node)) {
         lower.globals(node, &mut defaults);
@@ -37,6 +38,9 @@ pub(super) fn lower(tree: &[Node<'_>], diagnostics: &mut Diagnostics) -> Model {
     model
 }
 
+#[cfg(test)]
+mod tests;
+
 fn is_globals(node: &Node<'_>) -> bool {
     node.keyword.is_some_and(|keyword| keyword.path == "global_defs")
 }
@@ -45,6 +49,8 @@ struct Lower<'a> {
     diagnostics: &'a mut Diagnostics,
     /// Titles of the blocks around the place that is read.
     blocks: Vec<String>,
+    /// An IPv6 address stood where only IPv4 is supported; set by [`Lower::ipv4`].
+    ipv6_seen: bool,
 }
 
 impl Lower<'_> {
@@ -83,7 +89,6 @@ impl Lower<'_> {
             Status::Replaced(today) => {
                 self.grouped(name, span, || {
                     Diagnostic::note(Code::Old, span, format!("`{name}` is an old word, read as `{today}`"))
-                        .help(format!("write `{today}`"))
                         .fix(span, today)
                 });
                 return Some(today);

@@ -37,8 +37,17 @@ impl Lower<'_> {
 
     /// No word at all.
     pub(super) fn flag(&mut self, node: &Node<'_>) -> bool {
-        if let Some(surplus) = arguments(node).first() {
-            self.surplus(node, surplus);
+        if let Some((word, keyword)) = arguments(node).first().zip(node.keyword) {
+            let name = keyword.word();
+            let message = format!("`{name}` takes no value");
+            let off = matches!(&*word.text, "off" | "false" | "no" | "0");
+            self.report(match off {
+                true => Diagnostic::error(Code::SurplusArgument, word.span, message)
+                    .consequence(format!("`{name} {}` turns it on in keepalived", word.text))
+                    .help("delete the line to leave it off"),
+                false => Diagnostic::warning(Code::SurplusArgument, word.span, message)
+                    .consequence("the word is ignored, as keepalived does"),
+            });
         }
         true
     }
@@ -144,9 +153,19 @@ impl Lower<'_> {
 
     /// The address that a word is.
     pub(super) fn address_in(&mut self, word: &Word<'_>) -> Option<IpAddr> {
-        match word.text.parse() {
-            Ok(address) => Some(address),
-            Err(_) => {
+        let before_slash = word.text.split_once('/').and_then(|(address, _)| address.parse().ok());
+        match word.text.parse().ok() {
+            Some(address) => Some(address),
+            None if before_slash.is_some() => {
+                let address = word.text.split('/').next().unwrap_or("");
+                self.report(
+                    Diagnostic::warning(Code::BadAddress, word.span, "no prefix length is taken here")
+                        .consequence("it is ignored, as keepalived does")
+                        .fix(word.span, address),
+                );
+                before_slash
+            }
+            None => {
                 let message = format!("`{}` is no IP address", word.text);
                 let mut diagnostic = Diagnostic::error(Code::BadAddress, word.span, message)
                     .expected("an IPv4 or IPv6 address");
@@ -154,8 +173,6 @@ impl Lower<'_> {
                     diagnostic = diagnostic
                         .help("numbers of an address have no leading zeros")
                         .fix(word.span, trimmed);
-                } else if word.text.contains('/') {
-                    diagnostic = diagnostic.help("no prefix length is taken here");
                 } else if let Some((address, port)) = word.text.split_once(':')
                     && address.parse::<Ipv4Addr>().is_ok()
                 {
@@ -170,16 +187,17 @@ impl Lower<'_> {
     }
 
     /// An IPv4 address, for what this version does in IPv4 only.
-    pub(super) fn ipv4(&mut self, word: &Word<'_>, what: &str) -> Option<Ipv4Addr> {
+    pub(super) fn ipv4(&mut self, word: &Word<'_>, what: &'static str) -> Option<Ipv4Addr> {
         match self.address_in(word)? {
             IpAddr::V4(address) => Some(address),
             IpAddr::V6(_) => {
+                self.ipv6_seen = true;
                 let message = format!("{what} over IPv6 is not supported by this version");
-                self.report(
+                self.grouped(what, word.span, || {
                     Diagnostic::error(Code::Refused, word.span, message)
                         .label("an IPv6 address")
-                        .consequence("leaving it out would leave the address without a director"),
-                );
+                        .consequence("leaving it out would leave the address without a director")
+                });
                 None
             }
         }
@@ -214,9 +232,18 @@ impl Lower<'_> {
     }
 
     /// A setting that must be there and is not.
-    pub(super) fn required(&mut self, span: Option<Span>, message: impl Into<String>, help: &str) {
-        if let Some(span) = span {
+    pub(super) fn required(&mut self, node: &Node<'_>, message: impl Into<String>, help: &str) {
+        let damaged = node.body.as_ref().is_some_and(|body| body.damaged);
+        if let (Some(span), false) = (node.span(), damaged) {
             self.report(Diagnostic::error(Code::Required, span, message).help(help));
+        }
+    }
+
+    /// A setting that is absent, and what counts then. Nothing is said of a block of which a part was not
+    /// understood: the setting may have been in it.
+    pub(super) fn absent(&mut self, node: &Node<'_>, message: &str, consequence: &str) {
+        if node.body.as_ref().is_some_and(|body| !body.damaged) {
+            self.adjusted(node.span(), message, consequence);
         }
     }
 
@@ -287,9 +314,12 @@ impl Lower<'_> {
 /// `priority <INT>: 1..255; …`.
 fn usage(keyword: &Keyword) -> String {
     match (keyword.args, keyword.range) {
-        ("(flag)", _) => format!("`{}` alone", keyword.word()),
+        ("(flag)" | "{ block }", _) => format!("`{}` alone", keyword.word()),
         (args, "") => format!("`{} {args}`", keyword.word()),
-        (args, range) => format!("`{} {args}`: {range}", keyword.word()),
+        (args, range) => {
+            let range = range.split(';').next().unwrap_or(range);
+            format!("`{} {args}`: {range}", keyword.word())
+        }
     }
 }
 

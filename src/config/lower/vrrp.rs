@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::globals::{Defaults, GarpSettings};
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
+use crate::config::keywords::closest;
 use crate::config::model::{
     AdvertInterval, Authentication, InitialState, Instance, InterfaceName, Preempt, Priority, Version,
     VirtualAddress, Vrid,
@@ -53,6 +54,8 @@ struct Draft {
     higher_prio_send_advert: Option<bool>,
     dont_track_primary: bool,
     no_addresses: bool,
+    /// `virtual_ipaddress` has lines, right or wrong.
+    has_addresses: bool,
 }
 
 impl Lower<'_> {
@@ -79,6 +82,7 @@ impl Lower<'_> {
         }
         self.within(node, |lower| {
             let mut draft = Draft::default();
+            lower.ipv6_seen = false;
             lower.each(inside(node), |lower, word, node| lower.instance_setting(word, node, &mut draft));
             lower.finish_instance(node, name, draft, defaults, instances)
         })
@@ -121,7 +125,10 @@ impl Lower<'_> {
                 draft.unicast_ttl = self.number(node, 0, 255).and_then(|number| u8::try_from(number).ok());
             }
             "mcast_dst_ip" => draft.group = self.one(node).and_then(|word| self.multicast(word)),
-            "virtual_ipaddress" => self.addresses(node, &mut draft.addresses),
+            "virtual_ipaddress" => {
+                draft.has_addresses |= !inside(node).is_empty();
+                self.addresses(node, &mut draft.addresses);
+            }
             "virtual_ipaddress_excluded" => self.addresses(node, &mut draft.excluded),
             "down_timer_adverts" => draft.down_timer_adverts = self.down_timer_adverts(node),
             "skip_check_adv_addr" => draft.skip_check_adv_addr = self.boolean(node),
@@ -139,7 +146,17 @@ impl Lower<'_> {
         const STATES: [(&str, InitialState); 2] =
             [("BACKUP", InitialState::Backup), ("MASTER", InitialState::Master)];
         let Some(word) = self.one(node) else { return };
-        draft.state = self.choice(word, &STATES).zip(node.span());
+        let state = STATES.iter().find(|(name, _)| *name == word.text).map(|(_, state)| *state);
+        if state.is_none() {
+            let near = closest(&word.text, STATES.iter().map(|(name, _)| *name)).unwrap_or("BACKUP");
+            self.report(
+                Diagnostic::warning(Code::BadChoice, word.span, format!("`{}` is no state", word.text))
+                    .expected("MASTER or BACKUP")
+                    .consequence("BACKUP is used, as keepalived does")
+                    .fix(word.span, near),
+            );
+        }
+        draft.state = node.span().map(|span| (state.unwrap_or(InitialState::Backup), span));
     }
 
     fn authentication(&mut self, node: &Node<'_>, draft: &mut Draft) {
@@ -175,14 +192,14 @@ impl Lower<'_> {
                 draft.authentication = node.span().map(|span| (Authentication::Pass(bytes), span));
             }
             (Some(("PASS", _)), None) => {
-                self.required(node.span(), "`auth_type PASS` needs a password", "add `auth_pass PASSWORD`");
+                self.required(node, "`auth_type PASS` needs a password", "add `auth_pass PASSWORD`");
             }
             (Some((kind, span)), _) => self.report(
                 Diagnostic::error(Code::BadChoice, span, format!("`{kind}` is no kind of authentication"))
                     .expected("PASS or AH"),
             ),
             (None, _) => {
-                self.required(node.span(), "`authentication` needs a kind", "add `auth_type PASS`");
+                self.required(node, "`authentication` needs a kind", "add `auth_type PASS`");
             }
         }
     }
@@ -248,16 +265,18 @@ impl Lower<'_> {
     ) -> Option<Instance> {
         let title = node.span();
         if !draft.has_interface {
-            self.required(title, "the instance has no interface", "add `interface NAME`");
-        }
-        if !draft.has_vrid {
             self.required(
-                title,
-                "the instance has no virtual router id",
-                "add `virtual_router_id`, 1 to 255",
+                node,
+                "the instance has no interface",
+                "add `interface NAME`; unicast without one is not supported by this version",
             );
         }
-        if let Some(((vrid, span), interface)) = draft.vrid.zip(draft.interface.clone()) {
+        if !draft.has_vrid {
+            self.required(node, "the instance has no virtual router id", "add `virtual_router_id`, 1 to 255");
+        }
+        // One router id serves IPv4 and IPv6 apart (RFC 9568 §5.2.3).
+        let router = draft.vrid.zip(draft.interface.clone()).filter(|_| !self.ipv6_seen);
+        if let Some(((vrid, span), interface)) = router {
             self.unique_router(instances, interface, vrid, span);
         }
         let version = draft.version.or(defaults.version).unwrap_or(Version::V2);
@@ -438,7 +457,7 @@ impl Lower<'_> {
                     .consequence("keepalived drops the second, with its options"),
             );
         }
-        let none = draft.addresses.is_empty() && !self.diagnostics.has_errors();
+        let none = draft.addresses.is_empty() && !draft.has_addresses;
         match (version, title) {
             (Version::V3, Some(title)) if none => self.report(
                 Diagnostic::error(Code::Required, title, "an instance of version 3 needs a virtual address")

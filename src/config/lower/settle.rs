@@ -1,0 +1,292 @@
+//! A virtual server as the file has it becomes one that holds together: defaults, ports, families, quorum.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use super::Lower;
+use super::lvs::{Endpoint, is_tunnel};
+use super::real::RealDraft;
+use super::service::{Draft, Head, PERSISTENCE, Services};
+use crate::config::diagnostic::{Code, Diagnostic};
+use crate::config::model::{
+    Forwarding, Persistence, Protocol, RealServer, Scheduler, Service, SorryServer, VirtualServer, Weight,
+};
+use crate::config::source::Span;
+use crate::config::tree::Node;
+
+impl Lower<'_> {
+    pub(super) fn finish_service(
+        &mut self,
+        node: &Node<'_>,
+        head: Head,
+        mut draft: Draft,
+        services: &mut Services,
+    ) -> Option<VirtualServer> {
+        let title = node.span();
+        if !draft.has_real {
+            self.absent(node, "the virtual server has no real server", "it is left out, as keepalived does");
+            return None;
+        }
+        let service = self.service(node, &head, &draft);
+        if let (Some(span), Some(first)) = (title, services.places.get(&service)) {
+            self.report(
+                Diagnostic::error(
+                    Code::Duplicate,
+                    span,
+                    format!("virtual server {service} is defined twice"),
+                )
+                .related(*first, "first defined here"),
+            );
+        } else if let Some(span) = title {
+            services.places.insert(service, span);
+        }
+        let scheduler = draft.scheduler.unwrap_or(Scheduler::Wlc);
+        if !draft.has_scheduler {
+            self.absent(node, "no `lb_algo`", "wlc is used");
+        }
+        let forwarding = draft.forwarding.unwrap_or(Forwarding::Masquerade);
+        if !draft.has_forwarding {
+            self.absent(node, "no `lb_kind`", "NAT is used");
+        }
+        let one_packet = self.flags(&draft, service, scheduler);
+        let persistence = self.persistence(title, &draft, service);
+        let reals = std::mem::take(&mut draft.reals);
+        let real_servers = self.real_servers(reals, &draft, service, forwarding);
+        let (quorum, hysteresis) = self.quorum(&draft, &real_servers);
+        let sorry_server = self.sorry_server(&draft, service, forwarding);
+        Some(VirtualServer {
+            service,
+            scheduler,
+            flags: draft.flags,
+            one_packet,
+            persistence,
+            persistence_engine: draft.engine,
+            quorum,
+            hysteresis,
+            sorry_server,
+            real_servers,
+        })
+    }
+
+    fn service(&mut self, node: &Node<'_>, head: &Head, draft: &Draft) -> Service {
+        match head {
+            Head::Fwmark(mark) => {
+                if let Some((_, span)) = draft.protocol {
+                    self.adjusted(Some(span), "a firewall mark has no protocol", "`protocol` is ignored");
+                }
+                let ipv6 = draft.ipv6.or_else(|| draft.reals.first().map(|real| real.endpoint.ip.is_ipv6()));
+                Service::Fwmark { mark: *mark, ipv6: ipv6.unwrap_or(false) }
+            }
+            Head::Address(endpoint) => {
+                if !draft.has_protocol {
+                    self.absent(node, "no `protocol`", "UDP is used");
+                }
+                if draft.ipv6.is_some_and(|ipv6| ipv6 != endpoint.ip.is_ipv6()) {
+                    let message = format!("`ip_family` contradicts {}", endpoint.ip);
+                    self.report(Diagnostic::error(Code::BadAddress, endpoint.span, message));
+                }
+                let protocol = draft.protocol.map_or(Protocol::Udp, |(protocol, _)| protocol);
+                Service::Address { protocol, address: endpoint.with_port(endpoint.port) }
+            }
+        }
+    }
+
+    /// Flags that only one scheduler reads, and one packet scheduling.
+    fn flags(&mut self, draft: &Draft, service: Service, scheduler: Scheduler) -> bool {
+        for (needed, word, span) in &draft.flag_of {
+            if *needed != scheduler {
+                let message = format!("`{word}` needs `lb_algo {}`", needed.name());
+                self.report(
+                    Diagnostic::error(Code::Conflict, *span, message)
+                        .consequence(format!("the scheduler {} would read it otherwise", scheduler.name())),
+                );
+            }
+        }
+        let connectionless = match service {
+            Service::Fwmark { .. } => true,
+            Service::Address { protocol, .. } => protocol == Protocol::Udp,
+        };
+        if let (Some(span), false) = (draft.one_packet, connectionless) {
+            self.adjusted(Some(span), "`ops` works with UDP and firewall marks only", "it is ignored");
+        }
+        draft.one_packet.is_some() && connectionless
+    }
+
+    fn persistence(&mut self, title: Option<Span>, draft: &Draft, service: Service) -> Option<Persistence> {
+        let ipv6 = service.is_ipv6();
+        let full = if ipv6 { 128 } else { 32 };
+        let mut prefix = full;
+        if let Some(granularity) = &draft.granularity {
+            match granularity.ipv6 == ipv6 {
+                true => prefix = granularity.prefix,
+                false => self.report(
+                    Diagnostic::error(
+                        Code::BadAddress,
+                        granularity.span,
+                        "`persistence_granularity` is of the other address family",
+                    )
+                    .expected(if ipv6 {
+                        "a prefix length, 1..128"
+                    } else {
+                        "a mask like 255.255.255.0"
+                    }),
+                ),
+            }
+        }
+        let every_port = matches!(service, Service::Address { address, .. } if address.port() == 0);
+        let timeout = match (draft.persistence_timeout, every_port) {
+            (Some(timeout), _) => Some(timeout),
+            (None, _) if draft.granularity.is_some() => Some(PERSISTENCE),
+            (None, true) => {
+                self.adjusted(
+                    title,
+                    "a virtual server of every port (port 0) needs persistence",
+                    "`persistence_timeout 360` is used",
+                );
+                Some(PERSISTENCE)
+            }
+            (None, false) => None,
+        };
+        timeout.map(|timeout| Persistence { timeout, prefix })
+    }
+
+    fn real_servers(
+        &mut self,
+        drafts: Vec<RealDraft>,
+        draft: &Draft,
+        service: Service,
+        forwarding: Forwarding,
+    ) -> Vec<RealServer> {
+        let mut places: BTreeMap<SocketAddr, Span> = BTreeMap::new();
+        let mut list = Vec::with_capacity(drafts.len());
+        for real in drafts {
+            let forwarding = real.forwarding.unwrap_or(forwarding);
+            let span = real.endpoint.span;
+            self.blocks.push(real.title.clone());
+            self.same_family(&real.endpoint, service, forwarding, "real server");
+            let address = self.reached_port(&real.endpoint, service, forwarding, "real server");
+            if let Some(first) = places.get(&address) {
+                self.report(
+                    Diagnostic::error(
+                        Code::Duplicate,
+                        span,
+                        format!("real server {address} is defined twice"),
+                    )
+                    .related(*first, "first defined here")
+                    .consequence("keepalived removes the second"),
+                );
+            } else {
+                places.insert(address, span);
+            }
+            let inherited = real.inherited.or(&draft.inherited);
+            let port = if real.endpoint.port == 0 { service.port() } else { real.endpoint.port };
+            let checkers = self.checkers(&real, &inherited, port, draft.inherited.virtualhost.as_deref());
+            self.blocks.pop();
+            list.push(RealServer {
+                address,
+                weight: real.weight.or(draft.weight).unwrap_or(Weight::ONE),
+                forwarding,
+                upper_threshold: real.upper_threshold,
+                lower_threshold: real.lower_threshold,
+                inhibit_on_failure: real.inhibit.unwrap_or(draft.inhibit),
+                checkers,
+            });
+        }
+        list
+    }
+
+    fn same_family(&mut self, endpoint: &Endpoint, service: Service, forwarding: Forwarding, what: &str) {
+        if endpoint.ip.is_ipv6() != service.is_ipv6() && !is_tunnel(forwarding) {
+            let family = |ipv6| if ipv6 { "IPv6" } else { "IPv4" };
+            let message = format!(
+                "the {what} is {}, the virtual server is {}",
+                family(endpoint.ip.is_ipv6()),
+                family(service.is_ipv6())
+            );
+            self.report(
+                Diagnostic::error(Code::BadAddress, endpoint.span, message)
+                    .consequence("only a tunnel crosses address families"),
+            );
+        }
+    }
+
+    /// The port in the kernel's table: only NAT can change it.
+    fn reached_port(
+        &mut self,
+        endpoint: &Endpoint,
+        service: Service,
+        forwarding: Forwarding,
+        what: &str,
+    ) -> SocketAddr {
+        let wanted = service.port();
+        if endpoint.port == 0 || endpoint.port == wanted {
+            return endpoint.with_port(wanted);
+        }
+        if forwarding == Forwarding::Masquerade {
+            return endpoint.with_port(endpoint.port);
+        }
+        if matches!(service, Service::Address { .. }) {
+            let message = format!("port {} of the {what} is not that of the virtual server", endpoint.port);
+            self.adjusted(
+                Some(endpoint.span),
+                message,
+                format!("packets arrive at port {wanted}: only NAT changes the port"),
+            );
+        }
+        endpoint.with_port(wanted)
+    }
+
+    /// Neither can be larger than makes sense: keepalived lowers them.
+    fn quorum(&mut self, draft: &Draft, reals: &[RealServer]) -> (u32, u32) {
+        let sum: u64 = reals.iter().map(|real| u64::from(real.weight.number())).sum();
+        let sum = u32::try_from(sum).unwrap_or(u32::MAX).max(1);
+        let mut quorum = 1;
+        if let Some((given, span)) = draft.quorum {
+            quorum = given.min(sum);
+            if given > sum {
+                let message = format!("quorum {given} is more than all weights together, {sum}");
+                self.adjusted(
+                    Some(span),
+                    message,
+                    format!("quorum {sum} is used: all real servers must be up"),
+                );
+            }
+        }
+        let mut hysteresis = 0;
+        if let Some((given, span)) = draft.hysteresis {
+            hysteresis = given.min(quorum - 1);
+            if given > hysteresis {
+                let message = format!("hysteresis {given} is not less than the quorum, {quorum}");
+                self.adjusted(Some(span), message, format!("hysteresis {hysteresis} is used"));
+            }
+        }
+        (quorum, hysteresis)
+    }
+
+    fn sorry_server(
+        &mut self,
+        draft: &Draft,
+        service: Service,
+        forwarding: Forwarding,
+    ) -> Option<SorryServer> {
+        let Some(endpoint) = &draft.sorry else {
+            if let Some(span) = draft.sorry_inhibit {
+                self.adjusted(
+                    Some(span),
+                    "`sorry_server_inhibit` without `sorry_server`",
+                    "it has no effect",
+                );
+            }
+            return None;
+        };
+        let forwarding = draft.sorry_forwarding.unwrap_or(forwarding);
+        self.same_family(endpoint, service, forwarding, "sorry server");
+        let address = self.reached_port(endpoint, service, forwarding, "sorry server");
+        Some(SorryServer { address, forwarding, inhibit: draft.sorry_inhibit.is_some() })
+    }
+}
+
+/// Whether two addresses are of the same family.
+pub(super) fn same(one: IpAddr, other: IpAddr) -> bool {
+    one.is_ipv6() == other.is_ipv6()
+}

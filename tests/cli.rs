@@ -1,0 +1,184 @@
+//! The program from the outside: options, exit statuses, where output goes.
+
+// Helpers of tests may panic as tests do.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn directord(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_directord")).args(arguments).output().unwrap()
+}
+
+fn status(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn example(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name).display().to_string()
+}
+
+#[test]
+fn exit_statuses_of_the_check() {
+    let cases = [
+        ("conf-examples/vrrp-only.conf", 0, "no errors"),
+        ("conf-examples/seed-http.conf", 0, "3 notes"),
+        ("tests/golden/not-yet.conf", 2, "error"),
+        ("tests/golden/conflicts.conf", 1, "warnings"),
+        ("tests/golden/out-of-range.conf", 2, "errors"),
+        ("tests/golden/none.conf", 2, "there is no such file"),
+        ("tests/golden", 2, "it is a directory"),
+    ];
+    for (file, expected, text) in cases {
+        let output = directord(&["--check", "-f", &example(file)]);
+        assert_eq!(status(&output), expected, "{file}: {}", stderr(&output));
+        assert!(stderr(&output).contains(text), "{file}: {}", stderr(&output));
+        assert_eq!(output.stdout, b"", "{file}");
+    }
+}
+
+#[test]
+fn formats() {
+    let file = example("tests/golden/out-of-range.conf");
+    let line = stderr(&directord(&["--check", "--format", "line", "-f", &file]));
+    assert!(line.contains("out-of-range.conf:3:23: error[D0015]: `virtual_router_id` is 300"), "{line}");
+    let json = stderr(&directord(&["--check", "--format=json", "-f", &file]));
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(value["errors"], 4);
+    assert_eq!(value["diagnostics"][0]["code"], "D0015");
+    assert_eq!(value["diagnostics"][0]["line"], 3);
+    assert_eq!(value["diagnostics"][0]["found"], "300");
+    let clean =
+        stderr(&directord(&["--check", "--format=json", "-f", &example("conf-examples/vrrp-only.conf")]));
+    assert!(serde_json::from_str::<serde_json::Value>(&clean).is_ok());
+}
+
+#[test]
+fn every_way_to_ask_for_a_check() {
+    let file = example("conf-examples/vrrp-only.conf");
+    for arguments in [["--check", "-f"], ["-t", "-f"], ["--config-test", "--use-file"], ["-nlDt", "-f"]] {
+        let output = directord(&[arguments[0], arguments[1], &file]);
+        assert_eq!(status(&output), 0, "{arguments:?}: {}", stderr(&output));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let log = log.to_str().unwrap();
+    for option in [format!("--config-test={log}"), format!("-t{log}")] {
+        let output = directord(&[&option, "-f", &file]);
+        assert_eq!((status(&output), stderr(&output)), (0, String::new()));
+    }
+    assert_eq!(fs::read_to_string(log).unwrap().matches("no errors").count(), 2);
+}
+
+#[test]
+fn conditions_and_includes() {
+    let folder = tempfile::tempdir().unwrap();
+    let main = folder.path().join("main.conf");
+    fs::write(&main, "@lvs1 include one.conf\n@lvs2 include two.conf\n").unwrap();
+    fs::write(folder.path().join("one.conf"), "global_defs {\n router_id a\n}\n").unwrap();
+    let main = main.to_str().unwrap();
+    assert_eq!(status(&directord(&["--check", "-i", "lvs1", "-f", main])), 0);
+    assert_eq!(status(&directord(&["--check", "-i", "lvs2", "-f", main])), 1);
+    assert_eq!(status(&directord(&["--check", "-e", "-i", "lvs2", "-f", main])), 2);
+}
+
+#[test]
+fn signal_numbers() {
+    let number = |name: &str| {
+        let output = directord(&["--signum", name]);
+        assert_eq!(status(&output), 0, "{name}");
+        String::from_utf8(output.stdout).unwrap().trim().parse::<i32>().unwrap()
+    };
+    assert_eq!([number("STOP"), number("RELOAD"), number("DATA"), number("STATS")], [15, 1, 10, 12]);
+    assert_eq!(number("JSON"), libc::SIGRTMIN() + 2);
+    assert_eq!(number("STATS_CLEAR"), libc::SIGRTMAX() - 1);
+    let output = directord(&["--signum=NONSENSE"]);
+    assert_eq!(status(&output), 1);
+    assert!(stderr(&output).contains("NONSENSE"));
+}
+
+#[test]
+fn what_keepalived_takes_is_taken() {
+    let flags = [
+        "-P",
+        "-C",
+        "-B",
+        "--all",
+        "-l",
+        "-DD",
+        "-S7",
+        "-g",
+        "-gfile",
+        "--log-file=x",
+        "--flush-log-file",
+        "-G",
+        "-u022",
+        "-X",
+        "-V",
+        "-I",
+        "-R",
+        "-n",
+        "-d",
+        "-p/tmp/x",
+        "-r/tmp/x",
+        "-c/tmp/x",
+        "-b/tmp/x",
+        "-a",
+        "-sns",
+        "-m",
+        "-M",
+        "-Mcore",
+        "-e",
+        "-iid",
+        "--ignore-sigint",
+        "-x",
+        "-A",
+        "-Asock",
+        "--vrrp",
+        "--no_bfd",
+        "--vrrp_pid=x",
+        "--checkers_pid=x",
+        "--bfd_pid=x",
+        "--address-monitoring",
+        "--namespace=x",
+        "--core-dump",
+        "--snmp",
+        "--core-dump-pattern=x",
+        "--dont-release-vrrp",
+        "--dont-release-ipvs",
+        "--dont-respawn",
+        "--release-vips",
+    ];
+    let file = example("conf-examples/vrrp-only.conf");
+    for flag in flags {
+        let output = directord(&[flag, "--check", "-f", &file]);
+        assert_eq!(status(&output), 0, "{flag}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn help_version_and_wrong_options() {
+    let help = directord(&["--help"]);
+    assert_eq!(status(&help), 0);
+    assert!(stderr(&help).contains("--config-test"));
+    let version = directord(&["-v"]);
+    assert_eq!(status(&version), 0);
+    assert!(stderr(&version).starts_with("directord "));
+    let wrong = directord(&["--chekc"]);
+    assert_eq!(status(&wrong), 1);
+    assert!(stderr(&wrong).contains("--check"));
+}
+
+#[test]
+fn genhash_wants_its_options() {
+    for arguments in [&["genhash"][..], &["-T"], &["--genhash", "-s", "127.0.0.1"]] {
+        let output = directord(arguments);
+        assert_eq!(status(&output), 1, "{arguments:?}");
+        assert!(stderr(&output).contains("--url"), "{}", stderr(&output));
+    }
+}

@@ -1,0 +1,176 @@
+//! Configurations from the outside: mistakes and what is said of them, the examples, and damaged files.
+//!
+//! `BLESS=1 cargo test --test config` rewrites the expected texts of `tests/golden/`.
+
+// Helpers of tests may panic as tests do.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use directord::config::diagnostic::Format;
+use directord::config::io::Disk;
+use directord::config::model::{CheckKind, Forwarding, Scheduler, Service};
+use directord::config::source::Texts;
+use directord::config::{Loaded, Options, load};
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut found: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    found.retain(|path| path.extension().is_some_and(|extension| extension == "conf"));
+    found.sort();
+    assert!(!found.is_empty());
+    found
+}
+
+fn load_text(name: &str, text: &str) -> Loaded {
+    let options = Options { config_id: "lvs1".into(), ..Options::default() };
+    load(Path::new(name), &Texts::one(name, text), &options)
+}
+
+fn load_file(path: &Path) -> Loaded {
+    load(path, &Disk, &Options::default())
+}
+
+#[test]
+fn golden() {
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut different = Vec::new();
+    for path in files("tests/golden") {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let loaded = load_text(name, &fs::read_to_string(&path).unwrap());
+        let found = format!("{}{name}: {}\n", loaded.render(Format::Human, false), loaded.summary());
+        let expected = path.with_extension("stderr");
+        if bless {
+            fs::write(&expected, &found).unwrap();
+        } else if fs::read_to_string(&expected).unwrap_or_default() != found {
+            different.push(format!("--- {name}\n{found}"));
+        }
+    }
+    assert!(different.is_empty(), "BLESS=1 accepts these:\n{}", different.join("\n"));
+}
+
+#[test]
+fn the_examples_are_clean() {
+    for path in files("conf-examples") {
+        let loaded = load_file(&path);
+        let text = loaded.render(Format::Line, false);
+        assert!(!text.contains("error") && !text.contains("warning"), "{}: {text}", path.display());
+        assert!(loaded.model.is_some());
+    }
+}
+
+#[test]
+fn the_web_pair() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf-examples/seed-http.conf");
+    web_pair(&load_file(&path));
+}
+
+fn web_pair(loaded: &Loaded) {
+    let model = loaded.model.as_ref().unwrap();
+    assert_eq!(model.globals.router_id.as_deref(), Some("LVS_DEVEL"));
+    let [instance] = model.instances.as_slice() else { panic!("one instance") };
+    assert_eq!((instance.vrid.number(), instance.priority.number()), (51, 100));
+    assert_eq!(instance.addresses.len(), 1);
+    let [server] = model.virtual_servers.as_slice() else { panic!("one service") };
+    assert_eq!(server.service.to_string(), "[192.168.100.240]:tcp:80");
+    assert_eq!(server.scheduler, Scheduler::Rr);
+    assert_eq!(server.persistence.map(|persistence| persistence.timeout), Some(20));
+    assert_eq!(server.real_servers.len(), 2);
+    for real in &server.real_servers {
+        assert_eq!(real.forwarding, Forwarding::DirectRoute);
+        let [tcp, http] = real.checkers.as_slice() else { panic!("two checks") };
+        assert_eq!((&tcp.kind, tcp.retry, tcp.connect.timeout.as_secs()), (&CheckKind::Tcp, 3, 8));
+        assert_eq!((tcp.delay_loop.as_secs(), tcp.warmup.as_secs()), (6, 6));
+        let CheckKind::Http(check) = &http.kind else { panic!("a page") };
+        assert_eq!((http.retry, http.connect.timeout.as_secs()), (3, 3));
+        assert_eq!(check.urls[0].status_codes.ranges(), [(200, 200)]);
+        assert!(check.urls[0].digest.is_some());
+    }
+}
+
+fn database_pair(loaded: &Loaded) {
+    let model = loaded.model.as_ref().unwrap();
+    let [server] = model.virtual_servers.as_slice() else { panic!("one service") };
+    assert!(matches!(server.service, Service::Address { address, .. } if address.port() == 3306));
+    assert_eq!(server.persistence, None);
+    assert_eq!(server.real_servers.len(), 2);
+    assert_eq!(server.real_servers[1].address.to_string(), "192.168.100.9:3306");
+    assert_eq!(server.real_servers[1].weight.number(), 3);
+}
+
+#[test]
+fn the_database_pair() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf-examples/seed-mysql.conf");
+    database_pair(&load_file(&path));
+}
+
+/// The two files as they were published, when the folder with the text is there.
+#[test]
+fn the_pairs_as_printed() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/seeds");
+    let Ok(text) = fs::read_to_string(folder.join("002_6677ad153f38ce8f.txt")) else { return };
+    let complete = |part: &str| {
+        let server = part.find("virtual_server").unwrap();
+        let end = server + part[server..].find("\n}\n").unwrap() + 3;
+        load_text("printed", &part[..end])
+    };
+    let parts: Vec<&str> = text.split("! Configuration File for keepalived").skip(1).collect();
+    let [web, database] = parts.as_slice() else { panic!("two files") };
+    web_pair(&complete(web));
+    database_pair(&complete(database));
+}
+
+#[test]
+fn line_ends_and_marks_change_nothing() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf-examples/seed-http.conf");
+    let text = fs::read_to_string(path).unwrap();
+    let model = load_text("a", &text).model;
+    assert!(model.is_some());
+    let others = [
+        text.replace('\n', "\r\n"),
+        format!("\u{feff}{text}"),
+        text.trim_end().to_owned(),
+        text.replace('{', "\n{"),
+        text.replace("    ", "\t"),
+    ];
+    for other in others {
+        assert_eq!(load_text("a", &other).model, model);
+    }
+}
+
+/// Cut, dropped and doubled pieces: nothing panics, hangs, or is blamed on a place outside of the file.
+#[test]
+fn damaged_files() {
+    let seed = 20_231;
+    let mut random = fastrand::Rng::with_seed(seed);
+    let seed_file = |path: &Path| path.ends_with("seed-http.conf");
+    let mut texts: Vec<PathBuf> = [files("conf-examples"), files("tests/golden")].concat();
+    texts.sort_by_key(|path| !seed_file(path));
+    let texts: Vec<String> = texts.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    for round in 0..4000 {
+        // Half of them are the web pair, the others whatever there is.
+        let text = if round % 2 == 0 { &texts[0] } else { &texts[random.usize(..texts.len())] };
+        let lines: Vec<&str> = text.lines().collect();
+        let at = (0..=random.usize(..text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap();
+        let line = random.usize(..lines.len());
+        let damaged = match random.u8(..5) {
+            0 => text[..at].to_owned(),
+            1 => format!("{}{}", &text[..at], text[at..].chars().skip(1).collect::<String>()),
+            2 => [&lines[..line], &lines[line + 1..]].concat().join("\n"),
+            3 => [&lines[..line], &lines[line..=line], &lines[line..]].concat().join("\n"),
+            _ => {
+                let mark = *random
+                    .choice(["{", "}", "\"", "$", "@", "~", "#", "\0", "é", "${", "\\"])
+                    .as_ref()
+                    .unwrap();
+                format!("{}{mark}{}", &text[..at], &text[at..])
+            }
+        };
+        let loaded = load_text("damaged", &damaged);
+        assert_eq!(loaded.model.is_none(), loaded.has_errors(), "seed {seed}, round {round}");
+        for format in [Format::Human, Format::Line, Format::Json] {
+            let _ = loaded.render(format, false);
+        }
+    }
+}
