@@ -232,6 +232,7 @@ impl Machine {
             .args(["con0=null,fd:1", "con=null", "quiet"])
             .arg(format!("LAB_SCENARIO={}", scenario.name))
             .arg(format!("LAB_PROGRAM={}", options.program))
+            .arg(format!("LAB_INIT={}", if scenario.systemd { "systemd" } else { "" }))
             .arg(format!("LAB_EXE={}", own.display()))
             .arg(format!("LAB_DIRECTORD={}", env!("CARGO_BIN_EXE_directord")))
             .arg(format!("LAB_RESULTS={}", folder.display()))

@@ -40,6 +40,12 @@ impl Node {
         node
     }
 
+    /// The machine itself, where the switches are.
+    pub fn machine() -> Self {
+        fs::create_dir_all("/sys/fs/cgroup/machine").unwrap();
+        Self { name: "machine", links: Vec::new(), holder: Cell::new(std::process::id()) }
+    }
+
     /// Hardware address of an interface.
     pub fn mac(&self, interface: &str) -> String {
         self.links.iter().find(|link| link.interface == interface).unwrap().mac.clone()

@@ -12,10 +12,12 @@ mod forwarding;
 mod genhash_equal;
 mod interop;
 mod kill9;
+mod refusals;
 mod reload;
 mod seed_http_dr;
 mod seed_mysql_dr;
 mod split;
+mod systemd;
 mod wire_equal;
 
 #[derive(Clone, Copy)]
@@ -31,6 +33,8 @@ pub struct Scenario {
     pub limit: Duration,
     /// Only when named on the command line.
     pub on_request: bool,
+    /// systemd is the machine's first process.
+    pub systemd: bool,
     pub run: fn(&Lab),
 }
 
@@ -53,6 +57,7 @@ impl Scenario {
             memory: 512,
             limit: Duration::from_secs(180),
             on_request: false,
+            systemd: false,
             run,
         }
     }
@@ -75,6 +80,8 @@ pub fn all() -> Vec<Scenario> {
         failover::SCENARIOS,
         drift::SCENARIOS,
         split::SCENARIOS,
+        systemd::SCENARIOS,
+        refusals::SCENARIOS,
         genhash_equal::SCENARIOS,
         demo::SCENARIOS,
         bench::SCENARIOS,

@@ -1,0 +1,72 @@
+//! The unit that is shipped, under a real systemd.
+
+use super::Scenario;
+use crate::lab::{BOTH, Lab, Node, VIP, Vrrp, eventually, seconds, web_service};
+
+pub const SCENARIOS: &[Scenario] = &[Scenario {
+    systemd: true,
+    extra: &[("systemctl", "systemd")],
+    ..Scenario::directord(
+        "systemd",
+        "the shipped unit: ready, status line, reload, refused reload, killed and restarted, stopped",
+        run,
+    )
+}];
+
+const FILE: &str = "/etc/keepalived/keepalived.conf";
+
+fn run(_lab: &Lab) {
+    let machine = Node::machine();
+    machine.sh("ip link add eth0 type veth peer name eth0-peer
+         ip addr add 192.168.100.101/24 dev eth0; ip link set eth0 up; ip link set eth0-peer up
+         ip addr add 192.168.100.8/32 dev lo; ip addr add 192.168.100.9/32 dev lo
+         install -m 0755 /lab/directord /usr/sbin/directord
+         mkdir -p /etc/keepalived");
+    machine
+        .write("/etc/systemd/system/directord.service", include_str!("../../../packaging/directord.service"));
+    machine.serve_http(&[("index.html", "both real servers")]);
+    let config = Vrrp::default().text() + &web_service("rr", "DR", BOTH);
+    machine.write(FILE, &config);
+    machine.sh("systemctl daemon-reload; systemctl start directord");
+    let property = |name: &str| machine.sh(&format!("systemctl show -P {name} directord")).trim().to_string();
+    assert_eq!(property("ActiveState"), "active", "ready when start returns");
+    assert_eq!(
+        machine.ipvs().serving("TCP 192.168.100.240:80").len(),
+        2,
+        "the table is there when it is ready"
+    );
+    eventually("the status line says MASTER", seconds(10), || {
+        property("StatusText") == "VI_1 MASTER; 1 virtual server, 2 of 2 real servers up"
+    });
+    assert!(machine.has_address(VIP));
+
+    let journal = |words: &str| machine.sh("journalctl -u directord -o cat --no-pager").contains(words);
+    let pid = property("MainPID");
+    machine.write(FILE, config.replacen("virtual_router_id", "virtual_ruoter_id", 1));
+    machine.sh("systemctl reload directord");
+    eventually("the reload is refused", seconds(5), || property("StatusText").contains("reload refused"));
+    eventually("the journal says where and why", seconds(5), || {
+        journal("did you mean `virtual_router_id`") || journal("write `virtual_router_id`")
+    });
+    machine.write(FILE, config.replacen("weight 1", "weight 7", 1));
+    machine.sh("systemctl reload directord");
+    eventually("the weight is changed", seconds(5), || machine.sh("ipvsadm -Ln").contains(" 7 "));
+    eventually("the status line is as before", seconds(5), || {
+        property("StatusText").starts_with("VI_1 MASTER")
+    });
+    assert_eq!(property("MainPID"), pid, "one process all the time");
+    let warnings = machine.sh("journalctl -u directord -p warning -o cat --no-pager");
+    assert!(warnings.contains("refused") && !warnings.contains("Entering MASTER"), "priorities: {warnings}");
+
+    machine.sh(&format!("kill -9 {pid}"));
+    eventually("it is started again", seconds(10), || {
+        property("ActiveState") == "active" && ![pid.as_str(), "0"].contains(&property("MainPID").as_str())
+    });
+    eventually("what it left behind is removed", seconds(5), || journal("left by a process that was killed"));
+    eventually("MASTER again", seconds(10), || machine.has_address(VIP));
+
+    machine.sh("systemctl stop directord");
+    assert!(!machine.has_address(VIP), "the address is given up");
+    assert!(machine.ipvs().serving("TCP 192.168.100.240:80").is_empty(), "the table is empty");
+    assert_eq!(property("Result"), "success");
+}
