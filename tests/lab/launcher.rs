@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Mutex;
@@ -137,6 +138,9 @@ fn obstacle(
     missing: &[String],
     directord_runs: bool,
 ) -> Option<String> {
+    if !is_root() {
+        return Some("needs root: it starts a process namespace and reads files of root".into());
+    }
     if !missing.is_empty() {
         return Some(format!("missing: {}", missing.join(", ")));
     }
@@ -207,6 +211,11 @@ fn run(scenario: &Scenario, options: &Options, folder: &Path) -> Outcome {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// The machine's first process is root and reads the host's files as who started it.
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
 /// A running User Mode Linux; dropping it pulls its plug.
