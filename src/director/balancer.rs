@@ -1,7 +1,7 @@
 //! Keeps the kernel's virtual server table as the pools want it: after verdicts, after reloads, and after
 //! another program changed it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Bound;
 use std::path::Path;
@@ -11,14 +11,16 @@ use crate::config::model::{Service, VirtualServer};
 use crate::ipvs::diff::{Operation, diff, diff_service};
 use crate::ipvs::error::Unavailable;
 use crate::ipvs::io::Ipvs;
-use crate::ipvs::{Entry, Table};
+use crate::ipvs::{Entry, Settings, Table};
 use crate::pool::event::Loudness;
 use crate::pool::{Action, Input, Pools};
 
 use super::owned::Owned;
 
-/// Services whose destinations one look compares; all services' settings are compared each time.
+/// Services whose destinations one look compares.
 const DESTINATIONS_A_LOOK: usize = 16;
+/// With so few services that each look compares them all, their settings are compared each fourth time.
+const SERVICES_EVERY: u32 = 4;
 /// Lines about one repair.
 const LINES: usize = 10;
 
@@ -34,6 +36,7 @@ pub(super) struct Balancer {
     owned: Owned,
     /// The look goes round the services.
     looked_at: Option<Service>,
+    looks: u32,
 }
 
 impl Balancer {
@@ -46,6 +49,7 @@ impl Balancer {
             actual: Table::new(),
             owned: Owned::read(runtime_directory),
             looked_at: None,
+            looks: 0,
         }
     }
 
@@ -88,9 +92,8 @@ impl Balancer {
 
     /// Compares the kernel's table with ours and repairs what another program changed.
     pub(super) fn look(&mut self) {
-        match self.see() {
-            Ok(seen) => self.actual = seen,
-            Err(error) => return tracing::warn!("cannot read the IPVS table: {error}"),
+        if let Err(error) = self.see() {
+            return tracing::warn!("cannot read the IPVS table: {error}");
         }
         let operations = diff(&self.desired, &self.actual, &BTreeSet::new());
         // A missing service says enough: its destinations went with it.
@@ -108,10 +111,10 @@ impl Balancer {
         self.carry_out(operations);
     }
 
-    /// Our table with the kernel's present services, and the present destinations of the next few of them.
-    fn see(&mut self) -> io::Result<Table> {
-        let Some(ipvs) = &mut self.ipvs else { return Ok(Table::new()) };
-        let services = ipvs.services()?;
+    /// Takes the kernel's present table in: the destinations of the next few services, and the services themselves
+    /// when those few are not all there are, when destinations have vanished, and now and then.
+    fn see(&mut self) -> io::Result<()> {
+        let Some(ipvs) = &mut self.ipvs else { return Ok(()) };
         let next = |after: Option<Service>| {
             let after = after.map_or(Bound::Unbounded, Bound::Excluded);
             let turn = self.desired.range((after, Bound::Unbounded)).take(DESTINATIONS_A_LOOK);
@@ -122,19 +125,31 @@ impl Balancer {
             turn = next(None);
         }
         self.looked_at = turn.last().copied();
-        let mut table = Table::new();
-        for (service, settings) in services {
-            let destinations = match self.actual.get(&service) {
-                Some(known) if !turn.contains(&service) => Some(known.destinations.clone()),
-                // A foreign service's destinations do not matter.
-                None if !self.desired.contains_key(&service) => Some(Default::default()),
-                _ => ipvs.destinations(&service)?,
-            };
-            if let Some(destinations) = destinations {
-                table.insert(service, Entry { settings, destinations });
+        self.looks = self.looks.wrapping_add(1);
+        let mut suspicious = turn.len() < self.desired.len() || self.looks.is_multiple_of(SERVICES_EVERY);
+        for service in &turn {
+            let Some(known) = self.actual.get_mut(service) else { continue };
+            // The kernel shows a service that is gone as one without destinations.
+            let found = ipvs.destinations(service)?.unwrap_or_default();
+            suspicious |= found.is_empty() && !known.destinations.is_empty();
+            known.destinations = found;
+        }
+        if suspicious {
+            let services: BTreeMap<Service, Settings> = ipvs.services()?.into_iter().collect();
+            self.actual.retain(|service, _| services.contains_key(service));
+            for (service, settings) in services {
+                match self.actual.get_mut(&service) {
+                    Some(known) => known.settings = settings,
+                    None if self.desired.contains_key(&service) => {
+                        let destinations = ipvs.destinations(&service)?.unwrap_or_default();
+                        self.actual.insert(service, Entry { settings, destinations });
+                    }
+                    // Not ours.
+                    None => {}
+                }
             }
         }
-        Ok(table)
+        Ok(())
     }
 
     /// Removes our services.
