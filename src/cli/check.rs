@@ -30,6 +30,7 @@ pub fn run(options: &CheckOptions) -> ExitCode {
     let language = Options {
         config_id: options.config_id.clone(),
         check_includes: options.all_config,
+        random: super::random(),
         environment: std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect(),

@@ -43,6 +43,7 @@ pub(super) fn expand(
         checks: if options.check_includes { Checks::ALL } else { Checks::default() },
         read: 0,
         expansions: 0,
+        random: options.random,
     };
     expander.main_files(path);
     expander.tokens
@@ -62,6 +63,7 @@ struct Expander<'a> {
     checks: Checks,
     read: usize,
     expansions: usize,
+    random: u64,
 }
 
 /// What makes a failing include an error (`include_check`, `includer` …).

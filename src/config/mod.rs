@@ -30,6 +30,8 @@ pub struct Options {
     pub config_id: String,
     /// `-e`: an include that finds nothing is an error.
     pub check_includes: bool,
+    /// What `${_RANDOM}` starts from.
+    pub random: u64,
     /// For `${_ENV NAME}`.
     pub environment: BTreeMap<String, String>,
 }
@@ -51,7 +53,7 @@ pub fn load(path: &Path, files: &dyn Files, options: &Options) -> Loaded {
     let mut diagnostics = Diagnostics::default();
     let tokens = expand::expand(path, files, options, &mut sources, &mut diagnostics);
     let tree = tree::build(&tokens, &sources, &mut diagnostics);
-    let model = lower::lower(&tree, &mut diagnostics);
+    let model = lower::lower(&tree, &sources, &mut diagnostics);
     drop(tree);
     let model = (!diagnostics.has_errors()).then_some(model);
     Loaded { model, diagnostics: diagnostics.into_sorted(&sources), sources }
@@ -61,6 +63,12 @@ impl Loaded {
     /// Whether there is an error, and so no model.
     pub fn has_errors(&self) -> bool {
         self.worst() == Some(Severity::Error)
+    }
+
+    /// What is legal and dangerous to run without, and not in this version: a daemon refuses to start or to
+    /// reload with any of these.
+    pub fn blockers(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.diagnostics.iter().filter(|one| one.code.blocks())
     }
 
     /// The worst severity; `None` when there is nothing to say.
