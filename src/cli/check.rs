@@ -41,6 +41,10 @@ pub fn run(options: &CheckOptions) -> ExitCode {
     let mut text = loaded.render(options.format, colour);
     if options.format != Format::Json {
         text += &format!("{}: {}\n", options.config.display(), loaded.summary());
+        if loaded.model.is_some() && loaded.blockers().next().is_some() {
+            let name = options.config.display();
+            text += &format!("{name}: legal, but this version refuses to start or reload with it\n");
+        }
     }
     if let Err(error) = write(options, &text) {
         eprintln!("directord: cannot write the result: {error}");

@@ -90,6 +90,7 @@ impl Lower<'_> {
             lower.each(inside(node), |lower, word, node| match word {
                 // The old form of SMTP_CHECK: each host is a check of its own.
                 "host" => lower.within(node, |lower| {
+                    lower.no_words(node);
                     lower.each(inside(node), |lower, word, node| lower.check_setting(word, node, &mut draft));
                 }),
                 _ => lower.check_setting(word, node, &mut draft),
@@ -199,7 +200,19 @@ impl Lower<'_> {
     fn regex_setting(&mut self, word: &str, node: &Node<'_>, extras: &mut UrlExtras) {
         match word {
             "regex" => {
-                extras.regex = self.script_words(node).into_iter().next();
+                let words = self.script_words(node);
+                if let (Some(surplus), true) = (node.words.get(2), words.len() > 1) {
+                    self.report(
+                        Diagnostic::warning(
+                            Code::SurplusArgument,
+                            surplus.span,
+                            "only the first word is the pattern",
+                        )
+                        .label("ignored, as keepalived does")
+                        .help("put the pattern between double quotes"),
+                    );
+                }
+                extras.regex = words.into_iter().next();
                 if extras.regex.is_none() {
                     self.missing(node);
                 }
@@ -321,12 +334,14 @@ impl Lower<'_> {
         service_host: Option<&str>,
     ) -> Option<Checker> {
         let port = draft.port.unwrap_or(port);
-        if port == 0 {
-            if let Some(span) = draft.span {
-                let message = "the check has no port to connect to";
-                self.report(Diagnostic::error(Code::Required, span, message).help("add `connect_port N`"));
-            }
-            return None;
+        if let (0, Some(span)) = (port, draft.span) {
+            let consequence =
+                "connecting to port 0 always fails: the real server would be down, as in keepalived";
+            self.report(
+                Diagnostic::warning(Code::Required, span, "the check has no port to connect to")
+                    .consequence(consequence)
+                    .help("add `connect_port N`"),
+            );
         }
         let to = SocketAddr::new(draft.ip.unwrap_or(real.endpoint.ip), port);
         if let Some((from, Some(span))) = draft.from.filter(|(from, _)| !same(*from, to.ip())) {

@@ -54,7 +54,7 @@ impl Lower<'_> {
             "no_accept" => extras.no_accept = self.flag(node),
             "strict_mode" => extras.strict = self.boolean(node),
             "debug" => extras.debug = self.whole_as(node).unwrap_or(0),
-            "lvs_sync_daemon_interface" | "lvs_sync_daemon_inteface" => {
+            "lvs_sync_daemon_interface" => {
                 let interface = self.interface_of(node);
                 self.first(node, &mut extras.sync_interface, interface);
             }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Lower, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
+use crate::config::keywords::closest;
 use crate::config::model::{GroupEntry, VirtualServerGroup};
 use crate::config::tree::{Node, Word};
 
@@ -26,6 +27,17 @@ impl Lower<'_> {
         let (first, rest) = line.words.split_first()?;
         if first.text == "fwmark" {
             return self.group_mark(first, rest);
+        }
+        if let (true, Some(near)) =
+            (!first.text.contains(['.', ':']), closest(&first.text, ["fwmark"].into_iter()))
+        {
+            let message = format!("unknown keyword `{}`", first.text);
+            self.report(
+                Diagnostic::error(Code::UnknownKeyword, first.span, message)
+                    .help(format!("did you mean `{near}`?"))
+                    .fix(first.span, near),
+            );
+            return None;
         }
         let (low, high) = self.group_addresses(first)?;
         let port = match rest.first() {

@@ -72,7 +72,7 @@ impl Lower<'_> {
                 }
                 let port = port.and_then(|port| u16::try_from(port).ok());
                 if host.text.is_empty()
-                    || host.text.contains(|c: char| !c.is_alphanumeric() && !".-_:/".contains(c))
+                    || host.text.contains(|c: char| !c.is_alphanumeric() && !".-_:/[]".contains(c))
                 {
                     let message = format!("`{}` is no host", host.text);
                     self.report(

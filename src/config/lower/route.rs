@@ -122,6 +122,9 @@ impl Lower<'_> {
             "no_track" => route.no_track = true,
             "track_group" => route.track_group = self.track_group_option(line, names),
             "or" => {
+                if !line.take("via") {
+                    line.take("gw");
+                }
                 let via = self.address_option_of(line, &mut None);
                 route.hops.push(NextHop { via, ..NextHop::default() });
             }

@@ -72,6 +72,9 @@ impl Lower<'_> {
             self.missing(node);
             return None;
         };
+        if let (Some(surplus), true) = (node.words.get(4), words.len() > 3) {
+            self.surplus(node, surplus);
+        }
         Some(Fifo { path: path.clone(), account: account_of(account) })
     }
 

@@ -176,6 +176,13 @@ impl Lower<'_> {
                     let low = i64::from(i32::MIN);
                     let found = self.integer_in(node.keyword, word, low, i32::MAX.into())?;
                     number = i32::try_from(found).ok()?;
+                    if found.abs() > WEIGHT {
+                        self.adjusted(
+                            Some(word.span),
+                            format!("{found} is more than a priority can change by"),
+                            "it is written as it stands",
+                        );
+                    }
                 }
             }
         }

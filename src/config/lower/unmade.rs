@@ -131,6 +131,10 @@ impl Lower<'_> {
 
     /// Hexadecimal digits, with blanks between them as one likes.
     fn bytes(&mut self, node: &Node<'_>) -> Option<Vec<u8>> {
+        if arguments(node).is_empty() {
+            self.missing(node);
+            return None;
+        }
         let digits = self.half_bytes(node)?;
         let pairs = digits.chunks(2).map(|pair| match pair {
             [Some(high), Some(low)] => Some(high << 4 | low),

@@ -218,6 +218,7 @@ impl Lower<'_> {
 
     fn authentication(&mut self, node: &Node<'_>, draft: &mut Draft) {
         let (mut kind, mut password) = (None, None);
+        self.no_words(node);
         self.within(node, |lower| {
             lower.each(inside(node), |lower, word, node| match word {
                 "auth_type" => kind = lower.one(node).map(|word| (word.text.clone(), word.span)),
@@ -261,7 +262,11 @@ impl Lower<'_> {
                     .expected("PASS or AH"),
             ),
             (None, _) => {
-                self.required(node, "`authentication` needs a kind", "add `auth_type PASS`");
+                self.absent(
+                    node,
+                    "`authentication` without `auth_type`",
+                    "adverts are sent and accepted without authentication, as keepalived does",
+                );
             }
         }
     }
