@@ -78,6 +78,8 @@ pub enum Code {
     Empty = 24,
     /// A name that nothing has.
     Undefined = 25,
+    /// It means here what it says; keepalived does something else.
+    Portable = 26,
     /// Known, but without effect in this version.
     NotYet = 30,
     /// Legal, but dangerous to leave out, and not in this version: the daemon refuses to run with it.

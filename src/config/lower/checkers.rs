@@ -452,15 +452,16 @@ fn connect(draft: &CheckDraft, real: &RealDraft, settings: &Inherited, port: u16
 }
 
 fn http_check(http: &HttpDraft, sni: Option<String>, host: Option<&str>) -> HttpCheck {
-    let url = |url: &UrlDraft| HttpUrl {
-        path: url.path.clone().unwrap_or_default(),
-        virtualhost: url.virtualhost.clone().or_else(|| host.map(str::to_owned)),
-        digest: url.digest,
-        status_codes: url.status_codes.clone().unwrap_or_default(),
-        extras: UrlExtras {
-            tls_compliant: url.extras.tls_compliant.or(http.tls_compliant),
-            ..url.extras.clone()
-        },
+    let url = |url: &UrlDraft| {
+        let tls_compliant = url.extras.tls_compliant.or(http.tls_compliant);
+        let extras = UrlExtras { tls_compliant, ..url.extras.clone() };
+        HttpUrl {
+            path: url.path.clone().unwrap_or_default(),
+            virtualhost: url.virtualhost.clone().or_else(|| host.map(str::to_owned)),
+            digest: url.digest,
+            status_codes: url.status_codes.clone().unwrap_or_default(),
+            extras: (extras != UrlExtras::default()).then(|| Box::new(extras)),
+        }
     };
     HttpCheck {
         tls: http.tls,

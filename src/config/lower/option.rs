@@ -183,6 +183,9 @@ impl Lower<'_> {
         high: u64,
     ) -> Option<(T, T)> {
         let word = self.value(line)?;
+        if !word.text.contains('-') {
+            self.portable(word.span, "one number is a range of one", "keepalived leaves the option out");
+        }
         let (low, last) = word.text.split_once('-').unwrap_or((&word.text, &word.text));
         let bound = |text: &str| c_number(text).filter(|number| *number <= high);
         let Some((low, last)) = bound(low).zip(bound(last)).filter(|(low, last)| low <= last) else {

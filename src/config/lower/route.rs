@@ -68,9 +68,11 @@ impl Lower<'_> {
         names: Option<&Names>,
     ) -> bool {
         match &*word.text {
-            // keepalived loses the word that follows.
-            "inet" => route.ipv6 = Some(false),
-            "inet6" => route.ipv6 = Some(true),
+            "inet" | "inet6" => {
+                route.ipv6 = Some(word.text == "inet6");
+                let consequence = "keepalived loses the word behind it";
+                self.portable(word.span, "the address family is read as a word of its own", consequence);
+            }
             "src" => route.source = self.address_option_of(line, &mut route.ipv6),
             "via" | "gw" => {
                 // A gateway may be of the other family (RFC 5549).

@@ -77,9 +77,11 @@ impl Lower<'_> {
         match &*word.text {
             "from" => rule.from = self.value(line).and_then(|word| self.net(word, &mut rule.ipv6)).flatten(),
             "to" => rule.to = self.value(line).and_then(|word| self.net(word, &mut rule.ipv6)).flatten(),
-            // keepalived loses the word that follows.
-            "inet" => rule.ipv6 = Some(false),
-            "inet6" => rule.ipv6 = Some(true),
+            "inet" | "inet6" => {
+                rule.ipv6 = Some(word.text == "inet6");
+                let consequence = "keepalived loses the word behind it";
+                self.portable(word.span, "the address family is read as a word of its own", consequence);
+            }
             "not" => rule.invert = true,
             "preference" | "order" | "priority" => {
                 rule.preference = self.number_option(line, 0, u32::MAX.into());

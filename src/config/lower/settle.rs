@@ -9,8 +9,8 @@ use super::service::{Draft, Head, PERSISTENCE, Services, Whole};
 use super::{Lower, blocker};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
-    Forwarding, GroupedServer, Persistence, Protocol, RealServer, Scheduler, Service, SorryServer,
-    VirtualServer, Weight,
+    Forwarding, GroupedServer, Persistence, Protocol, RealExtras, RealServer, Scheduler, Service,
+    SorryServer, VirtualServer, Weight,
 };
 use crate::config::source::Span;
 use crate::config::tree::Node;
@@ -209,7 +209,7 @@ impl Lower<'_> {
                 lower_threshold: real.lower_threshold,
                 inhibit_on_failure: real.inhibit.unwrap_or(draft.inhibit),
                 checkers,
-                extras,
+                extras: (extras != RealExtras::default()).then(|| Box::new(extras)),
             });
         }
         list

@@ -324,6 +324,15 @@ impl Lower<'_> {
                     lower.report(diagnostic.consequence("nothing would be tracked"));
                     continue;
                 }
+                let defined = known.get(&*name.text).map(|span| lower.sources.written(*span));
+                let used = lower.sources.written(name.span);
+                if defined.is_some_and(|span| span.source == used.source && span.start > used.start) {
+                    lower.portable(
+                        name.span,
+                        "it is defined further down",
+                        "keepalived tracks only what is defined above, and drops this line",
+                    );
+                }
                 found.push((Tracked { name: name.text.to_string(), weight }, name.span));
             }
         });

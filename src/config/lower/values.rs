@@ -317,6 +317,15 @@ impl Lower<'_> {
         }
     }
 
+    /// A place where keepalived does something else than it says.
+    pub(super) fn portable(&mut self, span: Span, message: &'static str, consequence: &'static str) {
+        let block = (!self.blocks.is_empty()).then(|| self.blocks.join(", "));
+        self.grouped(message, span, || Diagnostic {
+            block,
+            ..Diagnostic::note(Code::Portable, span, message).consequence(consequence)
+        });
+    }
+
     /// A setting that contradicts another and is adjusted.
     pub(super) fn adjusted(
         &mut self,
@@ -345,7 +354,11 @@ impl Lower<'_> {
     /// elsewhere.
     pub(super) fn surplus(&mut self, node: &Node<'_>, word: &Word<'_>) {
         let Some(keyword) = node.keyword else { return };
-        let message = format!("`{}` is one word too many", word.text);
+        let secret = matches!(keyword.word(), "auth_pass" | "key" | "password");
+        let message = match secret {
+            true => format!("`{}` has one word too many", keyword.word()),
+            false => format!("`{}` is one word too many", word.text),
+        };
         let named_once = matches!(keyword.path, "vrrp_instance" | "vrrp_sync_group");
         let diagnostic = match keyword.is_value_block() || named_once {
             true => Diagnostic::error(Code::SurplusArgument, word.span, message),

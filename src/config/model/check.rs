@@ -86,8 +86,8 @@ pub struct HttpUrl {
     pub digest: Option<[u8; 16]>,
     /// `status_code`.
     pub status_codes: StatusCodes,
-    /// What this version reads and does not act on.
-    pub extras: UrlExtras,
+    /// What this version reads and does not act on; `None` when there is nothing of it.
+    pub extras: Option<Box<UrlExtras>>,
 }
 
 /// A set of HTTP status codes.

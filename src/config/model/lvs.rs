@@ -205,8 +205,8 @@ pub struct RealServer {
     pub inhibit_on_failure: bool,
     /// Checks; all of them must pass. None: the server is always up.
     pub checkers: Vec<Checker>,
-    /// What this version reads and does not act on.
-    pub extras: RealExtras,
+    /// What this version reads and does not act on; `None` when there is nothing of it.
+    pub extras: Option<Box<RealExtras>>,
 }
 
 /// `sorry_server`: takes over while the quorum is lost.

@@ -50,7 +50,7 @@ pub struct Instance {
     /// `dont_track_primary`: a lost link of `interface` causes no FAULT.
     pub dont_track_primary: bool,
     /// What this version reads and does not act on.
-    pub extras: InstanceExtras,
+    pub extras: Box<InstanceExtras>,
 }
 
 /// VRRP version on the wire.
