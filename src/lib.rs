@@ -3,23 +3,23 @@
 //! Folders are the nouns of the field. Files in a folder decide and are pure; its `io/` acts.
 //! `docs/architecture.md` shows how an advert, a failed check and a reload travel through them.
 
-/// Feeding pages and hosts to readers, retrying, and turning the outcome into verdicts.
+// Feeding pages and hosts to readers, retrying, and turning the outcome into verdicts.
 pub mod check;
-/// The command line: one file per subcommand.
+// The command line: one file per subcommand.
 pub mod cli;
-/// keepalived.conf: text to typed model, with diagnostics.
+// keepalived.conf: text to typed model, with diagnostics.
 pub mod config;
-/// Wiring: start-up, reload, shutdown, threads.
+// Wiring: start-up, reload, shutdown, threads.
 pub mod director;
-/// The kernel's virtual server table: services, destinations, their netlink form and their diff.
+// The kernel's virtual server table: services, destinations, their netlink form and their diff.
 pub mod ipvs;
-/// Addresses and links: desired against actual, ARP frames, netlink.
+// Addresses and links: desired against actual, ARP frames, netlink.
 pub mod net;
-/// Verdicts of the checks to the desired virtual server table: weights, quorum, sorry server.
+// Verdicts of the checks to the desired virtual server table: weights, quorum, sorry server.
 pub mod pool;
-/// The only unsafe code: one family of system calls a file.
+// The only unsafe code: one family of system calls a file.
 pub mod sys;
-/// What holds an instance in FAULT or moves its priority.
+// What holds an instance in FAULT or moves its priority.
 pub mod track;
-/// VRRP: packets, the state machine of an instance, and its sockets and thread.
+// VRRP: packets, the state machine of an instance, and its sockets and thread.
 pub mod vrrp;

@@ -1,24 +1,28 @@
 //! Keeps the kernel's virtual server table as the pools want it: after verdicts, after reloads, and after
 //! another program changed it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Bound;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::config::model::{Service, VirtualServer};
 use crate::ipvs::diff::{Operation, diff, diff_service};
-use crate::ipvs::error::Unavailable;
+use crate::ipvs::error::{Refused, Unavailable};
 use crate::ipvs::io::Ipvs;
-use crate::ipvs::{Entry, Table};
+use crate::ipvs::{Entry, Settings, Table};
 use crate::pool::event::Loudness;
 use crate::pool::{Action, Input, Pools};
 
 use super::owned::Owned;
 
-/// Services whose destinations one look compares; all services' settings are compared each time.
+/// Services whose destinations one look compares.
 const DESTINATIONS_A_LOOK: usize = 16;
+/// With so few services that each look compares them all, their settings are compared each fourth time.
+const SERVICES_EVERY: u32 = 4;
+/// An operation that the kernel refused is not tried again for this long, unless the configuration asks anew.
+const REFUSED: Duration = Duration::from_secs(60);
 /// Lines about one repair.
 const LINES: usize = 10;
 
@@ -34,6 +38,9 @@ pub(super) struct Balancer {
     owned: Owned,
     /// The look goes round the services.
     looked_at: Option<Service>,
+    looks: u32,
+    /// What the kernel refused, and when: not tried again at every look, and nobody else's doing.
+    refused: Vec<(Operation, Instant)>,
 }
 
 impl Balancer {
@@ -46,6 +53,8 @@ impl Balancer {
             actual: Table::new(),
             owned: Owned::read(runtime_directory),
             looked_at: None,
+            looks: 0,
+            refused: Vec::new(),
         }
     }
 
@@ -66,6 +75,7 @@ impl Balancer {
             self.actual = ipvs.dump()?;
             self.ipvs = Some(ipvs);
         }
+        self.refused.clear();
         self.feed(Input::Configure(servers));
         // Recorded before they exist: a kill in between leaves nothing unknown behind.
         self.record(self.owned.services().iter().chain(self.desired.keys()).copied().collect());
@@ -88,13 +98,13 @@ impl Balancer {
 
     /// Compares the kernel's table with ours and repairs what another program changed.
     pub(super) fn look(&mut self) {
-        match self.see() {
-            Ok(seen) => self.actual = seen,
-            Err(error) => return tracing::warn!("cannot read the IPVS table: {error}"),
+        if let Err(error) = self.see() {
+            return tracing::warn!("cannot read the IPVS table: {error}");
         }
         let operations = diff(&self.desired, &self.actual, &BTreeSet::new());
-        // A missing service says enough: its destinations went with it.
+        // A missing service says enough: its destinations went with it. What the kernel refused nobody removed.
         let worth_a_line = |operation: &&Operation| match operation {
+            _ if self.refused(operation).is_some() => false,
             Operation::NewDestination(service, ..) => self.actual.contains_key(service),
             _ => true,
         };
@@ -108,10 +118,10 @@ impl Balancer {
         self.carry_out(operations);
     }
 
-    /// Our table with the kernel's present services, and the present destinations of the next few of them.
-    fn see(&mut self) -> io::Result<Table> {
-        let Some(ipvs) = &mut self.ipvs else { return Ok(Table::new()) };
-        let services = ipvs.services()?;
+    /// Takes the kernel's present table in: the destinations of the next few services, and the services themselves
+    /// when those few are not all there are, when destinations have vanished, and now and then.
+    fn see(&mut self) -> io::Result<()> {
+        let Some(ipvs) = &mut self.ipvs else { return Ok(()) };
         let next = |after: Option<Service>| {
             let after = after.map_or(Bound::Unbounded, Bound::Excluded);
             let turn = self.desired.range((after, Bound::Unbounded)).take(DESTINATIONS_A_LOOK);
@@ -122,19 +132,31 @@ impl Balancer {
             turn = next(None);
         }
         self.looked_at = turn.last().copied();
-        let mut table = Table::new();
-        for (service, settings) in services {
-            let destinations = match self.actual.get(&service) {
-                Some(known) if !turn.contains(&service) => Some(known.destinations.clone()),
-                // A foreign service's destinations do not matter.
-                None if !self.desired.contains_key(&service) => Some(Default::default()),
-                _ => ipvs.destinations(&service)?,
-            };
-            if let Some(destinations) = destinations {
-                table.insert(service, Entry { settings, destinations });
+        self.looks = self.looks.wrapping_add(1);
+        let mut suspicious = turn.len() < self.desired.len() || self.looks.is_multiple_of(SERVICES_EVERY);
+        for service in &turn {
+            let Some(known) = self.actual.get_mut(service) else { continue };
+            // The kernel shows a service that is gone as one without destinations.
+            let found = ipvs.destinations(service)?.unwrap_or_default();
+            suspicious |= found.is_empty() && !known.destinations.is_empty();
+            known.destinations = found;
+        }
+        if suspicious {
+            let services: BTreeMap<Service, Settings> = ipvs.services()?.into_iter().collect();
+            self.actual.retain(|service, _| services.contains_key(service));
+            for (service, settings) in services {
+                match self.actual.get_mut(&service) {
+                    Some(known) => known.settings = settings,
+                    None if self.desired.contains_key(&service) => {
+                        let destinations = ipvs.destinations(&service)?.unwrap_or_default();
+                        self.actual.insert(service, Entry { settings, destinations });
+                    }
+                    // Not ours.
+                    None => {}
+                }
             }
         }
-        Ok(table)
+        Ok(())
     }
 
     /// Removes our services.
@@ -169,7 +191,8 @@ impl Balancer {
     }
 
     /// A table that differs from what we believed is read anew and the difference tried once more.
-    fn carry_out(&mut self, operations: Vec<Operation>) {
+    fn carry_out(&mut self, mut operations: Vec<Operation>) {
+        self.drop_refused(&mut operations);
         let Some(ipvs) = &mut self.ipvs else { return };
         let changed = ipvs.change(operations, &mut self.actual);
         if matches!(&changed, Ok(refused) if refused.is_empty()) {
@@ -182,11 +205,52 @@ impl Balancer {
             Ok(table) => self.actual = table,
             Err(error) => return tracing::error!("cannot read the IPVS table: {error}"),
         }
-        let operations = diff(&self.desired, &self.actual, self.owned.services());
+        let mut operations = diff(&self.desired, &self.actual, self.owned.services());
+        self.drop_refused(&mut operations);
+        let Some(ipvs) = &mut self.ipvs else { return };
         match ipvs.change(operations, &mut self.actual) {
-            Ok(refused) => refused.iter().for_each(|refused| tracing::error!("{refused}")),
+            Ok(refused) => self.remember(refused),
             Err(error) => tracing::error!("IPVS: {error}"),
         }
+    }
+
+    fn remember(&mut self, refused: Vec<Refused>) {
+        let now = Instant::now();
+        for one in refused {
+            // What fails with its service needs no line of its own.
+            if self.refused(&one.operation).is_some_and(|at| now.duration_since(at) < REFUSED) {
+                continue;
+            }
+            tracing::error!("{one}; tried again in {} s", REFUSED.as_secs());
+            self.refused.retain(|(operation, _)| *operation != one.operation);
+            self.refused.push((one.operation, now));
+        }
+    }
+
+    /// When the kernel refused this, or the service that it is about.
+    fn refused(&self, operation: &Operation) -> Option<Instant> {
+        let concerns = |refused: &Operation| {
+            let service = matches!(refused, Operation::NewService(..));
+            refused == operation || (service && refused.service() == operation.service())
+        };
+        self.refused.iter().find(|(refused, _)| concerns(refused)).map(|(_, at)| *at)
+    }
+
+    /// Takes out what was refused a short while ago, and forgets what has since succeeded or is wanted no more.
+    fn drop_refused(&mut self, operations: &mut Vec<Operation>) {
+        if self.refused.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        let (desired, actual) = (&self.desired, &self.actual);
+        self.refused.retain(|(operation, _)| match operation {
+            Operation::NewService(service, _) => {
+                desired.contains_key(service) && !actual.contains_key(service)
+            }
+            other => desired.contains_key(other.service()),
+        });
+        operations
+            .retain(|operation| self.refused(operation).is_none_or(|at| now.duration_since(at) >= REFUSED));
     }
 
     fn record(&mut self, services: BTreeSet<Service>) {

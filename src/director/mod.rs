@@ -26,8 +26,9 @@ use checks::{CheckKey, Checks, Verdict};
 use lock::{LockError, RuntimeLock};
 use service_manager as manager;
 
-/// How often the kernel's IPVS table is compared with ours: it tells nobody of changes.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often the kernel's IPVS table is compared with ours: it tells nobody of changes, and nobody should wait for
+/// more than two seconds.
+const LOOK: Duration = Duration::from_millis(1500);
 
 /// What the command line decided.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! Netlink messages as bytes, and a blocking client for request and answer.
 //!
 //! Readers are total: a message or attribute that claims more than there is ends the iteration.
-//! The client keeps to what the kernel can answer: at most [`BATCH`] requests a send, because a socket
+//! The client keeps to what the kernel can answer: at most 128 requests a send, because a socket
 //! queues no more than about 256 acknowledgements and drops the rest.
 
 use std::io;

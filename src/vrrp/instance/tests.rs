@@ -349,3 +349,17 @@ fn unicast_peers_get_one_copy_each() {
         .collect();
     assert_eq!(destinations, peers);
 }
+
+/// RFC 3768 §7.1: version 2 demands equal intervals. keepalived ignores such adverts and counts none.
+#[test]
+fn another_interval_in_version_2_is_counted_and_told_once_a_minute() {
+    let (mut machine, now) = started(config(100, Version::V2));
+    let mut peer = machine.clone();
+    peer.config.advert_interval = AdvertInterval::from_centiseconds(200).unwrap();
+    let before = machine.next_timer();
+    let heard = advert(&peer, PEER, 150);
+    assert_eq!(kinds(&feed(&mut machine, now, heard.clone())), ["report"]);
+    assert_eq!(feed(&mut machine, now + SECOND, heard), []);
+    assert_eq!(machine.snapshot().stats.advert_interval_err, 2);
+    assert_eq!(machine.next_timer(), before);
+}

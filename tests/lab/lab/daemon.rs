@@ -114,7 +114,7 @@ impl Daemon {
         let of_process = |pid: &str| {
             let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
             let of_task = |task: fs::DirEntry| {
-                // First field: nanoseconds on a processor; the ticks of `stat` are too coarse for a quiet daemon.
+                // First field: nanoseconds on a processor.
                 fs::read_to_string(task.path().join("schedstat")).ok()?.split(' ').next()?.parse::<u64>().ok()
             };
             Some(tasks.flatten().filter_map(of_task).sum())
