@@ -76,9 +76,13 @@ pub enum Code {
     Conflict = 23,
     /// A block that does nothing.
     Empty = 24,
+    /// A name that nothing has.
+    Undefined = 25,
+    /// It means here what it says; keepalived does something else.
+    Portable = 26,
     /// Known, but without effect in this version.
     NotYet = 30,
-    /// Known, and dangerous to leave out.
+    /// Legal, but dangerous to leave out, and not in this version: the daemon refuses to run with it.
     Refused = 31,
     /// Mail alerts.
     Mail = 32,
@@ -86,6 +90,13 @@ pub enum Code {
     Old = 33,
     /// A real server that no check ever takes out.
     Unchecked = 34,
+}
+
+impl Code {
+    /// Whether the daemon refuses to start or to reload with it, although the file is right.
+    pub fn blocks(self) -> bool {
+        matches!(self, Self::Refused | Self::Unchecked)
+    }
 }
 
 impl std::fmt::Display for Code {

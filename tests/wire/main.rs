@@ -6,7 +6,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -56,7 +55,7 @@ fn recording(name: &str) -> Recording {
         .map(|line| line.to_owned() + "\n")
         .collect();
     let files = Text(config);
-    let options = Options { config_id: String::new(), check_includes: false, environment: BTreeMap::new() };
+    let options = Options::default();
     let loaded = config::load(Path::new("recording.conf"), &files, &options);
     let model = loaded.model.unwrap_or_else(|| panic!("{name}: {:?}", loaded.diagnostics));
     let packets = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(bytes).collect();

@@ -29,6 +29,7 @@ fn config(priority: u64, version: Version) -> Instance {
         lower_prio_no_advert: false,
         higher_prio_send_advert: true,
         dont_track_primary: false,
+        extras: Default::default(),
     }
 }
 
@@ -40,6 +41,7 @@ fn address(last: u8) -> VirtualAddress {
         scope: 0,
         label: None,
         broadcast: None,
+        extras: Default::default(),
     }
 }
 
