@@ -182,3 +182,24 @@ fn genhash_wants_its_options() {
         assert!(stderr(&output).contains("--url"), "{}", stderr(&output));
     }
 }
+
+#[test]
+fn explanations() {
+    let page = directord(&["explain", "advert_int"]);
+    assert_eq!((status(&page), stderr(&page)), (0, String::new()));
+    let text = String::from_utf8(page.stdout).unwrap();
+    for part in ["advert_int <TIMER>", "In         vrrp_instance", "Default    1", "Status     implemented"] {
+        assert!(text.contains(part), "{text}");
+    }
+    let both = directord(&["explain", "D0015", "real_server/weight"]);
+    let text = String::from_utf8(both.stdout.clone()).unwrap();
+    assert_eq!(status(&both), 0);
+    assert!(text.contains("too small or too large") && text.contains("IPVS weight"), "{text}");
+    let near = directord(&["explain", "advert_itn"]);
+    assert_eq!((status(&near), near.stdout.len()), (1, 0));
+    assert!(stderr(&near).contains("near it: advert_int"), "{}", stderr(&near));
+    let none = directord(&["explain"]);
+    assert_eq!(status(&none), 1);
+    assert!(stderr(&none).contains("CODE | KEYWORD"));
+    assert_eq!(status(&directord(&["explain", "--help"])), 0);
+}

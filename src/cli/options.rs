@@ -25,11 +25,12 @@ const INERT: &str = "Accepted for keepalived's sake, without effect";
 #[command(
     name = "directord",
     about = "Director daemon for Linux Virtual Server pairs: VRRP, health checks and IPVS from one keepalived.conf",
-    after_help = "directord genhash --help: the digest of a page, for HTTP_GET.\n\
+    after_help = "directord explain CODE | KEYWORD: what a diagnostic or a word of the configuration means.\n\
+        directord genhash --help: the digest of a page, for HTTP_GET.\n\
         keepalived's --check is the long form of -C; here it tests the configuration, and -C has no long form.",
     disable_version_flag = true,
     disable_help_subcommand = true,
-    override_usage = "directord [OPTIONS]\n       directord --check -f FILE\n       directord genhash -s ADDRESS -p PORT -u URL"
+    override_usage = "directord [OPTIONS]\n       directord --check -f FILE\n       directord explain CODE | KEYWORD\n       directord genhash -s ADDRESS -p PORT -u URL"
 )]
 pub(super) struct Options {
     /// Configuration file
@@ -270,6 +271,18 @@ pub(super) fn normalised(arguments: Vec<OsString>) -> Vec<OsString> {
         }
     };
     arguments.into_iter().map(glued).collect()
+}
+
+/// Options of `explain`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "directord explain",
+    about = "What a keyword of the configuration, or the code of a diagnostic, means"
+)]
+pub(super) struct Explain {
+    /// Keywords (`weight`), paths (`real_server/weight`) or codes (`D0015`)
+    #[arg(value_name = "CODE | KEYWORD", required = true)]
+    pub(super) topics: Vec<String>,
 }
 
 /// Options of `genhash`.

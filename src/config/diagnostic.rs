@@ -4,6 +4,7 @@
 //! consequence, and a fix when one exists. [`render()`] turns it into text for people, lines for
 //! logs, or JSON.
 
+mod pages;
 mod render;
 
 use std::borrow::Cow;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+pub use pages::{PAGES, Page};
 pub use render::{Format, render, summary};
 
 use super::source::{Sources, Span};

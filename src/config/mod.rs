@@ -13,6 +13,7 @@ mod lexer;
 mod lower;
 /// The typed configuration: a value that is out of range cannot be represented.
 pub mod model;
+pub mod reference;
 pub mod source;
 mod tree;
 
