@@ -169,7 +169,7 @@ fn damaged_files() {
         };
         let loaded = load_text("damaged", &damaged);
         assert_eq!(loaded.model.is_none(), loaded.has_errors(), "seed {seed}, round {round}");
-        for format in [Format::Human, Format::Line, Format::Json] {
+        for format in [Format::Human, Format::Line, Format::Json, Format::Sarif] {
             let _ = loaded.render(format, false);
         }
     }

@@ -25,7 +25,7 @@ pub struct CheckOptions {
     pub log: Option<PathBuf>,
 }
 
-/// 0: nothing but notes. 1: warnings. 2: errors, the file would not be used.
+/// 0: nothing but notes and lints. 1: warnings. 2: errors, the file would not be used.
 pub fn run(options: &CheckOptions) -> ExitCode {
     let language = Options {
         config_id: options.config_id.clone(),
@@ -38,7 +38,7 @@ pub fn run(options: &CheckOptions) -> ExitCode {
     let colour =
         options.log.is_none() && std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut text = loaded.render(options.format, colour);
-    if options.format != Format::Json {
+    if !matches!(options.format, Format::Json | Format::Sarif) {
         text += &format!("{}: {}\n", options.config.display(), loaded.summary());
     }
     if let Err(error) = write(options, &text) {
@@ -46,7 +46,7 @@ pub fn run(options: &CheckOptions) -> ExitCode {
         return ExitCode::from(2);
     }
     match loaded.worst() {
-        None | Some(Severity::Note) => ExitCode::SUCCESS,
+        None | Some(Severity::Note | Severity::Lint) => ExitCode::SUCCESS,
         Some(Severity::Warning) => ExitCode::from(1),
         Some(Severity::Error) => ExitCode::from(2),
     }

@@ -171,6 +171,7 @@ enum FormatName {
     Human,
     Json,
     Line,
+    Sarif,
 }
 
 impl Options {
@@ -188,6 +189,7 @@ impl Options {
                 FormatName::Human => Format::Human,
                 FormatName::Json => Format::Json,
                 FormatName::Line => Format::Line,
+                FormatName::Sarif => Format::Sarif,
             },
             log: self.config_test.flatten(),
         }

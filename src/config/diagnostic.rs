@@ -6,6 +6,7 @@
 
 mod pages;
 mod render;
+mod sarif;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ use super::source::{Sources, Span};
 pub enum Severity {
     /// Worth knowing.
     Note,
+    /// Legal, but surely not meant; a comment in the file silences it.
+    Lint,
     /// The configuration is used, but it surely does not do all that was meant.
     Warning,
     /// The configuration is not used.

@@ -4,7 +4,10 @@
 //! configuration that `directord --check` accepts. What is regular comes from the arguments and the range of
 //! the row; the rest is data below.
 
+mod statements;
+
 use super::{Keyword, all};
+use statements::STATEMENTS;
 
 /// The lines of an example, without the blocks around them.
 pub fn statement(keyword: &Keyword) -> String {
@@ -15,7 +18,7 @@ pub fn statement(keyword: &Keyword) -> String {
     match keyword.block() {
         "(ROUTE)" => format!("192.168.200.0/24 via 192.168.100.1 {}", written(keyword)),
         "(NEXTHOP)" => format!("default nexthop dev eth0 {}", written(keyword)),
-        "(ENCAP)" => format!("192.168.200.0/24 via 192.168.100.1 dev eth0 encap {}", written(keyword)),
+        "(ENCAP)" => format!("default via 10.0.0.1 dev eth0 encap {}", written(keyword)),
         "(RULE)" => format!("from 192.168.200.0/24 {} table 100", written(keyword)),
         "(ADDRESS)" => format!("192.168.100.240/24 {}", written(keyword)),
         _ if keyword.is_value_block() => format!("{word} {{\n    {}\n}}", data_line(keyword.path)),
@@ -412,121 +415,4 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("warmup", "", "2"),
     ("weight", "<INT> [reverse]", "-20"),
     ("weight", "<INT> [reverse/noreverse]", "-20"),
-];
-
-/// Whole examples, by path.
-const STATEMENTS: &[(&str, &str)] = &[
-    ("(ADDRESS)/<IP>", "192.168.100.240/24 dev eth0 label eth0:vip"),
-    ("(ADDRESS)/use_vmac", "192.168.100.240/24 use_vmac"),
-    ("(ADDRESS)/track_group", "192.168.100.3/24 dev eth0 track_group TG_1"),
-    ("(NEXTHOP)/as", "192.168.200.0/24 nexthop as to 192.168.100.1"),
-    ("(NEXTHOP)/via", "default nexthop via 10.0.0.1 weight 2 nexthop via 10.0.0.2"),
-    ("(NEXTHOP)/dev", "default nexthop dev eth0 nexthop dev eth1"),
-    ("(ROUTE)/<DEST>", "blackhole 192.168.200.0/24"),
-    ("(ROUTE)/from", "2001:db8:2::/64 via 2001:db8::1 dev eth0 from 2001:db8:1::/64"),
-    ("(ROUTE)/expires", "2001:db8:2::/64 via 2001:db8::1 dev eth0 expires 600"),
-    ("(ROUTE)/pref", "2001:db8:2::/64 via 2001:db8::1 dev eth0 pref high"),
-    ("(ROUTE)/inet", "inet 192.168.200.0/24 via 192.168.100.1"),
-    ("(ROUTE)/inet6", "inet6 2001:db8:2::/64 via 2001:db8::1"),
-    ("(ROUTE)/via", "192.168.200.0/24 via 192.168.100.1 dev eth0"),
-    ("(ROUTE)/gw", "192.168.200.0/24 gw 192.168.100.1"),
-    ("(ROUTE)/or", "192.168.200.0/24 via 192.168.100.1 or 192.168.100.2"),
-    ("(ROUTE)/nexthop", "default nexthop via 10.0.0.1 weight 2 nexthop via 10.0.0.2"),
-    ("(RULE)/from", "from 192.168.200.0/24 table 100"),
-    ("(RULE)/to", "to 192.168.200.0/24 table 100"),
-    ("(RULE)/inet", "inet from 192.168.200.0/24 table 100"),
-    ("(RULE)/inet6", "inet6 from 2001:db8:2::/64 table 100"),
-    ("(RULE)/table", "from 192.168.200.0/24 table 100"),
-    ("(RULE)/lookup", "from 192.168.200.0/24 lookup 100"),
-    ("(RULE)/not", "not from 192.168.200.0/24 table 100"),
-    ("(RULE)/l3mdev", "l3mdev"),
-    ("(RULE)/type", "from 192.168.200.0/24 type prohibit"),
-    ("(RULE)/goto", "from 192.168.200.0/24 preference 100 goto 200"),
-    ("(RULE)/nop", "from 192.168.200.0/24 nop"),
-    ("(RULE)/blackhole", "from 192.168.200.0/24 blackhole"),
-    ("(RULE)/unreachable", "from 192.168.200.0/24 unreachable"),
-    ("(RULE)/prohibit", "from 192.168.200.0/24 prohibit"),
-    ("(TRACK_BFD)/<NAME>", "BFD_1 weight -20"),
-    ("(TRACK_FILE)/<NAME>", "load weight 1"),
-    ("(TRACK_IF)/<IFNAME>", "eth1 weight -20"),
-    ("(TRACK_PROCESS)/<NAME>", "nginx weight -20"),
-    ("(TRACK_SCRIPT)/<NAME>", "chk_web weight -20"),
-    ("(language)/include", "include /etc/keepalived/conf.d/*.conf"),
-    ("(language)/includer", "includer /etc/keepalived/conf.d/*.conf"),
-    ("(language)/includem", "includem /etc/keepalived/conf.d/vrrp.conf"),
-    ("(language)/includew", "includew /etc/keepalived/conf.d/*.conf"),
-    ("(language)/includeb", "includeb /etc/keepalived/{vrrp,lvs}.conf"),
-    ("(language)/includea", "includea /etc/keepalived/conf.d/*.conf"),
-    ("(language)/@ID", "global_defs {\n    @lvs1 router_id LVS_A\n    @lvs2 router_id LVS_B\n}"),
-    ("(language)/@^ID", "global_defs {\n    @^lvs1 router_id LVS_B\n}"),
-    ("(language)/$NAME=", "$ROUTER=LVS_A\nglobal_defs {\n    router_id $ROUTER\n}"),
-    ("(language)/${NAME}", "$SITE=berlin\nglobal_defs {\n    router_id ${SITE}_A\n}"),
-    ("(language)/${_PWD}", "include ${_PWD}/conf.d/*.conf"),
-    ("(language)/${_INSTANCE}", "global_defs {\n    router_id ${_INSTANCE}\n}"),
-    ("(language)/${_RANDOM}", "global_defs {\n    router_id LVS_${_RANDOM 1 9}\n}"),
-    ("(language)/${_ENV}", "global_defs {\n    router_id LVS${_ENV SITE}\n}"),
-    ("(language)/${_HASH}", "global_defs {\n    router_id \"LVS${_HASH}1\"\n}"),
-    ("(language)/${_BANG}", "global_defs {\n    router_id \"LVS${_BANG}\"\n}"),
-    (
-        "(language)/~SEQ",
-        "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress {\n        \
-         ~SEQ(N, 10, 1, 12) 192.168.100.$N/24\n    }\n}",
-    ),
-    (
-        "(language)/~SEQx",
-        "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress {\n        \
-         ~SEQx(N, 10, 1, 12) 192.168.100.1${N}/24\n    }\n}",
-    ),
-    (
-        "(language)/~LST",
-        "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress {\n        \
-         ~LST(N,10,20,30) 192.168.100.$N/24\n    }\n}",
-    ),
-    ("global_defs/include_check", "include_check read wildcard_match"),
-    ("virtual_server_group/<ENTRY>", "192.168.100.240-245 80"),
-    ("virtual_server/flag-1", "lb_algo sh\nflag-1"),
-    ("virtual_server/flag-2", "lb_algo sh\nflag-2"),
-    (
-        "virtual_server/hysteresis",
-        "quorum 2\nhysteresis 1\nreal_server 192.168.100.8 80 {\n    weight 3\n    TCP_CHECK {\n    }\n}",
-    ),
-    ("virtual_server/ops", "protocol UDP\nops"),
-    ("virtual_server/lvs_method", "lvs_method DR"),
-    ("virtual_server/mh-fallback", "lb_algo mh\nmh-fallback"),
-    ("virtual_server/mh-port", "lb_algo mh\nmh-port"),
-    ("virtual_server/sh-fallback", "lb_algo sh\nsh-fallback"),
-    ("virtual_server/sh-port", "lb_algo sh\nsh-port"),
-    (
-        "virtual_server/persistence_granularity",
-        "persistence_timeout 300\npersistence_granularity 255.255.255.0",
-    ),
-    (
-        "virtual_server/quorum",
-        "quorum 2\nreal_server 192.168.100.8 80 {\n    weight 3\n    TCP_CHECK {\n    }\n}",
-    ),
-    ("virtual_server/real_server/lthreshold", "uthreshold 1000\nlthreshold 900"),
-    ("virtual_server/real_server/uthreshold", "uthreshold 1000"),
-    ("virtual_server/sorry_server_inhibit", "sorry_server 192.168.100.9 80\nsorry_server_inhibit"),
-    ("virtual_server/sorry_server_lvs_method", "sorry_server 192.168.100.9 80\nsorry_server_lvs_method DR"),
-    ("vrrp_instance/mcast_dst_ip", "mcast_dst_ip 224.0.0.100"),
-    ("vrrp_instance/no_virtual_ipaddress", "no_virtual_ipaddress\nvirtual_ipaddress {\n}"),
-    ("vrrp_instance/timer_expired_backup", "nopreempt\ntimer_expired_backup"),
-    ("vrrp_instance/thread_timer_expired", "nopreempt\nthread_timer_expired"),
-    ("vrrp_instance/unicast_src_ip", "unicast_src_ip 192.168.100.1\nunicast_peer {\n    192.168.100.2\n}"),
-    ("vrrp_instance/unicast_ttl", "unicast_ttl 64\nunicast_peer {\n    192.168.100.2\n}"),
-    ("vrrp_instance/unicast_fault_no_peer", "unicast_fault_no_peer\nunicast_peer {\n    192.168.100.2\n}"),
-    ("vrrp_instance/check_unicast_src", "check_unicast_src\nunicast_peer {\n    192.168.100.2\n}"),
-    (
-        "vrrp_instance/old_unicast_checksum",
-        "version 3\nold_unicast_checksum never\nunicast_peer {\n    192.168.100.2\n}",
-    ),
-    ("vrrp_instance/native_ipv6", "native_ipv6\nversion 3"),
-    ("vrrp_instance/track_src_ip", "mcast_src_ip 192.168.100.1\ntrack_src_ip"),
-    ("vrrp_instance/vmac_xmit_base", "use_vmac\nvmac_xmit_base"),
-    ("vrrp_instance/use_vmac_addr", "use_vmac_addr"),
-    ("vrrp_instance/vrf", "vrf vrf-blue\nunicast_src_ip 192.168.100.1\nunicast_peer {\n    192.168.100.2\n}"),
-    ("vrrp_track_process/param_match", "process nginx -g\nparam_match initial"),
-    ("vrrp_track_process/quorum_max", "quorum 1\nquorum_max 4"),
-    ("virtual_server/real_server/HTTP_GET/url/regex_no_match", "regex \"[Ee]rror\"\nregex_no_match"),
-    ("virtual_server/real_server/SSL_GET/url/regex_no_match", "regex \"[Ee]rror\"\nregex_no_match"),
 ];
