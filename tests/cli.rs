@@ -244,3 +244,20 @@ fn sarif() {
     assert_eq!(replacement["deletedRegion"]["startColumn"], 2);
     assert_eq!(replacement["deletedRegion"]["endColumn"], 11);
 }
+
+#[test]
+fn lints_change_no_exit_status() {
+    let file = example("tests/golden/lint-checks.conf");
+    let output = directord(&["--check", "-f", &file]);
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    assert!(stderr(&output).contains("3 lints"), "{}", stderr(&output));
+    let peers = |one: &str, other: &str| {
+        directord(&["--check", "--format", "line", "-f", &example(one), "--peer", &example(other)])
+    };
+    let output = peers("tests/golden/pairs/router-1.conf", "tests/golden/pairs/router-2.conf");
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    assert!(stderr(&output).contains("router-1.conf:4:5: lint[D1011]: "), "{}", stderr(&output));
+    let output = peers("tests/golden/pairs/router-1.conf", "tests/golden/out-of-range.conf");
+    assert_eq!(status(&output), 2);
+    assert!(stderr(&output).contains("not compared"), "{}", stderr(&output));
+}

@@ -60,7 +60,9 @@ fn option(text: &mut String, argument: &Arg) {
     if takes && !choices.is_empty() {
         let _ = writeln!(text, "One of {}.", escaped(&choices.join(", ")));
     }
-    if let (true, Some(default)) = (takes, argument.get_default_values().first()) {
+    if let (true, Some(default)) = (takes, argument.get_default_values().first())
+        && !default.is_empty()
+    {
         let _ = writeln!(text, "Default: {}.", escaped(&default.to_string_lossy()));
     }
 }

@@ -60,6 +60,12 @@ pub(super) struct Options {
     /// The same, appending the result to LOG
     #[arg(short = 't', long, value_name = "LOG", num_args = 0..=1, require_equals = true, help_heading = CHECK)]
     config_test: Option<Option<PathBuf>>,
+    /// File of the other node: say where the two disagree
+    #[arg(long, value_name = "FILE", help_heading = CHECK)]
+    peer: Option<PathBuf>,
+    /// Name that @NAME lines of that file are compared with
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true, help_heading = CHECK)]
+    peer_id: String,
     /// How the result is written
     #[arg(long, value_name = "FORMAT", default_value = "human", help_heading = CHECK)]
     format: FormatName,
@@ -185,6 +191,8 @@ impl Options {
             config_id: self.config_id.unwrap_or_else(node_name),
             config: self.config,
             all_config: self.all_config,
+            peer: self.peer,
+            peer_id: self.peer_id,
             format: match self.format {
                 FormatName::Human => Format::Human,
                 FormatName::Json => Format::Json,
