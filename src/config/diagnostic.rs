@@ -109,6 +109,8 @@ pub enum Code {
     IncludedCheck = 1007,
     /// Lint: a virtual address of two instances.
     SharedAddress = 1008,
+    /// Lint: a script without an absolute path.
+    RelativeScript = 1009,
     /// Lint of a pair: an instance of one node only.
     PeerMissing = 1010,
     /// Lint of a pair: two virtual router ids.

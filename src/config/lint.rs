@@ -9,6 +9,7 @@ mod checks;
 mod peer;
 mod places;
 mod routers;
+mod scripts;
 mod services;
 
 use super::Loaded;
@@ -42,6 +43,7 @@ pub(super) fn lint(
                 .consequence("the comment silences nothing"),
         );
     }
+    scripts::lint(&mut lints, tree);
     routers::lint(&mut lints, tree, model);
     services::lint(&mut lints, tree, model);
     let instances = model.instances.iter().filter_map(|instance| places::instance(tree, instance)).collect();

@@ -408,6 +408,15 @@ pub static PAGES: &[Page] = &[
         "Leave it in one of the two.",
     ),
     page(
+        Code::RelativeScript,
+        "lint: a script without an absolute path",
+        "Which file is run depends on the PATH of the daemon. The service manager sets it, and it is not that of \
+         your shell; a script that is not found counts as one that fails.",
+        "vrrp_script chk_web {\n    script \"killall -0 nginx\"\n}\n",
+        "vrrp_script chk_web {\n    script \"/usr/bin/killall -0 nginx\"\n}\n",
+        "Write the whole path; `command -v NAME` prints it.",
+    ),
+    page(
         Code::PeerMissing,
         "lint of a pair: an instance of one node only",
         "`--check --peer FILE` found no instance of the same name, virtual router id or address in the file of the \
