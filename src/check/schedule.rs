@@ -148,6 +148,12 @@ impl Machine {
         }
     }
 
+    /// Another timing for the same check: what is under way goes on, what comes after it is new.
+    pub fn reconfigure(&mut self, now: Instant, config: Checker) {
+        self.due = self.due.map(|due| due.min(now + config.delay_loop));
+        self.config = config;
+    }
+
     /// When to call again with [`Input::Timer`], and why. `None` while a probe runs.
     pub fn next_timer(&self) -> Option<(Instant, Timer)> {
         self.due.map(|due| (due, Timer::Probe))

@@ -66,11 +66,31 @@ pub fn run(options: RunOptions) -> ExitCode {
         eprintln!("{}: this version cannot run it: not started", config.display());
         return ExitCode::from(2);
     }
-    if !options.foreground
-        && let Err(error) = nix::unistd::daemon(false, false)
-    {
-        eprintln!("directord: cannot go into the background: {error}");
-        return ExitCode::FAILURE;
+    // Before the working directory changes.
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let pid_file = options.pid_file.as_deref().map(absolute);
+    let director_options = director::Options {
+        runtime_directory: absolute(&options.runtime_dir),
+        only_vrrp: options.only_vrrp,
+        only_checkers: options.only_checkers,
+        dont_release_vrrp: options.dont_release_vrrp,
+        dont_release_ipvs: options.dont_release_ipvs,
+        ignore_sigint: options.ignore_sigint,
+    };
+    let mut lock = None;
+    if !options.foreground {
+        // Whoever starts it must learn why it does not run.
+        match director::prepare(&director_options, model) {
+            Ok(taken) => lock = Some(taken),
+            Err(error) => {
+                eprintln!("directord: {error}");
+                return error.exit_code();
+            }
+        }
+        if let Err(error) = nix::unistd::daemon(false, false) {
+            eprintln!("directord: cannot go into the background: {error}");
+            return ExitCode::FAILURE;
+        }
     }
     let destination = if options.foreground { Destination::Stderr } else { Destination::SystemLog };
     let _log = logging::start(destination, options.log_detail > 0);
@@ -80,25 +100,22 @@ pub fn run(options: RunOptions) -> ExitCode {
         tracing::info!("option {option} is accepted and has no effect");
     }
     say(&loaded);
-    let pid_file = options.pid_file.as_deref();
-    if let Some(path) = pid_file
-        && let Err(error) = write_pid(path)
-    {
-        tracing::warn!("cannot write the pid file {}: {error}", path.display());
-    }
-    let director_options = director::Options {
-        runtime_directory: options.runtime_dir.clone(),
-        only_vrrp: options.only_vrrp,
-        only_checkers: options.only_checkers,
-        dont_release_vrrp: options.dont_release_vrrp,
-        dont_release_ipvs: options.dont_release_ipvs,
-        ignore_sigint: options.ignore_sigint,
+    let prepared = match lock {
+        Some(mut lock) => lock.forked().map(|()| lock).map_err(director::Error::Runtime),
+        None => director::prepare(&director_options, model),
     };
-    let reload = Box::new(move || reload(&config, &language));
-    let outcome = director::run(&director_options, model.clone(), reload);
-    if let Some(path) = pid_file {
-        let _ = std::fs::remove_file(path);
-    }
+    let outcome = prepared.and_then(|lock| {
+        let written = pid_file.as_deref().map(write_pid);
+        if let (Some(path), Some(Err(error))) = (&pid_file, written) {
+            tracing::warn!("cannot write the pid file {}: {error}", path.display());
+        }
+        let reload = Box::new(move || reload(&config, &language));
+        let outcome = director::run(&director_options, lock, model.clone(), reload);
+        if let Some(path) = &pid_file {
+            let _ = std::fs::remove_file(path);
+        }
+        outcome
+    });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -143,7 +160,7 @@ fn say(loaded: &Loaded) {
     for diagnostic in &loaded.diagnostics {
         let line = render(std::slice::from_ref(diagnostic), &loaded.sources, Format::Line, false);
         match diagnostic.severity {
-            Severity::Note => tracing::info!("{}", line.trim_end()),
+            Severity::Lint | Severity::Note => tracing::info!("{}", line.trim_end()),
             _ => tracing::warn!("{}", line.trim_end()),
         }
     }

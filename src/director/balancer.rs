@@ -35,7 +35,7 @@ pub(super) struct Balancer {
     desired: Table,
     /// What the kernel had when we last looked, with our changes since.
     actual: Table,
-    owned: Owned,
+    owned: Owned<Service>,
     /// The look goes round the services.
     looked_at: Option<Service>,
     looks: u32,
@@ -70,7 +70,7 @@ impl Balancer {
 
     /// Takes the virtual servers of a start or reload in and brings the kernel to them.
     pub(super) fn configure(&mut self, servers: Vec<VirtualServer>) -> Result<(), Unavailable> {
-        if self.ipvs.is_none() && (!servers.is_empty() || !self.owned.services().is_empty()) {
+        if self.ipvs.is_none() && (!servers.is_empty() || !self.owned.things().is_empty()) {
             let mut ipvs = Ipvs::open()?;
             self.actual = ipvs.dump()?;
             self.ipvs = Some(ipvs);
@@ -78,8 +78,8 @@ impl Balancer {
         self.refused.clear();
         self.feed(Input::Configure(servers));
         // Recorded before they exist: a kill in between leaves nothing unknown behind.
-        self.record(self.owned.services().iter().chain(self.desired.keys()).copied().collect());
-        let operations = diff(&self.desired, &self.actual, self.owned.services());
+        self.record(self.owned.things().iter().chain(self.desired.keys()).copied().collect());
+        let operations = diff(&self.desired, &self.actual, self.owned.things());
         self.carry_out(operations);
         self.record(self.desired.keys().copied().collect());
         Ok(())
@@ -162,7 +162,7 @@ impl Balancer {
     /// Removes our services.
     pub(super) fn release(&mut self) {
         self.desired.clear();
-        let operations = diff(&self.desired, &self.actual, self.owned.services());
+        let operations = diff(&self.desired, &self.actual, self.owned.things());
         self.carry_out(operations);
         self.record(BTreeSet::new());
     }
@@ -205,7 +205,7 @@ impl Balancer {
             Ok(table) => self.actual = table,
             Err(error) => return tracing::error!("cannot read the IPVS table: {error}"),
         }
-        let mut operations = diff(&self.desired, &self.actual, self.owned.services());
+        let mut operations = diff(&self.desired, &self.actual, self.owned.things());
         self.drop_refused(&mut operations);
         let Some(ipvs) = &mut self.ipvs else { return };
         match ipvs.change(operations, &mut self.actual) {

@@ -1,7 +1,7 @@
 //! Runs the schedules of all checks: TCP checks together in ticks, a task for each HTTP check under way.
 //!
-//! A check is known by virtual server, real server and its own parameters: what a reload leaves equal goes on
-//! where it was, retries and all.
+//! A check is known by virtual server, real server, and what it asks where: what a reload leaves equal goes on where
+//! it was, retries and all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -32,7 +32,7 @@ pub(super) struct CheckKey {
     pub(super) service: Service,
     /// The real server.
     pub(super) server: SocketAddr,
-    /// Kind and parameters.
+    /// Its [`Checker::identity`].
     pub(super) checker: Arc<Checker>,
 }
 
@@ -48,6 +48,7 @@ pub(super) struct Verdict {
 #[derive(Debug)]
 struct Running {
     key: CheckKey,
+    checker: Arc<Checker>,
     /// Log form of the real server.
     name: String,
     machine: Machine,
@@ -91,13 +92,14 @@ impl Checks {
 
     /// Ends the checks that are not in `servers` and starts the new ones; `passes` tells a new one's verdict so far.
     pub(super) fn configure(&mut self, servers: &[VirtualServer], passes: impl Fn(&CheckKey) -> bool) {
-        let mut wanted: BTreeMap<CheckKey, String> = BTreeMap::new();
+        let mut wanted: BTreeMap<CheckKey, (String, Arc<Checker>)> = BTreeMap::new();
         for server in servers {
             for real in &server.real_servers {
                 for checker in &real.checkers {
-                    let checker = Arc::new(checker.clone());
-                    let key = CheckKey { service: server.service, server: real.address, checker };
-                    wanted.insert(key, server.describe_real_server(&real.address));
+                    let identity = Arc::new(checker.identity());
+                    let key = CheckKey { service: server.service, server: real.address, checker: identity };
+                    let name = server.describe_real_server(&real.address);
+                    wanted.insert(key, (name, Arc::new(checker.clone())));
                 }
             }
         }
@@ -111,20 +113,42 @@ impl Checks {
                 self.due.remove(&(at, id));
             }
         }
-        for (key, name) in wanted {
-            if !self.by_key.contains_key(&key) {
-                self.start(key, name, &passes);
+        for (key, (name, checker)) in wanted {
+            match self.by_key.get(&key) {
+                Some(id) => self.retime(*id, checker),
+                None => self.start(key, name, checker, &passes),
             }
         }
     }
 
-    fn start(&mut self, key: CheckKey, name: String, passes: &impl Fn(&CheckKey) -> bool) {
+    fn retime(&mut self, id: CheckId, checker: Arc<Checker>) {
+        let Some(running) = self.running.get_mut(&id) else { return };
+        if running.checker == checker {
+            return;
+        }
+        if let Some((at, _)) = running.machine.next_timer() {
+            self.due.remove(&(at, id));
+        }
+        running.machine.reconfigure(Instant::now(), Checker::clone(&checker));
+        running.checker = checker;
+        if let Some((at, _)) = running.machine.next_timer() {
+            self.due.insert((at, id));
+        }
+    }
+
+    fn start(
+        &mut self,
+        key: CheckKey,
+        name: String,
+        checker: Arc<Checker>,
+        passes: &impl Fn(&CheckKey) -> bool,
+    ) {
         self.last_id += 1;
         let id = CheckId(self.last_id);
-        let machine = Machine::new(Checker::clone(&key.checker), passes(&key));
-        let warmup = key.checker.warmup;
+        let machine = Machine::new(Checker::clone(&checker), passes(&key));
+        let warmup = checker.warmup;
         self.by_key.insert(key.clone(), id);
-        self.running.insert(id, Running { key, name, machine });
+        self.running.insert(id, Running { key, checker, name, machine });
         let jitter = warmup.mul_f64(fastrand::f64());
         self.feed(id, Instant::now(), Input::Start { jitter });
     }
@@ -172,10 +196,10 @@ impl Checks {
         let (mut verdict, mut ended) = (None, None);
         for action in actions {
             match action {
-                Action::Probe { url } => match &running.key.checker.kind {
-                    CheckKind::Tcp => ended = self.connects.start(id, &running.key.checker.connect, now),
+                Action::Probe { url } => match &running.checker.kind {
+                    CheckKind::Tcp => ended = self.connects.start(id, &running.checker.connect, now),
                     CheckKind::Http(_) => {
-                        spawn_probe(id, Arc::clone(&running.key.checker), url, self.ended.clone());
+                        spawn_probe(id, Arc::clone(&running.checker), url, self.ended.clone());
                     }
                 },
                 Action::Verdict { up } => verdict = Some(Verdict { key: running.key.clone(), up }),

@@ -4,13 +4,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
 
 /// The held lock; dropping it lets another daemon start.
 #[derive(Debug)]
 pub struct RuntimeLock {
-    _file: Flock<File>,
+    file: Flock<File>,
 }
 
 /// Why the runtime directory cannot be used.
@@ -19,7 +20,7 @@ pub enum LockError {
     /// Another daemon runs.
     #[error(
         "directord is already running: {holder} holds {path}. Stop it first (`systemctl stop directord`), or give \
-         this one its own --runtime-dir"
+         this one its own --runtime-dir when it runs in another network namespace"
     )]
     Held {
         /// The lock file.
@@ -51,17 +52,39 @@ impl RuntimeLock {
         options.read(true).write(true).create(true).truncate(false).mode(0o644);
         let file = options.custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(&path);
         let file = file.map_err(unusable(&path))?;
-        let mut file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        let mut file = match lock(file) {
             Ok(file) => file,
             Err((mut file, nix::errno::Errno::EWOULDBLOCK)) => {
                 return Err(LockError::Held { path, holder: holder(&mut file) });
             }
             Err((_, error)) => return Err(unusable(&path)(error.into())),
         };
-        let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-        written.map_err(unusable(&path))?;
-        Ok(Self { _file: file })
+        write_pid(&mut file).map_err(unusable(&path))?;
+        Ok(Self { file })
     }
+
+    /// Puts the pid of this process into the file: the lock survives a fork, the pid does not.
+    pub fn forked(&mut self) -> io::Result<()> {
+        write_pid(&mut self.file)
+    }
+}
+
+/// A process that was just killed holds its lock until the kernel has buried it.
+fn lock(mut file: File) -> Result<Flock<File>, (File, nix::errno::Errno)> {
+    for _attempt in 0..4 {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Err((back, nix::errno::Errno::EWOULDBLOCK)) => file = back,
+            other => return other,
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Flock::lock(file, FlockArg::LockExclusiveNonblock)
+}
+
+fn write_pid(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{}", std::process::id())
 }
 
 /// Pid and program of the process whose pid stands in `file`.

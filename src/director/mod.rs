@@ -8,22 +8,26 @@ mod owned;
 pub mod privilege;
 mod service_manager;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
-use crate::config::model::Model;
+use crate::config::model::{Instance, Model};
 use crate::ipvs::error::Unavailable;
+use crate::ipvs::io::Ipvs;
 use crate::pool;
-use crate::vrrp::io::{Command, Handle, StartError};
+use crate::vrrp::io::{self as vrrp, Command, Handle, Leftover, StartError};
 
 use balancer::Balancer;
 use checks::{CheckKey, Checks, Verdict};
 use lock::{LockError, RuntimeLock};
+use owned::Owned;
 use service_manager as manager;
 
 /// How often the kernel's IPVS table is compared with ours: it tells nobody of changes, and nobody should wait for
@@ -86,13 +90,43 @@ impl Error {
 /// Where a reload gets its model from. `Err`: the lines that say what is wrong.
 pub type Reload = Box<dyn FnMut() -> Result<Model, Vec<String>>>;
 
-/// Runs until a signal says stop.
-pub fn run(options: &Options, model: Model, reload: Reload) -> Result<(), Error> {
-    let _lock = RuntimeLock::take(&options.runtime_directory)?;
-    let vrrp = !model.instances.is_empty() && !options.only_checkers;
-    privilege::check(vrrp)?;
+/// What a start must have before it changes anything: capabilities, the lock, interfaces, IPVS. To be called before
+/// the process goes into the background, so that the caller learns what is wrong.
+pub fn prepare(options: &Options, model: &Model) -> Result<RuntimeLock, Error> {
+    let model = restricted(options, model.clone());
+    privilege::check(!model.instances.is_empty())?;
+    let lock = RuntimeLock::take(&options.runtime_directory)?;
+    preflight(&model)?;
+    Ok(lock)
+}
+
+/// Whether `model` can be put in force here; changes nothing.
+fn preflight(model: &Model) -> Result<(), Error> {
+    if !model.instances.is_empty() {
+        vrrp::preflight(&model.instances)?;
+    }
+    if !model.virtual_servers.is_empty() {
+        Ipvs::open()?;
+    }
+    Ok(())
+}
+
+/// The part of the model that the command line leaves to us.
+fn restricted(options: &Options, mut model: Model) -> Model {
+    if options.only_vrrp {
+        model.virtual_servers.clear();
+    }
+    if options.only_checkers {
+        model.instances.clear();
+    }
+    model
+}
+
+/// Runs until a signal says stop. The lock is held until the end.
+pub fn run(options: &Options, lock: RuntimeLock, model: Model, reload: Reload) -> Result<(), Error> {
+    raise_file_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         let mut signals = Signals::new()?;
         let mut director = Director::start(options.clone(), model, reload)?;
         manager::ready(&director.status_line());
@@ -100,7 +134,18 @@ pub fn run(options: &Options, model: Model, reload: Reload) -> Result<(), Error>
         manager::stopping();
         director.stop().await;
         outcome
-    })
+    });
+    drop(lock);
+    outcome
+}
+
+/// Each check under way takes a descriptor, and when many servers are dead at once, many are under way.
+fn raise_file_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::debug!("the limit of open files stays as it is: {error}");
+    }
 }
 
 struct Director {
@@ -110,6 +155,8 @@ struct Director {
     checks: Checks,
     ended: tokio::sync::mpsc::Receiver<checks::Ended>,
     vrrp: Option<Handle>,
+    /// Addresses that we, or a killed predecessor, may have set.
+    addresses: Owned<Leftover>,
 }
 
 /// What woke the director.
@@ -125,25 +172,36 @@ impl Director {
     /// The table first, then VRRP: a master must not answer for services that are not there yet.
     fn start(options: Options, model: Model, reload: Reload) -> Result<Self, Error> {
         let balancer = Balancer::new(&options.runtime_directory);
+        let addresses = Owned::read(&options.runtime_directory);
         let (checks, ended) = Checks::new();
-        let mut director = Self { options, reload, balancer, checks, ended, vrrp: None };
-        let model = director.restricted(model);
-        director.balance(&model)?;
-        if !model.instances.is_empty() {
-            director.vrrp = Some(crate::vrrp::io::start(model.instances)?);
+        let mut director = Self { options, reload, balancer, checks, ended, vrrp: None, addresses };
+        let model = restricted(&director.options, model);
+        if model.instances.is_empty() && model.virtual_servers.is_empty() {
+            tracing::warn!("the configuration has neither an instance nor a virtual server: nothing to do");
         }
+        director.balance(&model)?;
+        director.start_vrrp(model.instances)?;
         Ok(director)
     }
 
-    /// The part of the model that the command line leaves to us.
-    fn restricted(&self, mut model: Model) -> Model {
-        if self.options.only_vrrp {
-            model.virtual_servers.clear();
+    /// Also without instances when a killed predecessor may have left addresses.
+    fn start_vrrp(&mut self, instances: Vec<Instance>) -> Result<(), Error> {
+        let left = self.addresses.things().clone();
+        let may_set = vrrp::leftovers(&instances);
+        if instances.is_empty() && left.is_empty() {
+            return Ok(());
         }
-        if self.options.only_checkers {
-            model.instances.clear();
+        // Recorded before they are set: a kill in between leaves nothing unknown behind.
+        self.record(left.union(&may_set).cloned().collect());
+        self.vrrp = Some(vrrp::start(instances, left)?);
+        self.record(may_set);
+        Ok(())
+    }
+
+    fn record(&mut self, addresses: BTreeSet<Leftover>) {
+        if let Err(error) = self.addresses.set(addresses) {
+            tracing::warn!("cannot record our addresses, a killed daemon might leave some behind: {error}");
         }
-        model
     }
 
     fn balance(&mut self, model: &Model) -> Result<(), Unavailable> {
@@ -218,8 +276,18 @@ impl Director {
                 manager::ready(&format!("reload refused, see the log; {}", self.status_line()));
             }
             Ok(model) => {
-                let model = self.restricted(model);
-                match self.apply(model).await {
+                let model = restricted(&self.options, model);
+                let outcome = match preflight(&model) {
+                    Ok(()) => self.apply(model).await,
+                    Err(error) => {
+                        tracing::error!("Reload refused: {error}; everything goes on as it was");
+                        return manager::ready(&format!(
+                            "reload refused, see the log; {}",
+                            self.status_line()
+                        ));
+                    }
+                };
+                match outcome {
                     Ok(()) => tracing::info!("Reload complete"),
                     Err(error) => tracing::error!("Reload incomplete: {error}"),
                 }
@@ -230,19 +298,16 @@ impl Director {
 
     async fn apply(&mut self, model: Model) -> Result<(), Error> {
         self.balance(&model)?;
-        match &self.vrrp {
-            Some(handle) => {
-                let (done, applied) = oneshot::channel();
-                let sent = handle.commands.send(Command::Configure(model.instances, done)).await;
-                sent.map_err(|_| Error::VrrpDied)?;
-                applied.await.map_err(|_| Error::VrrpDied)
-            }
-            None if model.instances.is_empty() => Ok(()),
-            None => {
-                self.vrrp = Some(crate::vrrp::io::start(model.instances)?);
-                Ok(())
-            }
-        }
+        let Some(handle) = &self.vrrp else { return self.start_vrrp(model.instances) };
+        let commands = handle.commands.clone();
+        let may_set = vrrp::leftovers(&model.instances);
+        self.record(self.addresses.things().union(&may_set).cloned().collect());
+        let (done, applied) = oneshot::channel();
+        let sent = commands.send(Command::Configure(model.instances, done)).await;
+        sent.map_err(|_| Error::VrrpDied)?;
+        applied.await.map_err(|_| Error::VrrpDied)?;
+        self.record(may_set);
+        Ok(())
     }
 
     /// The peer is told first; then the table goes.
@@ -253,8 +318,10 @@ impl Director {
             if handle.commands.send(Command::Stop { release, done }).await.is_ok() {
                 let _ = stopped.await;
             }
-            if handle.thread.join().is_err() {
-                tracing::error!("the VRRP thread panicked");
+            match handle.thread.join() {
+                Ok(()) if release => self.record(BTreeSet::new()),
+                Ok(()) => {}
+                Err(_) => tracing::error!("the VRRP thread panicked"),
             }
         }
         if !self.options.dont_release_ipvs {
@@ -297,6 +364,8 @@ struct Signals {
     interrupt: Signal,
     user1: Signal,
     user2: Signal,
+    json: Signal,
+    clear: Signal,
 }
 
 impl Signals {
@@ -307,6 +376,8 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             user1: signal(SignalKind::user_defined1())?,
             user2: signal(SignalKind::user_defined2())?,
+            json: signal(SignalKind::from_raw(libc::SIGRTMIN() + 2))?,
+            clear: signal(SignalKind::from_raw(libc::SIGRTMAX() - 1))?,
         })
     }
 
@@ -318,6 +389,8 @@ impl Signals {
                 _ = self.hangup.recv() => return Wish::Reload,
                 _ = self.user1.recv() => return Wish::Unknown("SIGUSR1 (state dump)"),
                 _ = self.user2.recv() => return Wish::Unknown("SIGUSR2 (statistics)"),
+                _ = self.json.recv() => return Wish::Unknown("SIGRTMIN+2 (JSON)"),
+                _ = self.clear.recv() => return Wish::Unknown("SIGRTMAX-1 (clear statistics)"),
             }
         }
     }

@@ -1,5 +1,5 @@
-//! The record of the services that we put into the kernel, so that after a kill the next start can remove what
-//! is no longer configured and leave the services of others alone.
+//! Records of what we put into the kernel, services and addresses, so that after a kill the next start can remove what
+//! is no longer configured and leave what others have alone.
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
@@ -9,45 +9,85 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::model::{Protocol, Service};
+use crate::vrrp::io::Leftover;
 
-/// The set of our services and the file that keeps it.
+/// A set of things of ours, and the file that keeps it.
 #[derive(Debug)]
-pub(super) struct Owned {
+pub(super) struct Owned<T> {
     path: PathBuf,
-    services: BTreeSet<Service>,
+    things: BTreeSet<T>,
 }
 
-impl Owned {
+/// A thing that is kept as a line.
+pub(super) trait Line: Ord + Sized {
+    /// Name of its file.
+    const FILE: &str;
+    fn line(&self) -> String;
+    /// `None`: not understood.
+    fn parse(line: &str) -> Option<Self>;
+}
+
+impl<T: Line> Owned<T> {
     /// Reads the record in `directory`; lines that are not understood are skipped.
     pub(super) fn read(directory: &Path) -> Self {
-        let path = directory.join("ipvs-services");
+        let path = directory.join(T::FILE);
         let text = fs::read_to_string(&path).unwrap_or_default();
-        Self { path, services: text.lines().filter_map(parse).collect() }
+        Self { path, things: text.lines().filter_map(T::parse).collect() }
     }
 
-    /// Our services.
-    pub(super) fn services(&self) -> &BTreeSet<Service> {
-        &self.services
+    /// What is ours.
+    pub(super) fn things(&self) -> &BTreeSet<T> {
+        &self.things
     }
 
     /// Replaces the set; the file is written anew only when it differs.
-    pub(super) fn set(&mut self, services: BTreeSet<Service>) -> io::Result<()> {
-        if services == self.services {
+    pub(super) fn set(&mut self, things: BTreeSet<T>) -> io::Result<()> {
+        if things == self.things {
             return Ok(());
         }
-        self.services = services;
-        if self.services.is_empty() {
+        self.things = things;
+        if self.things.is_empty() {
             return match fs::remove_file(&self.path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
                 _ => Ok(()),
             };
         }
-        let text: String = self.services.iter().map(|service| line(service) + "\n").collect();
+        let text: String = self.things.iter().map(|thing| thing.line() + "\n").collect();
         let new = self.path.with_extension("new");
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
         options.open(&new)?.write_all(text.as_bytes())?;
         fs::rename(&new, &self.path)
+    }
+}
+
+impl Line for Service {
+    const FILE: &str = "ipvs-services";
+
+    fn line(&self) -> String {
+        line(self)
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        parse(line)
+    }
+}
+
+impl Line for Leftover {
+    const FILE: &str = "addresses";
+
+    fn line(&self) -> String {
+        format!("{} {}/{}", self.interface, self.address, self.prefix)
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        let (interface, rest) = line.split_once(' ')?;
+        let (address, prefix) = rest.split_once('/')?;
+        Some(Self {
+            interface: interface.to_owned(),
+            address: address.parse().ok()?,
+            prefix: prefix.parse().ok()?,
+        })
     }
 }
 
@@ -87,9 +127,13 @@ mod tests {
             Service::Address { protocol: Protocol::Tcp, address: "10.0.0.1:80".parse().unwrap() },
         ]);
         Owned::read(directory.path()).set(services.clone()).unwrap();
-        let mut again = Owned::read(directory.path());
-        assert_eq!(again.services(), &services);
+        let mut again: Owned<Service> = Owned::read(directory.path());
+        assert_eq!(again.things(), &services);
         again.set(BTreeSet::new()).unwrap();
-        assert!(Owned::read(directory.path()).services().is_empty());
+        assert!(Owned::<Service>::read(directory.path()).things().is_empty());
+        let address: std::net::Ipv4Addr = "192.168.100.240".parse().unwrap();
+        let addresses = BTreeSet::from([Leftover { interface: "eth0".into(), address, prefix: 24 }]);
+        Owned::read(directory.path()).set(addresses.clone()).unwrap();
+        assert_eq!(Owned::<Leftover>::read(directory.path()).things(), &addresses);
     }
 }

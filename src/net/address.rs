@@ -1,7 +1,6 @@
 //! Virtual addresses: which ought to be on this node, and the operations that get there.
 //!
-//! Ours is what an instance configures, what carries our mark, and what this process has set (kernels before 5.18
-//! keep no mark). Ours and not wanted is removed; wanted and
+//! Ours is what an instance configures, and what this process has set. Ours and not wanted is removed; wanted and
 //! missing is added; everything else on the node is left alone.
 
 use std::collections::BTreeSet;
@@ -58,9 +57,7 @@ pub fn diff(desired: &[Desired], set: &BTreeSet<Key>, kernel: &Kernel) -> Vec<Op
     for actual in kernel.addresses() {
         let wanted = desired.iter().filter(|desired| key(&desired.assigned) == key(actual));
         let held = wanted.clone().find(|desired| desired.held);
-        let ours = actual.protocol == ADDRESS_PROTOCOL
-            || set.contains(&key(actual))
-            || wanted.clone().next().is_some();
+        let ours = set.contains(&key(actual)) || wanted.clone().next().is_some();
         let fits = held.is_some_and(|held| equal(&held.assigned, actual, kernel));
         if ours && !fits {
             operations.push(Operation::Remove(actual.clone()));
@@ -146,13 +143,15 @@ mod tests {
     }
 
     #[test]
-    fn leftovers_go_by_mark_and_by_configuration() {
-        let marked = on(1, 9, 18);
+    fn leftovers_go_by_record_and_by_configuration() {
+        let recorded = on(1, 9, 18);
+        let others = on(1, 7, 18);
         let configured = on(1, 240, 0);
+        let record = BTreeSet::from([key(&recorded)]);
         let desired = [Desired { assigned: on(1, 240, 18), held: false }];
         let operations =
-            diff(&desired, &BTreeSet::new(), &kernel(&[marked.clone(), on(1, 5, 0), configured.clone()]));
-        assert_eq!(operations, [Operation::Remove(marked), Operation::Remove(configured)]);
+            diff(&desired, &record, &kernel(&[recorded.clone(), others, on(1, 5, 0), configured.clone()]));
+        assert_eq!(operations, [Operation::Remove(recorded), Operation::Remove(configured)]);
     }
 
     #[test]

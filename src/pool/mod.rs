@@ -30,7 +30,7 @@ pub enum Input {
         service: Service,
         /// The real server.
         server: SocketAddr,
-        /// The check.
+        /// The check's [`Checker::identity`].
         checker: Arc<Checker>,
         /// Whether it passes.
         up: bool,
@@ -72,7 +72,7 @@ pub struct Pools {
 #[derive(Debug, Clone)]
 struct Pool {
     config: VirtualServer,
-    /// Checks that fail, by real server; a real server that is not in here is up.
+    /// Identities of the checks that fail, by real server; a real server that is not in here is up.
     failed: BTreeMap<SocketAddr, BTreeSet<Arc<Checker>>>,
     quorum: bool,
 }
@@ -149,7 +149,7 @@ impl Pools {
 fn initial_failures(config: &VirtualServer) -> BTreeMap<SocketAddr, BTreeSet<Arc<Checker>>> {
     let failures = |server: &RealServer| {
         let alpha = server.checkers.iter().filter(|checker| checker.alpha);
-        let failed: BTreeSet<_> = alpha.cloned().map(Arc::new).collect();
+        let failed: BTreeSet<_> = alpha.map(|checker| Arc::new(checker.identity())).collect();
         (!failed.is_empty()).then_some((server.address, failed))
     };
     config.real_servers.iter().filter_map(failures).collect()
@@ -249,24 +249,28 @@ impl Pool {
 
     // ---- reload ----
 
-    /// A check that is in both configurations keeps its verdict. A new `alpha` check of a real server that is
-    /// up already does not take it down.
+    /// A check that is in both configurations keeps its verdict. A new check neither takes a real server down that
+    /// is up, `alpha` or not, nor brings one back that is down, before it has run.
     fn reconfigure(&mut self, config: VirtualServer, out: &mut Vec<Action>) {
         let service = config.service;
         let mut failed = BTreeMap::new();
         for server in &config.real_servers {
             let known = self.config.real_servers.iter().find(|known| known.address == server.address);
             let failing = self.failed.get(&server.address);
-            let fails = |checker: &&Checker| {
-                let had = known.is_some_and(|known| known.checkers.contains(checker));
-                match (known, failing) {
-                    (None, _) => checker.alpha,
-                    (Some(_), None) => false,
-                    (Some(_), Some(failing)) => failing.contains(*checker) || (checker.alpha && !had),
-                }
+            let had = |identity: &Checker| {
+                known
+                    .is_some_and(|known| known.checkers.iter().any(|checker| checker.identity() == *identity))
             };
-            let failing = server.checkers.iter().filter(fails);
-            let still: BTreeSet<Arc<Checker>> = failing.cloned().map(Arc::new).collect();
+            let fails = |checker: &Checker, identity: &Checker| match (known, failing) {
+                (None, _) => checker.alpha,
+                (Some(_), None) => false,
+                (Some(_), Some(failing)) => failing.contains(identity) || !had(identity),
+            };
+            let identities = server.checkers.iter().map(|checker| (checker, checker.identity()));
+            let still: BTreeSet<Arc<Checker>> = identities
+                .filter(|(checker, identity)| fails(checker, identity))
+                .map(|(_, identity)| Arc::new(identity))
+                .collect();
             if !still.is_empty() {
                 failed.insert(server.address, still);
             }

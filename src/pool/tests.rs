@@ -69,7 +69,7 @@ fn started(config: VirtualServer) -> Pools {
 
 fn verdict(pools: &mut Pools, last: u8, checker: Checker, up: bool) -> Vec<Action> {
     let mut out = Vec::new();
-    let checker = Arc::new(checker);
+    let checker = Arc::new(checker.identity());
     let input = Input::Verdict { service: service(), server: address(last), checker, up };
     pools.handle(Instant::now(), input, &mut out);
     out
@@ -178,7 +178,50 @@ fn a_reload_keeps_the_verdicts_of_checks_that_stay() {
     let heavier = virtual_server(vec![real_server(8, 5), real_server(9, 1), real_server(10, 1)]);
     pools.handle(Instant::now(), Input::Configure(vec![heavier]), &mut Vec::new());
     assert_eq!(destinations(&pools), [(8, 5), (10, 1)]);
-    assert!(!pools.passes(&service(), &address(9), &checker(address(9), false)));
+    assert!(!pools.passes(&service(), &address(9), &checker(address(9), false).identity()));
+}
+
+#[test]
+fn a_reload_of_the_timing_brings_no_failed_server_back() {
+    let mut pools = started(virtual_server(vec![real_server(8, 1), real_server(9, 1)]));
+    verdict(&mut pools, 9, checker(address(9), false), false);
+    let mut faster = virtual_server(vec![real_server(8, 1), real_server(9, 1)]);
+    faster.real_servers[1].checkers[0].delay_loop = Duration::from_secs(1);
+    faster.real_servers[1].checkers[0].retry = 5;
+    pools.handle(Instant::now(), Input::Configure(vec![faster]), &mut Vec::new());
+    assert_eq!(destinations(&pools), [(8, 1)]);
+    verdict(&mut pools, 9, checker(address(9), false), true);
+    assert_eq!(destinations(&pools), [(8, 1), (9, 1)]);
+}
+
+#[test]
+fn another_check_of_a_failed_server_must_pass_first() {
+    let mut pools = started(virtual_server(vec![real_server(8, 1), real_server(9, 1)]));
+    verdict(&mut pools, 9, checker(address(9), false), false);
+    let mut other = virtual_server(vec![real_server(8, 1), real_server(9, 1)]);
+    let elsewhere = checker(address(77), false);
+    other.real_servers[1].checkers = vec![elsewhere.clone()];
+    pools.handle(Instant::now(), Input::Configure(vec![other]), &mut Vec::new());
+    assert_eq!(destinations(&pools), [(8, 1)]);
+    verdict(&mut pools, 9, elsewhere, true);
+    assert_eq!(destinations(&pools), [(8, 1), (9, 1)]);
+}
+
+/// keepalived pushes no change of the thresholds alone.
+#[test]
+fn changed_thresholds_change_the_entry() {
+    let mut pools = started(virtual_server(vec![real_server(8, 1)]));
+    let before = pools.entry(&service()).unwrap();
+    let mut limited = virtual_server(vec![real_server(8, 1)]);
+    limited.real_servers[0].upper_threshold = 100;
+    pools.handle(Instant::now(), Input::Configure(vec![limited]), &mut Vec::new());
+    let mut operations = Vec::new();
+    let after = pools.entry(&service()).unwrap();
+    crate::ipvs::diff::diff_service(service(), &after, Some(&before), &mut operations);
+    assert!(
+        matches!(operations.as_slice(), [crate::ipvs::diff::Operation::SetDestination(..)]),
+        "{operations:?}"
+    );
 }
 
 #[test]

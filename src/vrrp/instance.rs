@@ -151,7 +151,7 @@ struct Heard {
 }
 
 impl Machine {
-    /// A machine that waits for the first [`Input::Link`].
+    /// A machine that waits for the first [`Input::Conditions`].
     pub fn new(config: Instance) -> Self {
         Self {
             master_interval: config.advert_interval.duration(),

@@ -22,6 +22,22 @@ pub struct Checker {
     pub alpha: bool,
 }
 
+impl Checker {
+    /// What makes a check of a reload the same as a running one: what it asks and where, not how often. Its
+    /// verdict survives a change of its timing.
+    #[must_use]
+    pub fn identity(&self) -> Self {
+        Self {
+            delay_loop: Duration::ZERO,
+            warmup: Duration::ZERO,
+            retry: 0,
+            delay_before_retry: Duration::ZERO,
+            alpha: false,
+            ..self.clone()
+        }
+    }
+}
+
 /// What a check asks.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CheckKind {

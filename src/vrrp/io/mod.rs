@@ -3,4 +3,4 @@
 mod sockets;
 mod thread;
 
-pub use thread::{Command, Handle, StartError, start};
+pub use thread::{Command, Handle, Leftover, StartError, leftovers, preflight, start};

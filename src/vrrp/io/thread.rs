@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::sockets::{Endpoint, Receiver, Sender};
-use crate::config::model::{Instance, InterfaceName, Priority, Vrid};
+use crate::config::model::{Instance, InterfaceName, Priority, VirtualAddress, Vrid};
 use crate::net::address::{self, Desired};
 use crate::net::io::Network;
 use crate::net::kernel::{Assigned, Operation};
@@ -83,6 +83,47 @@ fn hint(error: &io::Error) -> &'static str {
     }
 }
 
+/// An address that an earlier process may have set.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Leftover {
+    /// Name of the interface.
+    pub interface: String,
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Prefix length.
+    pub prefix: u8,
+}
+
+/// Every address that `instances` may set.
+pub fn leftovers(instances: &[Instance]) -> BTreeSet<Leftover> {
+    let of = |instance: &Instance, address: &VirtualAddress| {
+        let IpAddr::V4(ip) = address.address else { return None };
+        let interface = address.interface.as_ref().unwrap_or(&instance.interface).to_string();
+        Some(Leftover { interface, address: ip, prefix: address.prefix })
+    };
+    let all = |instance: &Instance| {
+        let addresses = instance.addresses.iter().chain(&instance.excluded_addresses);
+        addresses.filter_map(|address| of(instance, address)).collect::<Vec<_>>()
+    };
+    instances.iter().flat_map(all).collect()
+}
+
+/// Whether the interfaces of `instances` exist and can be worked with; changes nothing.
+pub fn preflight(instances: &[Instance]) -> Result<(), StartError> {
+    let system = |source| StartError::System { doing: "open the netlink and packet sockets", source };
+    let (network, _monitor) = Network::open().map_err(system)?;
+    for config in instances {
+        let mut names = carriers(config);
+        names.insert(config.interface.clone());
+        let missing = names.iter().find(|name| network.kernel.link_by_name(name.as_str()).is_none());
+        if let Some(interface) = missing {
+            let (instance, interface) = (config.name.clone(), interface.to_string());
+            return Err(StartError::InterfaceMissing { instance, interface });
+        }
+    }
+    Ok(())
+}
+
 /// The running thread.
 #[derive(Debug)]
 pub struct Handle {
@@ -94,8 +135,9 @@ pub struct Handle {
     pub thread: std::thread::JoinHandle<()>,
 }
 
-/// Starts the thread; returns when leftovers are removed and every instance has its first state.
-pub fn start(instances: Vec<Instance>) -> Result<Handle, StartError> {
+/// Starts the thread; returns when leftovers (`record`: what an earlier process may have set) are removed and every
+/// instance has its first state.
+pub fn start(instances: Vec<Instance>, record: BTreeSet<Leftover>) -> Result<Handle, StartError> {
     let (commands, command_receiver) = mpsc::channel(COMMANDS);
     let (status_sender, status) = watch::channel(Vec::new());
     let (started, outcome) = std::sync::mpsc::channel();
@@ -108,7 +150,7 @@ pub fn start(instances: Vec<Instance>) -> Result<Handle, StartError> {
                 Err(error) => return drop(started.send(Err(system("start the VRRP runtime")(error)))),
             };
             runtime.block_on(async move {
-                match Router::start(instances, status_sender) {
+                match Router::start(instances, &record, status_sender) {
                     Ok((router, monitor, packets)) => {
                         drop(started.send(Ok(())));
                         router.run(monitor, packets, command_receiver).await;
@@ -175,6 +217,7 @@ struct Router {
 impl Router {
     fn start(
         configs: Vec<Instance>,
+        record: &BTreeSet<Leftover>,
         status: watch::Sender<Vec<Snapshot>>,
     ) -> Result<(Self, Monitor, mpsc::Receiver<Packet>), StartError> {
         if let Err(error) = schedule::realtime(REALTIME_PRIORITY) {
@@ -182,15 +225,6 @@ impl Router {
         }
         let system = |source| StartError::System { doing: "open the netlink and packet sockets", source };
         let (network, monitor) = Network::open().map_err(system)?;
-        for config in &configs {
-            let mut names = carriers(config);
-            names.insert(config.interface.clone());
-            let missing = names.iter().find(|name| network.kernel.link_by_name(name.as_str()).is_none());
-            if let Some(interface) = missing {
-                let (instance, interface) = (config.name.clone(), interface.to_string());
-                return Err(StartError::InterfaceMissing { instance, interface });
-            }
-        }
         let (packets, packet_receiver) = mpsc::channel(PACKETS);
         let mut router = Self {
             network,
@@ -210,7 +244,7 @@ impl Router {
                 source,
             })?;
         }
-        router.remove_leftovers(&configs);
+        router.remove_leftovers(&configs, record);
         for config in configs {
             router.insert(config);
         }
@@ -220,12 +254,17 @@ impl Router {
     }
 
     /// What a killed process left goes before the first advert; the owner's addresses it will hold anyway.
-    fn remove_leftovers(&mut self, configs: &[Instance]) {
+    fn remove_leftovers(&mut self, configs: &[Instance], record: &BTreeSet<Leftover>) {
         let desired = |config: &Instance| {
             address::desired(config, config.priority == Priority::OWNER, &self.network.kernel)
         };
         let desired: Vec<Desired> = configs.iter().flat_map(desired).collect();
-        let mut operations = address::diff(&desired, &self.set, &self.network.kernel);
+        let kernel = &self.network.kernel;
+        let key = |left: &Leftover| {
+            let (index, _) = kernel.link_by_name(&left.interface)?;
+            Some((index, left.address, left.prefix))
+        };
+        let mut operations = address::diff(&desired, &record.iter().filter_map(key).collect(), kernel);
         operations.retain(|operation| matches!(operation, Operation::Remove(_)));
         for operation in &operations {
             tracing::info!("{operation}: left by a process that was killed");
