@@ -43,6 +43,19 @@ fn exit_statuses_of_the_check() {
 }
 
 #[test]
+fn a_configuration_that_cannot_be_run_yet() {
+    let file = example("tests/golden/refused.conf");
+    let output = directord(&["--check", "-f", &file]);
+    assert_eq!(status(&output), 1, "{}", stderr(&output));
+    assert!(stderr(&output).contains("legal, but this version refuses to start or reload with it"));
+    let output = directord(&["-n", "-f", &file]);
+    assert_eq!(status(&output), 2);
+    let text = stderr(&output);
+    assert!(text.contains("refused.conf:5:19: warning[D0031]: authentication AH"), "{text}");
+    assert!(text.contains("this version cannot run it: not started"), "{text}");
+}
+
+#[test]
 fn formats() {
     let file = example("tests/golden/out-of-range.conf");
     let line = stderr(&directord(&["--check", "--format", "line", "-f", &file]));

@@ -160,6 +160,7 @@ mod tests {
             virtualhost: virtualhost.map(Into::into),
             digest: None,
             status_codes: StatusCodes::default(),
+            extras: Default::default(),
         }
     }
 

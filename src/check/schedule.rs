@@ -303,6 +303,7 @@ mod tests {
             virtualhost: None,
             digest: None,
             status_codes: StatusCodes::default(),
+            extras: Default::default(),
         };
         CheckKind::Http(HttpCheck {
             tls: false,

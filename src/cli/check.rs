@@ -35,6 +35,7 @@ pub fn run(options: &CheckOptions) -> ExitCode {
     let language = Options {
         config_id: options.config_id.clone(),
         check_includes: options.all_config,
+        random: super::random(),
         environment: std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect(),
@@ -57,6 +58,10 @@ pub fn run(options: &CheckOptions) -> ExitCode {
     let mut text = loaded.render(options.format, colour);
     if !matches!(options.format, Format::Json | Format::Sarif) {
         text += &format!("{}: {}\n", options.config.display(), loaded.summary());
+        if loaded.model.is_some() && loaded.blockers().next().is_some() {
+            let name = options.config.display();
+            text += &format!("{name}: legal, but this version refuses to start or reload with it\n");
+        }
     }
     if let Err(error) = write(options, &text) {
         eprintln!("directord: cannot write the result: {error}");

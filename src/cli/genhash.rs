@@ -84,6 +84,7 @@ fn fetch_page(options: &GenhashOptions, show: &mut Show) -> Result<Response, Str
         virtualhost: options.virtualhost.clone(),
         digest: None,
         status_codes: StatusCodes::default(),
+        extras: Default::default(),
     };
     let connect = Connect {
         to: SocketAddr::new(options.server, options.port),

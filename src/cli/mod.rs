@@ -121,3 +121,9 @@ fn signal_number(name: &str) -> ExitCode {
     println!("{number}");
     ExitCode::SUCCESS
 }
+
+/// What `${_RANDOM}` starts from: another number in every run.
+fn random() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    now.as_secs() ^ u64::from(now.subsec_nanos()) << 20 ^ u64::from(std::process::id()) << 40
+}

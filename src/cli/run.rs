@@ -60,6 +60,12 @@ pub fn run(options: RunOptions) -> ExitCode {
         eprintln!("{}: {}: not started", config.display(), loaded.summary());
         return ExitCode::from(2);
     };
+    let blockers = blockers(&loaded);
+    if !blockers.is_empty() {
+        blockers.iter().for_each(|line| eprintln!("{line}"));
+        eprintln!("{}: this version cannot run it: not started", config.display());
+        return ExitCode::from(2);
+    }
     if !options.foreground
         && let Err(error) = nix::unistd::daemon(false, false)
     {
@@ -106,6 +112,7 @@ fn language(options: &RunOptions) -> Options {
     Options {
         config_id: options.config_id.clone(),
         check_includes: options.all_config,
+        random: super::random(),
         environment: std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect(),
@@ -114,10 +121,21 @@ fn language(options: &RunOptions) -> Options {
 
 fn reload(config: &Path, language: &Options) -> Result<Model, Vec<String>> {
     let loaded = load(config, &Disk, language);
+    let blockers = blockers(&loaded);
     match loaded.model {
+        Some(_) if !blockers.is_empty() => Err(blockers),
         Some(model) => Ok(model),
         None => Err(loaded.render(Format::Line, false).lines().map(str::to_owned).collect()),
     }
+}
+
+/// What is legal and this version cannot run, one line each.
+fn blockers(loaded: &Loaded) -> Vec<String> {
+    let lines = loaded.blockers().map(|one| {
+        let line = render(std::slice::from_ref(one), &loaded.sources, Format::Line, false);
+        line.trim_end().to_owned()
+    });
+    lines.collect()
 }
 
 /// Warnings and notes of a configuration that is used.

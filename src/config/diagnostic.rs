@@ -81,9 +81,13 @@ pub enum Code {
     Conflict = 23,
     /// A block that does nothing.
     Empty = 24,
+    /// A name that nothing has.
+    Undefined = 25,
+    /// It means here what it says; keepalived does something else.
+    Portable = 26,
     /// Known, but without effect in this version.
     NotYet = 30,
-    /// Known, and dangerous to leave out.
+    /// Legal, but dangerous to leave out, and not in this version: the daemon refuses to run with it.
     Refused = 31,
     /// Mail alerts.
     Mail = 32,
@@ -133,6 +137,13 @@ impl Code {
     /// Whether it is of severity lint, and a comment can silence it.
     pub fn is_lint(self) -> bool {
         self as u16 >= 1000
+    }
+}
+
+impl Code {
+    /// Whether the daemon refuses to start or to reload with it, although the file is right.
+    pub fn blocks(self) -> bool {
+        matches!(self, Self::Refused | Self::Unchecked)
     }
 }
 

@@ -20,6 +20,8 @@ use super::source::{Files, ReadError, SourceId, Sources, Span, offset};
 const DEPTH: usize = 16;
 /// Files of one load.
 const FILES: usize = 4096;
+/// Bytes of a line that keepalived reads, with its end.
+const LONGEST_LINE: usize = 1023;
 /// Lines that come out of definitions and generators, in one load.
 const EXPANSIONS: usize = 1_000_000;
 
@@ -43,6 +45,7 @@ pub(super) fn expand(
         checks: if options.check_includes { Checks::ALL } else { Checks::default() },
         read: 0,
         expansions: 0,
+        random: options.random,
     };
     expander.main_files(path);
     expander.tokens
@@ -62,6 +65,7 @@ struct Expander<'a> {
     checks: Checks,
     read: usize,
     expansions: usize,
+    random: u64,
 }
 
 /// What makes a failing include an error (`include_check`, `includer` …).
@@ -123,8 +127,18 @@ impl Expander<'_> {
             let text = self.sources.text_of(id);
             let Some(left) = text.get(start..).filter(|left| !left.is_empty()) else { break };
             let length = left.find('\n').map_or(left.len(), |at| at + 1);
-            let line = left.get(..length).unwrap_or(left);
             let span = Span { source: id, start: offset(start), end: offset(start + length) };
+            if length > LONGEST_LINE {
+                let last = Span { start: span.end.saturating_sub(1), ..span };
+                self.diagnostics.push_grouped("long line", last, || {
+                    let message = format!("the line has {length} bytes");
+                    Diagnostic::note(Code::Portable, last, message).consequence(
+                        "it is read whole; keepalived drops 1023 bytes and reads the rest as a line",
+                    )
+                });
+            }
+            let text = self.sources.text_of(id);
+            let line = text.get(start..start + length).unwrap_or("");
             if self.open.is_some() {
                 self.continue_definition(line.to_owned(), span);
             } else if is_plain(line) {
@@ -193,6 +207,16 @@ impl Expander<'_> {
                 Diagnostic::error(Code::Quote, quote, "the quote is not closed on this line")
                     .label("opened here")
                     .help("a quoted word ends on the line where it starts: add the second \""),
+            );
+        }
+        if text.contains('\'')
+            && let Some(at) = lexer::quoted_comment(text)
+        {
+            let mark = Span { start: span.start + offset(at), end: span.start + offset(at + 1), ..span };
+            self.diagnostics.push(
+                Diagnostic::warning(Code::Quote, mark, "single quotes do not protect a comment sign")
+                    .label("the rest of the line is a comment, as in keepalived")
+                    .help("put the text between double quotes"),
             );
         }
         if first.is_some_and(|token| self.sources.text(token.span) == "include_check") {

@@ -54,7 +54,25 @@ pub enum Status {
     Replaced(&'static str),
 }
 
+impl Status {
+    /// What is in a block of this status has no effect either.
+    pub fn is_silent(self) -> bool {
+        matches!(self, Self::Ignored(_) | Self::Mail | Self::NotYet(_) | Self::Refused(_))
+    }
+}
+
 impl Keyword {
+    /// The smallest and the largest number that are taken, in millionths; `None` where the table sets no limit.
+    pub fn bounds(&self) -> (Option<i64>, Option<i64>) {
+        let range = self.range;
+        if range.contains("32-bit signed") {
+            return (Some(i64::from(i32::MIN) * MILLION), Some(i64::from(i32::MAX) * MILLION));
+        }
+        let found = range.split([' ', ';', ',']).find_map(|word| word.split_once(".."));
+        let (low, high) = found.unwrap_or(("", ""));
+        (millionths(low), millionths(high))
+    }
+
     /// The word itself.
     pub fn word(&self) -> &'static str {
         self.path.rsplit('/').next().unwrap_or(self.path)
@@ -74,6 +92,17 @@ impl Keyword {
     pub fn is_value_block(&self) -> bool {
         self.is_block() && !self.args.contains("{ block }")
     }
+}
+
+const MILLION: i64 = 1_000_000;
+
+/// A decimal number times a million.
+fn millionths(text: &str) -> Option<i64> {
+    let (negative, text) = text.strip_prefix('-').map_or((false, text), |text| (true, text));
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let padded: String = decimals.chars().chain("000000".chars()).take(6).collect();
+    let number = whole.parse::<i64>().ok()?.checked_mul(MILLION)?.checked_add(padded.parse().ok()?)?;
+    Some(if negative { -number } else { number })
 }
 
 /// The root of the file.

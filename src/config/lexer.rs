@@ -89,6 +89,24 @@ pub(super) fn strip_comment(text: &str) -> &str {
     text.trim()
 }
 
+/// Where a comment starts between two single quotes, of which the first starts a word.
+pub(super) fn quoted_comment(text: &str) -> Option<usize> {
+    let (mut double, mut single, mut before) = (false, false, ' ');
+    for (at, c) in text.char_indices() {
+        match c {
+            '"' if !single => double = !double,
+            '\'' if !double && (single || before.is_whitespace()) => single = !single,
+            '#' | '!' if !double && before != '\\' => {
+                let closed = text.get(at..).is_some_and(|rest| rest.contains('\''));
+                return (single && closed).then_some(at);
+            }
+            _ => {}
+        }
+        before = c;
+    }
+    None
+}
+
 #[derive(Clone, Copy)]
 enum Piece {
     Blank,
@@ -175,6 +193,14 @@ mod tests {
     #[test]
     fn byte_order_mark_and_line_ends_vanish() {
         assert_eq!(words("\u{feff}global_defs {\r"), ["global_defs", "{"]);
+    }
+
+    #[test]
+    fn comments_between_single_quotes() {
+        assert_eq!(quoted_comment("x 'a#b'"), Some(4));
+        assert_eq!(quoted_comment("x \"'a#b'\" # it's"), None);
+        assert_eq!(quoted_comment("x bob's # don't"), None);
+        assert_eq!(quoted_comment("x 'a\\#b'"), None);
     }
 
     #[test]

@@ -99,6 +99,17 @@ impl Sources {
         self.text_of(span.source).get(span.start as usize..span.end as usize).unwrap_or("")
     }
 
+    /// Puts stars in the place of a text that nobody may see.
+    pub fn hide(&mut self, span: Span) {
+        let source = usize::try_from(span.source.0).ok().and_then(|at| self.sources.get_mut(at));
+        let range = span.start as usize..span.end as usize;
+        if let Some(source) = source
+            && let Some(length) = source.text.get(range.clone()).map(str::len)
+        {
+            source.text.replace_range(range, &"*".repeat(length));
+        }
+    }
+
     /// The span in a file that `span` comes from: itself, unless it lies in an expansion.
     pub fn written(&self, span: Span) -> Span {
         let mut span = span;

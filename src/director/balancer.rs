@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Bound;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::config::model::{Service, VirtualServer};
 use crate::ipvs::diff::{Operation, diff, diff_service};
-use crate::ipvs::error::Unavailable;
+use crate::ipvs::error::{Refused, Unavailable};
 use crate::ipvs::io::Ipvs;
 use crate::ipvs::{Entry, Settings, Table};
 use crate::pool::event::Loudness;
@@ -21,6 +21,8 @@ use super::owned::Owned;
 const DESTINATIONS_A_LOOK: usize = 16;
 /// With so few services that each look compares them all, their settings are compared each fourth time.
 const SERVICES_EVERY: u32 = 4;
+/// An operation that the kernel refused is not tried again for this long, unless the configuration asks anew.
+const REFUSED: Duration = Duration::from_secs(60);
 /// Lines about one repair.
 const LINES: usize = 10;
 
@@ -37,6 +39,8 @@ pub(super) struct Balancer {
     /// The look goes round the services.
     looked_at: Option<Service>,
     looks: u32,
+    /// What the kernel refused, and when: not tried again at every look, and nobody else's doing.
+    refused: Vec<(Operation, Instant)>,
 }
 
 impl Balancer {
@@ -50,6 +54,7 @@ impl Balancer {
             owned: Owned::read(runtime_directory),
             looked_at: None,
             looks: 0,
+            refused: Vec::new(),
         }
     }
 
@@ -70,6 +75,7 @@ impl Balancer {
             self.actual = ipvs.dump()?;
             self.ipvs = Some(ipvs);
         }
+        self.refused.clear();
         self.feed(Input::Configure(servers));
         // Recorded before they exist: a kill in between leaves nothing unknown behind.
         self.record(self.owned.services().iter().chain(self.desired.keys()).copied().collect());
@@ -96,8 +102,9 @@ impl Balancer {
             return tracing::warn!("cannot read the IPVS table: {error}");
         }
         let operations = diff(&self.desired, &self.actual, &BTreeSet::new());
-        // A missing service says enough: its destinations went with it.
+        // A missing service says enough: its destinations went with it. What the kernel refused nobody removed.
         let worth_a_line = |operation: &&Operation| match operation {
+            _ if self.refused(operation).is_some() => false,
             Operation::NewDestination(service, ..) => self.actual.contains_key(service),
             _ => true,
         };
@@ -184,7 +191,8 @@ impl Balancer {
     }
 
     /// A table that differs from what we believed is read anew and the difference tried once more.
-    fn carry_out(&mut self, operations: Vec<Operation>) {
+    fn carry_out(&mut self, mut operations: Vec<Operation>) {
+        self.drop_refused(&mut operations);
         let Some(ipvs) = &mut self.ipvs else { return };
         let changed = ipvs.change(operations, &mut self.actual);
         if matches!(&changed, Ok(refused) if refused.is_empty()) {
@@ -197,11 +205,52 @@ impl Balancer {
             Ok(table) => self.actual = table,
             Err(error) => return tracing::error!("cannot read the IPVS table: {error}"),
         }
-        let operations = diff(&self.desired, &self.actual, self.owned.services());
+        let mut operations = diff(&self.desired, &self.actual, self.owned.services());
+        self.drop_refused(&mut operations);
+        let Some(ipvs) = &mut self.ipvs else { return };
         match ipvs.change(operations, &mut self.actual) {
-            Ok(refused) => refused.iter().for_each(|refused| tracing::error!("{refused}")),
+            Ok(refused) => self.remember(refused),
             Err(error) => tracing::error!("IPVS: {error}"),
         }
+    }
+
+    fn remember(&mut self, refused: Vec<Refused>) {
+        let now = Instant::now();
+        for one in refused {
+            // What fails with its service needs no line of its own.
+            if self.refused(&one.operation).is_some_and(|at| now.duration_since(at) < REFUSED) {
+                continue;
+            }
+            tracing::error!("{one}; tried again in {} s", REFUSED.as_secs());
+            self.refused.retain(|(operation, _)| *operation != one.operation);
+            self.refused.push((one.operation, now));
+        }
+    }
+
+    /// When the kernel refused this, or the service that it is about.
+    fn refused(&self, operation: &Operation) -> Option<Instant> {
+        let concerns = |refused: &Operation| {
+            let service = matches!(refused, Operation::NewService(..));
+            refused == operation || (service && refused.service() == operation.service())
+        };
+        self.refused.iter().find(|(refused, _)| concerns(refused)).map(|(_, at)| *at)
+    }
+
+    /// Takes out what was refused a short while ago, and forgets what has since succeeded or is wanted no more.
+    fn drop_refused(&mut self, operations: &mut Vec<Operation>) {
+        if self.refused.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        let (desired, actual) = (&self.desired, &self.actual);
+        self.refused.retain(|(operation, _)| match operation {
+            Operation::NewService(service, _) => {
+                desired.contains_key(service) && !actual.contains_key(service)
+            }
+            other => desired.contains_key(other.service()),
+        });
+        operations
+            .retain(|operation| self.refused(operation).is_none_or(|at| now.duration_since(at) >= REFUSED));
     }
 
     fn record(&mut self, services: BTreeSet<Service>) {

@@ -28,6 +28,20 @@ pub enum Operation {
     DeleteDestination(Service, SocketAddr),
 }
 
+impl Operation {
+    /// The service that it is about.
+    pub fn service(&self) -> &Service {
+        match self {
+            Self::NewService(service, _)
+            | Self::SetService(service, _)
+            | Self::DeleteService(service)
+            | Self::NewDestination(service, ..)
+            | Self::SetDestination(service, ..)
+            | Self::DeleteDestination(service, _) => service,
+        }
+    }
+}
+
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -41,6 +41,7 @@ fn real_server(last: u8, weight: u64) -> RealServer {
         lower_threshold: 0,
         inhibit_on_failure: false,
         checkers: vec![checker(address(last), false)],
+        extras: Default::default(),
     }
 }
 
@@ -56,6 +57,7 @@ fn virtual_server(real_servers: Vec<RealServer>) -> VirtualServer {
         hysteresis: 0,
         sorry_server: None,
         real_servers,
+        extras: Default::default(),
     }
 }
 

@@ -79,6 +79,7 @@ fn group(random: &mut fastrand::Rng) -> Vec<(Instance, Ipv4Addr)> {
             scope: 0,
             label: None,
             broadcast: None,
+            extras: Default::default(),
         }],
         excluded_addresses: Vec::new(),
         garp: Garp::default(),
@@ -86,6 +87,7 @@ fn group(random: &mut fastrand::Rng) -> Vec<(Instance, Ipv4Addr)> {
         lower_prio_no_advert: false,
         higher_prio_send_advert: true,
         dont_track_primary: false,
+        extras: Default::default(),
     };
     let address = |index: usize| Ipv4Addr::new(192, 168, 100, 101 + u8::try_from(index).unwrap());
     priorities.into_iter().enumerate().map(|(index, priority)| (instance(priority), address(index))).collect()

@@ -156,15 +156,20 @@ impl Substitution<'_, '_> {
         let value = match name {
             "_PWD" => self.folder(),
             "_INSTANCE" => self.expander.options.config_id.clone(),
+            "_RANDOM" => match self.random(arguments) {
+                Some(number) => number,
+                None => {
+                    self.fail(format!(
+                        "`{arguments}` are no bounds of `_RANDOM`: it takes none, one or two numbers"
+                    ));
+                    return Some(rest);
+                }
+            },
             "_HASH" => "#".to_owned(),
             "_BANG" => "!".to_owned(),
             "_ENV" => self.expander.options.environment.get(arguments).cloned().unwrap_or_default(),
             _ if after.starts_with('{') && !self.is_quoted() => {
-                let message = match name {
-                    "_RANDOM" => "`${_RANDOM}` is not supported by this version".to_owned(),
-                    _ => format!("`{name}` is not defined"),
-                };
-                self.fail(message);
+                self.fail(format!("`{name}` is not defined"));
                 return Some(rest);
             }
             _ => return None,
@@ -207,6 +212,25 @@ impl Substitution<'_, '_> {
             }
             None => self.append(line, depth),
         }
+    }
+
+    /// `[MIN [MAX]]`, 0 and 32767 when absent. `None`: they are no numbers.
+    fn random(&mut self, arguments: &str) -> Option<String> {
+        let bounds: Option<Vec<u32>> = arguments.split_whitespace().map(|bound| bound.parse().ok()).collect();
+        let (low, high) = match bounds?.as_slice() {
+            [] => (0, 32_767),
+            [low] => (*low, 32_767),
+            [low, high] => (*low, *high),
+            _ => return None,
+        };
+        // SplitMix64: every use has a number of its own.
+        self.expander.random = self.expander.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.expander.random;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+        let span = u64::from(high.saturating_sub(low)) + 1;
+        Some((u64::from(low) + mixed % span).to_string())
     }
 
     fn folder(&self) -> String {

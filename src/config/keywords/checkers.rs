@@ -178,4 +178,6 @@ pub(super) static ROWS: &[Keyword] = &[
     row("virtual_server/real_server/FILE_CHECK/track_file", "<NAME>", "required", "must already be defined", "file to follow", "2.1.0", NotYet("this check is not made")),
     row("virtual_server/real_server/FILE_CHECK/weight", "<INT> [reverse/noreverse]", "file's own weight", "-2147483647..2147483647", "multiplier for the number read", "2.1.0", NotYet("this check is not made")),
     row("virtual_server/real_server/TCP_CHECK/nb_get_retry", "<INT>", "see retry", "", "old name of retry, from before keepalived 1.2.20", "", Replaced("retry")),
+    row("virtual_server/real_server/SMTP_CHECK/nb_get_retry", "<INT>", "see retry", "", "old name of retry, from before keepalived 1.2.20", "", Replaced("retry")),
+    row("virtual_server/real_server/MISC_CHECK/nb_get_retry", "<INT>", "see retry", "", "old name of retry, from before keepalived 1.2.20", "", Replaced("retry")),
 ];

@@ -1,6 +1,6 @@
 //! Root level and `global_defs`. One row a word: path, arguments, default, range, meaning, since, status.
 
-use super::Status::{Ignored, Implemented, Mail, NotYet, Refused};
+use super::Status::{Ignored, Implemented, Mail, NotYet, Refused, Replaced};
 use super::{Keyword, row};
 
 #[rustfmt::skip]
@@ -22,6 +22,7 @@ pub(super) static ROWS: &[Keyword] = &[
     row("global_defs/use_symlink_paths", "<BOOL>?", "off", "bare = on", "keep symbolic links in script paths instead of resolving them", "2.3.0", NotYet("no script is run, so no account or permission is looked at")),
     row("global_defs/set_supplementary_groups", "<BOOL>?", "off", "bare = on", "give every script the supplementary groups of its user", "", NotYet("no script is run, so no account or permission is looked at")),
     row("global_defs/router_id", "<STRING>", "local host name", "silently replaced if repeated", "text that identifies this node in mails and dumps", "1.1.8", Implemented),
+    row("global_defs/lvs_id", "<STRING>", "", "", "old name of router_id", "", Replaced("router_id")),
     row("global_defs/notification_email_from", "<STRING>", "keepalived@<local host>", "quote the whole value if it has a display name; extra words reported", "sender used in alert mails", "", Mail),
     row("global_defs/smtp_server", "<IP or HOSTNAME> [<PORT>]", "none (mail off)", "port 1..65535, default 25; a word with - or / is never treated as an IP", "mail relay for alerts", "", Mail),
     row("global_defs/smtp_helo_name", "<STRING>", "local host name", "", "name announced in SMTP HELO", "", Mail),

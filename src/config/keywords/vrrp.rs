@@ -1,6 +1,6 @@
 //! `vrrp_instance`, `vrrp_sync_group`, `garp_group`. One row a word: path, arguments, default, range, meaning, since, status.
 
-use super::Status::{Ignored, Implemented, Mail, NotYet, Refused};
+use super::Status::{Ignored, Implemented, Mail, NotYet, Refused, Replaced};
 use super::{Keyword, row};
 
 #[rustfmt::skip]
@@ -80,6 +80,7 @@ pub(super) static ROWS: &[Keyword] = &[
     row("vrrp_instance/smtp_alert", "<BOOL>?", "smtp_alert_vrrp, then smtp_alert, then off", "bare = on", "mail on state changes", "", Mail),
     row("vrrp_instance/notify_priority_changes", "<BOOL>?", "sync group, then global", "bare = on", "emit events when the priority changes", "2.2.0", NotYet("no script is run for it")),
     row("vrrp_instance/lvs_sync_daemon_interface", "<IFNAME>", "none", "always reported; first wins", "deprecated per-instance lvs_sync_daemon", "", NotYet("connections are not synchronised to the other director")),
+    row("vrrp_instance/lvs_sync_daemon_inteface", "<IFNAME>", "none", "", "misspelt old name of lvs_sync_daemon_interface", "", Replaced("lvs_sync_daemon_interface")),
     row("vrrp_instance/garp_master_delay", "<INT>", "vrrp_garp_master_delay", "0..4294 s", "delay of the second ARP/NA burst", "0.7.1", Implemented),
     row("vrrp_instance/garp_master_refresh", "<INT>", "vrrp_garp_master_refresh", "0..4294967295 s", "refresh period while master", "1.2.10", Implemented),
     row("vrrp_instance/garp_master_repeat", "<INT>", "vrrp_garp_master_repeat", "0..4294967295; 0 becomes 1", "messages per burst", "1.2.14", Implemented),

@@ -1,11 +1,13 @@
-//! Lines of `virtual_ipaddress`: an address and what is said of it.
+//! Lines of `virtual_ipaddress` and `static_ipaddress`: an address and what is said of it.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::Lower;
+use super::option::Line;
+use super::track::Names;
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::keywords::{self, Status};
-use crate::config::model::VirtualAddress;
+use crate::config::keywords;
+use crate::config::model::{AddressExtras, StaticAddress, VirtualAddress};
 use crate::config::source::Span;
 use crate::config::tree::{Node, Word};
 
@@ -13,56 +15,61 @@ use crate::config::tree::{Node, Word};
 const LABEL: usize = 15;
 
 impl Lower<'_> {
-    /// One line. `None`: it is no address that can be set, and that is reported.
+    /// One line of an instance. `None`: it is no address that can be set, and that is reported.
     pub(super) fn virtual_address(&mut self, node: &Node<'_>) -> Option<(VirtualAddress, Span)> {
-        let (first, options) = node.words.split_first()?;
-        let (address, prefix) = self.address_and_prefix(first)?;
+        let span = node.words.first()?.span;
+        self.address_line(node, None).map(|(address, _)| (address, span))
+    }
+
+    /// One line of `static_ipaddress`.
+    pub(super) fn static_address(&mut self, node: &Node<'_>, names: &Names) -> Option<StaticAddress> {
+        let (address, track_group) = self.address_line(node, Some(names))?;
+        Some(StaticAddress { address, track_group })
+    }
+
+    fn address_line(
+        &mut self,
+        node: &Node<'_>,
+        names: Option<&Names>,
+    ) -> Option<(VirtualAddress, Option<String>)> {
+        let mut line = Line::new(&node.words, "(ADDRESS)");
+        let first = line.next()?;
+        let net = self.address_with_length(first)?;
         let mut result = VirtualAddress {
-            address: IpAddr::V4(address),
-            prefix,
+            address: net.address,
+            prefix: net.prefix,
             interface: None,
             scope: 0,
             label: None,
             broadcast: None,
+            extras: AddressExtras::default(),
         };
-        let mut words = options.iter();
-        while let Some(word) = words.next() {
+        let mut track_group = None;
+        while let Some(word) = line.next() {
             let Some(keyword) = keywords::line_option("(ADDRESS)", &word.text) else {
                 self.unknown_option(word);
                 continue;
             };
-            let value = if keyword.args == "(flag)" { None } else { words.next() };
-            match (keyword.status, value) {
-                (Status::Implemented, Some(value)) => self.address_option(&word.text, value, &mut result),
-                (Status::Implemented, None) => {
-                    let message = format!("`{}` needs a value", word.text);
-                    self.report(
-                        Diagnostic::error(Code::MissingArgument, word.span, message)
-                            .expected(format!("`{} {}`", word.text, keyword.args)),
-                    );
-                }
+            if names.is_none() || !keyword.status.is_silent() {
+                self.status(keyword, word.span);
+            }
+            match &*word.text {
+                "track_group" => track_group = self.track_group_option(&mut line, names),
+                "home" => result.extras.home = true,
+                "-nodad" => result.extras.detect_duplicates = true,
+                "mngtmpaddr" => result.extras.manage_temporary = true,
+                "noprefixroute" => result.extras.no_prefix_route = true,
+                "autojoin" => result.extras.autojoin = true,
+                "no_track" => result.extras.no_track = true,
+                "use_vmac" => result.extras.vmac = true,
                 _ => {
-                    self.status(keyword, word.span);
+                    if let Some(value) = self.value(&mut line) {
+                        self.address_option(word, value, &mut result);
+                    }
                 }
             }
         }
-        Some((result, first.span))
-    }
-
-    fn address_and_prefix(&mut self, word: &Word<'_>) -> Option<(Ipv4Addr, u8)> {
-        let (address, prefix) = match word.text.split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix)),
-            None => (&*word.text, None),
-        };
-        let part = Word { text: address.into(), span: word.span };
-        let address = self.ipv4(&part, "a virtual address")?;
-        let Some(prefix) = prefix else { return Some((address, 32)) };
-        let number = prefix.parse::<u8>().ok().filter(|number| *number <= 32);
-        if number.is_none() {
-            let message = format!("`/{prefix}` is no prefix length");
-            self.report(Diagnostic::error(Code::BadAddress, word.span, message).expected("/0 to /32"));
-        }
-        number.map(|number| (address, number))
+        Some((result, track_group))
     }
 
     fn unknown_option(&mut self, word: &Word<'_>) {
@@ -76,10 +83,32 @@ impl Lower<'_> {
         self.report(diagnostic);
     }
 
-    fn address_option(&mut self, option: &str, value: &Word<'_>, result: &mut VirtualAddress) {
-        match option {
+    fn address_option(&mut self, option: &Word<'_>, value: &Word<'_>, result: &mut VirtualAddress) {
+        if result.address.is_ipv6() && matches!(&*option.text, "scope" | "label" | "broadcast" | "brd") {
+            let message = format!("an IPv6 address has no `{}`", option.text);
+            self.adjusted(Some(option.span), message, "it is ignored, as keepalived does");
+            return;
+        }
+        match &*option.text {
             "dev" => result.interface = self.interface(value),
             "scope" => result.scope = self.scope(value).unwrap_or(0),
+            "peer" => {
+                if let Some(net) = self.address_with_length(value) {
+                    if net.address.is_ipv6() != result.address.is_ipv6() {
+                        let message = format!("{} is of the other address family", net.address);
+                        self.report(Diagnostic::error(Code::BadAddress, value.span, message));
+                    }
+                    result.extras.peer = Some((net.address, net.prefix));
+                }
+            }
+            "preferred_lft" => {
+                result.extras.preferred_lifetime = match &*value.text {
+                    "forever" => Some(u32::MAX),
+                    _ => self
+                        .integer_in(None, value, 0, u32::MAX.into())
+                        .and_then(|number| u32::try_from(number).ok()),
+                };
+            }
             "label" => {
                 if value.text.is_empty() || value.text.len() > LABEL {
                     let message = format!("`{}` is no label", value.text);
@@ -101,7 +130,7 @@ impl Lower<'_> {
         match &*value.text {
             "+" => Some(Ipv4Addr::from(u32::from(address) | !mask)),
             "-" => Some(Ipv4Addr::from(u32::from(address) & mask)),
-            _ => self.ipv4(value, "a broadcast address"),
+            _ => self.ipv4(value),
         }
     }
 

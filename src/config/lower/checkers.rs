@@ -6,11 +6,14 @@ use std::time::Duration;
 use super::lvs::Inherited;
 use super::real::RealDraft;
 use super::settle::same;
+use super::track::Names;
+use super::unmade::OtherDraft;
 use super::values::LONGEST;
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
-    CheckKind, Checker, Connect, HttpCheck, HttpProtocol, HttpUrl, InterfaceName, StatusCodes,
+    CheckKind, Checker, Connect, HttpCheck, HttpProtocol, HttpUrl, InterfaceName, StatusCodes, UnmadeChecker,
+    UnmadeKind, UrlExtras,
 };
 use crate::config::source::Span;
 use crate::config::tree::Node;
@@ -19,6 +22,9 @@ use crate::config::tree::Node;
 pub(super) struct CheckDraft {
     span: Option<Span>,
     http: Option<HttpDraft>,
+    other: Option<OtherDraft>,
+    made: Option<UnmadeKind>,
+    log_all_failures: Option<bool>,
     inherited: Inherited,
     ip: Option<IpAddr>,
     port: Option<u16>,
@@ -36,6 +42,7 @@ struct HttpDraft {
     enable_sni: bool,
     sni_name: Option<String>,
     fast_recovery: bool,
+    tls_compliant: Option<bool>,
     urls: Vec<UrlDraft>,
     has_url: bool,
 }
@@ -47,22 +54,30 @@ struct UrlDraft {
     digest: Option<[u8; 16]>,
     virtualhost: Option<String>,
     status_codes: Option<StatusCodes>,
+    extras: UrlExtras,
 }
 
 impl Lower<'_> {
-    pub(super) fn check(&mut self, kind: &str, node: &Node<'_>) -> Option<CheckDraft> {
-        if let Some(surplus) = arguments(node).first() {
-            self.surplus(node, surplus);
-        }
+    pub(super) fn check(
+        &mut self,
+        kind: &'static str,
+        node: &Node<'_>,
+        names: &Names,
+        list: &mut Vec<CheckDraft>,
+    ) {
+        self.no_words(node);
         let http = match kind {
             "HTTP_GET" => Some(HttpDraft::default()),
             "SSL_GET" => Some(HttpDraft { tls: true, ..HttpDraft::default() }),
-            "TCP_CHECK" => None,
-            _ => return None,
+            _ => None,
         };
+        let other = (http.is_none() && kind != "TCP_CHECK").then(|| OtherDraft::new(kind));
         let mut draft = CheckDraft {
             span: node.span(),
             http,
+            other,
+            made: None,
+            log_all_failures: None,
             inherited: Inherited::default(),
             ip: None,
             port: None,
@@ -72,8 +87,21 @@ impl Lower<'_> {
             fwmark: 0,
         };
         self.within(node, |lower| {
-            lower.each(inside(node), |lower, word, node| lower.check_setting(word, node, &mut draft));
+            lower.each(inside(node), |lower, word, node| match word {
+                // The old form of SMTP_CHECK: each host is a check of its own.
+                "host" => lower.within(node, |lower| {
+                    lower.no_words(node);
+                    lower.each(inside(node), |lower, word, node| lower.check_setting(word, node, &mut draft));
+                }),
+                _ => lower.check_setting(word, node, &mut draft),
+            });
+            if let Some(other) = &draft.other {
+                draft.made = lower.finish_other(node, other, names);
+            }
         });
+        if draft.other.is_some() && draft.made.is_none() {
+            return;
+        }
         if let (Some(http), Some(span)) = (&draft.http, node.span())
             && !http.has_url
         {
@@ -84,9 +112,9 @@ impl Lower<'_> {
                     .consequence("nothing would be asked, and the real server never be taken out")
                     .help("add `url { path / }`"),
             );
-            return None;
+            return;
         }
-        Some(draft)
+        list.push(draft);
     }
 
     fn check_setting(&mut self, word: &'static str, node: &Node<'_>, draft: &mut CheckDraft) {
@@ -104,9 +132,12 @@ impl Lower<'_> {
             "retry" => draft.inherited.retry = self.number32(node, 0, u32::MAX),
             "virtualhost" => draft.inherited.virtualhost = self.text(node),
             "warmup" => draft.inherited.warmup = self.timer(node, 0, LONGEST),
+            "log_all_failures" => draft.log_all_failures = self.boolean(node),
             _ => {
                 if let Some(http) = &mut draft.http {
                     self.http_setting(word, node, http);
+                } else if let Some(other) = &mut draft.other {
+                    self.other_setting(word, node, other);
                 }
             }
         }
@@ -125,6 +156,7 @@ impl Lower<'_> {
         ];
         match word {
             "enable_sni" => http.enable_sni = self.boolean(node).unwrap_or(false),
+            "tls_compliant" => http.tls_compliant = self.boolean(node),
             "fast_recovery" => http.fast_recovery = self.boolean(node).unwrap_or(false),
             "http_protocol" => {
                 let protocol = self.one(node).and_then(|word| self.choice(word, &PROTOCOLS));
@@ -156,13 +188,62 @@ impl Lower<'_> {
                 }
                 "status_code" => draft.status_codes = lower.status_codes(node),
                 "virtualhost" => draft.virtualhost = lower.text(node),
-                _ => {}
+                _ => lower.regex_setting(word, node, &mut draft.extras),
             });
             if !draft.has_path {
                 lower.required(node, "the url has no path", "add `path /`");
             }
         });
         draft.path.is_some().then_some(draft)
+    }
+
+    fn regex_setting(&mut self, word: &str, node: &Node<'_>, extras: &mut UrlExtras) {
+        match word {
+            "regex" => {
+                let words = self.script_words(node);
+                if let (Some(surplus), true) = (node.words.get(2), words.len() > 1) {
+                    self.report(
+                        Diagnostic::warning(
+                            Code::SurplusArgument,
+                            surplus.span,
+                            "only the first word is the pattern",
+                        )
+                        .label("ignored, as keepalived does")
+                        .help("put the pattern between double quotes"),
+                    );
+                }
+                extras.regex = words.into_iter().next();
+                if extras.regex.is_none() {
+                    self.missing(node);
+                }
+            }
+            "regex_no_match" => extras.no_match = self.flag(node),
+            "regex_options" => {
+                if arguments(node).is_empty() {
+                    self.missing(node);
+                }
+                extras.options.extend(arguments(node).iter().map(|word| word.text.to_string()));
+            }
+            "regex_min_offset" => extras.min_offset = self.whole_as(node).unwrap_or(0),
+            "regex_max_offset" => extras.max_offset = self.whole_as(node),
+            "regex_stack" => {
+                let [start, most, rest @ ..] = arguments(node) else {
+                    self.missing(node);
+                    return;
+                };
+                if let Some(surplus) = rest.first() {
+                    self.surplus(node, surplus);
+                }
+                let number = |lower: &mut Self, word| lower.number_in(node.keyword, word, 1, u32::MAX.into());
+                let found = number(self, start).zip(number(self, most));
+                if found.is_some_and(|(start, most)| start > most) {
+                    let message = "the first size is larger than the second";
+                    self.report(Diagnostic::error(Code::Conflict, start.span, message));
+                }
+                extras.stack = found;
+            }
+            _ => extras.tls_compliant = self.boolean(node),
+        }
     }
 
     /// 32 hexadecimal digits, as genhash prints them.
@@ -222,7 +303,7 @@ impl Lower<'_> {
         service_host: Option<&str>,
     ) -> Vec<Checker> {
         let mut list: Vec<Checker> = Vec::with_capacity(real.checks.len());
-        for draft in &real.checks {
+        for draft in real.checks.iter().filter(|draft| draft.is_made()) {
             let Some(checker) = self.checker(draft, real, inherited, port, service_host) else { continue };
             if list.contains(&checker) {
                 self.adjusted(draft.span, "the same check is there twice", "it is made once");
@@ -231,6 +312,17 @@ impl Lower<'_> {
             list.push(checker);
         }
         list
+    }
+
+    /// The checks of a real server that this version does not make.
+    pub(super) fn unmade(
+        &mut self,
+        real: &RealDraft,
+        inherited: &Inherited,
+        port: u16,
+    ) -> Vec<UnmadeChecker> {
+        let drafts = real.checks.iter().filter_map(|draft| draft.made.as_ref().map(|kind| (draft, kind)));
+        drafts.map(|(draft, kind)| unmade(draft, kind, real, inherited, port)).collect()
     }
 
     fn checker(
@@ -242,12 +334,14 @@ impl Lower<'_> {
         service_host: Option<&str>,
     ) -> Option<Checker> {
         let port = draft.port.unwrap_or(port);
-        if port == 0 {
-            if let Some(span) = draft.span {
-                let message = "the check has no port to connect to";
-                self.report(Diagnostic::error(Code::Required, span, message).help("add `connect_port N`"));
-            }
-            return None;
+        if let (0, Some(span)) = (port, draft.span) {
+            let consequence =
+                "connecting to port 0 always fails: the real server would be down, as in keepalived";
+            self.report(
+                Diagnostic::warning(Code::Required, span, "the check has no port to connect to")
+                    .consequence(consequence)
+                    .help("add `connect_port N`"),
+            );
         }
         let to = SocketAddr::new(draft.ip.unwrap_or(real.endpoint.ip), port);
         if let Some((from, Some(span))) = draft.from.filter(|(from, _)| !same(*from, to.ip())) {
@@ -267,14 +361,7 @@ impl Lower<'_> {
         };
         Some(Checker {
             kind,
-            connect: Connect {
-                to,
-                timeout: settings.connect_timeout.unwrap_or(Duration::from_secs(5)),
-                from: draft.from.map(|(from, _)| from),
-                from_port: draft.from_port,
-                interface: draft.interface.clone(),
-                fwmark: draft.fwmark,
-            },
+            connect: connect(draft, real, &settings, port),
             delay_loop,
             warmup: settings.warmup.unwrap_or(delay_loop),
             retry: settings.retry.unwrap_or(1),
@@ -318,12 +405,63 @@ impl Lower<'_> {
     }
 }
 
+impl CheckDraft {
+    /// Whether this version makes it.
+    pub(super) fn is_made(&self) -> bool {
+        self.other.is_none()
+    }
+}
+
+fn unmade(
+    draft: &CheckDraft,
+    kind: &UnmadeKind,
+    real: &RealDraft,
+    inherited: &Inherited,
+    port: u16,
+) -> UnmadeChecker {
+    let settings = draft.inherited.or(inherited);
+    let delay_loop = settings.delay_loop.unwrap_or(Duration::from_secs(60));
+    let (retry, pause) = match kind {
+        UnmadeKind::Dns { .. } => (3, delay_loop),
+        UnmadeKind::Misc { .. } => (0, Duration::from_secs(1)),
+        _ => (1, Duration::from_secs(1)),
+    };
+    let connects =
+        !matches!(kind, UnmadeKind::Misc { .. } | UnmadeKind::Bfd { .. } | UnmadeKind::File { .. });
+    UnmadeChecker {
+        kind: kind.clone(),
+        connect: connects.then(|| connect(draft, real, &settings, port)),
+        delay_loop,
+        warmup: settings.warmup.unwrap_or(delay_loop),
+        retry: settings.retry.unwrap_or(retry),
+        delay_before_retry: settings.delay_before_retry.unwrap_or(pause),
+        alpha: settings.alpha.unwrap_or(false),
+        log_all_failures: draft.log_all_failures,
+    }
+}
+
+fn connect(draft: &CheckDraft, real: &RealDraft, settings: &Inherited, port: u16) -> Connect {
+    Connect {
+        to: SocketAddr::new(draft.ip.unwrap_or(real.endpoint.ip), draft.port.unwrap_or(port)),
+        timeout: settings.connect_timeout.unwrap_or(Duration::from_secs(5)),
+        from: draft.from.map(|(from, _)| from),
+        from_port: draft.from_port,
+        interface: draft.interface.clone(),
+        fwmark: draft.fwmark,
+    }
+}
+
 fn http_check(http: &HttpDraft, sni: Option<String>, host: Option<&str>) -> HttpCheck {
-    let url = |url: &UrlDraft| HttpUrl {
-        path: url.path.clone().unwrap_or_default(),
-        virtualhost: url.virtualhost.clone().or_else(|| host.map(str::to_owned)),
-        digest: url.digest,
-        status_codes: url.status_codes.clone().unwrap_or_default(),
+    let url = |url: &UrlDraft| {
+        let tls_compliant = url.extras.tls_compliant.or(http.tls_compliant);
+        let extras = UrlExtras { tls_compliant, ..url.extras.clone() };
+        HttpUrl {
+            path: url.path.clone().unwrap_or_default(),
+            virtualhost: url.virtualhost.clone().or_else(|| host.map(str::to_owned)),
+            digest: url.digest,
+            status_codes: url.status_codes.clone().unwrap_or_default(),
+            extras: (extras != UrlExtras::default()).then(|| Box::new(extras)),
+        }
     };
     HttpCheck {
         tls: http.tls,

@@ -1,6 +1,6 @@
 //! `global_defs`: what instances fall back to.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::values::LONGEST;
@@ -88,16 +88,96 @@ impl Lower<'_> {
                     defaults.group = self.multicast(word).or(defaults.group);
                 }
             }
+            "vrrp_mcast_group6" => {
+                if let Some(word) = self.one(node) {
+                    let group = self.multicast_of(word);
+                    defaults.globals.vrrp.group6 = match group {
+                        Some(IpAddr::V6(group)) => Some(group),
+                        Some(IpAddr::V4(_)) => self.ipv6(word),
+                        None => None,
+                    };
+                }
+            }
             "vrrp_down_timer_adverts" => defaults.down_timer_adverts = self.down_timer_adverts(node),
             "vrrp_skip_check_adv_addr" => defaults.skip_check_adv_addr = self.boolean(node),
             "vrrp_lower_prio_no_advert" => defaults.lower_prio_no_advert = self.boolean(node),
             "vrrp_higher_prio_send_advert" => defaults.higher_prio_send_advert = self.boolean(node),
             _ => {
+                if self.process_setting(word, node, &mut defaults.globals)
+                    || self.vrrp_setting(word, node, &mut defaults.globals)
+                {
+                    return;
+                }
                 if let Some(word) = word.strip_prefix("vrrp_") {
                     self.garp(word, node, &mut defaults.garp);
                 }
             }
         }
+    }
+
+    /// What `global_defs` says of VRRP and this version does not act on. False: the word is none of these.
+    fn vrrp_setting(&mut self, word: &'static str, node: &Node<'_>, globals: &mut Globals) -> bool {
+        let vrrp = &mut globals.vrrp;
+        match word {
+            "vrrp_garp_interval" => vrrp.garp_interval = self.time(node),
+            "vrrp_gna_interval" => vrrp.gna_interval = self.time(node),
+            "vrrp_min_garp" => vrrp.min_garp = self.boolean(node).unwrap_or(false),
+            "vrrp_garp_extra_if" | "vrrp_vmac_garp_intvl" => vrrp.garp_extra = self.garp_extra(node),
+            "vrrp_strict" => vrrp.strict = self.boolean(node).unwrap_or(false),
+            "vrrp_check_unicast_src" => vrrp.check_unicast_source = self.flag(node),
+            "v3_checksum_as_v2" => vrrp.v3_checksum_as_v2 = self.boolean(node).unwrap_or(false),
+            "vrrp_owner_ignore_adverts" => {
+                vrrp.owner_ignore_adverts = self.boolean(node).unwrap_or(false);
+            }
+            "vrrp_startup_delay" => vrrp.startup_delay = self.time(node),
+            "vrrp_delay_after_boot" => vrrp.delay_after_boot = self.time(node),
+            "log_unknown_vrids" => vrrp.log_unknown = self.flag(node),
+            "vmac_prefix" => {
+                let prefix = self.text(node);
+                self.first(node, &mut vrrp.vmac_prefix, prefix);
+            }
+            "vmac_addr_prefix" => {
+                let prefix = self.text(node);
+                self.first(node, &mut vrrp.vmac_address_prefix, prefix);
+            }
+            "vrrp_rx_bufs_policy" => {
+                if arguments(node).is_empty() {
+                    self.missing(node);
+                }
+                for word in arguments(node) {
+                    let policy = self.buffer_policy(word);
+                    vrrp.buffers.extend(policy);
+                }
+            }
+            "vrrp_rx_bufs_multiplier" => vrrp.buffer_multiplier = self.whole_as(node),
+            _ if word.ends_with("_rcv_bufs") => {
+                vrrp.netlink_buffers.extend(self.whole_as(node).map(|size| (word, size)));
+            }
+            _ if word.ends_with("_rcv_bufs_force") => {
+                if self.boolean(node) == Some(true) {
+                    vrrp.netlink_force.push(word);
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// `[all] SECONDS`.
+    pub(super) fn garp_extra(&mut self, node: &Node<'_>) -> Option<(u32, bool)> {
+        let (all, words) = match arguments(node) {
+            [all, rest @ ..] if all.text == "all" => (true, rest),
+            words => (false, words),
+        };
+        let Some(word) = words.first() else {
+            self.missing(node);
+            return None;
+        };
+        if let Some(surplus) = words.get(1) {
+            self.surplus(node, surplus);
+        }
+        let number = self.whole_of(node, word)?;
+        u32::try_from(number).ok().map(|number| (number, all))
     }
 
     /// `garp_*` of an instance, `vrrp_garp_*` of the globals.
@@ -132,11 +212,20 @@ impl Lower<'_> {
 
     /// An IPv4 multicast group.
     pub(super) fn multicast(&mut self, word: &Word<'_>) -> Option<Ipv4Addr> {
-        let address = self.ipv4(word, "VRRP")?;
+        match self.multicast_of(word)? {
+            IpAddr::V4(group) => Some(group),
+            IpAddr::V6(_) => self.ipv4(word),
+        }
+    }
+
+    /// A multicast group of any family.
+    pub(super) fn multicast_of(&mut self, word: &Word<'_>) -> Option<IpAddr> {
+        let address = self.address_in(word)?;
         if !address.is_multicast() {
             let message = format!("{address} is no multicast address");
             self.report(
-                Diagnostic::error(Code::BadAddress, word.span, message).expected("an address in 224.0.0.0/4"),
+                Diagnostic::error(Code::BadAddress, word.span, message)
+                    .expected("an address in 224.0.0.0/4 or ff00::/8"),
             );
             return None;
         }

@@ -104,11 +104,6 @@ impl Lower<'_> {
         true
     }
 
-    /// One word as it stands.
-    pub(super) fn text(&mut self, node: &Node<'_>) -> Option<String> {
-        self.one(node).map(|word| word.text.to_string())
-    }
-
     /// `NAT`, `DR`, `TUN [type ipip|gue|gre] [port N] [nocsum|csum|remcsum]`.
     pub(super) fn forwarding(&mut self, node: &Node<'_>) -> Option<Forwarding> {
         let Some((method, options)) = arguments(node).split_first() else {

@@ -6,23 +6,36 @@
 
 mod address;
 mod checkers;
+mod extras;
 mod globals;
+mod group;
+mod groups;
 mod lvs;
+mod option;
+mod process;
 mod real;
+mod route;
+mod rule;
+mod script;
 mod service;
 mod settle;
+mod track;
+mod unmade;
 mod values;
 mod vrrp;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::diagnostic::{Code, Diagnostic, Diagnostics};
 use super::keywords::{Keyword, Status};
 use super::model::Model;
-use super::source::Span;
+use super::source::{Sources, Span};
 use super::tree::{Body, Node, Word, title};
 
 /// Reads the whole tree.
-pub(super) fn lower(tree: &[Node<'_>], diagnostics: &mut Diagnostics) -> Model {
-    let mut lower = Lower { diagnostics, blocks: Vec::new(), ipv6_seen: false };
+pub(super) fn lower(tree: &[Node<'_>], sources: &Sources, diagnostics: &mut Diagnostics) -> Model {
+    let mut lower = Lower { sources, diagnostics, blocks: Vec::new(), quiet: 0 };
     let mut defaults = globals::Defaults::default();
     for node in tree.iter().filter(|node| is_globals(node)) {
         lower.globals(node, &mut defaults);
@@ -30,12 +43,76 @@ pub(super) fn lower(tree: &[Node<'_>], diagnostics: &mut Diagnostics) -> Model {
     let mut model = Model { globals: defaults.globals.clone(), ..Model::default() };
     let mut instances = vrrp::Instances::default();
     let mut services = service::Services::default();
-    lower.each(tree, |lower, word, node| match word {
-        "vrrp_instance" => model.instances.extend(lower.instance(node, &defaults, &mut instances)),
-        "virtual_server" => model.virtual_servers.extend(lower.virtual_server(node, &mut services)),
-        _ => {}
+    let names = names(tree);
+    let mut groups = groups::Groups::default();
+    services.groups = named(tree, &["virtual_server_group"]);
+    let members = named(tree, &["vrrp_instance"]);
+    lower.each(tree, |lower, word, node| {
+        let extras = &mut model.extras;
+        match word {
+            "global_defs" => {}
+            "vrrp_instance" => {
+                model.instances.extend(lower.instance(node, &defaults, &mut instances, &names));
+            }
+            "virtual_server" => match lower.virtual_server(node, &mut services, &names) {
+                Some(service::Whole::One(server)) => model.virtual_servers.push(server),
+                Some(service::Whole::Group(server)) => extras.grouped_servers.push(server),
+                None => {}
+            },
+            "virtual_server_group" => {
+                lower.shadowed(node, &services.groups);
+                extras.groups.extend(lower.server_group(node));
+            }
+            "vrrp_sync_group" => {
+                extras.sync_groups.extend(lower.sync_group(node, &names, &members, &mut groups));
+            }
+            "vrrp_script" => {
+                lower.shadowed(node, &names.scripts);
+                extras.scripts.extend(lower.track_script(node));
+            }
+            "vrrp_track_process" => {
+                lower.shadowed(node, &names.processes);
+                extras.processes.extend(lower.track_process(node));
+            }
+            "track_file" | "vrrp_track_file" => {
+                lower.shadowed(node, &names.files);
+                extras.files.extend(lower.track_file(node));
+            }
+            "bfd_instance" => extras.bfd.extend(lower.bfd_instance(node)),
+            "track_group" => extras.track_groups.extend(lower.track_group(node)),
+            "garp_group" => extras.garp_groups.push(lower.garp_group(node)),
+            "interface_up_down_delays" => lower.link_delays(node, &mut extras.link_delays),
+            "linkbeat_interfaces" => lower.linkbeat(node, &mut extras.linkbeat),
+            "static_ipaddress" | "static_routes" | "static_rules" => {
+                lower.static_entries(word, node, extras, &names);
+            }
+            "SSL" => extras.ssl = Some(lower.ssl(node)),
+            _ => lower.root_setting(word, node, &mut model.globals),
+        }
     });
     model
+}
+
+/// The names that lines may refer to, wherever they are defined: keepalived wants them above.
+fn names(tree: &[Node<'_>]) -> track::Names {
+    track::Names {
+        scripts: named(tree, &["vrrp_script"]),
+        processes: named(tree, &["vrrp_track_process"]),
+        files: named(tree, &["track_file", "vrrp_track_file"]),
+        bfd: named(tree, &["bfd_instance"]),
+        track_groups: named(tree, &["track_group"]),
+    }
+}
+
+/// The blocks of these kinds, by name; of two with one name the first.
+fn named(tree: &[Node<'_>], kinds: &[&str]) -> BTreeMap<String, Span> {
+    let mut names = BTreeMap::new();
+    for node in tree.iter().filter(|node| node.keyword.is_some_and(|row| kinds.contains(&row.path))) {
+        if let Some(name) = node.words.get(1) {
+            names.entry(name.text.to_string()).or_insert(name.span);
+        }
+    }
+    names
 }
 
 #[cfg(test)]
@@ -46,15 +123,16 @@ fn is_globals(node: &Node<'_>) -> bool {
 }
 
 struct Lower<'a> {
+    sources: &'a Sources,
     diagnostics: &'a mut Diagnostics,
     /// Titles of the blocks around the place that is read.
     blocks: Vec<String>,
-    /// An IPv6 address stood where only IPv4 is supported; set by [`Lower::ipv4`].
-    ipv6_seen: bool,
+    /// Blocks around the place that have no effect: what is in them is not said to have none once more.
+    quiet: usize,
 }
 
 impl Lower<'_> {
-    /// Hands out the statements that this version reads, by the word that counts today. The others are
+    /// Hands out the statements, by the word that counts today. How far this version goes with them is
     /// reported here, once per keyword.
     fn each<'n, 's>(
         &mut self,
@@ -64,11 +142,14 @@ impl Lower<'_> {
         let mut seen: Vec<(&'static str, Span)> = Vec::new();
         for node in nodes {
             let Some((keyword, first)) = node.keyword.zip(node.words.first()) else { continue };
-            let Some(word) = self.status(keyword, first.span) else { continue };
+            let word = self.status(keyword, first.span);
             if !keyword.is_block() && !REPEATABLE.contains(&word) {
                 self.repeated(&mut seen, word, first.span);
             }
+            let quiet = usize::from(keyword.is_block() && keyword.status.is_silent());
+            self.quiet += quiet;
             handle(self, word, node);
+            self.quiet -= quiet;
         }
     }
 
@@ -80,19 +161,20 @@ impl Lower<'_> {
         result
     }
 
-    /// The word to read a keyword as; `None` when it is not read.
-    fn status(&mut self, keyword: &'static Keyword, span: Span) -> Option<&'static str> {
+    /// The word to read a keyword as.
+    fn status(&mut self, keyword: &'static Keyword, span: Span) -> &'static str {
         let name = keyword.word();
         let message = format!("`{name}` has no effect in this version");
         match keyword.status {
-            Status::Implemented => return Some(name),
+            Status::Implemented => {}
             Status::Replaced(today) => {
                 self.grouped(name, span, || {
                     Diagnostic::note(Code::Old, span, format!("`{name}` is an old word, read as `{today}`"))
                         .fix(span, today)
                 });
-                return Some(today);
+                return today;
             }
+            _ if self.quiet > 0 => {}
             Status::Ignored(why) => self.grouped(keyword.path, span, || {
                 Diagnostic::note(Code::Old, span, format!("`{name}` has no effect")).consequence(why)
             }),
@@ -103,12 +185,12 @@ impl Lower<'_> {
             Status::NotYet(consequence) => self.grouped(keyword.path, span, || {
                 Diagnostic::warning(Code::NotYet, span, message).consequence(consequence)
             }),
-            Status::Refused(consequence) => self.report(
-                Diagnostic::error(Code::Refused, span, format!("`{name}` is not supported by this version"))
-                    .consequence(consequence),
-            ),
+            Status::Refused(consequence) => {
+                let diagnostic = blocker(span, format!("`{name}` is not supported by this version"));
+                self.grouped(keyword.path, span, || diagnostic.consequence(consequence));
+            }
         }
-        None
+        name
     }
 
     fn repeated(&mut self, seen: &mut Vec<(&'static str, Span)>, word: &'static str, span: Span) {
@@ -125,7 +207,7 @@ impl Lower<'_> {
         }
     }
 
-    fn grouped(&mut self, key: &'static str, span: Span, make: impl FnOnce() -> Diagnostic) {
+    fn grouped(&mut self, key: impl Into<Cow<'static, str>>, span: Span, make: impl FnOnce() -> Diagnostic) {
         self.diagnostics.push_grouped(key, span, make);
     }
 
@@ -136,8 +218,14 @@ impl Lower<'_> {
     }
 }
 
-/// Settings that add up.
-const REPEATABLE: [&str; 1] = ["include_check"];
+/// Legal, and this version cannot run it. Keepalived can, so the file is right: `--check` warns, and the daemon
+/// refuses to start or to reload.
+fn blocker(span: Span, message: impl Into<String>) -> Diagnostic {
+    Diagnostic::warning(Code::Refused, span, message).label("directord refuses to start or reload with this")
+}
+
+/// Settings that add up, or of which the first counts and the second is reported where it is read.
+const REPEATABLE: [&str; 2] = ["include_check", "key"];
 
 /// The statements of a block; none when it has no braces, which the tree has reported.
 fn inside<'n, 's>(node: &'n Node<'s>) -> &'n [Node<'s>] {

@@ -2,10 +2,11 @@
 
 use super::checkers::CheckDraft;
 use super::lvs::{Endpoint, Inherited};
+use super::track::Names;
 use super::{Lower, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::keywords::Status;
-use crate::config::model::{Forwarding, Weight};
+use crate::config::model::{Forwarding, RealExtras, Weight};
 use crate::config::tree::{Node, title};
 
 /// A real server as the file has it.
@@ -20,10 +21,11 @@ pub(super) struct RealDraft {
     pub(super) lower_threshold: u32,
     pub(super) inhibit: Option<bool>,
     pub(super) checks: Vec<CheckDraft>,
+    pub(super) extras: RealExtras,
 }
 
 impl Lower<'_> {
-    pub(super) fn real_server(&mut self, node: &Node<'_>) -> Option<RealDraft> {
+    pub(super) fn real_server(&mut self, node: &Node<'_>, names: &Names) -> Option<RealDraft> {
         let endpoint = self.endpoint(node);
         let mut draft = RealDraft {
             endpoint: endpoint?,
@@ -35,15 +37,16 @@ impl Lower<'_> {
             lower_threshold: 0,
             inhibit: None,
             checks: Vec::new(),
+            extras: RealExtras::default(),
         };
         self.within(node, |lower| {
-            lower.each(inside(node), |lower, word, node| lower.real_setting(word, node, &mut draft));
+            lower.each(inside(node), |lower, word, node| lower.real_setting(word, node, &mut draft, names));
         });
         self.checked_at_all(node, &draft);
         Some(draft)
     }
 
-    fn real_setting(&mut self, word: &'static str, node: &Node<'_>, draft: &mut RealDraft) {
+    fn real_setting(&mut self, word: &'static str, node: &Node<'_>, draft: &mut RealDraft, names: &Names) {
         if self.inherited(word, node, &mut draft.inherited) {
             return;
         }
@@ -57,7 +60,15 @@ impl Lower<'_> {
                 draft.weight =
                     self.number(node, 0, i32::MAX as u64).and_then(|number| Weight::new(number).ok());
             }
-            check => draft.checks.extend(self.check(check, node)),
+            "notify_up" | "notify_down" => {
+                let command = self.command(node);
+                let extras = &mut draft.extras;
+                let to = if word == "notify_up" { &mut extras.notify_up } else { &mut extras.notify_down };
+                self.first(node, to, command);
+            }
+            "smtp_alert" => draft.extras.smtp_alert = self.boolean(node),
+            "snmp_name" => draft.extras.snmp_name = self.text(node),
+            check => self.check(check, node, names, &mut draft.checks),
         }
     }
 
@@ -68,7 +79,9 @@ impl Lower<'_> {
                 .keyword
                 .is_some_and(|keyword| keyword.is_block() && matches!(keyword.status, Status::NotYet(_)))
         });
-        let Some((skipped, span)) = skipped.zip(node.span()).filter(|_| draft.checks.is_empty()) else {
+        let Some((skipped, span)) =
+            skipped.zip(node.span()).filter(|_| !draft.checks.iter().any(CheckDraft::is_made))
+        else {
             return;
         };
         let kind = skipped.words.first().map_or("", |word| &word.text);
@@ -77,7 +90,8 @@ impl Lower<'_> {
         let related = skipped.span();
         self.grouped("unchecked", span, || {
             let mut diagnostic = Diagnostic::warning(Code::Unchecked, span, message)
-                .label("is never taken out, even when it is dead")
+                .label("directord refuses to start or reload with this")
+                .consequence("the real server would never be taken out, even when it is dead")
                 .help(help);
             if let Some(related) = related {
                 diagnostic = diagnostic.related(related, "known, but not made yet");

@@ -5,9 +5,14 @@ use std::net::Ipv4Addr;
 
 use super::lvs::{Endpoint, Inherited};
 use super::real::RealDraft;
-use super::{Lower, arguments, inside};
+use super::track::Names;
+use super::{Lower, arguments, blocker, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::model::{Forwarding, Protocol, Scheduler, SchedulerFlags, Service, VirtualServer, Weight};
+use crate::config::keywords::closest;
+use crate::config::model::{
+    Forwarding, GroupedServer, Protocol, Scheduler, SchedulerFlags, Service, ServiceExtras, VirtualServer,
+    Weight,
+};
 use crate::config::source::Span;
 use crate::config::tree::Node;
 
@@ -20,12 +25,21 @@ const LONGEST_PERSISTENCE: u32 = 2_678_400;
 #[derive(Default)]
 pub(super) struct Services {
     pub(super) places: BTreeMap<Service, Span>,
+    /// `virtual_server_group` blocks.
+    pub(super) groups: BTreeMap<String, Span>,
+}
+
+/// What a `virtual_server` becomes.
+pub(super) enum Whole {
+    One(VirtualServer),
+    Group(GroupedServer),
 }
 
 /// The words behind `virtual_server`.
 pub(super) enum Head {
     Address(Endpoint),
     Fwmark(u32),
+    Group(String),
 }
 
 /// A virtual server as the file has it.
@@ -56,6 +70,7 @@ pub(super) struct Draft {
     pub(super) reals: Vec<RealDraft>,
     /// A `real_server` was there, right or wrong.
     pub(super) has_real: bool,
+    pub(super) extras: ServiceExtras,
 }
 
 /// `persistence_granularity`.
@@ -70,16 +85,18 @@ impl Lower<'_> {
         &mut self,
         node: &Node<'_>,
         services: &mut Services,
-    ) -> Option<VirtualServer> {
-        let head = self.head(node);
+        names: &Names,
+    ) -> Option<Whole> {
+        let head = self.head(node, services);
         self.within(node, |lower| {
             let mut draft = Draft::default();
-            lower.each(inside(node), |lower, word, node| lower.service_setting(word, node, &mut draft));
+            lower
+                .each(inside(node), |lower, word, node| lower.service_setting(word, node, &mut draft, names));
             lower.finish_service(node, head?, draft, services)
         })
     }
 
-    fn head(&mut self, node: &Node<'_>) -> Option<Head> {
+    fn head(&mut self, node: &Node<'_>, services: &Services) -> Option<Head> {
         match arguments(node) {
             [kind, rest @ ..] if kind.text == "fwmark" => {
                 let [mark, surplus @ ..] = rest else {
@@ -92,23 +109,34 @@ impl Lower<'_> {
                 let mark = self.number_in(None, mark, 0, u32::MAX.into())?;
                 u32::try_from(mark).ok().map(Head::Fwmark)
             }
-            [kind, ..] if kind.text == "group" => {
-                self.report(
-                    Diagnostic::error(
-                        Code::Refused,
-                        kind.span,
-                        "groups of virtual servers are not supported by this version",
-                    )
-                    .consequence("the addresses of the group would have no service")
-                    .help("write one `virtual_server ADDRESS PORT` for each address"),
-                );
-                None
+            [kind, rest @ ..] if kind.text == "group" => {
+                self.grouped("virtual_server group", kind.span, || {
+                    blocker(kind.span, "groups of virtual servers are not supported by this version")
+                        .consequence("the addresses of the group would have no service")
+                        .help("write one `virtual_server ADDRESS PORT` for each address")
+                });
+                let [name, surplus @ ..] = rest else {
+                    self.missing(node);
+                    return None;
+                };
+                if let Some(surplus) = surplus.first() {
+                    self.surplus(node, surplus);
+                }
+                if !services.groups.contains_key(&*name.text) {
+                    let message = format!("there is no `virtual_server_group {}`", name.text);
+                    let mut diagnostic = Diagnostic::warning(Code::Undefined, name.span, message);
+                    if let Some(near) = closest(&name.text, services.groups.keys().map(String::as_str)) {
+                        diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(name.span, near);
+                    }
+                    self.report(diagnostic.consequence("there is no address to serve"));
+                }
+                Some(Head::Group(name.text.to_string()))
             }
             _ => self.endpoint(node).map(Head::Address),
         }
     }
 
-    fn service_setting(&mut self, word: &'static str, node: &Node<'_>, draft: &mut Draft) {
+    fn service_setting(&mut self, word: &'static str, node: &Node<'_>, draft: &mut Draft, names: &Names) {
         if self.inherited(word, node, &mut draft.inherited) {
             return;
         }
@@ -125,10 +153,7 @@ impl Lower<'_> {
                 draft.forwarding = self.forwarding(node);
             }
             "protocol" => self.protocol(node, draft),
-            "ops" => {
-                self.flag(node);
-                draft.one_packet = node.span();
-            }
+            "ops" => draft.one_packet = if self.flag(node) { node.span() } else { None },
             "persistence_timeout" => {
                 draft.persistence_timeout = match arguments(node).is_empty() {
                     true => Some(PERSISTENCE),
@@ -148,21 +173,31 @@ impl Lower<'_> {
                     self.one(node).and_then(|word| self.choice(word, &[("inet", false), ("inet6", true)]));
             }
             "sorry_server" => draft.sorry = self.endpoint(node),
-            "sorry_server_inhibit" => {
-                self.flag(node);
-                draft.sorry_inhibit = node.span();
-            }
+            "sorry_server_inhibit" => draft.sorry_inhibit = if self.flag(node) { node.span() } else { None },
             "sorry_server_lvs_method" => draft.sorry_forwarding = self.forwarding(node),
             "real_server" => {
                 draft.has_real = true;
-                draft.reals.extend(self.real_server(node));
+                draft.reals.extend(self.real_server(node, names));
             }
+            "quorum_up" | "quorum_down" => {
+                let command = self.command(node);
+                let extras = &mut draft.extras;
+                let to = if word == "quorum_up" { &mut extras.quorum_up } else { &mut extras.quorum_down };
+                self.first(node, to, command);
+            }
+            "ha_suspend" => draft.extras.ha_suspend = self.flag(node),
+            "omega" => draft.extras.omega = self.flag(node),
+            "smtp_alert" => draft.extras.smtp_alert = self.boolean(node),
+            "snmp_name" => draft.extras.snmp_name = self.text(node),
+            "nat_mask" => drop(self.text(node)),
             flag => self.scheduler_flag(flag, node, draft),
         }
     }
 
     fn scheduler_flag(&mut self, word: &'static str, node: &Node<'_>, draft: &mut Draft) {
-        self.flag(node);
+        if !self.flag(node) {
+            return;
+        }
         let of = match word {
             "mh-fallback" | "mh-port" => Some(Scheduler::Mh),
             "sh-fallback" | "sh-port" => Some(Scheduler::Sh),
@@ -198,8 +233,14 @@ impl Lower<'_> {
             return Some(Granularity { prefix: u8::try_from(prefix).ok()?, ipv6: true, span });
         }
         let mask = word.text.parse::<Ipv4Addr>().ok().map(u32::from);
-        match mask.filter(|mask| mask.leading_ones() + mask.trailing_zeros() == 32) {
+        match mask {
             Some(mask) => {
+                if mask.leading_ones() + mask.trailing_zeros() != 32 && mask != 0 {
+                    let message = format!("`{}` is a mask with gaps", word.text);
+                    self.report(
+                        blocker(span, message).consequence("clients would be told apart by other bits"),
+                    );
+                }
                 Some(Granularity { prefix: u8::try_from(mask.leading_ones()).ok()?, ipv6: false, span })
             }
             None => {

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use super::Lower;
 use super::lvs::{Endpoint, is_tunnel};
 use super::real::RealDraft;
-use super::service::{Draft, Head, PERSISTENCE, Services};
+use super::service::{Draft, Head, PERSISTENCE, Services, Whole};
+use super::{Lower, blocker};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
-    Forwarding, Persistence, Protocol, RealServer, Scheduler, Service, SorryServer, VirtualServer, Weight,
+    Forwarding, GroupedServer, Persistence, Protocol, RealExtras, RealServer, Scheduler, Service,
+    SorryServer, VirtualServer, Weight,
 };
 use crate::config::source::Span;
 use crate::config::tree::Node;
@@ -21,21 +22,21 @@ impl Lower<'_> {
         head: Head,
         mut draft: Draft,
         services: &mut Services,
-    ) -> Option<VirtualServer> {
+    ) -> Option<Whole> {
         let title = node.span();
         if !draft.has_real {
             self.absent(node, "the virtual server has no real server", "it is left out, as keepalived does");
             return None;
         }
         let service = self.service(node, &head, &draft);
-        if let (Some(span), Some(first)) = (title, services.places.get(&service)) {
+        if matches!(head, Head::Group(_)) {
+            // Its services are those of the group.
+        } else if let (Some(span), Some(first)) = (title, services.places.get(&service)) {
             self.report(
-                Diagnostic::error(
-                    Code::Duplicate,
-                    span,
-                    format!("virtual server {service} is defined twice"),
-                )
-                .related(*first, "first defined here"),
+                blocker(span, format!("virtual server {service} is defined twice"))
+                    .related(*first, "first defined here")
+                    .consequence("keepalived puts the real servers of both into one service")
+                    .help("write one block with the real servers of both"),
             );
         } else if let Some(span) = title {
             services.places.insert(service, span);
@@ -54,7 +55,7 @@ impl Lower<'_> {
         let real_servers = self.real_servers(reals, &draft, service, forwarding);
         let (quorum, hysteresis) = self.quorum(&draft, &real_servers);
         let sorry_server = self.sorry_server(&draft, service, forwarding);
-        Some(VirtualServer {
+        let server = VirtualServer {
             service,
             scheduler,
             flags: draft.flags,
@@ -65,6 +66,14 @@ impl Lower<'_> {
             hysteresis,
             sorry_server,
             real_servers,
+            extras: draft.extras,
+        };
+        Some(match head {
+            Head::Group(group) => {
+                let protocol = draft.protocol.map_or(Protocol::Udp, |(protocol, _)| protocol);
+                Whole::Group(GroupedServer { group, protocol, like: server })
+            }
+            Head::Address(_) | Head::Fwmark(_) => Whole::One(server),
         })
     }
 
@@ -76,6 +85,14 @@ impl Lower<'_> {
                 }
                 let ipv6 = draft.ipv6.or_else(|| draft.reals.first().map(|real| real.endpoint.ip.is_ipv6()));
                 Service::Fwmark { mark: *mark, ipv6: ipv6.unwrap_or(false) }
+            }
+            // The family of the group is settled when its entries are.
+            Head::Group(_) => {
+                if !draft.has_protocol {
+                    self.absent(node, "no `protocol`", "UDP is used");
+                }
+                let ipv6 = draft.ipv6.or_else(|| draft.reals.first().map(|real| real.endpoint.ip.is_ipv6()));
+                Service::Fwmark { mark: 0, ipv6: ipv6.unwrap_or(false) }
             }
             Head::Address(endpoint) => {
                 if !draft.has_protocol {
@@ -181,6 +198,8 @@ impl Lower<'_> {
             let inherited = real.inherited.or(&draft.inherited);
             let port = if real.endpoint.port == 0 { service.port() } else { real.endpoint.port };
             let checkers = self.checkers(&real, &inherited, port, draft.inherited.virtualhost.as_deref());
+            let mut extras = real.extras.clone();
+            extras.checkers = self.unmade(&real, &inherited, port);
             self.blocks.pop();
             list.push(RealServer {
                 address,
@@ -190,6 +209,7 @@ impl Lower<'_> {
                 lower_threshold: real.lower_threshold,
                 inhibit_on_failure: real.inhibit.unwrap_or(draft.inhibit),
                 checkers,
+                extras: (extras != RealExtras::default()).then(|| Box::new(extras)),
             });
         }
         list

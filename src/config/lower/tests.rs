@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::config::diagnostic::Format;
 use crate::config::model::{
-    CheckKind, Forwarding, Garp, InitialState, Instance, Model, Persistence, Preempt, Service, Version,
-    VirtualServer,
+    CheckKind, Forwarding, Garp, InitialState, Instance, Model, Persistence, Preempt, Service, UnmadeKind,
+    Version, VirtualServer,
 };
 use crate::config::source::Texts;
 use crate::config::{Options, load};
@@ -156,4 +157,164 @@ fn ipv6_services() {
     assert!(server.service.is_ipv6());
     assert_eq!(server.persistence.unwrap().prefix, 64);
     assert_eq!(server.sorry_server.unwrap().address.to_string(), "[2001:db8::3]:53");
+}
+
+#[test]
+fn scripts_are_split_twice() {
+    let model = model(
+        "global_defs {\nscript_user nobody :nogroup\n}\n\
+         vrrp_script chk {\nscript \"/bin/check 'two words' \\x41\"\ninterval 0.5\nweight -20 reverse\nfall 3\nuser root\n}\n",
+    );
+    let script = &model.extras.scripts[0];
+    assert_eq!(script.command.arguments, ["/bin/check", "two words", "A"]);
+    assert_eq!(script.command.account.as_ref().map(|account| &*account.user), Some("root"));
+    assert_eq!((script.interval, script.timeout), (Duration::from_millis(500), Duration::from_millis(500)));
+    assert_eq!((script.weight.number, script.weight.reverse, script.rise, script.fall), (-20, true, 1, 3));
+    let user = model.globals.scripts.user.as_ref().unwrap();
+    assert_eq!((user.group.as_deref(), user.supplementary), (Some("nogroup"), true));
+}
+
+#[test]
+fn what_an_instance_tracks_and_tells() {
+    let text = "vrrp_track_process web {\nprocess nginx -g x\nquorum_max 3\ndelay 2\n}\n\
+        track_file load {\nfile /run/load\nweight 2\ninit_file 5 overwrite\n}\n\
+        bfd_instance peer {\nneighbor_ip 10.0.0.2\nmin_rx 150\nweight 10\n}\n\
+        vrrp_instance A {\ninterface eth0\nvirtual_router_id 7\nvirtual_ipaddress { 10.0.0.9 }\n\
+        track_interface {\neth1 weight 5\neth2\n}\ntrack_process {\nweb weight 3\n}\ntrack_file {\nload\n}\ntrack_bfd {\npeer\n}\n\
+        notify_master \"/up.sh a\" root :adm\nnotify_deleted\nuse_vmac vrrp.7 00:00:5e:00:01\nstrict_mode off\n}\n\
+        vrrp_sync_group G {\ngroup {\nA\n}\nnotify /g.sh\nsync_group_tracking_weight\n}\n";
+    let model = model(text);
+    let extras = &model.instances[0].extras;
+    assert_eq!(extras.tracking.interfaces.len(), 2);
+    assert_eq!(extras.tracking.interfaces[0].1.number, 5);
+    assert_eq!(extras.tracking.processes[0].weight.map(|weight| weight.number), Some(3));
+    assert_eq!((extras.tracking.files.len(), extras.tracking.bfd.len()), (1, 1));
+    assert_eq!(extras.notify.master.as_ref().unwrap().arguments, ["/up.sh", "a"]);
+    assert_eq!(extras.notify.deleted.as_ref().unwrap().arguments, [""; 0]);
+    assert_eq!(extras.strict, Some(false));
+    let process = &model.extras.processes[0];
+    assert!(process.full_command && process.quorum_max == Some(3) && process.fork_delay.as_secs() == 2);
+    assert_eq!(model.extras.files[0].init, Some((5, true)));
+    assert_eq!(model.extras.bfd[0].min_rx, Duration::from_millis(150));
+    let group = &model.extras.sync_groups[0];
+    assert!(group.tracking_weight && group.notify.any.is_some());
+    assert_eq!(group.members, ["A"]);
+}
+
+#[test]
+fn routes_and_rules() {
+    let text = "static_routes {\n\
+        default via 10.0.0.1 dev eth0 table 9 metric 5 mtu lock 1400 rtt 100ms\n\
+        blackhole 10.9/16\n\
+        inet6 2001:db8::/32 nexthop via fe80::1 dev eth0 weight 3 nexthop via fe80::2 dev eth1\n\
+        10.8.0.0/16 encap mpls 100/200 via 10.0.0.1 features ecn realms 1/2 pref high\n}\n\
+        static_rules {\nnot from 10.0.0.0/8 fwmark 0x10/0xff lookup 9 priority 100\ndport 80-90 goto 200 preference 7\n}\n\
+        static_ipaddress {\n10.0.0.1/24 dev eth0 brd + preferred_lft forever\n}\n";
+    let extras = model(text).extras;
+    let first = &extras.routes[0];
+    assert_eq!((first.to, first.metric), (None, Some(5)));
+    let metrics: Vec<_> =
+        first.metrics.iter().map(|metric| (metric.name, metric.locked, metric.number)).collect();
+    assert_eq!(metrics, [("mtu", true, 1400), ("rtt", false, 800)]);
+    assert_eq!((extras.routes[1].kind, extras.routes[1].to.unwrap().prefix), (Some(6), 16));
+    assert_eq!((extras.routes[2].ipv6, extras.routes[2].hops.len()), (Some(true), 2));
+    assert_eq!(extras.routes[2].hops[0].weight, 3);
+    assert!(extras.routes[3].ecn && extras.routes[3].realms == Some(0x0001_0002));
+    assert_eq!((extras.rules[0].fwmark, extras.rules[0].invert), (Some((0x10, 0xff)), true));
+    assert_eq!(extras.rules[1].ports, Some((80, 90)));
+    assert_eq!(extras.addresses[0].address.broadcast.unwrap().to_string(), "10.0.0.255");
+}
+
+#[test]
+fn ipv6_instances_are_version_3() {
+    let text = "vrrp_instance A {\ninterface eth0\nvirtual_router_id 7\nunicast_src_ip fe80::1\n\
+        unicast_peer {\nfe80::2 min_ttl 254\n}\nvirtual_ipaddress { 2001:db8::9/64 }\n}\n";
+    let loaded = load(Path::new("t"), &Texts::one("t", text), &Options::default());
+    assert!(loaded.blockers().next().is_some());
+    let model = loaded.model.unwrap();
+    let a = &model.instances[0];
+    assert_eq!((a.version, a.source, a.unicast_peers.len()), (Version::V3, None, 0));
+    let ipv6 = a.extras.ipv6.as_ref().unwrap();
+    assert_eq!((ipv6.peers.len(), ipv6.group.to_string().as_str()), (1, "ff02::12"));
+    assert_eq!(a.extras.peer_ttl[0].min, 254);
+}
+
+#[test]
+fn groups_of_virtual_servers() {
+    let text = "virtual_server group web {\nprotocol TCP\nreal_server 10.1.0.1 80 {\nTCP_CHECK {\n}\n}\n}\n\
+        virtual_server_group web {\n10.0.0.1-3 80\n10.0.1.0/30 80\n2001:db8::1-f 80\nfwmark 5 inet6\n}\n";
+    let extras = model(text).extras;
+    let server = &extras.grouped_servers[0];
+    let group = &extras.groups[0];
+    let services: Vec<String> = group
+        .entries
+        .iter()
+        .flat_map(|entry| entry.services(server.protocol))
+        .map(|service| service.to_string())
+        .collect();
+    assert_eq!(services.len(), 3 + 4 + 15 + 1);
+    assert_eq!(services[2], "[10.0.0.3]:tcp:80");
+    assert_eq!(services[22], "FWM 5");
+    assert_eq!(server.like.real_servers[0].checkers.len(), 1);
+}
+
+#[test]
+fn checks_that_are_not_made_are_read() {
+    let settings = "protocol TCP\nlb_algo rr\nlb_kind NAT\ndelay_loop 7\nquorum_up \"/q.sh up\" nobody\n\
+        real_server 10.0.0.2 80 {\nnotify_down /d.sh\nTCP_CHECK {\n}\n\
+        MISC_CHECK {\nmisc_path \"/m.sh a b\"\nmisc_timeout 3\nmisc_dynamic\n}\n\
+        UDP_CHECK {\npayload 00 ff\nrequire_reply 0x\n}\nDNS_CHECK {\ntype A\nname example.org\n}\n\
+        HTTP_GET {\nurl {\npath /\nregex \"a (b)? c\"\nregex_options caseless\n}\n}\n}";
+    let server = service("10.0.0.1 80", settings);
+    assert_eq!(server.extras.quorum_up.unwrap().arguments, ["/q.sh", "up"]);
+    let real = &server.real_servers[0];
+    let extras = real.extras.as_ref().unwrap();
+    assert_eq!(extras.notify_down.as_ref().unwrap().arguments, ["/d.sh"]);
+    let [misc, udp, dns] = extras.checkers.as_slice() else { panic!() };
+    assert!(matches!(&misc.kind, UnmadeKind::Misc { timeout: Some(_), dynamic: true, .. }));
+    assert_eq!((misc.retry, misc.delay_loop.as_secs(), misc.connect.is_none()), (0, 7, true));
+    let UnmadeKind::Udp { payload, reply, .. } = &udp.kind else { panic!() };
+    assert_eq!((payload.as_deref(), reply.as_deref()), (Some(&[0, 0xff][..]), Some(&[Some(0), None][..])));
+    assert_eq!((dns.retry, dns.delay_before_retry.as_secs()), (3, 7));
+    let CheckKind::Http(check) = &real.checkers[1].kind else { panic!() };
+    assert_eq!(check.urls[0].extras.as_ref().unwrap().regex.as_deref(), Some("a (b)? c"));
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let key = "0123456789abcdef0123456789abcdef";
+    let a = instance(&format!("auth_hmac {{\nkey 3 {key}\nactive_key 3\nmode permissive\n}}"));
+    let hmac = a.extras.hmac.as_ref().unwrap();
+    assert_eq!((hmac.active, hmac.keys.len()), (3, 1));
+    assert!(!format!("{a:?}").contains(key));
+    for text in [
+        "vrrp_instance A {\nauthentication {\nauth_type PASS\nauth_pass hush hush\n}\n}\n",
+        "auth_pass hush\nvrrp_instance A {\nauth_hmac {\nkey 3 hush\nactive_key 4\n}\n}\nSSL {\npassword hush hush\n}\n",
+        "vrrp_instance A {\nauthentication {\nauth_pas hush\n}\n}\n",
+    ] {
+        let loaded = load(Path::new("t"), &Texts::one("t", text), &Options::default());
+        for format in [Format::Human, Format::Line, Format::Json] {
+            let said = loaded.render(format, false);
+            assert!(!said.contains("hush") && !said.is_empty(), "{said}");
+        }
+    }
+}
+
+#[test]
+fn globals_of_every_kind() {
+    let globals = model(
+        "net_namespace blue\nglobal_defs {\nsmtp_server mail.example 26\nnotification_email {\na@example b@example\n}\n\
+         lvs_timeouts tcp 60 udp 5\nlvs_sync_daemon eth0 VI_1 id 9\nvrrp_rt_priority 120\numask IRWXG|IWOTH\n\
+         vrrp_cpu_affinity 0 2\nvrrp_garp_interval 0.5\nvrrp_rx_bufs_policy MTU\nenable_traps\nlvs_id old\n}\n",
+    )
+    .globals;
+    assert_eq!(globals.host.namespace.as_deref(), Some("blue"));
+    assert_eq!(globals.mail.server, Some(("mail.example".to_owned(), 26)));
+    assert_eq!(globals.mail.to.len(), 2);
+    assert_eq!(globals.lvs.timeouts.map(|timeouts| (timeouts.tcp, timeouts.udp)), Some((60, 5)));
+    assert_eq!(globals.lvs.sync_daemon.and_then(|daemon| daemon.id), Some(9));
+    assert_eq!((globals.process.vrrp.real_time, globals.process.umask), (Some(99), Some(0o072)));
+    assert_eq!(globals.process.vrrp.cpus, [0, 2]);
+    assert_eq!(globals.vrrp.garp_interval, Some(Duration::from_millis(500)));
+    assert_eq!((globals.router_id.as_deref(), globals.outside.enabled.len()), (Some("old"), 1));
 }

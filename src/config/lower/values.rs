@@ -1,7 +1,7 @@
 //! Readers of values. Each takes a statement, reports what is wrong with its words, and returns the value when
 //! there is one.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::{Lower, arguments};
@@ -35,21 +35,20 @@ impl Lower<'_> {
         if arguments(node).is_empty() { None } else { self.one(node) }
     }
 
-    /// No word at all.
+    /// No word at all. False: it is followed by a word that means off.
     pub(super) fn flag(&mut self, node: &Node<'_>) -> bool {
-        if let Some((word, keyword)) = arguments(node).first().zip(node.keyword) {
-            let name = keyword.word();
-            let message = format!("`{name}` takes no value");
-            let off = matches!(&*word.text, "off" | "false" | "no" | "0");
-            self.report(match off {
-                true => Diagnostic::error(Code::SurplusArgument, word.span, message)
-                    .consequence(format!("`{name} {}` turns it on in keepalived", word.text))
-                    .help("delete the line to leave it off"),
-                false => Diagnostic::warning(Code::SurplusArgument, word.span, message)
-                    .consequence("the word is ignored, as keepalived does"),
-            });
-        }
-        true
+        let Some((word, keyword)) = arguments(node).first().zip(node.keyword) else { return true };
+        let name = keyword.word();
+        let diagnostic =
+            Diagnostic::warning(Code::SurplusArgument, word.span, format!("`{name}` takes no value"));
+        let off = matches!(&*word.text, "off" | "false" | "no" | "0");
+        self.report(match off {
+            true => diagnostic
+                .consequence(format!("it is left off; keepalived turns it on, whatever follows `{name}`"))
+                .help("delete the line"),
+            false => diagnostic.consequence("the word is ignored, as keepalived does"),
+        });
+        !off
     }
 
     /// `on true yes`, `off false no`, or nothing, which is on.
@@ -84,6 +83,47 @@ impl Lower<'_> {
         self.number_in(node.keyword, word, low, high)
     }
 
+    /// A whole number in the range that the table gives its keyword.
+    pub(super) fn whole(&mut self, node: &Node<'_>) -> Option<i64> {
+        let word = self.one(node)?;
+        self.whole_of(node, word)
+    }
+
+    /// The whole number that a word is, in the range that the table gives the keyword of the statement.
+    pub(super) fn whole_of(&mut self, node: &Node<'_>, word: &Word<'_>) -> Option<i64> {
+        let (low, high) = node.keyword.map_or((None, None), Keyword::bounds);
+        let (low, high) =
+            (low.map_or(0, |low| low / 1_000_000), high.map_or(u32::MAX.into(), |high| high / 1_000_000));
+        self.integer_in(node.keyword, word, low, high)
+    }
+
+    /// The same, as what the model keeps.
+    pub(super) fn whole_as<T: TryFrom<i64>>(&mut self, node: &Node<'_>) -> Option<T> {
+        self.whole(node).and_then(|number| T::try_from(number).ok())
+    }
+
+    /// A number of seconds in the range that the table gives its keyword.
+    pub(super) fn time(&mut self, node: &Node<'_>) -> Option<Duration> {
+        let (low, high) = node.keyword.map_or((None, None), Keyword::bounds);
+        let bound = |bound: Option<i64>| bound.and_then(|bound| u64::try_from(bound).ok());
+        self.timer(node, bound(low).unwrap_or(0), bound(high).unwrap_or(LONGEST))
+    }
+
+    /// One word as it stands.
+    pub(super) fn text(&mut self, node: &Node<'_>) -> Option<String> {
+        self.one(node).map(|word| word.text.to_string())
+    }
+
+    /// No word, which is the empty one, or one.
+    pub(super) fn optional_text(&mut self, node: &Node<'_>) -> Option<String> {
+        Some(self.optional(node).map_or(String::new(), |word| word.text.to_string()))
+    }
+
+    /// Name of an interface behind the keyword.
+    pub(super) fn interface_of(&mut self, node: &Node<'_>) -> Option<InterfaceName> {
+        self.one(node).and_then(|word| self.interface(word))
+    }
+
     /// A whole number of 32 bits.
     pub(super) fn number32(&mut self, node: &Node<'_>, low: u32, high: u32) -> Option<u32> {
         let number = self.number(node, low.into(), high.into())?;
@@ -98,6 +138,18 @@ impl Lower<'_> {
         low: u64,
         high: u64,
     ) -> Option<u64> {
+        let bound = |bound: u64| i64::try_from(bound).unwrap_or(i64::MAX);
+        self.integer_in(keyword, word, bound(low), bound(high)).and_then(|number| u64::try_from(number).ok())
+    }
+
+    /// The whole number that a word is, which may be negative.
+    pub(super) fn integer_in(
+        &mut self,
+        keyword: Option<&'static Keyword>,
+        word: &Word<'_>,
+        low: i64,
+        high: i64,
+    ) -> Option<i64> {
         let name = keyword.map_or("", Keyword::word);
         let digits = word.text.strip_prefix('+').unwrap_or(&word.text);
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -106,7 +158,7 @@ impl Lower<'_> {
             self.bad_number(name, word, "a whole number");
             return None;
         }
-        let number = digits.parse::<u64>().ok().filter(|number| (low..=high).contains(number));
+        let number = digits.parse::<i64>().ok().filter(|number| (low..=high).contains(number));
         if number.is_none() {
             self.out_of_range(keyword, name, word, &format!("{low}..{high}"));
         }
@@ -116,25 +168,32 @@ impl Lower<'_> {
     /// A number of seconds with up to six decimals; the bounds are microseconds.
     pub(super) fn timer(&mut self, node: &Node<'_>, low: u64, high: u64) -> Option<Duration> {
         let word = self.one(node)?;
-        let name = node.keyword.map_or("", Keyword::word);
+        self.timer_in(node.keyword, word, low, high)
+    }
+
+    /// The number of seconds that a word is.
+    pub(super) fn timer_in(
+        &mut self,
+        keyword: Option<&'static Keyword>,
+        word: &Word<'_>,
+        low: u64,
+        high: u64,
+    ) -> Option<Duration> {
+        let name = keyword.map_or("", Keyword::word);
         let Some((micros, rounded)) = microseconds(&word.text) else {
             self.bad_number(name, word, "a number of seconds");
             return None;
         };
         if !(low..=high).contains(&micros) {
-            self.out_of_range(
-                node.keyword,
-                name,
-                word,
-                &format!("{}..{} seconds", seconds(low), seconds(high)),
-            );
+            self.out_of_range(keyword, name, word, &format!("{}..{} seconds", seconds(low), seconds(high)));
             return None;
         }
         if rounded {
             let message = format!("`{}` has more than six decimals", word.text);
             self.report(
-                Diagnostic::warning(Code::BadNumber, word.span, message)
-                    .consequence(format!("{} seconds are used", seconds(micros))),
+                Diagnostic::error(Code::BadNumber, word.span, message)
+                    .expected("a number of seconds with at most six decimals")
+                    .fix(word.span, seconds(micros)),
             );
         }
         Some(Duration::from_micros(micros))
@@ -186,18 +245,29 @@ impl Lower<'_> {
         }
     }
 
-    /// An IPv4 address, for what this version does in IPv4 only.
-    pub(super) fn ipv4(&mut self, word: &Word<'_>, what: &'static str) -> Option<Ipv4Addr> {
+    /// An IPv4 address, where no other makes sense.
+    pub(super) fn ipv4(&mut self, word: &Word<'_>) -> Option<Ipv4Addr> {
         match self.address_in(word)? {
             IpAddr::V4(address) => Some(address),
-            IpAddr::V6(_) => {
-                self.ipv6_seen = true;
-                let message = format!("{what} over IPv6 is not supported by this version");
-                self.grouped(what, word.span, || {
-                    Diagnostic::error(Code::Refused, word.span, message)
-                        .label("an IPv6 address")
-                        .consequence("leaving it out would leave the address without a director")
-                });
+            IpAddr::V6(address) => {
+                let message = format!("{address} is no IPv4 address");
+                self.report(
+                    Diagnostic::error(Code::BadAddress, word.span, message).expected("an IPv4 address"),
+                );
+                None
+            }
+        }
+    }
+
+    /// An IPv6 address, where no other makes sense.
+    pub(super) fn ipv6(&mut self, word: &Word<'_>) -> Option<Ipv6Addr> {
+        match self.address_in(word)? {
+            IpAddr::V6(address) => Some(address),
+            IpAddr::V4(address) => {
+                let message = format!("{address} is no IPv6 address");
+                self.report(
+                    Diagnostic::error(Code::BadAddress, word.span, message).expected("an IPv6 address"),
+                );
                 None
             }
         }
@@ -247,6 +317,15 @@ impl Lower<'_> {
         }
     }
 
+    /// A place where keepalived does something else than it says.
+    pub(super) fn portable(&mut self, span: Span, message: &'static str, consequence: &'static str) {
+        let block = (!self.blocks.is_empty()).then(|| self.blocks.join(", "));
+        self.grouped(message, span, || Diagnostic {
+            block,
+            ..Diagnostic::note(Code::Portable, span, message).consequence(consequence)
+        });
+    }
+
     /// A setting that contradicts another and is adjusted.
     pub(super) fn adjusted(
         &mut self,
@@ -271,11 +350,22 @@ impl Lower<'_> {
         );
     }
 
-    /// Words that are too many.
+    /// Words that are too many. Keepalived reports them behind names and in front of lists, and reads over them
+    /// elsewhere.
     pub(super) fn surplus(&mut self, node: &Node<'_>, word: &Word<'_>) {
         let Some(keyword) = node.keyword else { return };
-        let message = format!("`{}` is one word too many", word.text);
-        self.report(Diagnostic::error(Code::SurplusArgument, word.span, message).expected(usage(keyword)));
+        let secret = matches!(keyword.word(), "auth_pass" | "key" | "password");
+        let message = match secret {
+            true => format!("`{}` has one word too many", keyword.word()),
+            false => format!("`{}` is one word too many", word.text),
+        };
+        let named_once = matches!(keyword.path, "vrrp_instance" | "vrrp_sync_group");
+        let diagnostic = match keyword.is_value_block() || named_once {
+            true => Diagnostic::error(Code::SurplusArgument, word.span, message),
+            false => Diagnostic::warning(Code::SurplusArgument, word.span, message)
+                .consequence("it is ignored, as keepalived does"),
+        };
+        self.report(diagnostic.expected(usage(keyword)));
     }
 
     fn bad_number(&mut self, name: &str, word: &Word<'_>, expected: &str) {

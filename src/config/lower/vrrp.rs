@@ -1,29 +1,33 @@
 //! `vrrp_instance`: one virtual router.
 
+mod transport;
+
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::globals::{Defaults, GarpSettings};
-use super::{Lower, arguments, inside};
+use super::track::Names;
+use super::{Lower, blocker, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::keywords::closest;
 use crate::config::model::{
-    AdvertInterval, Authentication, InitialState, Instance, InterfaceName, Preempt, Priority, Version,
-    VirtualAddress, Vrid,
+    AdvertInterval, Authentication, InitialState, Instance, InstanceExtras, InterfaceName, Preempt, Priority,
+    Version, VirtualAddress, Vrid,
 };
 use crate::config::source::Span;
 use crate::config::tree::{Node, Word};
-
-/// 224.0.0.18 (RFC 9568 §5.1.1.2).
-const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 
 /// What may not be there twice.
 #[derive(Default)]
 pub(super) struct Instances {
     names: BTreeMap<String, Span>,
-    routers: BTreeMap<(InterfaceName, Vrid), Span>,
+    /// By interface, number and family; and of each the group or the peers that its adverts go to.
+    routers: BTreeMap<(InterfaceName, Vrid, bool), Vec<Router>>,
 }
+
+/// The group or the peers of an instance, and where its number stands.
+type Router = (Vec<IpAddr>, Span);
 
 /// An instance as the file has it.
 #[derive(Default)]
@@ -36,15 +40,17 @@ struct Draft {
     has_vrid: bool,
     priority: Option<Priority>,
     advert_interval: Option<(Duration, Span)>,
-    version: Option<Version>,
+    version: Option<(Version, Span)>,
+    /// IPv6 when true, and the place that says so.
+    family: Option<(bool, Span)>,
     nopreempt: Option<Span>,
     preempt_delay: Option<(Duration, Span)>,
     authentication: Option<(Authentication, Span)>,
-    source: Option<Ipv4Addr>,
+    source: Option<IpAddr>,
     unicast: Option<Span>,
-    peers: Vec<Ipv4Addr>,
+    peers: Vec<IpAddr>,
     unicast_ttl: Option<u8>,
-    group: Option<Ipv4Addr>,
+    group: Option<IpAddr>,
     addresses: Vec<(VirtualAddress, Span)>,
     excluded: Vec<(VirtualAddress, Span)>,
     garp: GarpSettings,
@@ -56,6 +62,7 @@ struct Draft {
     no_addresses: bool,
     /// `virtual_ipaddress` has lines, right or wrong.
     has_addresses: bool,
+    extras: InstanceExtras,
 }
 
 impl Lower<'_> {
@@ -64,6 +71,7 @@ impl Lower<'_> {
         node: &Node<'_>,
         defaults: &Defaults,
         instances: &mut Instances,
+        names: &Names,
     ) -> Option<Instance> {
         let name = self.one(node);
         if let Some(name) = name {
@@ -82,13 +90,14 @@ impl Lower<'_> {
         }
         self.within(node, |lower| {
             let mut draft = Draft::default();
-            lower.ipv6_seen = false;
-            lower.each(inside(node), |lower, word, node| lower.instance_setting(word, node, &mut draft));
+            lower.each(inside(node), |lower, word, node| {
+                lower.instance_setting(word, node, &mut draft, names)
+            });
             lower.finish_instance(node, name, draft, defaults, instances)
         })
     }
 
-    fn instance_setting(&mut self, word: &'static str, node: &Node<'_>, draft: &mut Draft) {
+    fn instance_setting(&mut self, word: &'static str, node: &Node<'_>, draft: &mut Draft, names: &Names) {
         match word {
             "state" => self.state(node, draft),
             "interface" => {
@@ -104,41 +113,65 @@ impl Lower<'_> {
                 draft.priority = self.number(node, 1, 255).and_then(|number| Priority::new(number).ok())
             }
             "advert_int" => draft.advert_interval = self.timer(node, 10_000, 255_000_000).zip(node.span()),
-            "version" => draft.version = self.version(node),
+            "version" => draft.version = self.version(node).zip(node.span()),
             "preempt" => {
-                self.flag(node);
-                draft.nopreempt = None;
+                if self.flag(node) {
+                    draft.nopreempt = None;
+                }
             }
-            "nopreempt" => {
-                self.flag(node);
-                draft.nopreempt = node.span();
+            "nopreempt" => draft.nopreempt = if self.flag(node) { node.span() } else { None },
+            "native_ipv6" => {
+                if let (true, Some(span)) = (self.flag(node), node.span()) {
+                    self.family(true, span, draft);
+                }
             }
             "preempt_delay" => draft.preempt_delay = self.timer(node, 0, 1_000_000_000).zip(node.span()),
             "authentication" => self.authentication(node, draft),
-            "mcast_src_ip" => draft.source = self.one(node).and_then(|word| self.ipv4(word, "VRRP")),
+            "mcast_src_ip" => draft.source = self.one(node).and_then(|word| self.of_family(word, draft)),
             "unicast_src_ip" => {
                 draft.unicast = node.span();
-                draft.source = self.one(node).and_then(|word| self.ipv4(word, "VRRP"));
+                draft.source = self.one(node).and_then(|word| self.of_family(word, draft));
             }
             "unicast_peer" => self.unicast_peers(node, draft),
             "unicast_ttl" => {
                 draft.unicast_ttl = self.number(node, 0, 255).and_then(|number| u8::try_from(number).ok());
             }
-            "mcast_dst_ip" => draft.group = self.one(node).and_then(|word| self.multicast(word)),
+            "mcast_dst_ip" => {
+                draft.group = self.one(node).and_then(|word| {
+                    let group = self.multicast_of(word)?;
+                    self.family(group.is_ipv6(), word.span, draft).then_some(group)
+                });
+            }
             "virtual_ipaddress" => {
                 draft.has_addresses |= !inside(node).is_empty();
-                self.addresses(node, &mut draft.addresses);
+                for (address, span) in self.addresses(node) {
+                    if self.family(address.address.is_ipv6(), span, draft) {
+                        draft.addresses.push((address, span));
+                    }
+                }
             }
-            "virtual_ipaddress_excluded" => self.addresses(node, &mut draft.excluded),
+            "virtual_ipaddress_excluded" => {
+                let addresses = self.addresses(node);
+                draft.excluded.extend(addresses);
+            }
             "down_timer_adverts" => draft.down_timer_adverts = self.down_timer_adverts(node),
-            "skip_check_adv_addr" => draft.skip_check_adv_addr = self.boolean(node),
+            "skip_check_adv_addr" => {
+                draft.skip_check_adv_addr = self.boolean(node);
+                if let (Some(false), Some(span)) = (draft.skip_check_adv_addr, node.span()) {
+                    self.portable(span, "the check is left on", "keepalived reads it as on");
+                }
+            }
             "lower_prio_no_advert" => draft.lower_prio_no_advert = self.boolean(node),
             "higher_prio_send_advert" => draft.higher_prio_send_advert = self.boolean(node),
             "dont_track_primary" => draft.dont_track_primary = self.flag(node),
             "no_virtual_ipaddress" => draft.no_addresses = self.flag(node),
             // Traffic to the virtual addresses is accepted anyway.
             "accept" => drop(self.flag(node)),
-            _ => self.garp(word, node, &mut draft.garp),
+            _ => {
+                if !self.extra_setting(word, node, &mut draft.extras, names) {
+                    self.garp(word, node, &mut draft.garp);
+                }
+            }
         }
     }
 
@@ -159,102 +192,6 @@ impl Lower<'_> {
         draft.state = node.span().map(|span| (state.unwrap_or(InitialState::Backup), span));
     }
 
-    fn authentication(&mut self, node: &Node<'_>, draft: &mut Draft) {
-        let (mut kind, mut password) = (None, None);
-        self.within(node, |lower| {
-            lower.each(inside(node), |lower, word, node| match word {
-                "auth_type" => kind = lower.one(node).map(|word| (word.text.clone(), word.span)),
-                "auth_pass" => password = lower.one(node).map(|word| (word.text.clone(), word.span)),
-                _ => {}
-            });
-        });
-        match (kind.as_ref().map(|(kind, span)| (&**kind, *span)), &password) {
-            (Some(("AH", span)), _) => self.report(
-                Diagnostic::error(Code::Refused, span, "authentication AH is not supported by this version")
-                    .consequence(
-                        "without it, adverts of the other router would be refused, and ours sent unsigned",
-                    )
-                    .help("use `auth_type PASS` on both routers, or none"),
-            ),
-            (Some(("PASS", _)), Some((password, span))) => {
-                if password.len() > 8 {
-                    let message = format!("`auth_pass` has {} characters", password.len());
-                    self.report(
-                        Diagnostic::warning(Code::Conflict, *span, message)
-                            .consequence("only the first 8 are sent and compared, as keepalived does"),
-                    );
-                }
-                if password.is_empty() {
-                    self.report(Diagnostic::error(Code::BadName, *span, "the password is empty"));
-                }
-                let mut bytes = [0; 8];
-                bytes.iter_mut().zip(password.bytes()).for_each(|(to, from)| *to = from);
-                draft.authentication = node.span().map(|span| (Authentication::Pass(bytes), span));
-            }
-            (Some(("PASS", _)), None) => {
-                self.required(node, "`auth_type PASS` needs a password", "add `auth_pass PASSWORD`");
-            }
-            (Some((kind, span)), _) => self.report(
-                Diagnostic::error(Code::BadChoice, span, format!("`{kind}` is no kind of authentication"))
-                    .expected("PASS or AH"),
-            ),
-            (None, _) => {
-                self.required(node, "`authentication` needs a kind", "add `auth_type PASS`");
-            }
-        }
-    }
-
-    fn unicast_peers(&mut self, node: &Node<'_>, draft: &mut Draft) {
-        draft.unicast = node.words.first().map(|word| word.span);
-        self.within(node, |lower| {
-            for line in inside(node) {
-                let Some((first, options)) = line.words.split_first() else { continue };
-                let Some(peer) = lower.ipv4(first, "VRRP") else { continue };
-                if draft.peers.contains(&peer) {
-                    let message = format!("peer {peer} is given twice");
-                    lower.report(Diagnostic::error(Code::Duplicate, first.span, message));
-                    continue;
-                }
-                draft.peers.push(peer);
-                lower.peer_options(options);
-            }
-        });
-    }
-
-    fn peer_options(&mut self, options: &[Word<'_>]) {
-        for option in options.chunks(2) {
-            match option {
-                [word, value] if matches!(&*word.text, "min_ttl" | "max_ttl") => {
-                    self.number_in(None, value, 0, 255);
-                    let message = format!("`{}` has no effect in this version", word.text);
-                    self.grouped("peer ttl", word.span, || {
-                        Diagnostic::warning(Code::NotYet, word.span, message)
-                            .consequence("adverts of a peer are accepted from any distance")
-                    });
-                }
-                [word, ..] => {
-                    let message = format!("`{}` is no option of a peer", word.text);
-                    self.report(
-                        Diagnostic::error(Code::UnknownKeyword, word.span, message)
-                            .expected("`ADDRESS [min_ttl N] [max_ttl N]`, one peer a line"),
-                    );
-                }
-                [] => {}
-            }
-        }
-    }
-
-    fn addresses(&mut self, node: &Node<'_>, list: &mut Vec<(VirtualAddress, Span)>) {
-        if let Some(surplus) = arguments(node).first() {
-            self.surplus(node, surplus);
-        }
-        self.within(node, |lower| {
-            for line in inside(node) {
-                list.extend(lower.virtual_address(line));
-            }
-        });
-    }
-
     fn finish_instance(
         &mut self,
         node: &Node<'_>,
@@ -264,22 +201,38 @@ impl Lower<'_> {
         instances: &mut Instances,
     ) -> Option<Instance> {
         let title = node.span();
-        if !draft.has_interface {
-            self.required(
-                node,
-                "the instance has no interface",
-                "add `interface NAME`; unicast without one is not supported by this version",
-            );
+        if !draft.has_interface && draft.unicast.is_some() && draft.source.is_some() {
+            self.report_at(title, |span| {
+                blocker(span, "an instance without an interface is not supported by this version")
+                    .consequence("no interface tells whether its addresses can be reached")
+                    .help("add `interface NAME`")
+            });
+        } else if !draft.has_interface {
+            self.required(node, "the instance has no interface", "add `interface NAME`");
         }
+        let ipv6 = draft.family.is_some_and(|(ipv6, _)| ipv6);
+        self.unsupported_addresses(&draft);
         if !draft.has_vrid {
             self.required(node, "the instance has no virtual router id", "add `virtual_router_id`, 1 to 255");
         }
+        let (group, ipv6_transport) = transport::where_to(&draft, defaults, ipv6);
+        draft.extras.ipv6 = ipv6_transport;
         // One router id serves IPv4 and IPv6 apart (RFC 9568 §5.2.3).
-        let router = draft.vrid.zip(draft.interface.clone()).filter(|_| !self.ipv6_seen);
-        if let Some(((vrid, span), interface)) = router {
-            self.unique_router(instances, interface, vrid, span);
+        if let Some(((vrid, span), interface)) = draft.vrid.zip(draft.interface.clone()) {
+            let mut to = draft.peers.clone();
+            to.sort_unstable();
+            if to.is_empty() {
+                to.push(group);
+            }
+            self.unique_router(instances, (interface, vrid, ipv6), to, span);
         }
-        let version = draft.version.or(defaults.version).unwrap_or(Version::V2);
+        if let (true, Some((Version::V2, span))) = (ipv6, draft.version) {
+            self.adjusted(Some(span), "IPv6 needs VRRP version 3", "version 3 is used, as keepalived does");
+        }
+        let version = match ipv6 {
+            true => Version::V3,
+            false => draft.version.map(|(version, _)| version).or(defaults.version).unwrap_or(Version::V2),
+        };
         let state = draft.state.map(|(state, _)| state);
         let priority = draft.priority.unwrap_or(match state {
             Some(InitialState::Master) => Priority::OWNER,
@@ -303,10 +256,10 @@ impl Lower<'_> {
             down_timer_adverts: draft.down_timer_adverts.or(defaults.down_timer_adverts).unwrap_or(3),
             preempt,
             authentication,
-            source: draft.source,
-            unicast_peers: draft.peers,
+            source: draft.source.and_then(transport::only_v4),
+            unicast_peers: draft.peers.into_iter().filter_map(transport::only_v4).collect(),
             unicast_ttl: draft.unicast_ttl.unwrap_or(255),
-            multicast_group: draft.group.or(defaults.group).unwrap_or(GROUP),
+            multicast_group: transport::only_v4(group).unwrap_or(transport::GROUP),
             addresses: draft.addresses.into_iter().map(|(address, _)| address).collect(),
             excluded_addresses: draft.excluded.into_iter().map(|(address, _)| address).collect(),
             garp: draft.garp.over(defaults.garp.globals()),
@@ -320,20 +273,13 @@ impl Lower<'_> {
                 .or(defaults.higher_prio_send_advert)
                 .unwrap_or(true),
             dont_track_primary: draft.dont_track_primary,
+            extras: Box::new(draft.extras),
         })
     }
 
-    fn unique_router(&mut self, instances: &mut Instances, interface: InterfaceName, vrid: Vrid, span: Span) {
-        match instances.routers.get(&(interface.clone(), vrid)) {
-            Some(first) => {
-                let message = format!("virtual router id {} is taken on {interface}", vrid.number());
-                self.report(
-                    Diagnostic::error(Code::Duplicate, span, message)
-                        .related(*first, "by this instance")
-                        .consequence("the two instances would answer each other's adverts"),
-                );
-            }
-            None => drop(instances.routers.insert((interface, vrid), span)),
+    fn report_at(&mut self, span: Option<Span>, make: impl FnOnce(Span) -> Diagnostic) {
+        if let Some(span) = span {
+            self.report(make(span));
         }
     }
 
@@ -402,37 +348,6 @@ impl Lower<'_> {
             given => given.map_or(Duration::ZERO, |(delay, _)| delay),
         };
         if never { Preempt::Never } else { Preempt::After { delay } }
-    }
-
-    fn usable_authentication(
-        &mut self,
-        given: Option<(Authentication, Span)>,
-        version: Version,
-    ) -> Authentication {
-        match given {
-            Some((_, span)) if version == Version::V3 => {
-                self.adjusted(
-                    Some(span),
-                    "VRRP version 3 has no authentication",
-                    "adverts are sent and accepted without the password, as keepalived does",
-                );
-                Authentication::None
-            }
-            given => given.map_or(Authentication::None, |(authentication, _)| authentication),
-        }
-    }
-
-    fn transport(&mut self, draft: &Draft) {
-        if let (Some(span), true) = (draft.unicast, draft.peers.is_empty()) {
-            self.report(
-                Diagnostic::warning(Code::Conflict, span, "unicast without a peer")
-                    .consequence("adverts go to the multicast group, as keepalived sends them")
-                    .help("add `unicast_peer { ADDRESS }`"),
-            );
-        }
-        if draft.unicast_ttl.is_some() && draft.peers.is_empty() {
-            self.adjusted(draft.unicast, "`unicast_ttl` without a peer", "it has no effect");
-        }
     }
 
     fn distinct_addresses(&mut self, title: Option<Span>, draft: &mut Draft, version: Version) {

@@ -1,7 +1,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::InterfaceName;
+use super::{InterfaceName, UrlExtras};
 
 /// One check of one real server. Two checks that are equal are the same check: its state survives a reload.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,6 +86,8 @@ pub struct HttpUrl {
     pub digest: Option<[u8; 16]>,
     /// `status_code`.
     pub status_codes: StatusCodes,
+    /// What this version reads and does not act on; `None` when there is nothing of it.
+    pub extras: Option<Box<UrlExtras>>,
 }
 
 /// A set of HTTP status codes.

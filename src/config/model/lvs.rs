@@ -1,7 +1,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::{Checker, Weight};
+use super::{Checker, RealExtras, ServiceExtras, Weight};
 
 /// One `virtual_server`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct VirtualServer {
     pub sorry_server: Option<SorryServer>,
     /// `real_server` blocks, no address and port twice.
     pub real_servers: Vec<RealServer>,
+    /// What this version reads and does not act on.
+    pub extras: ServiceExtras,
 }
 
 /// Key of a service in the kernel's table.
@@ -203,6 +205,8 @@ pub struct RealServer {
     pub inhibit_on_failure: bool,
     /// Checks; all of them must pass. None: the server is always up.
     pub checkers: Vec<Checker>,
+    /// What this version reads and does not act on; `None` when there is nothing of it.
+    pub extras: Option<Box<RealExtras>>,
 }
 
 /// `sorry_server`: takes over while the quorum is lost.

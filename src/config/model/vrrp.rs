@@ -1,7 +1,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::{AdvertInterval, InterfaceName, Priority, Vrid};
+use super::{AddressExtras, AdvertInterval, InstanceExtras, InterfaceName, Priority, Vrid};
 
 /// One `vrrp_instance`: a virtual router on one interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub struct Instance {
     pub higher_prio_send_advert: bool,
     /// `dont_track_primary`: a lost link of `interface` causes no FAULT.
     pub dont_track_primary: bool,
+    /// What this version reads and does not act on.
+    pub extras: Box<InstanceExtras>,
 }
 
 /// VRRP version on the wire.
@@ -115,6 +117,8 @@ pub struct VirtualAddress {
     pub label: Option<String>,
     /// `brd`, `broadcast`; IPv4 only.
     pub broadcast: Option<Ipv4Addr>,
+    /// What this version reads and does not act on.
+    pub extras: AddressExtras,
 }
 
 /// Announcements of a master: gratuitous ARP.

@@ -1,7 +1,7 @@
 //! What the daemon says when it cannot run: one clear line, and an exit status that is not zero.
 
 use super::Scenario;
-use crate::lab::{BOTH, Lab, Node, Vrrp, eventually, seconds, web_service};
+use crate::lab::{BOTH, Lab, Node, Vrrp, eventually, seconds, throughout, web_service};
 
 pub const SCENARIOS: &[Scenario] = &[Scenario::directord(
     "refusals",
@@ -22,6 +22,9 @@ fn refused(node: &Node, command: &str) -> (i32, Vec<String>) {
 
 fn run(lab: &Lab) {
     let node = &lab.lvs01;
+    for server in lab.real_servers() {
+        server.serve_http(&[("index.html", server.name)]);
+    }
     let vrrp = Vrrp::default().text();
     node.write(FILE, &vrrp);
     let expect = |command: &str, status: i32, words: &str| {
@@ -39,8 +42,25 @@ fn run(lab: &Lab) {
     node.write(FILE, vrrp.replacen("eth0", "eth7", 1));
     expect(START, 2, "interface eth7 does not exist");
 
+    // A scheduler that the kernel does not have: said once, not at every look; the rest serves on.
+    Node::machine().sh("modprobe ip_vs_rr; echo /bin/false >/proc/sys/kernel/modprobe");
+    node.write(
+        FILE,
+        vrrp.clone()
+            + &web_service("mh", "DR", BOTH)
+            + &web_service("rr", "DR", BOTH).replace(" 80 {", " 81 {"),
+    );
+    let daemon = node.spawn("directord", START);
+    let told = || daemon.log().matches("no scheduler mh").count();
+    eventually("it says what is missing", seconds(5), || told() == 1);
+    eventually("the other service is there", seconds(5), || {
+        node.ipvs().serving("TCP 192.168.100.240:81").len() == 2
+    });
+    throughout("it says so once", seconds(5), || told() == 1 && !daemon.log().contains("another program"));
+    daemon.stop();
+
     // No module, and none to be had.
-    Node::machine().sh("rmmod ip_vs; echo /bin/false >/proc/sys/kernel/modprobe");
+    Node::machine().sh("rmmod ip_vs_rr ip_vs");
     node.sh("mount --bind /bin/false $(readlink -f $(command -v modprobe))");
     node.write(FILE, vrrp.clone() + &web_service("rr", "DR", BOTH));
     expect(START, 1, "this kernel has no IPVS");

@@ -1,0 +1,483 @@
+//! `global_defs` and the settings of the root that say nothing of an instance: names, scripts, mail, files.
+
+use super::{Lower, arguments, inside};
+use crate::config::diagnostic::{Code, Diagnostic};
+use crate::config::model::{BufferPolicy, Globals, InterfaceName, ProcessPart, SyncDaemon, Timeouts};
+use crate::config::tree::{Node, Word};
+
+use super::option::{Line, c_number};
+
+/// Longest name of a process.
+const PROCESS_NAME: usize = 15;
+
+impl Lower<'_> {
+    /// A setting of the root.
+    pub(super) fn root_setting(&mut self, word: &str, node: &Node<'_>, globals: &mut Globals) {
+        match word {
+            "linkbeat_use_polling" => globals.host.linkbeat_polling = self.flag(node),
+            "net_namespace" => {
+                let name = self.text(node);
+                self.first(node, &mut globals.host.namespace, name);
+            }
+            "net_namespace_ipvs" => {
+                let name = self.optional_text(node);
+                self.first(node, &mut globals.host.ipvs_namespace, name);
+            }
+            "namespace_with_ipsets" => globals.host.namespace_with_ipsets = self.flag(node),
+            "use_pid_dir" => globals.process.pid_folder = self.flag(node),
+            "instance" => {
+                let name = self.text(node);
+                self.first(node, &mut globals.process.instance, name);
+            }
+            _ => globals.process.child_wait = self.whole_as(node),
+        }
+    }
+
+    /// What `global_defs` says of anything but VRRP. False: the word is none of these.
+    pub(super) fn process_setting(
+        &mut self,
+        word: &'static str,
+        node: &Node<'_>,
+        globals: &mut Globals,
+    ) -> bool {
+        self.mail_setting(word, node, globals)
+            || self.script_setting(word, node, globals)
+            || self.part_setting(word, node, globals)
+            || self.outside_setting(word, node, globals)
+            || self.file_setting(word, node, globals)
+            || self.host_setting(word, node, globals)
+            || self.lvs_setting(word, node, globals)
+    }
+
+    fn mail_setting(&mut self, word: &str, node: &Node<'_>, globals: &mut Globals) -> bool {
+        let mail = &mut globals.mail;
+        match word {
+            "notification_email_from" => mail.from = self.text(node),
+            "notification_email" => {
+                self.no_words(node);
+                let words = inside(node).iter().flat_map(|line| &line.words);
+                mail.to.extend(words.map(|word| word.text.to_string()));
+            }
+            "smtp_server" => {
+                let Some((host, rest)) = arguments(node).split_first() else {
+                    self.missing(node);
+                    return true;
+                };
+                let port = match rest.first() {
+                    None => Some(25),
+                    Some(word) => self.integer_in(node.keyword, word, 1, 65535),
+                };
+                if let Some(surplus) = rest.get(1) {
+                    self.surplus(node, surplus);
+                }
+                let port = port.and_then(|port| u16::try_from(port).ok());
+                if host.text.is_empty()
+                    || host.text.contains(|c: char| !c.is_alphanumeric() && !".-_:/[]".contains(c))
+                {
+                    let message = format!("`{}` is no host", host.text);
+                    self.report(
+                        Diagnostic::error(Code::BadAddress, host.span, message)
+                            .expected("an address or the name of a host"),
+                    );
+                }
+                mail.server = port.map(|port| (host.text.to_string(), port));
+            }
+            "smtp_helo_name" => mail.helo = self.text(node),
+            "smtp_connect_timeout" => mail.timeout = self.time(node),
+            "smtp_alert" => mail.alert = self.boolean(node),
+            "smtp_alert_vrrp" => mail.alert_vrrp = self.boolean(node),
+            "smtp_alert_checker" => mail.alert_checker = self.boolean(node),
+            "no_email_faults" => mail.no_faults = self.flag(node),
+            "no_checker_emails" => mail.no_checkers = self.boolean(node).unwrap_or(false),
+            _ => return false,
+        }
+        true
+    }
+
+    fn script_setting(&mut self, word: &str, node: &Node<'_>, globals: &mut Globals) -> bool {
+        let scripts = &mut globals.scripts;
+        match word {
+            "startup_script_timeout" => scripts.startup_timeout = self.time(node),
+            "shutdown_script_timeout" => scripts.shutdown_timeout = self.time(node),
+            "script_user" => scripts.user = self.account(node),
+            "enable_script_security" => scripts.security = self.flag(node),
+            "use_symlink_paths" => scripts.symbolic_links = self.boolean(node).unwrap_or(false),
+            "set_supplementary_groups" => scripts.supplementary = self.boolean(node).unwrap_or(false),
+            "vrrp_notify_priority_changes" => {
+                scripts.priority_changes = self.boolean(node).unwrap_or(false);
+            }
+            "fifo_write_vrrp_states_on_reload" => scripts.states_on_reload = self.flag(node),
+            "rs_init_notifies" => scripts.real_servers_at_start = self.boolean(node).unwrap_or(false),
+            "notify_fifo" | "vrrp_notify_fifo" | "lvs_notify_fifo" => {
+                let fifo = self.fifo(node);
+                let to = match word {
+                    "notify_fifo" => &mut scripts.fifo,
+                    "vrrp_notify_fifo" => &mut scripts.vrrp_fifo,
+                    _ => &mut scripts.lvs_fifo,
+                };
+                self.first(node, to, fifo);
+            }
+            "startup_script"
+            | "shutdown_script"
+            | "notify_fifo_script"
+            | "vrrp_notify_fifo_script"
+            | "lvs_notify_fifo_script" => {
+                let command = self.command(node);
+                let to = match word {
+                    "startup_script" => &mut scripts.startup,
+                    "shutdown_script" => &mut scripts.shutdown,
+                    "notify_fifo_script" => &mut scripts.fifo_script,
+                    "vrrp_notify_fifo_script" => &mut scripts.vrrp_fifo_script,
+                    _ => &mut scripts.lvs_fifo_script,
+                };
+                self.first(node, to, command);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// `vrrp_*`, `checker_*`, `bfd_*`: one of keepalived's processes.
+    fn part_setting(&mut self, word: &str, node: &Node<'_>, globals: &mut Globals) -> bool {
+        let process = &mut globals.process;
+        match word {
+            "process_names" => process.names = self.flag(node),
+            "process_name" => process.name = self.process_name(node),
+            "max_auto_priority" => {
+                process.max_auto_priority = match arguments(node).is_empty() {
+                    true => Some(99),
+                    false => self.whole_as(node),
+                };
+            }
+            "min_auto_priority_delay" => process.min_auto_priority_delay = self.whole_as(node),
+            "umask" => process.umask = self.umask(node),
+            "lvs_process_name" => process.checker.name = self.process_name(node),
+            _ => {
+                let parts = [
+                    ("vrrp_", &mut process.vrrp),
+                    ("checker_", &mut process.checker),
+                    ("bfd_", &mut process.bfd),
+                ];
+                let part =
+                    parts.into_iter().find_map(|(prefix, part)| word.strip_prefix(prefix).zip(Some(part)));
+                return part.is_some_and(|(word, part)| self.process_part(word, node, part));
+            }
+        }
+        true
+    }
+
+    fn process_part(&mut self, word: &str, node: &Node<'_>, part: &mut ProcessPart) -> bool {
+        match word {
+            "process_name" => part.name = self.process_name(node),
+            "priority" => part.nice = self.whole_as(node),
+            "rt_priority" => {
+                part.real_time = self.clamped(node, 1, 99).and_then(|number| u8::try_from(number).ok())
+            }
+            "rlimit_rttime" | "rlimit_rtime" => part.real_time_limit = self.whole_as(node),
+            "no_swap" => part.no_swap = self.flag(node),
+            "cpu_affinity" => {
+                if arguments(node).is_empty() {
+                    self.missing(node);
+                }
+                for word in arguments(node) {
+                    let number = self.integer_in(node.keyword, word, 0, 8191);
+                    part.cpus.extend(number.and_then(|number| u32::try_from(number).ok()));
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// A number that keepalived moves into its range.
+    fn clamped(&mut self, node: &Node<'_>, low: i64, high: i64) -> Option<i64> {
+        let word = self.one(node)?;
+        let found = self.integer_in(node.keyword, word, i32::MIN.into(), i32::MAX.into())?;
+        let used = found.clamp(low, high);
+        if used != found {
+            self.adjusted(
+                Some(word.span),
+                format!("{found} is outside {low}..{high}"),
+                format!("{used} is used, as keepalived does"),
+            );
+        }
+        Some(used)
+    }
+
+    fn process_name(&mut self, node: &Node<'_>) -> Option<String> {
+        let word = self.one(node)?;
+        if word.text.len() > PROCESS_NAME {
+            let name: String = word.text.chars().take(PROCESS_NAME).collect();
+            self.adjusted(
+                Some(word.span),
+                "a process name has at most 15 characters",
+                format!("`{name}` is used, as keepalived does"),
+            );
+            return Some(name);
+        }
+        Some(word.text.to_string())
+    }
+
+    /// A number in C's notation, or names of bits with `|` between them.
+    fn umask(&mut self, node: &Node<'_>) -> Option<u16> {
+        let words = arguments(node);
+        if words.is_empty() {
+            self.missing(node);
+        }
+        let first = words.first()?;
+        let text: String = words.iter().map(|word| &*word.text).collect();
+        let bit = |name: &str| {
+            const WHO: [(&str, u16); 3] = [("USR", 6), ("GRP", 3), ("OTH", 0)];
+            if let Some(who) = name.strip_prefix("IRWX") {
+                return WHO.iter().find(|(name, _)| name.starts_with(who)).map(|(_, shift)| 7 << shift);
+            }
+            let (what, who) = name.split_at_checked(2)?;
+            let (_, shift) = WHO.iter().find(|(name, _)| *name == who)?;
+            let bit = match what {
+                "IR" => 4,
+                "IW" => 2,
+                "IX" => 1,
+                _ => return None,
+            };
+            Some(bit << shift)
+        };
+        let number =
+            c_number(&text).and_then(|number| u16::try_from(number).ok()).filter(|number| *number <= 0o777);
+        let bits = || text.split('|').map(bit).try_fold(0, |all, bit| bit.map(|bit| all | bit));
+        let mask = number.or_else(bits);
+        if mask.is_none() {
+            let message = format!("`{text}` is no file mask");
+            self.report(
+                Diagnostic::error(Code::BadNumber, first.span, message)
+                    .expected("0..0777, or names like IRWXG|IWOTH"),
+            );
+        }
+        mask
+    }
+
+    fn outside_setting(&mut self, word: &'static str, node: &Node<'_>, globals: &mut Globals) -> bool {
+        let outside = &mut globals.outside;
+        match word {
+            "snmp_socket" => {
+                let socket = self.text(node);
+                self.first(node, &mut outside.snmp_socket, socket);
+            }
+            "snmp_vs_stats_update_interval" => outside.service_statistics = self.time(node),
+            "snmp_rs_stats_update_interval" => outside.real_statistics = self.time(node),
+            "dbus_service_name" => outside.dbus_name = self.text(node),
+            "dbus_no_interface_name" => outside.dbus_no_interface = self.text(node),
+            "enable_traps"
+            | "enable_snmp_vrrp"
+            | "enable_snmp_keepalived"
+            | "enable_snmp_rfc"
+            | "enable_snmp_rfcv2"
+            | "enable_snmp_rfcv3"
+            | "enable_snmp_checker"
+            | "enable_dbus" => {
+                if self.flag(node) {
+                    outside.enabled.push(word);
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn file_setting(&mut self, word: &str, node: &Node<'_>, globals: &mut Globals) -> bool {
+        let files = &mut globals.files;
+        match word {
+            "reload_check_config" => files.reload_check = self.optional_text(node),
+            "reload_time_file" => files.reload_time = self.text(node),
+            "reload_repeat" => files.reload_repeat = self.flag(node),
+            "reload_file" => files.reload_marker = self.optional_text(node),
+            "config_save_dir" => files.save_folder = self.text(node),
+            "tmp_config_directory" => {
+                let folder = self.text(node);
+                self.first(node, &mut files.temporary_folder, folder);
+            }
+            "data_use_instance" => files.data_use_instance = self.boolean(node).unwrap_or(false),
+            "json_version" => files.json_version = self.whole_as(node),
+            "state_dump_file" => files.state_dump = self.text(node),
+            "stats_dump_file" => files.statistics_dump = self.text(node),
+            "json_dump_file" => files.json_dump = self.text(node),
+            "random_seed" => files.random_seed = self.whole_as(node),
+            "include_check" => self.include_check(node),
+            _ => return false,
+        }
+        true
+    }
+
+    /// The words are read by the expander; here they are only looked at.
+    fn include_check(&mut self, node: &Node<'_>) {
+        const CHECKS: [(&str, ()); 5] =
+            [("brace_match", ()), ("match", ()), ("read", ()), ("readable", ()), ("wildcard_match", ())];
+        for word in arguments(node) {
+            let part =
+                Word { text: word.text.trim_start_matches(['+', '-']).to_owned().into(), span: word.span };
+            self.choice(&part, &CHECKS);
+        }
+    }
+
+    fn host_setting(&mut self, word: &str, node: &Node<'_>, globals: &mut Globals) -> bool {
+        let host = &mut globals.host;
+        match word {
+            "dynamic_interfaces" => {
+                let choices = [("allow_if_changes", true)];
+                host.dynamic_interfaces = match self.optional(node) {
+                    None => Some(false),
+                    Some(word) => self.choice(word, &choices),
+                };
+            }
+            "default_interface" => host.default_interface = self.interface_of(node),
+            "disable_local_igmp" => host.no_local_igmp = self.flag(node),
+            "vrrp_iptables" => host.iptables = Some(self.names(node, 2, 27)),
+            "vrrp_ipsets" => host.ipsets = Some(self.names(node, 6, 31)),
+            "nftables" => {
+                let table = self.optional_text(node);
+                self.first(node, &mut host.nftables, table);
+            }
+            "nftables_priority" => host.nftables_priority = self.whole_as(node),
+            "nftables_ifindex" => host.nftables_index = self.flag(node),
+            "nftables_counters" => host.nftables_counters = self.flag(node),
+            "iproute_usr_dir" => host.iproute_usr = self.text(node),
+            "iproute_etc_dir" => host.iproute_etc = self.text(node),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Up to `most` names of at most `longest` characters.
+    fn names(&mut self, node: &Node<'_>, most: usize, longest: usize) -> Vec<String> {
+        if let Some(surplus) = arguments(node).get(most) {
+            self.surplus(node, surplus);
+        }
+        for word in arguments(node).iter().filter(|word| word.text.len() > longest) {
+            let message = format!("`{}` is too long a name", word.text);
+            let expected = format!("at most {longest} characters");
+            self.report(Diagnostic::error(Code::BadName, word.span, message).expected(expected));
+        }
+        arguments(node).iter().take(most).map(|word| word.text.to_string()).collect()
+    }
+
+    fn lvs_setting(&mut self, word: &str, node: &Node<'_>, globals: &mut Globals) -> bool {
+        let lvs = &mut globals.lvs;
+        match word {
+            "lvs_timeouts" => lvs.timeouts = self.lvs_timeouts(node),
+            "lvs_flush" => lvs.flush = self.flag(node),
+            "lvs_flush_on_stop" | "lvs_flush_onstop" => {
+                lvs.flush_on_stop = match self.optional(node) {
+                    None => Some(false),
+                    Some(word) => self.choice(word, &[("VS", true)]),
+                };
+            }
+            "lvs_sync_daemon" => {
+                let daemon = self.sync_daemon(node);
+                self.first(node, &mut lvs.sync_daemon, daemon);
+            }
+            "checker_log_all_failures" => lvs.log_all_failures = self.boolean(node).unwrap_or(false),
+            "nftables_ipvs" => {
+                let table = self.optional_text(node);
+                self.first(node, &mut lvs.nftables, table);
+            }
+            "nftables_ipvs_priority" => lvs.nftables_priority = self.whole_as(node),
+            "nftables_ipvs_start_fwmark" => lvs.first_fwmark = self.whole_as(node),
+            _ => return false,
+        }
+        true
+    }
+
+    fn lvs_timeouts(&mut self, node: &Node<'_>) -> Option<Timeouts> {
+        if arguments(node).is_empty() {
+            self.missing(node);
+        }
+        let mut line = Line::new(arguments(node), "(LVS_TIMEOUTS)");
+        let mut timeouts = Timeouts::default();
+        while let Some(word) = line.next() {
+            let to = match &*word.text {
+                "tcp" => &mut timeouts.tcp,
+                "tcpfin" => &mut timeouts.tcp_fin,
+                "udp" => &mut timeouts.udp,
+                _ => {
+                    self.choice(word, &[("tcp", ()), ("tcpfin", ()), ("udp", ())]);
+                    return None;
+                }
+            };
+            let value = self.value(&mut line)?;
+            let number = self.integer_in(node.keyword, value, 0, 2_678_400)?;
+            *to = u32::try_from(number).unwrap_or(0);
+        }
+        Some(timeouts)
+    }
+
+    /// `IFNAME [[inst] INSTANCE] [id N] [maxlen N] [port N] [ttl N] [group ADDRESS]`, and the old form with the
+    /// instance and the number behind the interface.
+    fn sync_daemon(&mut self, node: &Node<'_>) -> Option<SyncDaemon> {
+        let mut line = Line::new(arguments(node), "(SYNC)");
+        let Some(first) = line.next() else {
+            self.missing(node);
+            return None;
+        };
+        let interface: Option<InterfaceName> = self.interface(first);
+        let mut daemon = SyncDaemon {
+            interface: interface?,
+            instance: None,
+            id: None,
+            max_length: None,
+            port: None,
+            ttl: None,
+            group: None,
+        };
+        let number = |lower: &mut Self, line: &mut Line<'_, '_>, low, high| {
+            let word = lower.value(line)?;
+            lower.integer_in(node.keyword, word, low, high)
+        };
+        while let Some(word) = line.next() {
+            match &*word.text {
+                "inst" => daemon.instance = self.value(&mut line).map(|word| word.text.to_string()),
+                "id" => {
+                    daemon.id = number(self, &mut line, 0, 255).and_then(|number| u8::try_from(number).ok())
+                }
+                "maxlen" => {
+                    daemon.max_length =
+                        number(self, &mut line, 1, 65507).and_then(|number| u16::try_from(number).ok());
+                }
+                "port" => {
+                    daemon.port =
+                        number(self, &mut line, 1, 65535).and_then(|number| u16::try_from(number).ok());
+                }
+                "ttl" => {
+                    daemon.ttl = number(self, &mut line, 1, 255).and_then(|number| u8::try_from(number).ok())
+                }
+                "group" => {
+                    let word = self.value(&mut line)?;
+                    daemon.group = self.multicast_of(word);
+                }
+                _ if daemon.instance.is_none() => daemon.instance = Some(word.text.to_string()),
+                // The old form: the number alone.
+                _ if daemon.id.is_none() && word.text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                    let id = self.integer_in(node.keyword, word, 0, 255)?;
+                    daemon.id = u8::try_from(id).ok();
+                    self.report(
+                        Diagnostic::warning(Code::Old, word.span, "the number stands without its word")
+                            .label("an old form")
+                            .fix(word.span, format!("id {id}")),
+                    );
+                }
+                _ => self.unknown_option_of("(SYNC)", word, "lvs_sync_daemon"),
+            }
+        }
+        Some(daemon)
+    }
+
+    pub(super) fn buffer_policy(&mut self, word: &Word<'_>) -> Option<BufferPolicy> {
+        match word.text.to_ascii_uppercase().as_str() {
+            "MTU" => Some(BufferPolicy::Mtu),
+            "ADVERT" => Some(BufferPolicy::Advert),
+            text if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                let number = self.integer_in(None, word, 0, u32::MAX.into())?;
+                u32::try_from(number).ok().map(BufferPolicy::Bytes)
+            }
+            _ => self.choice(word, &[("ADVERT", BufferPolicy::Advert), ("MTU", BufferPolicy::Mtu)]),
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Lines of `virtual_routes` and `static_routes`: iproute2's grammar, words in any order.
+
+use super::Lower;
+use super::option::Line;
+use super::track::Names;
+use super::values::microseconds;
+use crate::config::diagnostic::{Code, Diagnostic};
+use crate::config::model::{Encap, NextHop, Route, RouteMetric};
+use crate::config::tree::{Node, Word};
+
+/// `TYPE` of a route, as rtnetlink numbers it.
+const KINDS: [(&str, u8); 12] = [
+    ("unicast", 1),
+    ("local", 2),
+    ("broadcast", 3),
+    ("brd", 3),
+    ("anycast", 4),
+    ("multicast", 5),
+    ("blackhole", 6),
+    ("unreachable", 7),
+    ("prohibit", 8),
+    ("throw", 9),
+    ("nat", 10),
+    ("xresolve", 11),
+];
+
+impl Lower<'_> {
+    /// One line; `names` are those of static entries.
+    pub(super) fn route(&mut self, node: &Node<'_>, names: Option<&Names>) -> Option<Route> {
+        let mut line = Line::new(&node.words, "(ROUTE)");
+        let mut route = Route::default();
+        let mut has_destination = false;
+        while let Some(word) = line.next() {
+            if self.route_option(word, &mut line, &mut route, names) {
+                continue;
+            }
+            if let Some((_, kind)) = KINDS.iter().find(|(name, _)| *name == word.text) {
+                route.kind = Some(*kind);
+            } else if has_destination {
+                self.unknown_option_of("(ROUTE)", word, "a route");
+                return None;
+            } else {
+                let word = if word.text == "to" { self.value(&mut line)? } else { word };
+                let known = matches!(&*word.text, "default" | "any" | "all" | "default6");
+                if !known && !word.text.starts_with(|c: char| c.is_ascii_hexdigit() || c == ':') {
+                    self.unknown_option_of("(ROUTE)", word, "a route");
+                    return None;
+                }
+                has_destination = true;
+                route.to = self.net(word, &mut route.ipv6)?;
+            }
+        }
+        if let (false, Some(span)) = (has_destination, node.span()) {
+            let message = "the route has no destination";
+            let help = "begin the line with `default` or ADDRESS/LENGTH";
+            self.report(Diagnostic::error(Code::Required, span, message).help(help));
+            return None;
+        }
+        Some(route)
+    }
+
+    /// False: the word is no option.
+    fn route_option(
+        &mut self,
+        word: &Word<'_>,
+        line: &mut Line<'_, '_>,
+        route: &mut Route,
+        names: Option<&Names>,
+    ) -> bool {
+        match &*word.text {
+            "inet" | "inet6" => {
+                route.ipv6 = Some(word.text == "inet6");
+                let consequence = "keepalived loses the word behind it";
+                self.portable(word.span, "the address family is read as a word of its own", consequence);
+            }
+            "src" => route.source = self.address_option_of(line, &mut route.ipv6),
+            "via" | "gw" => {
+                // A gateway may be of the other family (RFC 5549).
+                let mut family = if line.take("inet6") { Some(true) } else { None };
+                line.take("inet");
+                route.via = self.address_option_of(line, &mut family);
+            }
+            "from" => {
+                if let Some(word) = self.value(line) {
+                    route.from = self.net(word, &mut route.ipv6).flatten();
+                }
+            }
+            "tos" | "dsfield" => route.tos = self.named_option(line),
+            "table" => route.table = self.named_option(line),
+            "protocol" => route.protocol = self.named_option(line),
+            "scope" => route.scope = self.named_option(line),
+            "metric" | "priority" | "preference" => {
+                route.metric = self.number_option(line, 0, u32::MAX.into());
+            }
+            "dev" | "oif" => route.interface = self.value(line).and_then(|word| self.interface(word)),
+            "vrf" => route.vrf = self.value(line).and_then(|word| self.interface(word)),
+            "onlink" => route.onlink = true,
+            "encap" => route.encap = self.encap(line),
+            "expires" => route.expires = self.number_option(line, 0, u32::MAX.into()),
+            "features" => {
+                if let Some(word) = self.value(line) {
+                    route.ecn = self.choice(word, &[("ecn", true)]).is_some();
+                }
+            }
+            "realms" => route.realms = self.realms(line),
+            "pref" => {
+                const PREFERENCES: [(&str, u8); 3] = [("high", 1), ("low", 3), ("medium", 0)];
+                route.preference = self.value(line).and_then(|word| match word.text.parse() {
+                    Ok(number) => Some(number),
+                    Err(_) => self.choice(word, &PREFERENCES),
+                });
+            }
+            "ttl-propagate" => {
+                let choices = [("enabled", true), ("disabled", false)];
+                route.ttl_propagate = self.value(line).and_then(|word| self.choice(word, &choices));
+            }
+            "congctl" => {
+                let locked = line.take("lock");
+                route.congestion_control = self.value(line).map(|word| (word.text.to_string(), locked));
+            }
+            "add" => route.add = true,
+            "prepend" => route.append = false,
+            "append" => route.append = true,
+            "no_track" => route.no_track = true,
+            "track_group" => route.track_group = self.track_group_option(line, names),
+            "or" => {
+                if !line.take("via") {
+                    line.take("gw");
+                }
+                let via = self.address_option_of(line, &mut None);
+                route.hops.push(NextHop { via, ..NextHop::default() });
+            }
+            "nexthop" => self.next_hops(line, route),
+            "as" => {
+                line.take("to");
+                let message = "`as` is for MPLS and has no effect";
+                self.value(line);
+                self.adjusted(Some(word.span), message, "the word and its address are ignored");
+            }
+            other => return self.route_metric(other, line, route),
+        }
+        true
+    }
+
+    fn route_metric(&mut self, word: &str, line: &mut Line<'_, '_>, route: &mut Route) -> bool {
+        const METRICS: [(&str, u64); 14] = [
+            ("advmss", u32::MAX as u64),
+            ("cwnd", u32::MAX as u64),
+            ("fastopen_no_cookie", 1),
+            ("hoplimit", 255),
+            ("initcwnd", u32::MAX as u64),
+            ("initrwnd", u32::MAX as u64),
+            ("mtu", u32::MAX as u64),
+            ("quickack", 1),
+            ("reordering", u32::MAX as u64),
+            ("rto_min", 0),
+            ("rtt", 0),
+            ("rttvar", 0),
+            ("ssthresh", u32::MAX as u64),
+            ("window", u32::MAX as u64),
+        ];
+        let Some((name, most)) = METRICS.iter().find(|(name, _)| *name == word) else { return false };
+        let locked = line.take("lock");
+        let number = match *most {
+            0 => self.value(line).and_then(|word| self.metric_time(name, word)),
+            most => self.number_option(line, 0, most),
+        };
+        route.metrics.extend(number.map(|number| RouteMetric { name, locked, number }));
+        true
+    }
+
+    /// A time with its unit, or a bare number in the unit of the kernel.
+    fn metric_time(&mut self, name: &str, word: &Word<'_>) -> Option<u32> {
+        let text = &*word.text;
+        let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+        let (number, unit) = text.split_at_checked(unit_at)?;
+        let scale = match name {
+            "rtt" => 8,
+            "rttvar" => 4,
+            _ => 1,
+        };
+        let found = microseconds(number).and_then(|(micros, _)| match unit {
+            "" => Some(micros / 1_000_000),
+            "ms" | "msec" | "msecs" => micros.checked_mul(scale).map(|micros| micros / 1_000_000),
+            "s" | "sec" | "secs" => micros.checked_mul(scale).map(|micros| micros / 1000),
+            _ => None,
+        });
+        let found = found.and_then(|number| u32::try_from(number).ok());
+        if found.is_none() {
+            let message = format!("`{name}` is `{text}`, which is no time");
+            self.report(
+                Diagnostic::error(Code::BadNumber, word.span, message)
+                    .expected("NUMBER, NUMBERs or NUMBERms"),
+            );
+        }
+        found
+    }
+
+    /// `nexthop via … dev … nexthop …`, up to the end of the line.
+    fn next_hops(&mut self, line: &mut Line<'_, '_>, route: &mut Route) {
+        line.kind = "(NEXTHOP)";
+        let mut hop = NextHop::default();
+        while let Some(word) = line.next() {
+            match &*word.text {
+                "via" => {
+                    if !line.take("inet6") {
+                        line.take("inet");
+                    }
+                    hop.via = self.address_option_of(line, &mut None);
+                }
+                "dev" | "oif" => hop.interface = self.value(line).and_then(|word| self.interface(word)),
+                "weight" => hop.weight = self.number_option(line, 1, 256).unwrap_or(0),
+                "onlink" => hop.onlink = true,
+                "encap" => hop.encap = self.encap(line),
+                "realms" => hop.realms = self.realms(line),
+                "nexthop" => route.hops.push(std::mem::take(&mut hop)),
+                "no_track" => route.no_track = true,
+                _ => {
+                    self.unknown_option_of("(NEXTHOP)", word, "a next hop");
+                    break;
+                }
+            }
+        }
+        route.hops.push(hop);
+    }
+
+    fn encap(&mut self, line: &mut Line<'_, '_>) -> Option<Encap> {
+        let kind = self.value(line)?;
+        match &*kind.text {
+            "mpls" => {
+                let word = self.value(line)?;
+                let labels = word
+                    .text
+                    .split('/')
+                    .map(|label| label.parse::<u32>().ok().filter(|label| *label < 1 << 20));
+                let labels: Option<Vec<u32>> = labels.collect();
+                if labels.is_none() {
+                    let message = format!("`{}` is no stack of labels", word.text);
+                    self.report(
+                        Diagnostic::error(Code::BadNumber, word.span, message)
+                            .expected("0..1048575, parted by /"),
+                    );
+                }
+                labels.map(Encap::Mpls)
+            }
+            "ila" => {
+                let word = self.value(line)?;
+                let parts: Vec<&str> = word.text.split(':').collect();
+                let locator = parts.iter().try_fold(0u64, |sum, part| {
+                    u16::from_str_radix(part, 16).ok().map(|part| sum << 16 | u64::from(part))
+                });
+                let locator = locator.filter(|_| parts.len() == 4);
+                if locator.is_none() {
+                    let message = format!("`{}` is no locator", word.text);
+                    self.report(
+                        Diagnostic::error(Code::BadAddress, word.span, message)
+                            .expected("four groups of hexadecimal digits"),
+                    );
+                }
+                locator.map(Encap::Ila)
+            }
+            "ip" | "ip6" => Some(self.ip_encap(kind.text == "ip6", line)),
+            _ => self.choice(kind, &[("ila", ()), ("ip", ()), ("ip6", ()), ("mpls", ())]).and(None),
+        }
+    }
+
+    fn ip_encap(&mut self, ipv6: bool, line: &mut Line<'_, '_>) -> Encap {
+        let (mut id, mut to, mut from, mut tos, mut ttl, mut flags) = (0, None, None, 0, 0, 0);
+        while let Some(word) = line.peek() {
+            match &*word.text {
+                "id" => {
+                    line.next();
+                    id = self.number_option(line, 0, u64::MAX).unwrap_or(0);
+                }
+                "dst" | "remote" => {
+                    line.next();
+                    to = self.address_option_of(line, &mut None);
+                }
+                "src" | "local" => {
+                    line.next();
+                    from = self.address_option_of(line, &mut None);
+                }
+                "tos" | "tc" => {
+                    line.next();
+                    tos = self.number_option(line, 0, 255).unwrap_or(0);
+                }
+                "ttl" | "hoplimit" => {
+                    line.next();
+                    ttl = self.number_option(line, 0, 255).unwrap_or(0);
+                }
+                "flags" => {
+                    line.next();
+                    flags = self.number_option(line, 0, 65535).unwrap_or(0);
+                }
+                _ => break,
+            }
+        }
+        Encap::Ip { ipv6, id, to, from, tos, ttl, flags }
+    }
+}

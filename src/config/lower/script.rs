@@ -1,0 +1,227 @@
+//! Commands: the second level of words, where single quotes and backslashes count.
+
+use super::{Lower, arguments};
+use crate::config::diagnostic::{Code, Diagnostic};
+use crate::config::model::{Account, Command, Fifo, Notify};
+use crate::config::source::Span;
+use crate::config::tree::{Node, Word};
+
+impl Lower<'_> {
+    /// `COMMAND [USER [[:]GROUP]]`.
+    pub(super) fn command(&mut self, node: &Node<'_>) -> Option<Command> {
+        let words = self.script_words(node);
+        let Some((command, account)) = words.split_first() else {
+            self.missing(node);
+            return None;
+        };
+        let arguments = self.program(node, command)?;
+        let account = account_of(account);
+        if let (Some(surplus), true) = (node.words.get(4), words.len() > 3) {
+            self.surplus(node, surplus);
+        }
+        Some(Command { arguments, account })
+    }
+
+    /// `COMMAND`, whose account is set elsewhere: further words are lost.
+    pub(super) fn bare_command(&mut self, node: &Node<'_>) -> Option<Command> {
+        let words = self.script_words(node);
+        let Some((command, rest)) = words.split_first() else {
+            self.missing(node);
+            return None;
+        };
+        if let (Some(word), false) = (node.words.get(2), rest.is_empty()) {
+            let message = "only the first word is the command";
+            self.report(
+                Diagnostic::warning(Code::SurplusArgument, word.span, message)
+                    .label("ignored, as keepalived does")
+                    .help("put the command with its arguments between double quotes"),
+            );
+        }
+        let arguments = self.program(node, command)?;
+        Some(Command { arguments, account: None })
+    }
+
+    fn program(&mut self, node: &Node<'_>, command: &str) -> Option<Vec<String>> {
+        let arguments = split(command, true);
+        if arguments.first().is_none_or(String::is_empty) {
+            if let Some(word) = node.words.last() {
+                self.report(Diagnostic::error(Code::BadName, word.span, "the command is empty"));
+            }
+            return None;
+        }
+        Some(arguments)
+    }
+
+    /// A setting that counts once: keepalived keeps the first and reports the second.
+    pub(super) fn first<T>(&mut self, node: &Node<'_>, to: &mut Option<T>, value: Option<T>) {
+        if to.is_none() {
+            *to = value;
+        } else if let Some(word) = node.words.first() {
+            let message = format!("`{}` is set already", word.text);
+            self.report(
+                Diagnostic::warning(Code::Repeated, word.span, message)
+                    .consequence("the first one counts, as in keepalived"),
+            );
+        }
+    }
+
+    /// `PATH [USER [[:]GROUP]]`.
+    pub(super) fn fifo(&mut self, node: &Node<'_>) -> Option<Fifo> {
+        let words = self.script_words(node);
+        let Some((path, account)) = words.split_first() else {
+            self.missing(node);
+            return None;
+        };
+        if let (Some(surplus), true) = (node.words.get(4), words.len() > 3) {
+            self.surplus(node, surplus);
+        }
+        Some(Fifo { path: path.clone(), account: account_of(account) })
+    }
+
+    /// `USER [[:]GROUP]`.
+    pub(super) fn account(&mut self, node: &Node<'_>) -> Option<Account> {
+        let words: Vec<String> = arguments(node).iter().map(|word| word.text.to_string()).collect();
+        if let Some(surplus) = node.words.get(3) {
+            self.surplus(node, surplus);
+        }
+        if words.is_empty() {
+            self.missing(node);
+        }
+        account_of(&words)
+    }
+
+    /// `notify*` of an instance or a group. False: the word is none of them.
+    pub(super) fn notify(&mut self, word: &str, node: &Node<'_>, notify: &mut Notify) -> bool {
+        let to = match word {
+            "notify_backup" => &mut notify.backup,
+            "notify_master" => &mut notify.master,
+            "notify_fault" => &mut notify.fault,
+            "notify_stop" => &mut notify.stop,
+            "notify_deleted" => &mut notify.deleted,
+            "notify" => &mut notify.any,
+            "notify_master_rx_lower_pri" => &mut notify.lower_priority,
+            "notify_priority_changes" => {
+                notify.priority_changes = self.boolean(node);
+                return true;
+            }
+            "smtp_alert" => {
+                notify.smtp_alert = self.boolean(node);
+                return true;
+            }
+            _ => return false,
+        };
+        let bare = word == "notify_deleted" && arguments(node).is_empty();
+        let command = if bare { Some(Command::default()) } else { self.command(node) };
+        let mut held = to.take();
+        self.first(node, &mut held, command);
+        *to = held;
+        true
+    }
+
+    /// The words behind the keyword: both kinds of quotes, which glue to what is beside them.
+    pub(super) fn script_words(&self, node: &Node<'_>) -> Vec<String> {
+        split(&self.raw(arguments(node)), false)
+    }
+
+    /// The text of words as it was written, quotes included.
+    fn raw(&self, words: &[Word<'_>]) -> String {
+        let Some((first, last)) = words.first().zip(words.last()) else { return String::new() };
+        if first.span.source != last.span.source {
+            let texts: Vec<&str> = words.iter().map(|word| &*word.text).collect();
+            return texts.join(" ");
+        }
+        let text = self.sources.text_of(first.span.source);
+        let quote = |at: usize| text.as_bytes().get(at) == Some(&b'"');
+        let before = first.span.start.checked_sub(1).filter(|at| quote(*at as usize));
+        let start = before.unwrap_or(first.span.start);
+        let end = last.span.end + u32::from(quote(last.span.end as usize));
+        self.sources.text(Span { start, end, ..first.span }).to_owned()
+    }
+}
+
+fn account_of(words: &[String]) -> Option<Account> {
+    let (user, group) = words.split_first()?;
+    let group = group.first().map_or("", String::as_str);
+    let (supplementary, group) = group.strip_prefix(':').map_or((false, group), |group| (true, group));
+    let group = (!group.is_empty()).then(|| group.to_owned());
+    Some(Account { user: user.clone(), group, supplementary })
+}
+
+/// Splits at blanks outside of quotes; a backslash protects the next character. `decode`: escapes become what
+/// they stand for, otherwise they stay for the next level.
+fn split(text: &str, decode: bool) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        if c == '\\' {
+            let word = word.get_or_insert_default();
+            match decode {
+                true => word.extend(escape(&mut characters)),
+                false => word.extend(std::iter::once(c).chain(characters.next())),
+            }
+        } else if quote == Some(c) {
+            quote = None;
+        } else if quote.is_none() && matches!(c, '"' | '\'') {
+            quote = Some(c);
+            word.get_or_insert_default();
+        } else if quote.is_none() && c.is_whitespace() {
+            words.extend(word.take());
+        } else {
+            word.get_or_insert_default().push(c);
+        }
+    }
+    words.extend(word);
+    words
+}
+
+/// What follows a backslash.
+fn escape(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<char> {
+    let c = characters.next()?;
+    match c {
+        'a' => Some('\u{7}'),
+        'b' => Some('\u{8}'),
+        'E' => Some('\u{1b}'),
+        'f' => Some('\u{c}'),
+        'n' => Some('\n'),
+        'r' => Some('\r'),
+        't' => Some('\t'),
+        'v' => Some('\u{b}'),
+        'x' => number(characters, 16, 2, 0),
+        'c' => characters.next().map(|c| char::from((c as u32 & 0x1f) as u8)),
+        '0'..='7' => number(characters, 8, 2, c.to_digit(8).unwrap_or(0)),
+        other => Some(other),
+    }
+}
+
+fn number(
+    characters: &mut std::iter::Peekable<std::str::Chars<'_>>,
+    radix: u32,
+    most: usize,
+    first: u32,
+) -> Option<char> {
+    let mut number = first;
+    for _ in 0..most {
+        let Some(digit) = characters.peek().and_then(|c| c.to_digit(radix)) else { break };
+        number = number * radix + digit;
+        characters.next();
+    }
+    char::from_u32(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_levels_of_words() {
+        let first = split(r#""/opt/fo/up.sh 'two words' \"x y\" plain" opsuser :opsgroup"#, false);
+        assert_eq!(first.len(), 3);
+        let second = split(r"/opt/fo/up.sh 'two words' a\ b \x41\101\n", true);
+        assert_eq!(second, ["/opt/fo/up.sh", "two words", "a b", "AA\n"]);
+        let account = account_of(&first[1..]).unwrap();
+        assert_eq!((account.group.as_deref(), account.supplementary), (Some("opsgroup"), true));
+        assert_eq!(split(r#"ab"c d"e '' f"#, true), ["abc de", "", "f"]);
+    }
+}

@@ -1,0 +1,409 @@
+//! What is tracked: scripts, processes, files, BFD sessions, and the `track_*` lines that name them.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::{Lower, arguments, inside};
+use crate::config::diagnostic::{Code, Diagnostic};
+use crate::config::model::{
+    BfdInstance, Command, ParameterMatch, TrackFile, TrackProcess, TrackScript, TrackWeight, Tracked,
+    Tracking,
+};
+use crate::config::source::Span;
+use crate::config::tree::{Node, Word};
+
+/// The names that `track_*` lines may use, with the places of their blocks.
+#[derive(Default)]
+pub(super) struct Names {
+    pub(super) scripts: BTreeMap<String, Span>,
+    pub(super) processes: BTreeMap<String, Span>,
+    pub(super) files: BTreeMap<String, Span>,
+    pub(super) bfd: BTreeMap<String, Span>,
+    pub(super) track_groups: BTreeMap<String, Span>,
+}
+
+/// Changes of a priority are at most this.
+const WEIGHT: i64 = 254;
+
+impl Lower<'_> {
+    /// `NAME` in front of the block.
+    pub(super) fn block_name(&mut self, node: &Node<'_>) -> Option<String> {
+        self.one(node).map(|word| word.text.to_string())
+    }
+
+    pub(super) fn track_script(&mut self, node: &Node<'_>) -> Option<TrackScript> {
+        let name = self.block_name(node)?;
+        let mut script = None;
+        let mut user = None;
+        let (mut interval, mut timeout) = (Duration::from_secs(1), None);
+        let mut result = TrackScript {
+            name,
+            command: Command::default(),
+            interval,
+            timeout: interval,
+            weight: TrackWeight::default(),
+            rise: 1,
+            fall: 1,
+            init_fail: false,
+        };
+        let mut damaged = false;
+        self.within(node, |lower| {
+            lower.each(inside(node), |lower, word, node| match word {
+                "script" => {
+                    script = lower.bare_command(node);
+                    damaged |= script.is_none();
+                }
+                "interval" => interval = lower.at_least_a_second(node).unwrap_or(interval),
+                "timeout" => timeout = lower.at_least_a_second(node),
+                "weight" => result.weight = lower.weight(node, 253).unwrap_or_default(),
+                "rise" => result.rise = lower.whole_as(node).unwrap_or(1),
+                "fall" => result.fall = lower.whole_as(node).unwrap_or(1),
+                "user" => user = lower.account(node),
+                _ => result.init_fail = lower.flag(node),
+            });
+            if script.is_none() && !damaged {
+                lower.required(node, "the script has no command", "add `script \"COMMAND\"`");
+            }
+        });
+        result.command = Command { account: user, ..script? };
+        Some(TrackScript { interval, timeout: timeout.unwrap_or(interval), ..result })
+    }
+
+    /// keepalived makes a second of 0.
+    fn at_least_a_second(&mut self, node: &Node<'_>) -> Option<Duration> {
+        let time = self.time(node)?;
+        if time.is_zero() {
+            self.adjusted(node.span(), "0 is no time to wait", "1 second is used");
+            return Some(Duration::from_secs(1));
+        }
+        Some(time)
+    }
+
+    pub(super) fn track_process(&mut self, node: &Node<'_>) -> Option<TrackProcess> {
+        const MATCHES: [(&str, ParameterMatch); 2] =
+            [("initial", ParameterMatch::Initial), ("partial", ParameterMatch::Partial)];
+        let name = self.block_name(node)?;
+        let mut result = TrackProcess {
+            name,
+            command: Vec::new(),
+            parameters: None,
+            full_command: false,
+            weight: TrackWeight::default(),
+            quorum: 1,
+            quorum_max: None,
+            terminate_delay: Duration::ZERO,
+            fork_delay: Duration::ZERO,
+        };
+        let (mut quorum, mut most) = (None, None);
+        self.within(node, |lower| {
+            lower.each(inside(node), |lower, word, node| match word {
+                "process" => {
+                    result.command = lower.script_words(node);
+                    if result.command.is_empty() {
+                        lower.missing(node);
+                    } else if result.command.len() > 1 {
+                        result.full_command = true;
+                        result.parameters = result.parameters.or(Some(ParameterMatch::Exact));
+                    }
+                }
+                "param_match" => {
+                    result.parameters = match lower.optional(node) {
+                        None => Some(ParameterMatch::Exact),
+                        Some(word) => lower.choice(word, &MATCHES),
+                    };
+                }
+                "weight" => result.weight = lower.weight(node, WEIGHT).unwrap_or_default(),
+                "quorum" => quorum = lower.whole_as::<u16>(node).zip(node.span()),
+                "quorum_max" => most = lower.whole_as::<u16>(node),
+                "delay" => {
+                    let delay = lower.time(node).unwrap_or_default();
+                    (result.terminate_delay, result.fork_delay) = (delay, delay);
+                }
+                "terminate_delay" => result.terminate_delay = lower.time(node).unwrap_or_default(),
+                "fork_delay" => result.fork_delay = lower.time(node).unwrap_or_default(),
+                _ => result.full_command = lower.flag(node),
+            });
+            if let (Some((quorum, span)), Some(most)) = (quorum, most)
+                && quorum > most
+            {
+                let message = format!("quorum {quorum} is more than quorum_max {most}");
+                lower.report(Diagnostic::error(Code::Conflict, span, message));
+            }
+            if result.command.is_empty() {
+                lower.required(node, "no process is named", "add `process NAME`");
+            }
+        });
+        result.quorum = quorum.map_or(u16::from(most != Some(0)), |(quorum, _)| quorum);
+        result.quorum_max = most;
+        Some(result)
+    }
+
+    pub(super) fn track_file(&mut self, node: &Node<'_>) -> Option<TrackFile> {
+        let name = self.block_name(node)?;
+        let mut path = None;
+        let mut result = TrackFile {
+            name,
+            path: String::new(),
+            weight: TrackWeight { number: 1, reverse: false },
+            init: None,
+        };
+        self.within(node, |lower| {
+            lower.each(inside(node), |lower, word, node| match word {
+                "file" => {
+                    let text = lower.text(node);
+                    lower.first(node, &mut path, text);
+                }
+                "weight" => {
+                    let weight = lower.weight(node, WEIGHT);
+                    result.weight = weight.unwrap_or(result.weight);
+                }
+                _ => result.init = lower.init_file(node),
+            });
+            if path.is_none() {
+                lower.required(node, "no file is named", "add `file \"PATH\"`");
+            }
+        });
+        Some(TrackFile { path: path?, ..result })
+    }
+
+    fn init_file(&mut self, node: &Node<'_>) -> Option<(i32, bool)> {
+        let (mut number, mut overwrite) = (0, false);
+        for word in arguments(node) {
+            match &*word.text {
+                "overwrite" => overwrite = true,
+                _ => {
+                    let low = i64::from(i32::MIN);
+                    let found = self.integer_in(node.keyword, word, low, i32::MAX.into())?;
+                    number = i32::try_from(found).ok()?;
+                    if found.abs() > WEIGHT {
+                        self.adjusted(
+                            Some(word.span),
+                            format!("{found} is more than a priority can change by"),
+                            "it is written as it stands",
+                        );
+                    }
+                }
+            }
+        }
+        Some((number, overwrite))
+    }
+
+    pub(super) fn bfd_instance(&mut self, node: &Node<'_>) -> Option<BfdInstance> {
+        let name = self.block_name(node)?;
+        if name.len() > 31
+            && let Some(span) = node.span()
+        {
+            let message = format!("`{name}` has {} characters", name.len());
+            self.report(Diagnostic::error(Code::BadName, span, message).expected("at most 31 characters"));
+        }
+        let (mut neighbour, mut has_neighbour, mut source, mut ttl) = (None, false, None, None);
+        let mut result = BfdInstance {
+            name,
+            neighbour: IpAddr::from([0, 0, 0, 0]),
+            source: None,
+            min_rx: Duration::from_millis(10),
+            min_tx: Duration::from_millis(10),
+            idle_tx: Duration::from_secs(1),
+            multiplier: 5,
+            passive: false,
+            ttl: 255,
+            max_hops: 0,
+            multihop: false,
+            weight: TrackWeight::default(),
+            vrrp: false,
+            checker: false,
+        };
+        self.within(node, |lower| {
+            lower.each(inside(node), |lower, word, node| match word {
+                "neighbor_ip" | "neighbour_ip" => {
+                    has_neighbour = true;
+                    neighbour = lower.address(node);
+                }
+                "source_ip" => source = lower.address(node).zip(node.span()),
+                "min_rx" => result.min_rx = lower.milliseconds(node).unwrap_or(result.min_rx),
+                "min_tx" => result.min_tx = lower.milliseconds(node).unwrap_or(result.min_tx),
+                "idle_tx" => result.idle_tx = lower.milliseconds(node).unwrap_or(result.idle_tx),
+                "multiplier" => result.multiplier = lower.whole_as(node).unwrap_or(5),
+                "passive" => result.passive = lower.flag(node),
+                "ttl" | "hoplimit" => ttl = lower.whole_as(node),
+                "max_hops" => result.max_hops = lower.whole_as(node).unwrap_or(0),
+                "multihop" => result.multihop = lower.boolean(node).unwrap_or(false),
+                "weight" => result.weight = lower.weight(node, 253).unwrap_or_default(),
+                "vrrp" => result.vrrp = lower.flag(node),
+                _ => result.checker = lower.flag(node),
+            });
+            if !has_neighbour {
+                lower.required(node, "the session has no neighbour", "add `neighbor_ip ADDRESS`");
+            }
+        });
+        let neighbour: IpAddr = neighbour?;
+        if let Some((source, span)) = source
+            && source.is_ipv6() != neighbour.is_ipv6()
+        {
+            let message = format!("{source} and {neighbour} are of different address families");
+            self.report(Diagnostic::error(Code::BadAddress, span, message));
+        }
+        let neither = !result.vrrp && !result.checker;
+        result.vrrp |= neither;
+        result.checker |= neither;
+        let ttl = ttl.unwrap_or(if neighbour.is_ipv6() { 64 } else { 255 });
+        Some(BfdInstance { neighbour, ttl, source: source.map(|(source, _)| source), ..result })
+    }
+
+    /// A number of milliseconds with decimals; the table gives its range.
+    fn milliseconds(&mut self, node: &Node<'_>) -> Option<Duration> {
+        let time = self.time(node)?;
+        Some(Duration::from_micros(u64::try_from(time.as_micros() / 1000).unwrap_or(u64::MAX)))
+    }
+
+    /// `weight NUMBER [reverse]`. One more than the most is taken, and lowered.
+    pub(super) fn weight(&mut self, node: &Node<'_>, most: i64) -> Option<TrackWeight> {
+        let Some((number, rest)) = arguments(node).split_first() else {
+            self.missing(node);
+            return None;
+        };
+        let weight = self.weight_of(number, rest.first(), most);
+        if let Some(surplus) = rest.get(1) {
+            self.surplus(node, surplus);
+        }
+        weight
+    }
+
+    fn weight_of(&mut self, number: &Word<'_>, reverse: Option<&Word<'_>>, most: i64) -> Option<TrackWeight> {
+        let reverse = match reverse.map(|word| (&*word.text, word)) {
+            None | Some(("noreverse", _)) => false,
+            Some(("reverse", _)) => true,
+            Some((_, word)) => self.choice(word, &[("reverse", true), ("noreverse", false)])?,
+        };
+        let found = self.integer_in(None, number, -WEIGHT, WEIGHT)?;
+        if found.abs() > most {
+            self.adjusted(
+                Some(number.span),
+                format!("a weight of {found} is out of range"),
+                format!("{} is used", found.clamp(-most, most)),
+            );
+        }
+        let number = i16::try_from(found.clamp(-most, most)).ok()?;
+        Some(TrackWeight { number, reverse })
+    }
+
+    /// `track_*` blocks. False: the word is none of them.
+    pub(super) fn tracking(
+        &mut self,
+        word: &str,
+        node: &Node<'_>,
+        tracking: &mut Tracking,
+        names: &Names,
+    ) -> bool {
+        let (list, known, what) = match word {
+            "track_interface" => {
+                self.track_interfaces(node, tracking);
+                return true;
+            }
+            "track_script" => (&mut tracking.scripts, &names.scripts, "vrrp_script"),
+            "track_file" => (&mut tracking.files, &names.files, "track_file"),
+            "track_process" => (&mut tracking.processes, &names.processes, "vrrp_track_process"),
+            "track_bfd" => (&mut tracking.bfd, &names.bfd, "bfd_instance"),
+            _ => return false,
+        };
+        let most = if matches!(word, "track_script" | "track_bfd") { 253 } else { WEIGHT };
+        let mut found = Vec::new();
+        self.no_words(node);
+        self.within(node, |lower| {
+            for line in inside(node) {
+                let Some((name, options)) = line.words.split_first() else { continue };
+                let weight = lower.track_options(options, most);
+                if !known.contains_key(&*name.text) {
+                    let message = format!("there is no `{what} {}`", name.text);
+                    let mut diagnostic = Diagnostic::error(Code::Undefined, name.span, message);
+                    let near = crate::config::keywords::closest(&name.text, known.keys().map(String::as_str));
+                    if let Some(near) = near {
+                        diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(name.span, near);
+                    }
+                    lower.report(diagnostic.consequence("nothing would be tracked"));
+                    continue;
+                }
+                let defined = known.get(&*name.text).map(|span| lower.sources.written(*span));
+                let used = lower.sources.written(name.span);
+                if defined.is_some_and(|span| span.source == used.source && span.start > used.start) {
+                    lower.portable(
+                        name.span,
+                        "it is defined further down",
+                        "keepalived tracks only what is defined above, and drops this line",
+                    );
+                }
+                found.push((Tracked { name: name.text.to_string(), weight }, name.span));
+            }
+        });
+        for (tracked, span) in found {
+            if list.iter().any(|other: &Tracked| other.name == tracked.name) {
+                let message = format!("`{}` is tracked twice", tracked.name);
+                self.report(
+                    Diagnostic::warning(Code::Repeated, span, message)
+                        .consequence("the first one counts, as in keepalived"),
+                );
+            } else {
+                list.push(tracked);
+            }
+        }
+        true
+    }
+
+    fn track_interfaces(&mut self, node: &Node<'_>, tracking: &mut Tracking) {
+        self.no_words(node);
+        self.within(node, |lower| {
+            for line in inside(node) {
+                let Some((name, options)) = line.words.split_first() else { continue };
+                let weight = lower.track_options(options, 253).unwrap_or_default();
+                let Some(interface) = lower.interface(name) else { continue };
+                if tracking.interfaces.iter().any(|(other, _)| *other == interface) {
+                    let message = format!("`{interface}` is tracked twice");
+                    lower.report(
+                        Diagnostic::warning(Code::Repeated, name.span, message)
+                            .consequence("the first one counts, as in keepalived"),
+                    );
+                } else {
+                    tracking.interfaces.push((interface, weight));
+                }
+            }
+        });
+    }
+
+    /// `[weight NUMBER [reverse|noreverse]]`.
+    fn track_options(&mut self, options: &[Word<'_>], most: i64) -> Option<TrackWeight> {
+        match options {
+            [] => None,
+            [word, number, rest @ ..] if word.text == "weight" => {
+                if let Some(surplus) = rest.get(1) {
+                    self.not_an_option(surplus);
+                }
+                self.weight_of(number, rest.first(), most)
+            }
+            [word] if word.text == "weight" => {
+                let message = "`weight` needs a number";
+                self.report(Diagnostic::error(Code::MissingArgument, word.span, message));
+                None
+            }
+            [word, ..] => {
+                self.not_an_option(word);
+                None
+            }
+        }
+    }
+
+    fn not_an_option(&mut self, word: &Word<'_>) {
+        let message = format!("`{}` is no option of a tracked object", word.text);
+        self.report(
+            Diagnostic::error(Code::UnknownKeyword, word.span, message)
+                .expected("`NAME [weight NUMBER [reverse]]`, one a line"),
+        );
+    }
+
+    /// No word between a keyword and its `{`.
+    pub(super) fn no_words(&mut self, node: &Node<'_>) {
+        if let Some(surplus) = arguments(node).first() {
+            self.surplus(node, surplus);
+        }
+    }
+}

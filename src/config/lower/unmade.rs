@@ -1,0 +1,187 @@
+//! Checks that this version reads and does not make.
+
+use std::time::Duration;
+
+use super::track::Names;
+use super::{Lower, arguments};
+use crate::config::diagnostic::{Code, Diagnostic};
+use crate::config::model::{Command, UnmadeKind};
+use crate::config::tree::Node;
+
+/// What a check of another kind than TCP and HTTP has of its own.
+#[derive(Default)]
+pub(super) struct OtherDraft {
+    pub(super) kind: &'static str,
+    payload: Option<Vec<u8>>,
+    reply: Option<Vec<Option<u8>>>,
+    lengths: (Option<u16>, Option<u16>),
+    dns_type: Option<&'static str>,
+    name: Option<String>,
+    helo: Option<String>,
+    command: Option<Command>,
+    has_command: bool,
+    user: Option<crate::config::model::Account>,
+    timeout: Option<Duration>,
+    dynamic: bool,
+    weight: Option<(i32, bool)>,
+}
+
+impl OtherDraft {
+    pub(super) fn new(kind: &'static str) -> Self {
+        Self { kind, ..Self::default() }
+    }
+}
+
+/// `type` of a DNS_CHECK.
+const TYPES: [&str; 9] = ["A", "AAAA", "CNAME", "DNSKEY", "MX", "NS", "RRSIG", "SOA", "TXT"];
+
+impl Lower<'_> {
+    pub(super) fn other_setting(&mut self, word: &str, node: &Node<'_>, draft: &mut OtherDraft) {
+        match word {
+            "payload" => draft.payload = self.bytes(node),
+            "require_reply" => draft.reply = self.half_bytes(node),
+            "min_reply_length" => draft.lengths.0 = self.whole_as(node),
+            "max_reply_length" => draft.lengths.1 = self.whole_as(node),
+            "type" => {
+                draft.dns_type =
+                    self.one(node).and_then(|word| self.choice(word, &TYPES.map(|name| (name, name))))
+            }
+            "name" | "track_file" => draft.name = self.text(node),
+            "helo_name" => draft.helo = self.text(node),
+            "misc_path" => {
+                draft.has_command = true;
+                draft.command = self.bare_command(node);
+            }
+            "misc_timeout" => draft.timeout = self.time(node),
+            "misc_dynamic" => draft.dynamic = self.flag(node),
+            "user" => draft.user = self.account(node),
+            "weight" => draft.weight = self.file_weight(node),
+            _ => {}
+        }
+    }
+
+    /// What the draft becomes. `None`: it is not whole, and that is reported.
+    pub(super) fn finish_other(
+        &mut self,
+        node: &Node<'_>,
+        draft: &OtherDraft,
+        names: &Names,
+    ) -> Option<UnmadeKind> {
+        Some(match draft.kind {
+            "UDP_CHECK" => UnmadeKind::Udp {
+                payload: draft.payload.clone(),
+                reply: draft.reply.clone(),
+                min_reply: draft.lengths.0.unwrap_or(0),
+                max_reply: draft.lengths.1.unwrap_or(255),
+            },
+            "PING_CHECK" => UnmadeKind::Ping,
+            "DNS_CHECK" => UnmadeKind::Dns {
+                kind: draft.dns_type.unwrap_or("SOA"),
+                name: draft.name.clone().unwrap_or_else(|| ".".to_owned()),
+            },
+            "SMTP_CHECK" => UnmadeKind::Smtp { helo: draft.helo.clone() },
+            "MISC_CHECK" => {
+                if !draft.has_command {
+                    self.required(node, "the check has no command", "add `misc_path \"COMMAND\"`");
+                }
+                let command = draft.command.clone()?;
+                let command = Command { account: draft.user.clone(), ..command };
+                UnmadeKind::Misc {
+                    command,
+                    timeout: draft.timeout.filter(|timeout| !timeout.is_zero()),
+                    dynamic: draft.dynamic,
+                }
+            }
+            "BFD_CHECK" => {
+                let name = self.known(node, draft.name.as_deref(), "name", &names.bfd, "bfd_instance")?;
+                UnmadeKind::Bfd { name }
+            }
+            _ => {
+                let name =
+                    self.known(node, draft.name.as_deref(), "track_file", &names.files, "track_file")?;
+                UnmadeKind::File { name, weight: draft.weight }
+            }
+        })
+    }
+
+    fn known(
+        &mut self,
+        node: &Node<'_>,
+        name: Option<&str>,
+        word: &str,
+        known: &std::collections::BTreeMap<String, crate::config::source::Span>,
+        what: &str,
+    ) -> Option<String> {
+        let Some(name) = name else {
+            self.required(node, format!("`{word}` is missing"), &format!("add `{word} NAME`"));
+            return None;
+        };
+        if !known.contains_key(name)
+            && let Some(span) = node.span()
+        {
+            let message = format!("there is no `{what} {name}`");
+            self.report(
+                Diagnostic::error(Code::Undefined, span, message)
+                    .consequence("the real server would not be checked"),
+            );
+            return None;
+        }
+        Some(name.to_owned())
+    }
+
+    /// Hexadecimal digits, with blanks between them as one likes.
+    fn bytes(&mut self, node: &Node<'_>) -> Option<Vec<u8>> {
+        if arguments(node).is_empty() {
+            self.missing(node);
+            return None;
+        }
+        let digits = self.half_bytes(node)?;
+        let pairs = digits.chunks(2).map(|pair| match pair {
+            [Some(high), Some(low)] => Some(high << 4 | low),
+            _ => None,
+        });
+        let bytes: Option<Vec<u8>> = pairs.collect();
+        if bytes.as_ref().is_none_or(Vec::is_empty)
+            && let Some(span) = node.span()
+        {
+            let message = "the payload is not made of bytes";
+            self.report(
+                Diagnostic::error(Code::BadNumber, span, message)
+                    .expected("an even number of hexadecimal digits"),
+            );
+            return None;
+        }
+        bytes
+    }
+
+    /// Hexadecimal digits; `x` is any.
+    fn half_bytes(&mut self, node: &Node<'_>) -> Option<Vec<Option<u8>>> {
+        let mut digits = Vec::new();
+        for word in arguments(node) {
+            for c in word.text.chars().filter(|c| !c.is_whitespace()) {
+                let digit = c.to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+                if digit.is_none() && !matches!(c, 'x' | 'X') {
+                    let message = format!("`{c}` is no hexadecimal digit");
+                    self.report(Diagnostic::error(Code::BadNumber, word.span, message));
+                    return None;
+                }
+                digits.push(digit);
+            }
+        }
+        Some(digits)
+    }
+
+    /// `NUMBER [reverse|noreverse]`, of 32 bits.
+    fn file_weight(&mut self, node: &Node<'_>) -> Option<(i32, bool)> {
+        let Some((number, rest)) = arguments(node).split_first() else {
+            self.missing(node);
+            return None;
+        };
+        let number = self.whole_of(node, number)?;
+        let reverse = match rest.first() {
+            None => false,
+            Some(word) => self.choice(word, &[("reverse", true), ("noreverse", false)])?,
+        };
+        Some((i32::try_from(number).ok()?, reverse))
+    }
+}

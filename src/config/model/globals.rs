@@ -1,0 +1,319 @@
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+use super::{Account, Command, Fifo, InterfaceName};
+
+/// `global_defs` and the settings of the root, as far as they are no default of something else.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Globals {
+    /// `router_id`: the name of this node; `None` means the host name.
+    pub router_id: Option<String>,
+    /// Alert mails.
+    pub mail: Mail,
+    /// Scripts and FIFOs.
+    pub scripts: Scripts,
+    /// Names, scheduling and memory of the process.
+    pub process: Process,
+    /// IPVS as a whole.
+    pub lvs: LvsGlobals,
+    /// VRRP as a whole.
+    pub vrrp: VrrpGlobals,
+    /// Namespaces, interfaces, firewall.
+    pub host: Host,
+    /// SNMP and D-Bus.
+    pub outside: Outside,
+    /// Files that are read or written on the way.
+    pub files: RunFiles,
+}
+
+/// Alert mails.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mail {
+    /// `notification_email_from`.
+    pub from: Option<String>,
+    /// `notification_email`.
+    pub to: Vec<String>,
+    /// `smtp_server`: name or address, and port.
+    pub server: Option<(String, u16)>,
+    /// `smtp_helo_name`.
+    pub helo: Option<String>,
+    /// `smtp_connect_timeout`; 30 s when absent.
+    pub timeout: Option<Duration>,
+    /// `smtp_alert`.
+    pub alert: Option<bool>,
+    /// `smtp_alert_vrrp`.
+    pub alert_vrrp: Option<bool>,
+    /// `smtp_alert_checker`.
+    pub alert_checker: Option<bool>,
+    /// `no_email_faults`.
+    pub no_faults: bool,
+    /// `no_checker_emails`.
+    pub no_checkers: bool,
+}
+
+/// Scripts and FIFOs of the whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scripts {
+    /// `startup_script`.
+    pub startup: Option<Command>,
+    /// `startup_script_timeout`; 10 s when absent.
+    pub startup_timeout: Option<Duration>,
+    /// `shutdown_script`.
+    pub shutdown: Option<Command>,
+    /// `shutdown_script_timeout`; 10 s when absent.
+    pub shutdown_timeout: Option<Duration>,
+    /// `script_user`.
+    pub user: Option<Account>,
+    /// `enable_script_security`.
+    pub security: bool,
+    /// `use_symlink_paths`.
+    pub symbolic_links: bool,
+    /// `set_supplementary_groups`.
+    pub supplementary: bool,
+    /// `notify_fifo`.
+    pub fifo: Option<Fifo>,
+    /// `notify_fifo_script`.
+    pub fifo_script: Option<Command>,
+    /// `vrrp_notify_fifo`.
+    pub vrrp_fifo: Option<Fifo>,
+    /// `vrrp_notify_fifo_script`.
+    pub vrrp_fifo_script: Option<Command>,
+    /// `lvs_notify_fifo`.
+    pub lvs_fifo: Option<Fifo>,
+    /// `lvs_notify_fifo_script`.
+    pub lvs_fifo_script: Option<Command>,
+    /// `vrrp_notify_priority_changes`.
+    pub priority_changes: bool,
+    /// `fifo_write_vrrp_states_on_reload`.
+    pub states_on_reload: bool,
+    /// `rs_init_notifies`.
+    pub real_servers_at_start: bool,
+}
+
+/// Settings of one of keepalived's processes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProcessPart {
+    /// `*_process_name`, at most 15 bytes.
+    pub name: Option<String>,
+    /// `*_priority`, -20..=19.
+    pub nice: Option<i8>,
+    /// `*_rt_priority`, 1..=99.
+    pub real_time: Option<u8>,
+    /// `*_rlimit_rttime`, in microseconds.
+    pub real_time_limit: Option<u32>,
+    /// `*_no_swap`.
+    pub no_swap: bool,
+    /// `*_cpu_affinity`.
+    pub cpus: Vec<u32>,
+}
+
+/// Names, scheduling and memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Process {
+    /// `process_names`.
+    pub names: bool,
+    /// `process_name`.
+    pub name: Option<String>,
+    /// `vrrp_*`.
+    pub vrrp: ProcessPart,
+    /// `checker_*`.
+    pub checker: ProcessPart,
+    /// `bfd_*`.
+    pub bfd: ProcessPart,
+    /// `max_auto_priority`, -1..=99; -1: never.
+    pub max_auto_priority: Option<i8>,
+    /// `min_auto_priority_delay`, in microseconds.
+    pub min_auto_priority_delay: Option<u32>,
+    /// `umask`.
+    pub umask: Option<u16>,
+    /// `child_wait_time`, in seconds.
+    pub child_wait: Option<u32>,
+    /// `instance`.
+    pub instance: Option<String>,
+    /// `use_pid_dir`.
+    pub pid_folder: bool,
+}
+
+/// `lvs_timeouts`, in seconds; 0: left as they are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// `tcp`.
+    pub tcp: u32,
+    /// `tcpfin`.
+    pub tcp_fin: u32,
+    /// `udp`.
+    pub udp: u32,
+}
+
+/// `lvs_sync_daemon`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncDaemon {
+    /// Interface.
+    pub interface: InterfaceName,
+    /// The instance that says who sends.
+    pub instance: Option<String>,
+    /// `id`.
+    pub id: Option<u8>,
+    /// `maxlen`.
+    pub max_length: Option<u16>,
+    /// `port`.
+    pub port: Option<u16>,
+    /// `ttl`.
+    pub ttl: Option<u8>,
+    /// `group`.
+    pub group: Option<IpAddr>,
+}
+
+/// IPVS as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LvsGlobals {
+    /// `lvs_timeouts`.
+    pub timeouts: Option<Timeouts>,
+    /// `lvs_flush`.
+    pub flush: bool,
+    /// `lvs_flush_on_stop`; true: `VS`, only our own.
+    pub flush_on_stop: Option<bool>,
+    /// `lvs_sync_daemon`.
+    pub sync_daemon: Option<SyncDaemon>,
+    /// `checker_log_all_failures`.
+    pub log_all_failures: bool,
+    /// `nftables_ipvs`: the table.
+    pub nftables: Option<String>,
+    /// `nftables_ipvs_priority`.
+    pub nftables_priority: Option<i32>,
+    /// `nftables_ipvs_start_fwmark`.
+    pub first_fwmark: Option<u32>,
+}
+
+/// How large receive buffers of VRRP are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BufferPolicy {
+    /// `ADVERT`.
+    Advert,
+    /// `MTU`.
+    Mtu,
+    /// Bytes.
+    Bytes(u32),
+}
+
+/// VRRP as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VrrpGlobals {
+    /// `vrrp_mcast_group6`; ff02::12 when absent.
+    pub group6: Option<Ipv6Addr>,
+    /// `vrrp_garp_interval`.
+    pub garp_interval: Option<Duration>,
+    /// `vrrp_gna_interval`.
+    pub gna_interval: Option<Duration>,
+    /// `vrrp_min_garp`.
+    pub min_garp: bool,
+    /// `vrrp_garp_extra_if`: seconds, and whether on all interfaces.
+    pub garp_extra: Option<(u32, bool)>,
+    /// `vrrp_strict`.
+    pub strict: bool,
+    /// `vrrp_check_unicast_src`.
+    pub check_unicast_source: bool,
+    /// `v3_checksum_as_v2`.
+    pub v3_checksum_as_v2: bool,
+    /// `vrrp_owner_ignore_adverts`.
+    pub owner_ignore_adverts: bool,
+    /// `vrrp_startup_delay`.
+    pub startup_delay: Option<Duration>,
+    /// `vrrp_delay_after_boot`.
+    pub delay_after_boot: Option<Duration>,
+    /// `log_unknown_vrids`.
+    pub log_unknown: bool,
+    /// `vmac_prefix`.
+    pub vmac_prefix: Option<String>,
+    /// `vmac_addr_prefix`.
+    pub vmac_address_prefix: Option<String>,
+    /// `vrrp_rx_bufs_policy`.
+    pub buffers: Vec<BufferPolicy>,
+    /// `vrrp_rx_bufs_multiplier`; 3 when absent.
+    pub buffer_multiplier: Option<u32>,
+    /// `*_rcv_bufs` by keyword: bytes of receive buffers.
+    pub netlink_buffers: Vec<(&'static str, u32)>,
+    /// `*_rcv_bufs_force` by keyword.
+    pub netlink_force: Vec<&'static str>,
+}
+
+/// Namespaces, interfaces, firewall.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Host {
+    /// `net_namespace`.
+    pub namespace: Option<String>,
+    /// `net_namespace_ipvs`; an empty name: the default namespace.
+    pub ipvs_namespace: Option<String>,
+    /// `namespace_with_ipsets`.
+    pub namespace_with_ipsets: bool,
+    /// `linkbeat_use_polling`.
+    pub linkbeat_polling: bool,
+    /// `dynamic_interfaces`; true: `allow_if_changes`.
+    pub dynamic_interfaces: Option<bool>,
+    /// `default_interface`; eth0 when absent.
+    pub default_interface: Option<InterfaceName>,
+    /// `disable_local_igmp`.
+    pub no_local_igmp: bool,
+    /// `vrrp_iptables`: chains of input and output.
+    pub iptables: Option<Vec<String>>,
+    /// `vrrp_ipsets`: names of the sets.
+    pub ipsets: Option<Vec<String>>,
+    /// `nftables`: the table.
+    pub nftables: Option<String>,
+    /// `nftables_priority`.
+    pub nftables_priority: Option<i32>,
+    /// `nftables_ifindex`.
+    pub nftables_index: bool,
+    /// `nftables_counters`.
+    pub nftables_counters: bool,
+    /// `iproute_usr_dir`.
+    pub iproute_usr: Option<String>,
+    /// `iproute_etc_dir`.
+    pub iproute_etc: Option<String>,
+}
+
+/// SNMP and D-Bus.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outside {
+    /// `snmp_socket`.
+    pub snmp_socket: Option<String>,
+    /// `enable_traps`, `enable_snmp_*`, `enable_dbus`, by keyword.
+    pub enabled: Vec<&'static str>,
+    /// `snmp_vs_stats_update_interval`.
+    pub service_statistics: Option<Duration>,
+    /// `snmp_rs_stats_update_interval`.
+    pub real_statistics: Option<Duration>,
+    /// `dbus_service_name`.
+    pub dbus_name: Option<String>,
+    /// `dbus_no_interface_name`.
+    pub dbus_no_interface: Option<String>,
+}
+
+/// Files that are read or written on the way.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunFiles {
+    /// `reload_check_config`: where the result of the check goes.
+    pub reload_check: Option<String>,
+    /// `reload_time_file`.
+    pub reload_time: Option<String>,
+    /// `reload_repeat`.
+    pub reload_repeat: bool,
+    /// `reload_file`; empty: beside the pid file.
+    pub reload_marker: Option<String>,
+    /// `config_save_dir`.
+    pub save_folder: Option<String>,
+    /// `tmp_config_directory`.
+    pub temporary_folder: Option<String>,
+    /// `data_use_instance`.
+    pub data_use_instance: bool,
+    /// `json_version`.
+    pub json_version: Option<u8>,
+    /// `state_dump_file`.
+    pub state_dump: Option<String>,
+    /// `stats_dump_file`.
+    pub statistics_dump: Option<String>,
+    /// `json_dump_file`.
+    pub json_dump: Option<String>,
+    /// `random_seed`.
+    pub random_seed: Option<u32>,
+}

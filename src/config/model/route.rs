@@ -1,0 +1,209 @@
+use std::net::IpAddr;
+
+use super::{InterfaceName, VirtualAddress};
+
+/// An address and a prefix length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Net {
+    /// The address.
+    pub address: IpAddr,
+    /// 0..=32 or 0..=128.
+    pub prefix: u8,
+}
+
+/// A number, or a name of `/etc/iproute2`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    /// A number.
+    Number(u32),
+    /// A name, to be looked up on the host.
+    Name(String),
+}
+
+/// A line of `static_ipaddress`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticAddress {
+    /// The address and its options.
+    pub address: VirtualAddress,
+    /// `track_group`.
+    pub track_group: Option<String>,
+}
+
+/// `encap`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Encap {
+    /// `ip`, `ip6`: the metadata of a tunnel.
+    Ip {
+        /// IPv6.
+        ipv6: bool,
+        /// `id`.
+        id: u64,
+        /// `dst`.
+        to: Option<IpAddr>,
+        /// `src`.
+        from: Option<IpAddr>,
+        /// `tos`, `tc`.
+        tos: u8,
+        /// `ttl`, `hoplimit`.
+        ttl: u8,
+        /// `flags`.
+        flags: u16,
+    },
+    /// `mpls`: labels, outermost first.
+    Mpls(Vec<u32>),
+    /// `ila`: a locator.
+    Ila(u64),
+}
+
+/// One hop of a route.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NextHop {
+    /// `via`.
+    pub via: Option<IpAddr>,
+    /// `dev`.
+    pub interface: Option<InterfaceName>,
+    /// `weight`, 1..=256; 0 when none is given.
+    pub weight: u16,
+    /// `onlink`.
+    pub onlink: bool,
+    /// `encap`.
+    pub encap: Option<Encap>,
+    /// `realms`, source in the upper half.
+    pub realms: Option<u32>,
+}
+
+/// One metric of a route: what it is called, whether it is locked, its number in the unit of the kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteMetric {
+    /// `mtu`, `advmss`, `rtt` …
+    pub name: &'static str,
+    /// `lock`.
+    pub locked: bool,
+    /// The number; rtt in eighths and rttvar in quarters of a millisecond, `rto_min` in milliseconds.
+    pub number: u32,
+}
+
+/// A line of `virtual_routes` or `static_routes`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Route {
+    /// The destination; `None`: every address (`default`).
+    pub to: Option<Net>,
+    /// `inet`, `inet6`, or of the addresses; `None`: nothing tells.
+    pub ipv6: Option<bool>,
+    /// `unicast`, `blackhole` …, as rtnetlink numbers it.
+    pub kind: Option<u8>,
+    /// `src`.
+    pub source: Option<IpAddr>,
+    /// `from`; IPv6.
+    pub from: Option<Net>,
+    /// `via`, `gw`.
+    pub via: Option<IpAddr>,
+    /// `dev`, `oif`.
+    pub interface: Option<InterfaceName>,
+    /// `vrf`.
+    pub vrf: Option<InterfaceName>,
+    /// `tos`, `dsfield`.
+    pub tos: Option<Named>,
+    /// `table`.
+    pub table: Option<Named>,
+    /// `protocol`.
+    pub protocol: Option<Named>,
+    /// `scope`.
+    pub scope: Option<Named>,
+    /// `metric`, `priority`, `preference`.
+    pub metric: Option<u32>,
+    /// `onlink`.
+    pub onlink: bool,
+    /// `encap`.
+    pub encap: Option<Encap>,
+    /// `expires`, in seconds.
+    pub expires: Option<u32>,
+    /// `mtu`, `rtt` and their kin.
+    pub metrics: Vec<RouteMetric>,
+    /// `congctl`, and whether it is locked.
+    pub congestion_control: Option<(String, bool)>,
+    /// `features ecn`.
+    pub ecn: bool,
+    /// `realms`.
+    pub realms: Option<u32>,
+    /// `pref`: 0 medium, 1 high, 3 low.
+    pub preference: Option<u8>,
+    /// `ttl-propagate`.
+    pub ttl_propagate: Option<bool>,
+    /// `append`.
+    pub append: bool,
+    /// `add`: it is an error when there is one.
+    pub add: bool,
+    /// `nexthop` and `or`.
+    pub hops: Vec<NextHop>,
+    /// `no_track`.
+    pub no_track: bool,
+    /// `track_group`; static routes only.
+    pub track_group: Option<String>,
+}
+
+/// What a rule does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RuleAction {
+    /// `table`, `lookup`.
+    Table(Named),
+    /// `goto`.
+    Goto(u32),
+    /// `l3mdev`.
+    L3mdev,
+    /// `nop`.
+    Nop,
+    /// `blackhole`.
+    Blackhole,
+    /// `unreachable`.
+    Unreachable,
+    /// `prohibit`.
+    Prohibit,
+}
+
+/// A line of `virtual_rules` or `static_rules`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rule {
+    /// `not`.
+    pub invert: bool,
+    /// `from`.
+    pub from: Option<Net>,
+    /// `to`.
+    pub to: Option<Net>,
+    /// `inet`, `inet6`, or of the addresses.
+    pub ipv6: Option<bool>,
+    /// What it does; a line without one is reported.
+    pub action: Option<RuleAction>,
+    /// `preference`, `order`, `priority`.
+    pub preference: Option<u32>,
+    /// `tos`, `dsfield`.
+    pub tos: Option<Named>,
+    /// `fwmark` and its mask.
+    pub fwmark: Option<(u32, u32)>,
+    /// `realms`.
+    pub realms: Option<u32>,
+    /// `suppress_prefixlength`.
+    pub suppress_prefix: Option<u32>,
+    /// `suppress_ifgroup`.
+    pub suppress_group: Option<Named>,
+    /// `dev`, `iif`.
+    pub input: Option<InterfaceName>,
+    /// `oif`.
+    pub output: Option<InterfaceName>,
+    /// `tunnel-id`.
+    pub tunnel: Option<u64>,
+    /// `uidrange`.
+    pub users: Option<(u32, u32)>,
+    /// `protocol`.
+    pub protocol: Option<u8>,
+    /// `ipproto`.
+    pub ip_protocol: Option<Named>,
+    /// `sport`.
+    pub source_ports: Option<(u16, u16)>,
+    /// `dport`.
+    pub ports: Option<(u16, u16)>,
+    /// `no_track`.
+    pub no_track: bool,
+    /// `track_group`; static rules only.
+    pub track_group: Option<String>,
+}

@@ -1,0 +1,162 @@
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::{Command, InterfaceName, Notify, TrackWeight, Tracking};
+
+/// `vrrp_script`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackScript {
+    /// The word after `vrrp_script`.
+    pub name: String,
+    /// `script`, with the account of `user`.
+    pub command: Command,
+    /// `interval`, at least 1 ms.
+    pub interval: Duration,
+    /// `timeout`; as long as the interval by default.
+    pub timeout: Duration,
+    /// `weight`.
+    pub weight: TrackWeight,
+    /// `rise`: successes until it is up, at least 1.
+    pub rise: u32,
+    /// `fall`: failures until it is down, at least 1.
+    pub fall: u32,
+    /// `init_fail`: down until the first result.
+    pub init_fail: bool,
+}
+
+/// How arguments of a process are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParameterMatch {
+    /// Equal.
+    Exact,
+    /// The first ones are equal.
+    Initial,
+    /// The first ones are equal, and the last of them is the start of one.
+    Partial,
+}
+
+/// `vrrp_track_process`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackProcess {
+    /// The word after `vrrp_track_process`.
+    pub name: String,
+    /// `process`: name or path, and arguments.
+    pub command: Vec<String>,
+    /// `param_match`; `None`: arguments are not compared.
+    pub parameters: Option<ParameterMatch>,
+    /// `full_command`: the whole command line is compared, not the 15 bytes that the kernel keeps.
+    pub full_command: bool,
+    /// `weight`.
+    pub weight: TrackWeight,
+    /// `quorum`, 0..=65535.
+    pub quorum: u16,
+    /// `quorum_max`; `None`: any number.
+    pub quorum_max: Option<u16>,
+    /// `terminate_delay`, `delay`.
+    pub terminate_delay: Duration,
+    /// `fork_delay`, `delay`.
+    pub fork_delay: Duration,
+}
+
+/// `track_file`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackFile {
+    /// The word after `track_file`.
+    pub name: String,
+    /// `file`.
+    pub path: String,
+    /// `weight`, 1 by default: the number in the file times this.
+    pub weight: TrackWeight,
+    /// `init_file`: written at start; true: even over a file that is there.
+    pub init: Option<(i32, bool)>,
+}
+
+/// `bfd_instance`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BfdInstance {
+    /// The word after `bfd_instance`.
+    pub name: String,
+    /// `neighbor_ip`.
+    pub neighbour: IpAddr,
+    /// `source_ip`.
+    pub source: Option<IpAddr>,
+    /// `min_rx`.
+    pub min_rx: Duration,
+    /// `min_tx`.
+    pub min_tx: Duration,
+    /// `idle_tx`.
+    pub idle_tx: Duration,
+    /// `multiplier`, 1..=255.
+    pub multiplier: u8,
+    /// `passive`.
+    pub passive: bool,
+    /// `ttl`, `hoplimit`, 1..=255.
+    pub ttl: u8,
+    /// `max_hops`, -1..=255; -1: any distance.
+    pub max_hops: i16,
+    /// `multihop`: port 4784.
+    pub multihop: bool,
+    /// `weight`.
+    pub weight: TrackWeight,
+    /// `vrrp`, or neither `vrrp` nor `checker`.
+    pub vrrp: bool,
+    /// `checker`, or neither.
+    pub checker: bool,
+}
+
+/// `vrrp_sync_group`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SyncGroup {
+    /// The word after `vrrp_sync_group`.
+    pub name: String,
+    /// `group`: names of instances.
+    pub members: Vec<String>,
+    /// `track_*` on behalf of all members.
+    pub tracking: Tracking,
+    /// `notify*`, `smtp_alert`.
+    pub notify: Notify,
+    /// `sync_group_tracking_weight`: members keep their weights.
+    pub tracking_weight: bool,
+}
+
+/// `track_group`: the instances that static addresses, routes and rules belong to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrackGroup {
+    /// The word after `track_group`.
+    pub name: String,
+    /// Names of instances.
+    pub members: Vec<String>,
+}
+
+/// `garp_group`: interfaces that share the spacing of announcements.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GarpGroup {
+    /// `garp_interval`.
+    pub garp_interval: Option<Duration>,
+    /// `gna_interval`.
+    pub gna_interval: Option<Duration>,
+    /// `interface`, `interfaces`.
+    pub interfaces: Vec<InterfaceName>,
+}
+
+/// One line of `interface_up_down_delays`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkDelay {
+    /// The interface.
+    pub interface: InterfaceName,
+    /// How long it must be down to count as down.
+    pub down: Duration,
+    /// How long it must be up to count as up.
+    pub up: Duration,
+}
+
+/// How the state of a link is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkPoll {
+    /// `ETHTOOL`.
+    Ethtool,
+    /// `IOCTL`.
+    Ioctl,
+    /// `MII`.
+    Mii,
+}

@@ -1,0 +1,204 @@
+//! Real configurations against what keepalived 2.4.3 says of them.
+//!
+//! The files are not part of the project: `../shared/corpus`, or the folder that `DIRECTORD_CORPUS` names. Where
+//! there is none, the test says so and passes.
+
+// Helpers of tests may panic as tests do.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use directord::config::diagnostic::{Code, Diagnostic, Format, Severity};
+use directord::config::io::Disk;
+use directord::config::{Loaded, Options, load};
+
+/// One row of `verdicts.tsv`.
+struct Row {
+    file: String,
+    config_id: String,
+    verdict: String,
+    /// 2.2.7 and 2.4.3 come to the same verdict.
+    agree: bool,
+    /// Line, class and text of keepalived's messages, those of the environment left out.
+    messages: Vec<(Option<usize>, String, String)>,
+}
+
+/// So many percent of the files that keepalived refuses have our first error on the line of its first.
+const FLOOR: usize = 85;
+
+fn folder() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    let folder = std::env::var_os("DIRECTORD_CORPUS").map_or(beside, PathBuf::from);
+    folder.join("verdicts.tsv").is_file().then_some(folder)
+}
+
+fn rows(folder: &Path) -> Vec<Row> {
+    let text = std::fs::read_to_string(folder.join("verdicts.tsv")).unwrap();
+    let mut lines = text.lines();
+    let header: Vec<&str> = lines.next().unwrap().split('\t').collect();
+    let column = |name: &str| header.iter().position(|column| *column == name).unwrap();
+    let (file, id, verdict, said) =
+        (column("file"), column("config_id"), column("verdict_243"), column("messages_243"));
+    let agree = column("agree");
+    let message = |text: &str| {
+        let mut parts = text.splitn(3, '|');
+        let line = parts.next()?.parse().ok();
+        Some((line, parts.next()?.to_owned(), parts.next()?.to_owned()))
+    };
+    let row = |line: &str| {
+        let fields: Vec<&str> = line.split('\t').collect();
+        Row {
+            file: fields[file].to_owned(),
+            config_id: fields[id].to_owned(),
+            verdict: fields[verdict].to_owned(),
+            agree: fields[agree] == "yes",
+            messages: fields[said]
+                .split(" ; ")
+                .filter_map(message)
+                .filter(|(_, class, _)| class != "environment")
+                .collect(),
+        }
+    };
+    lines.map(row).collect()
+}
+
+fn load_row(folder: &Path, row: &Row) -> Loaded {
+    let config_id = if row.config_id == "-" { "corpus-host" } else { &row.config_id };
+    let options = Options { config_id: config_id.to_owned(), ..Options::default() };
+    load(&folder.join(&row.file), &Disk, &options)
+}
+
+/// A message that makes keepalived refuse something.
+fn is_refusal((_, class, _): &&(Option<usize>, String, String)) -> bool {
+    matches!(&**class, "syntax" | "unknown-keyword" | "value")
+}
+
+/// Every diagnostic, with the lines of the file itself that it is about: its place, the places that explain it,
+/// its other places.
+fn places(loaded: &Loaded, path: &Path) -> Vec<(Severity, Code, BTreeSet<usize>)> {
+    let path = path.display().to_string();
+    let lines = |one: &Diagnostic| {
+        let related = one.related.iter().map(|(span, _)| *span);
+        let spans = one.span.into_iter().chain(related).chain(one.also.iter().copied());
+        spans
+            .map(|span| loaded.sources.position(span))
+            .filter(|position| position.file == path)
+            .map(|position| position.line)
+            .collect()
+    };
+    loaded.diagnostics.iter().map(|one| (one.severity, one.code, lines(one))).collect()
+}
+
+fn comment_in_definition(path: &Path) -> bool {
+    let text = String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    lines.windows(2).any(|pair| pair[0].ends_with('\\') && pair[1].starts_with('#'))
+}
+
+#[test]
+fn what_keepalived_says_of_the_corpus() {
+    let Some(folder) = folder() else {
+        println!("no corpus: ../shared/corpus is absent and DIRECTORD_CORPUS is not set; skipped");
+        return;
+    };
+    let mut table: BTreeMap<String, [usize; 4]> = BTreeMap::new();
+    let mut refused = Vec::new();
+    let mut accepted = Vec::new();
+    let mut elsewhere = Vec::new();
+    let (mut rejected, mut on_the_line) = (0, 0);
+    for row in rows(&folder) {
+        let loaded = load_row(&folder, &row);
+        for format in [Format::Human, Format::Json] {
+            let _ = loaded.render(format, false);
+        }
+        let errors = loaded.has_errors();
+        let blocked = loaded.blockers().next().is_some();
+        let counts = table.entry(row.verdict.clone()).or_default();
+        counts[0] += 1;
+        counts[1] += usize::from(errors);
+        counts[2] += usize::from(!errors && blocked);
+        counts[3] += usize::from(!errors && !blocked);
+        let lines: Vec<String> = loaded
+            .diagnostics
+            .iter()
+            .filter(|one| one.severity == Severity::Error)
+            .map(|one| {
+                let line = one.span.map_or(0, |span| loaded.sources.position(span).line);
+                format!("    {line}: {} {}", one.code, one.message)
+            })
+            .collect();
+        match &*row.verdict {
+            "clean" | "env-only" | "security-only" | "warn" if errors => {
+                refused.push((row.verdict.clone(), format!("{}\n{}", row.file, lines.join("\n"))));
+            }
+            "reject" => {
+                let path = folder.join(&row.file);
+                // 2.4.3 ends a definition of several lines at a comment, 2.2.7 and this program do not.
+                if !row.agree || comment_in_definition(&path) {
+                    continue;
+                }
+                let refused: Vec<_> = row.messages.iter().filter(is_refusal).collect();
+                let said: Vec<String> = (refused.iter().take(4))
+                    .map(|(line, class, text)| format!("    {}: [{class}] {text}", line.unwrap_or(0)))
+                    .collect();
+                let old = loaded.diagnostics.iter().any(|one| one.code == Code::Old);
+                if !errors {
+                    // What only one of the two versions refuses, and what needs another build of it, is no fault.
+                    let build = refused.iter().all(|(_, _, text)| {
+                        text.contains("vrrp_ipsets")
+                            || text.starts_with("Truncating")
+                            || text.contains("setting to 1")
+                            || text.starts_with("Invalid smtp server")
+                    });
+                    if !old && !build {
+                        accepted.push(format!("{}\n{}", row.file, said.join("\n")));
+                    }
+                    continue;
+                }
+                rejected += 1;
+                let lines_of_theirs: BTreeSet<usize> =
+                    (refused.first().and_then(|(line, ..)| *line).into_iter())
+                        .chain(refused.iter().filter_map(|(line, ..)| *line).min())
+                        .collect();
+                let places = places(&loaded, &path);
+                let near = |lines: &BTreeSet<usize>| lines.iter().any(|line| lines_of_theirs.contains(line));
+                let first = places
+                    .iter()
+                    .find(|(severity, code, _)| *severity == Severity::Error || *code == Code::Old);
+                if lines_of_theirs.is_empty() || first.is_some_and(|(_, _, lines)| near(lines)) {
+                    on_the_line += 1;
+                } else {
+                    elsewhere.push(format!(
+                        "{}\n{}\n  ours:\n{}",
+                        row.file,
+                        said.join("\n"),
+                        lines[..lines.len().min(4)].join("\n")
+                    ));
+                }
+            }
+            _ => {}
+        }
+    }
+    println!("verdict of keepalived 2.4.3: files, with errors, only not runnable yet, runs");
+    for (verdict, [files, errors, blocked, runs]) in &table {
+        println!("{verdict:>14}: {files:4} {errors:4} {blocked:4} {runs:4}");
+    }
+    println!("first error on the line of keepalived's first message: {on_the_line} of {rejected}");
+    println!("-- warn: refused here");
+    refused.iter().filter(|(verdict, _)| verdict == "warn").for_each(|(_, text)| println!("{text}"));
+    println!("-- reject: accepted here");
+    accepted.iter().for_each(|text| println!("{text}"));
+    println!("-- reject: first error elsewhere");
+    elsewhere.iter().for_each(|text| println!("{text}"));
+    let wrongly: Vec<&str> =
+        refused.iter().filter(|(verdict, _)| verdict != "warn").map(|(_, text)| &**text).collect();
+    assert!(
+        accepted.is_empty(),
+        "{} accepted that keepalived refuses:\n{}",
+        accepted.len(),
+        accepted.join("\n")
+    );
+    assert!(on_the_line * 100 >= rejected * FLOOR, "{on_the_line} of {rejected}");
+    assert!(wrongly.is_empty(), "{} refused that keepalived accepts:\n{}", wrongly.len(), wrongly.join("\n"));
+}
