@@ -257,6 +257,26 @@ pub static PAGES: &[Page] = &[
         "Fill it or delete it.",
     ),
     page(
+        Code::Undefined,
+        "a name that nothing has",
+        "A tracked script, file, process or session, an instance of a group, or a group of virtual servers is named \
+         that the file does not define. Nothing would be tracked, grouped or served by it.",
+        "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress {\n        \
+         192.168.100.240/24\n    }\n    track_script {\n        chk_web\n    }\n}\n",
+        "vrrp_script chk_web {\n    script /usr/local/bin/check-web\n}\nvrrp_instance VI_1 {\n    interface eth0\n    \
+         virtual_router_id 51\n    virtual_ipaddress {\n        192.168.100.240/24\n    }\n    track_script {\n        \
+         chk_web\n    }\n}\n",
+        "Correct the name, or define what it names above the place that uses it.",
+    ),
+    page(
+        Code::Portable,
+        "it means here what it says; keepalived does something else",
+        "keepalived reads this place in a surprising way. The message says how: mind it as long as the other node, \
+         or a way back, still runs keepalived.",
+        "", "",
+        "Write it so that both read the same, or leave it once keepalived is gone.",
+    ),
+    page(
         Code::NotYet,
         "known, but without effect in this version",
         "keepalived knows the word and directord reads it, but does nothing with it. The message says what \

@@ -14,14 +14,15 @@ pub fn statement(keyword: &Keyword) -> String {
     if let Some((_, text)) = STATEMENTS.iter().find(|(path, _)| *path == keyword.path) {
         return (*text).to_owned();
     }
-    let word = keyword.word();
     match keyword.block() {
         "(ROUTE)" => format!("192.168.200.0/24 via 192.168.100.1 {}", written(keyword)),
         "(NEXTHOP)" => format!("default nexthop dev eth0 {}", written(keyword)),
         "(ENCAP)" => format!("default via 10.0.0.1 dev eth0 encap {}", written(keyword)),
         "(RULE)" => format!("from 192.168.200.0/24 {} table 100", written(keyword)),
         "(ADDRESS)" => format!("192.168.100.240/24 {}", written(keyword)),
-        _ if keyword.is_value_block() => format!("{word} {{\n    {}\n}}", data_line(keyword.path)),
+        _ if keyword.is_value_block() => {
+            format!("{} {{\n    {}\n}}", head(keyword.path), data_line(keyword.path))
+        }
         _ if keyword.is_block() => {
             let inner = indented(&required(keyword.path, ""));
             let head = head(keyword.path);
@@ -39,6 +40,9 @@ pub fn file(keyword: &Keyword) -> String {
         Some((_, block)) => block,
         None => keyword.block(),
     };
+    if let Some((_, line)) = STATIC.iter().find(|(path, _)| *path == keyword.path) {
+        block = line;
+    }
     if keyword.block() == "(language)" {
         block = "";
     }
@@ -209,7 +213,7 @@ const PRELUDES: &[(&str, &str)] = &[
     ("track_file load\n", "track_file load {\n    file /run/load\n}"),
     ("nginx weight", "vrrp_track_process nginx {\n    process nginx\n}"),
     ("BFD_1 weight", "bfd_instance BFD_1 {\n    neighbor_ip 192.168.100.2\n}"),
-    ("track_group TG_1\n", "track_group TG_1 {\n    group {\n        VI_1\n    }\n}"),
+    (" track_group TG_1", "track_group TG_1 {\n    group {\n        VI_1\n    }\n}"),
     (
         "VG_1",
         "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress {\n        \
@@ -230,6 +234,13 @@ const LINES: &[(&str, &str)] = &[
     ("(TRACK_IF)", "vrrp_instance/track_interface"),
     ("(TRACK_PROCESS)", "vrrp_instance/track_process"),
     ("(TRACK_SCRIPT)", "vrrp_instance/track_script"),
+];
+
+/// Words of static entries alone.
+const STATIC: &[(&str, &str)] = &[
+    ("(ADDRESS)/track_group", "static_ipaddress"),
+    ("(ROUTE)/track_group", "static_routes"),
+    ("(RULE)/track_group", "static_rules"),
 ];
 
 /// One line of a block of data.

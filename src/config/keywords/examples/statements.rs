@@ -8,6 +8,8 @@ pub(super) const STATEMENTS: &[(&str, &str)] = &[
     ("(NEXTHOP)/as", "192.168.200.0/24 nexthop as to 192.168.100.1"),
     ("(NEXTHOP)/via", "default nexthop via 10.0.0.1 weight 2 nexthop via 10.0.0.2"),
     ("(NEXTHOP)/dev", "default nexthop dev eth0 nexthop dev eth1"),
+    ("(ROUTE)/track_group", "192.168.200.0/24 via 192.168.100.1 dev eth0 track_group TG_1"),
+    ("(RULE)/track_group", "from 192.168.200.0/24 dev eth0 track_group TG_1 table 100"),
     ("(ROUTE)/<DEST>", "blackhole 192.168.200.0/24"),
     ("(ROUTE)/from", "2001:db8:2::/64 via 2001:db8::1 dev eth0 from 2001:db8:1::/64"),
     ("(ROUTE)/expires", "2001:db8:2::/64 via 2001:db8::1 dev eth0 expires 600"),
@@ -56,17 +58,17 @@ pub(super) const STATEMENTS: &[(&str, &str)] = &[
     (
         "(language)/~SEQ",
         "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress {\n        \
-         ~SEQ(N, 10, 1, 12) 192.168.100.$N/24\n    }\n}",
+         ~SEQ(N, 10, 1, 12) 192.168.100.${N}/24\n    }\n}",
     ),
     (
         "(language)/~SEQx",
         "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress {\n        \
-         ~SEQx(N, 10, 1, 12) 192.168.100.1${N}/24\n    }\n}",
+         192.168.100.240/24\n    }\n    virtual_ipaddress_excluded {\n        ~SEQx(N, 10, 1, 12) 2001:db8::${N}/64\n    }\n}",
     ),
     (
         "(language)/~LST",
         "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress {\n        \
-         ~LST(N,10,20,30) 192.168.100.$N/24\n    }\n}",
+         ~LST(N,10,20,30) 192.168.100.${N}/24\n    }\n}",
     ),
     ("global_defs/include_check", "include_check read wildcard_match"),
     ("virtual_server_group/<ENTRY>", "192.168.100.240-245 80"),
@@ -106,7 +108,10 @@ pub(super) const STATEMENTS: &[(&str, &str)] = &[
         "vrrp_instance/old_unicast_checksum",
         "version 3\nold_unicast_checksum never\nunicast_peer {\n    192.168.100.2\n}",
     ),
-    ("vrrp_instance/native_ipv6", "native_ipv6\nversion 3"),
+    (
+        "vrrp_instance/native_ipv6",
+        "native_ipv6\nversion 3\nvirtual_ipaddress {\n    fe80::1/64\n    2001:db8::240/64\n}",
+    ),
     ("vrrp_instance/track_src_ip", "mcast_src_ip 192.168.100.1\ntrack_src_ip"),
     ("vrrp_instance/vmac_xmit_base", "use_vmac\nvmac_xmit_base"),
     ("vrrp_instance/use_vmac_addr", "use_vmac_addr"),
