@@ -195,3 +195,82 @@ fn genhash_wants_its_options() {
         assert!(stderr(&output).contains("--url"), "{}", stderr(&output));
     }
 }
+
+#[test]
+fn explanations() {
+    let page = directord(&["explain", "advert_int"]);
+    assert_eq!((status(&page), stderr(&page)), (0, String::new()));
+    let text = String::from_utf8(page.stdout).unwrap();
+    for part in ["advert_int <TIMER>", "In         vrrp_instance", "Default    1", "Status     implemented"] {
+        assert!(text.contains(part), "{text}");
+    }
+    let both = directord(&["explain", "D0015", "real_server/weight"]);
+    let text = String::from_utf8(both.stdout.clone()).unwrap();
+    assert_eq!(status(&both), 0);
+    assert!(text.contains("too small or too large") && text.contains("IPVS weight"), "{text}");
+    let near = directord(&["explain", "advert_itn"]);
+    assert_eq!((status(&near), near.stdout.len()), (1, 0));
+    assert!(stderr(&near).contains("near it: advert_int"), "{}", stderr(&near));
+    let none = directord(&["explain"]);
+    assert_eq!(status(&none), 1);
+    assert!(stderr(&none).contains("CODE | KEYWORD"));
+    assert_eq!(status(&directord(&["explain", "--help"])), 0);
+}
+
+/// The shape that SARIF 2.1.0 §3.13 and following demand.
+#[test]
+fn sarif() {
+    for (file, status_expected, results) in
+        [("tests/golden/out-of-range.conf", 2, 4), ("conf-examples/vrrp-only.conf", 0, 0)]
+    {
+        let output = directord(&["--check", "--format", "sarif", "-f", &example(file)]);
+        assert_eq!(status(&output), status_expected);
+        let value: serde_json::Value = serde_json::from_str(&stderr(&output)).unwrap();
+        assert_eq!(value["version"], "2.1.0");
+        assert!(value["$schema"].as_str().unwrap().contains("sarif-2.1.0"));
+        let [run] = value["runs"].as_array().unwrap().as_slice() else { panic!("one run") };
+        let driver = &run["tool"]["driver"];
+        assert_eq!(driver["name"], "directord");
+        let rules = driver["rules"].as_array().unwrap();
+        assert_eq!(run["results"].as_array().unwrap().len(), results);
+        for result in run["results"].as_array().unwrap() {
+            let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+            assert_eq!(rules[index]["id"], result["ruleId"]);
+            assert!(["error", "warning", "note"].contains(&result["level"].as_str().unwrap()));
+            assert!(!result["message"]["text"].as_str().unwrap().is_empty());
+            let place = &result["locations"][0]["physicalLocation"];
+            assert!(place["artifactLocation"]["uri"].as_str().unwrap().starts_with("file:///"));
+            let region = &place["region"];
+            assert!(region["startLine"].as_u64().unwrap() >= 1);
+            assert!(region["endColumn"].as_u64() > region["startColumn"].as_u64());
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a b.conf");
+    fs::write(&file, "global_defs {\n ruoter_id a\n}\n").unwrap();
+    let output = directord(&["--check", "--format=sarif", "-f", file.to_str().unwrap()]);
+    let value: serde_json::Value = serde_json::from_str(&stderr(&output)).unwrap();
+    let change = &value["runs"][0]["results"][0]["fixes"][0]["artifactChanges"][0];
+    assert!(change["artifactLocation"]["uri"].as_str().unwrap().ends_with("a%20b.conf"));
+    let replacement = &change["replacements"][0];
+    assert_eq!(replacement["insertedContent"]["text"], "router_id");
+    assert_eq!(replacement["deletedRegion"]["startColumn"], 2);
+    assert_eq!(replacement["deletedRegion"]["endColumn"], 11);
+}
+
+#[test]
+fn lints_change_no_exit_status() {
+    let file = example("tests/golden/lint-checks.conf");
+    let output = directord(&["--check", "-f", &file]);
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    assert!(stderr(&output).contains("3 lints"), "{}", stderr(&output));
+    let peers = |one: &str, other: &str| {
+        directord(&["--check", "--format", "line", "-f", &example(one), "--peer", &example(other)])
+    };
+    let output = peers("tests/golden/pairs/router-1.conf", "tests/golden/pairs/router-2.conf");
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    assert!(stderr(&output).contains("router-1.conf:4:5: lint[D1011]: "), "{}", stderr(&output));
+    let output = peers("tests/golden/pairs/router-1.conf", "tests/golden/out-of-range.conf");
+    assert_eq!(status(&output), 2);
+    assert!(stderr(&output).contains("not compared"), "{}", stderr(&output));
+}

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use directord::config::diagnostic::Format;
 use directord::config::io::Disk;
+use directord::config::lint::compare;
 use directord::config::model::{CheckKind, Forwarding, Scheduler, Service};
 use directord::config::source::Texts;
 use directord::config::{Loaded, Options, load};
@@ -45,6 +46,31 @@ fn golden() {
             fs::write(&expected, &found).unwrap();
         } else if fs::read_to_string(&expected).unwrap_or_default() != found {
             different.push(format!("--- {name}\n{found}"));
+        }
+    }
+    assert!(different.is_empty(), "BLESS=1 accepts these:\n{}", different.join("\n"));
+}
+
+/// The files of two nodes, NAME-1.conf and NAME-2.conf.
+#[test]
+fn golden_pairs() {
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut different = Vec::new();
+    for path in files("tests/golden/pairs") {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let Some(stem) = name.strip_suffix("-1.conf") else { continue };
+        let other = format!("{stem}-2.conf");
+        let mut own = load_text(name, &fs::read_to_string(&path).unwrap());
+        let peer = load_text(&other, &fs::read_to_string(path.with_file_name(&other)).unwrap());
+        assert!(!own.has_errors() && !peer.has_errors(), "{stem}");
+        compare(&mut own, &peer);
+        let found = format!("{}{stem}: {}\n", own.render(Format::Human, false), own.summary());
+        assert!(!found.contains("s3cret") && !found.contains("0ther"), "{found}");
+        let expected = path.with_file_name(format!("{stem}.stderr"));
+        if bless {
+            fs::write(&expected, &found).unwrap();
+        } else if fs::read_to_string(&expected).unwrap_or_default() != found {
+            different.push(format!("--- {stem}\n{found}"));
         }
     }
     assert!(different.is_empty(), "BLESS=1 accepts these:\n{}", different.join("\n"));
@@ -169,7 +195,7 @@ fn damaged_files() {
         };
         let loaded = load_text("damaged", &damaged);
         assert_eq!(loaded.model.is_none(), loaded.has_errors(), "seed {seed}, round {round}");
-        for format in [Format::Human, Format::Line, Format::Json] {
+        for format in [Format::Human, Format::Line, Format::Json, Format::Sarif] {
             let _ = loaded.render(format, false);
         }
     }

@@ -6,8 +6,9 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::config::diagnostic::{Format, Severity};
+use crate::config::diagnostic::{Code, Diagnostic, Format, Severity};
 use crate::config::io::Disk;
+use crate::config::lint::compare;
 use crate::config::{Options, load};
 
 /// What is checked, and where the answer goes.
@@ -19,13 +20,17 @@ pub struct CheckOptions {
     pub config_id: String,
     /// `-e`: an include that finds nothing is an error.
     pub all_config: bool,
+    /// The file of the other node, to compare with.
+    pub peer: Option<PathBuf>,
+    /// What `@ID` lines of that file are compared with.
+    pub peer_id: String,
     /// How diagnostics are written.
     pub format: Format,
     /// The file that they are appended to; standard error otherwise.
     pub log: Option<PathBuf>,
 }
 
-/// 0: nothing but notes. 1: warnings. 2: errors, the file would not be used.
+/// 0: nothing but notes and lints. 1: warnings. 2: errors, the file would not be used.
 pub fn run(options: &CheckOptions) -> ExitCode {
     let language = Options {
         config_id: options.config_id.clone(),
@@ -35,11 +40,23 @@ pub fn run(options: &CheckOptions) -> ExitCode {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect(),
     };
-    let loaded = load(&options.config, &Disk, &language);
+    let mut loaded = load(&options.config, &Disk, &language);
+    if let Some(path) = &options.peer {
+        let peer = load(path, &Disk, &Options { config_id: options.peer_id.clone(), ..language });
+        compare(&mut loaded, &peer);
+        if peer.has_errors() {
+            let file = path.display();
+            let message = format!("the two files are not compared: {file} has errors");
+            loaded.diagnostics.push(
+                Diagnostic::new(Code::Unreadable, Severity::Error, None, message)
+                    .help(format!("directord --check -f {file}")),
+            );
+        }
+    }
     let colour =
         options.log.is_none() && std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut text = loaded.render(options.format, colour);
-    if options.format != Format::Json {
+    if !matches!(options.format, Format::Json | Format::Sarif) {
         text += &format!("{}: {}\n", options.config.display(), loaded.summary());
         if loaded.model.is_some() && loaded.blockers().next().is_some() {
             let name = options.config.display();
@@ -51,7 +68,7 @@ pub fn run(options: &CheckOptions) -> ExitCode {
         return ExitCode::from(2);
     }
     match loaded.worst() {
-        None | Some(Severity::Note) => ExitCode::SUCCESS,
+        None | Some(Severity::Note | Severity::Lint) => ExitCode::SUCCESS,
         Some(Severity::Warning) => ExitCode::from(1),
         Some(Severity::Error) => ExitCode::from(2),
     }

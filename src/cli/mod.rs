@@ -6,8 +6,12 @@
 
 /// `--check`, `-t`.
 pub mod check;
+/// `explain`.
+pub mod explain;
 /// `genhash`.
 pub mod genhash;
+/// `directord(8)`.
+pub mod manual;
 mod options;
 /// The daemon.
 pub mod run;
@@ -19,21 +23,31 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
-use options::{Genhash, Options};
+use options::{Explain, Genhash, Options};
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    if arguments.get(1).is_some_and(|first| first == "explain") {
+        return start_explain(arguments.get(1..).unwrap_or(&[]));
+    }
     match genhash_arguments(&arguments) {
         Some(arguments) => start_genhash(&arguments),
         None => start(options::normalised(arguments)),
     }
 }
 
+fn start_explain(arguments: &[OsString]) -> ExitCode {
+    match Explain::try_parse_from(arguments) {
+        Ok(options) => explain::run(&options.topics),
+        Err(error) => refuse(&error, ExitCode::SUCCESS),
+    }
+}
+
 fn start(arguments: Vec<OsString>) -> ExitCode {
     let options = match Options::try_parse_from(arguments) {
         Ok(options) => options,
-        Err(error) => return explain(&error, ExitCode::SUCCESS),
+        Err(error) => return refuse(&error, ExitCode::SUCCESS),
     };
     if options.version {
         eprintln!("directord {}", env!("CARGO_PKG_VERSION"));
@@ -58,12 +72,12 @@ fn start(arguments: Vec<OsString>) -> ExitCode {
 fn start_genhash(arguments: &[OsString]) -> ExitCode {
     match Genhash::try_parse_from(arguments) {
         Ok(options) => genhash::run(options.into()),
-        Err(error) => explain(&error, ExitCode::FAILURE),
+        Err(error) => refuse(&error, ExitCode::FAILURE),
     }
 }
 
 /// What clap has to say. keepalived ends with 1 after a wrong option.
-fn explain(error: &clap::Error, help: ExitCode) -> ExitCode {
+fn refuse(error: &clap::Error, help: ExitCode) -> ExitCode {
     let text = error.render();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {

@@ -25,11 +25,12 @@ const INERT: &str = "Accepted for keepalived's sake, without effect";
 #[command(
     name = "directord",
     about = "Director daemon for Linux Virtual Server pairs: VRRP, health checks and IPVS from one keepalived.conf",
-    after_help = "directord genhash --help: the digest of a page, for HTTP_GET.\n\
+    after_help = "directord explain CODE | KEYWORD: what a diagnostic or a word of the configuration means.\n\
+        directord genhash --help: the digest of a page, for HTTP_GET.\n\
         keepalived's --check is the long form of -C; here it tests the configuration, and -C has no long form.",
     disable_version_flag = true,
     disable_help_subcommand = true,
-    override_usage = "directord [OPTIONS]\n       directord --check -f FILE\n       directord genhash -s ADDRESS -p PORT -u URL"
+    override_usage = "directord [OPTIONS]\n       directord --check -f FILE\n       directord explain CODE | KEYWORD\n       directord genhash -s ADDRESS -p PORT -u URL"
 )]
 pub(super) struct Options {
     /// Configuration file
@@ -59,6 +60,12 @@ pub(super) struct Options {
     /// The same, appending the result to LOG
     #[arg(short = 't', long, value_name = "LOG", num_args = 0..=1, require_equals = true, help_heading = CHECK)]
     config_test: Option<Option<PathBuf>>,
+    /// File of the other node: say where the two disagree
+    #[arg(long, value_name = "FILE", help_heading = CHECK)]
+    peer: Option<PathBuf>,
+    /// Name that @NAME lines of that file are compared with
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true, help_heading = CHECK)]
+    peer_id: String,
     /// How the result is written
     #[arg(long, value_name = "FORMAT", default_value = "human", help_heading = CHECK)]
     format: FormatName,
@@ -170,6 +177,7 @@ enum FormatName {
     Human,
     Json,
     Line,
+    Sarif,
 }
 
 impl Options {
@@ -183,10 +191,13 @@ impl Options {
             config_id: self.config_id.unwrap_or_else(node_name),
             config: self.config,
             all_config: self.all_config,
+            peer: self.peer,
+            peer_id: self.peer_id,
             format: match self.format {
                 FormatName::Human => Format::Human,
                 FormatName::Json => Format::Json,
                 FormatName::Line => Format::Line,
+                FormatName::Sarif => Format::Sarif,
             },
             log: self.config_test.flatten(),
         }
@@ -270,6 +281,18 @@ pub(super) fn normalised(arguments: Vec<OsString>) -> Vec<OsString> {
         }
     };
     arguments.into_iter().map(glued).collect()
+}
+
+/// Options of `explain`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "directord explain",
+    about = "What a keyword of the configuration, or the code of a diagnostic, means"
+)]
+pub(super) struct Explain {
+    /// Keywords (`weight`), paths (`real_server/weight`) or codes (`D0015`)
+    #[arg(value_name = "CODE | KEYWORD", required = true)]
+    pub(super) topics: Vec<String>,
 }
 
 /// Options of `genhash`.

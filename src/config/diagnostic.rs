@@ -4,13 +4,16 @@
 //! consequence, and a fix when one exists. [`render()`] turns it into text for people, lines for
 //! logs, or JSON.
 
+mod pages;
 mod render;
+mod sarif;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+pub use pages::{PAGES, Page};
 pub use render::{Format, render, summary};
 
 use super::source::{Sources, Span};
@@ -21,6 +24,8 @@ use super::source::{Sources, Span};
 pub enum Severity {
     /// Worth knowing.
     Note,
+    /// Legal, but surely not meant; a comment in the file silences it.
+    Lint,
     /// The configuration is used, but it surely does not do all that was meant.
     Warning,
     /// The configuration is not used.
@@ -90,6 +95,49 @@ pub enum Code {
     Old = 33,
     /// A real server that no check ever takes out.
     Unchecked = 34,
+    /// Lint: a comment that silences nothing.
+    AllowsNothing = 1000,
+    /// Lint: a sorry server that is a real server.
+    SorryIsReal = 1001,
+    /// Lint: a real server that is a virtual address.
+    RealIsVirtual = 1002,
+    /// Lint: persistence over UDP with round robin.
+    StickyDatagrams = 1003,
+    /// Lint: an HTTP check of a UDP service.
+    HttpOverUdp = 1004,
+    /// Lint: two digests for one path.
+    TwoDigests = 1005,
+    /// Lint: a check that outlasts the time of the next.
+    SlowCheck = 1006,
+    /// Lint: a check that is part of another.
+    IncludedCheck = 1007,
+    /// Lint: a virtual address of two instances.
+    SharedAddress = 1008,
+    /// Lint: a script without an absolute path.
+    RelativeScript = 1009,
+    /// Lint of a pair: an instance of one node only.
+    PeerMissing = 1010,
+    /// Lint of a pair: two virtual router ids.
+    PeerVrid = 1011,
+    /// Lint of a pair: two versions.
+    PeerVersion = 1012,
+    /// Lint of a pair: two authentications.
+    PeerAuthentication = 1013,
+    /// Lint of a pair: other virtual addresses.
+    PeerAddresses = 1014,
+    /// Lint of a pair: two advert intervals.
+    PeerInterval = 1015,
+    /// Lint of a pair: equal priorities.
+    PeerPriority = 1016,
+    /// Lint of a pair: unicast and multicast.
+    PeerTransport = 1017,
+}
+
+impl Code {
+    /// Whether it is of severity lint, and a comment can silence it.
+    pub fn is_lint(self) -> bool {
+        self as u16 >= 1000
+    }
 }
 
 impl Code {

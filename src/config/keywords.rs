@@ -6,6 +6,7 @@
 //! pages all read the same ones.
 
 mod checkers;
+pub mod examples;
 mod globals;
 mod language;
 mod lines;

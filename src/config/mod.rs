@@ -2,7 +2,7 @@
 //!
 //! In: the path of a file, a `Files` that reads it, `Options`. Out: `Loaded`. The way there: `expand`
 //! (files to tokens, with `lexer`), `tree` (tokens to blocks, with `keywords`), `lower` (blocks to the
-//! model). Only `io` touches the disk. A configuration with an error has no model: it is never used in part.
+//! model), `lint`. Only `io` touches the disk. A configuration with an error has no model: it is never used in part.
 
 pub mod diagnostic;
 mod expand;
@@ -10,9 +10,11 @@ mod expand;
 pub mod io;
 pub mod keywords;
 mod lexer;
+pub mod lint;
 mod lower;
 /// The typed configuration: a value that is out of range cannot be represented.
 pub mod model;
+pub mod reference;
 pub mod source;
 mod tree;
 
@@ -46,6 +48,8 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// The texts that the diagnostics point into.
     pub sources: Sources,
+    /// For [`lint::compare`].
+    pub places: lint::Places,
 }
 
 /// Reads `path` and what it includes.
@@ -55,12 +59,16 @@ pub fn load(path: &Path, files: &dyn Files, options: &Options) -> Loaded {
     let tokens = expand::expand(path, files, options, &mut sources, &mut diagnostics);
     let tree = tree::build(&tokens, &sources, &mut diagnostics);
     let model = lower::lower(&tree, &sources, &mut diagnostics);
+    let model = (!diagnostics.has_errors()).then_some(model);
+    let places = match &model {
+        Some(model) => lint::lint(&tree, model, &sources, &mut diagnostics),
+        None => lint::Places::default(),
+    };
     drop(tree);
     for span in secrets(&tokens, &sources) {
         sources.hide(span);
     }
-    let model = (!diagnostics.has_errors()).then_some(model);
-    Loaded { model, diagnostics: diagnostics.into_sorted(&sources), sources }
+    Loaded { model, diagnostics: diagnostics.into_sorted(&sources), sources, places }
 }
 
 /// Words that no diagnostic may show: passwords and keys.

@@ -83,6 +83,12 @@ impl Sources {
         SourceId(offset(self.sources.len() - 1))
     }
 
+    /// The files, in the order in which they were read; the main file is the first.
+    pub(super) fn files(&self) -> impl Iterator<Item = (SourceId, &str)> {
+        let numbered = self.sources.iter().enumerate().filter(|(_, source)| source.origin.is_none());
+        numbered.map(|(index, source)| (SourceId(offset(index)), source.text.as_str()))
+    }
+
     /// The whole text of a source.
     pub fn text_of(&self, id: SourceId) -> &str {
         self.source(id).map_or("", |source| &source.text)

@@ -215,6 +215,10 @@ pub fn request(operation: &Operation) -> Request {
 }
 
 fn read_link(payload: &[u8]) -> Option<(u32, LinkState)> {
+    // Bridges tell of their ports in the same messages: "deleted" means only that a port left its bridge.
+    if payload.first().is_some_and(|family| i32::from(*family) == libc::AF_BRIDGE) {
+        return None;
+    }
     let hardware_type = netlink::u16_at(payload, 2)?;
     let index = netlink::u32_at(payload, 4)?;
     let flags = netlink::u32_at(payload, 8)?;
@@ -278,6 +282,23 @@ mod tests {
         assert_eq!(kernel.apply(message), Some(Change::AddressAdded(assigned())));
         assert_eq!(kernel.apply(message), None, "the same again is no change");
         assert_eq!(kernel.addresses(), [assigned()]);
+    }
+
+    #[test]
+    fn a_port_that_leaves_its_bridge_is_not_deleted() {
+        let link = |kind: u16, family: u8| {
+            let mut header = [0; 16];
+            header[0] = family;
+            header[4] = 7;
+            Request::new(kind, 0).fixed(&header).string(IFLA_IFNAME, "eth0").for_test(1)
+        };
+        let mut kernel = Kernel::default();
+        kernel.apply(netlink::messages(&link(RTM_NEWLINK, 0)).next().unwrap());
+        let left = link(RTM_DELLINK, libc::AF_BRIDGE as u8);
+        assert_eq!(kernel.apply(netlink::messages(&left).next().unwrap()), None);
+        assert!(kernel.link_by_name("eth0").is_some());
+        let deleted = link(RTM_DELLINK, 0);
+        assert_eq!(kernel.apply(netlink::messages(&deleted).next().unwrap()), Some(Change::Link));
     }
 
     #[test]

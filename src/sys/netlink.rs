@@ -252,7 +252,7 @@ impl Client {
         request: &Request,
         mut read: impl FnMut(Message<'_>) -> Option<T>,
     ) -> io::Result<Vec<T>> {
-        for _ in 1..DUMP_ATTEMPTS {
+        for _ in 0..DUMP_ATTEMPTS {
             let mut found = Vec::new();
             match self.ask(request, |message| found.extend(read(message))) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

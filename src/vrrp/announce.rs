@@ -52,10 +52,25 @@ impl Bursts {
         garp.lower_prio_repeat
     }
 
-    /// An address was lost and is back: announce it soon, once.
+    /// An address was lost and is back: announce it, but not as often as somebody may remove it.
     pub fn address_restored(&mut self, now: Instant, garp: &Garp) -> u32 {
+        if self.last.is_some_and(|last| now.saturating_duration_since(last) < SPACING) {
+            self.repair.get_or_insert(now + SPACING);
+            return 0;
+        }
         self.last = Some(now);
         garp.master_repeat
+    }
+
+    /// A reload changed the addresses.
+    pub fn addresses_changed(&mut self, now: Instant, garp: &Garp) -> u32 {
+        self.last = Some(now);
+        garp.master_repeat
+    }
+
+    /// The last burst did not get out: once more, soon.
+    pub fn failed(&mut self, now: Instant) {
+        self.repair.get_or_insert(now + SPACING);
     }
 
     /// The instance is no longer master.
@@ -75,7 +90,7 @@ impl Bursts {
             frames = frames.max(garp.master_repeat);
         }
         if take_due(&mut self.repair, now) | take_due(&mut self.answer, now) {
-            frames = frames.max(garp.lower_prio_repeat);
+            frames = frames.max(garp.lower_prio_repeat).max(1);
         }
         if take_due(&mut self.refresh, now) {
             frames = frames.max(garp.master_refresh_repeat);

@@ -188,6 +188,9 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Transition { to: State::Init, why, .. } => write!(f, "Stopped ({why})"),
+            Self::Transition { from: State::Fault, to: State::Fault, why } => {
+                write!(f, "Still in FAULT STATE ({why})")
+            }
             Self::Transition { from, to, why } => {
                 write!(f, "Entering {to} STATE ({why})")?;
                 if *from == State::Init { Ok(()) } else { write!(f, ", was {from}") }

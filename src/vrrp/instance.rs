@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::config::model::{Authentication, Instance, Preempt, Priority, Version};
-use crate::track::{Fault, Link, faults};
+use crate::track::{Conditions, Fault, faults};
 
 use super::announce::Bursts;
 use super::event::{Event, State, Why};
@@ -23,14 +23,16 @@ use super::repeats::Repeats;
 /// What can happen to an instance.
 #[derive(Debug, Clone)]
 pub enum Input {
-    /// The interface's present condition; the first one starts the machine. `None`: it does not exist.
-    Link(Option<Link>),
+    /// What the instance needs of its node, as it is now; the first one starts the machine.
+    Conditions(Conditions),
     /// A whole IPv4 packet of protocol 112 with our VRID.
     Packet(Vec<u8>),
     /// The time that [`Machine::next_timer`] named has come.
     Timer,
     /// Addresses of ours were missing and have been set again.
     AddressesRestored,
+    /// A burst of announcements did not get out.
+    AnnouncementFailed,
     /// The configuration of a reload; VRID and interface are the same.
     Reconfigure(Box<Instance>),
     /// Give the addresses up and stop.
@@ -122,6 +124,8 @@ enum Repeated {
 pub struct Machine {
     config: Instance,
     state: State,
+    /// What the instance was told last; `None`: not started.
+    conditions: Option<Conditions>,
     faults: BTreeSet<Fault>,
     source: Option<Ipv4Addr>,
     /// Version 3: the interval of the master heard; else our own.
@@ -153,6 +157,7 @@ impl Machine {
             master_interval: config.advert_interval.duration(),
             config,
             state: State::Init,
+            conditions: None,
             faults: BTreeSet::new(),
             source: None,
             deadline: None,
@@ -179,13 +184,21 @@ impl Machine {
     /// Feeds one input; what must be done is appended to `out`, in order.
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Action>) {
         match input {
-            Input::Link(link) => self.link(now, link, out),
+            Input::Conditions(conditions) => {
+                self.conditions = Some(conditions);
+                self.evaluate(now, out);
+            }
             Input::Packet(bytes) => self.packet(now, &bytes, out),
             Input::Timer => self.timer(now, out),
             Input::AddressesRestored => {
                 if self.state == State::Master {
                     let frames = self.bursts.address_restored(now, &self.config.garp);
                     announce(frames, out);
+                }
+            }
+            Input::AnnouncementFailed => {
+                if self.state == State::Master {
+                    self.bursts.failed(now);
                 }
             }
             Input::Reconfigure(config) => self.reconfigure(now, *config, out),
@@ -231,11 +244,13 @@ impl Machine {
         self.master_interval * u32::from(self.config.down_timer_adverts) + self.skew()
     }
 
-    // ---- interface ----
+    // ---- conditions ----
 
-    fn link(&mut self, now: Instant, link: Option<Link>, out: &mut Vec<Action>) {
-        let found = faults(&self.config, link);
-        if let Some(source) = link.and_then(|link| link.source) {
+    /// Works the faults out anew: whatever came before, the same conditions give the same state.
+    fn evaluate(&mut self, now: Instant, out: &mut Vec<Action>) {
+        let Some(conditions) = &self.conditions else { return };
+        let found = faults(&self.config, conditions);
+        if let Some(source) = conditions.link.and_then(|link| link.source) {
             self.source = Some(source);
         }
         let changed = found != self.faults;
@@ -497,7 +512,7 @@ impl Machine {
                 if old.addresses != self.config.addresses
                     || old.excluded_addresses != self.config.excluded_addresses
                 {
-                    let frames = self.bursts.address_restored(now, &self.config.garp);
+                    let frames = self.bursts.addresses_changed(now, &self.config.garp);
                     announce(frames, out);
                 }
             }
@@ -516,6 +531,10 @@ impl Machine {
             }
             State::Init | State::Fault => {}
         }
+        if let Preempt::After { delay } = self.config.preempt {
+            self.preempt_at = self.preempt_at.map(|at| at.min(now + delay));
+        }
+        self.evaluate(now, out);
     }
 
     fn stop(&mut self, out: &mut Vec<Action>) {
@@ -528,6 +547,7 @@ impl Machine {
         out.push(Action::Hold(false));
         self.bursts.stop();
         self.deadline = None;
+        self.conditions = None;
     }
 
     fn enter(&mut self, to: State, why: Why, out: &mut Vec<Action>) {

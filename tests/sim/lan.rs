@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use directord::config::model::Instance;
-use directord::track::Link;
+use directord::track::{Conditions, Link};
 use directord::vrrp::event::State;
 use directord::vrrp::instance::{Action, Input, Machine};
 
@@ -85,7 +85,7 @@ impl Lan {
         self.routers[router].waiting.clear();
         let link = self.routers[router].link;
         self.say(|| format!("{router} starts"));
-        self.feed(router, Input::Link(Some(link)));
+        self.feed(router, Input::Conditions(Conditions { link: Some(link), ..Conditions::default() }));
     }
 
     /// The process and its addresses vanish without a word.
@@ -108,20 +108,18 @@ impl Lan {
         }
         self.say(|| format!("{router} resumes"));
         self.routers[router].last_sent = self.now;
-        // Whichever comes first after a pause, timers or packets, depends on the kernel.
-        if self.random.bool() {
-            self.fire(router);
-        }
+        // As the daemon does it: what was heard meanwhile comes before timers that are late.
         for packet in std::mem::take(&mut self.routers[router].waiting) {
             self.feed(router, Input::Packet(packet));
         }
+        self.fire(router);
     }
 
     pub(crate) fn set_link(&mut self, router: usize, up: bool) {
         self.say(|| format!("{router} link {}", if up { "up" } else { "down" }));
         self.routers[router].link.up = up;
         let link = self.routers[router].link;
-        self.feed(router, Input::Link(Some(link)));
+        self.feed(router, Input::Conditions(Conditions { link: Some(link), ..Conditions::default() }));
     }
 
     /// Lets time pass; everything due happens in order.

@@ -14,7 +14,7 @@ use directord::config::model::Instance;
 use directord::config::source::{Files, ReadError};
 use directord::config::{self, Options};
 use directord::net::arp;
-use directord::track::Link;
+use directord::track::{Conditions, Link};
 use directord::vrrp::instance::{Action, Input, Machine};
 use directord::vrrp::receive;
 
@@ -73,11 +73,16 @@ fn without_header_checksum(mut packet: Vec<u8>) -> Vec<u8> {
     packet
 }
 
+fn conditions(source: Ipv4Addr) -> Input {
+    let link = Some(Link { up: true, source: Some(source) });
+    Input::Conditions(Conditions { link, ..Conditions::default() })
+}
+
 /// Becomes master, sends `adverts` adverts, stops.
 fn our_packets(instance: &Instance, adverts: usize) -> Vec<Vec<u8>> {
     let mut machine = Machine::new(instance.clone());
     let mut out = Vec::new();
-    machine.handle(Instant::now(), Input::Link(Some(Link { up: true, source: Some(SOURCE) })), &mut out);
+    machine.handle(Instant::now(), conditions(SOURCE), &mut out);
     let sent = |out: &[Action]| {
         let packet = |action: &Action| match action {
             Action::Transmit { packet, .. } => Some(packet.clone()),
@@ -155,7 +160,7 @@ fn damaged_adverts_keep_no_backup_asleep() {
     let start = Instant::now();
     let mut machine = Machine::new(instance);
     let mut out = Vec::new();
-    machine.handle(start, Input::Link(Some(Link { up: true, source: Some(PEER) })), &mut out);
+    machine.handle(start, conditions(PEER), &mut out);
     let before = machine.next_timer();
     for at in 20..packets[0].len() {
         let mut damaged = packets[0].clone();

@@ -6,6 +6,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Patch, Renderer, Snippet};
 use serde::Serialize;
 
+use super::sarif::sarif;
 use super::{Diagnostic, Severity};
 use crate::config::source::{SourceId, Sources, Span};
 
@@ -19,6 +20,8 @@ pub enum Format {
     Json,
     /// One line each: `FILE:LINE:COLUMN: SEVERITY[CODE]: …`.
     Line,
+    /// SARIF 2.1.0, for code review and continuous integration.
+    Sarif,
 }
 
 /// Everything, in the given format.
@@ -29,11 +32,12 @@ pub fn render(list: &[Diagnostic], sources: &Sources, format: Format, colour: bo
             list.iter().map(|one| human(one, sources, &renderer) + "\n\n").collect()
         }
         Format::Json => json(list, sources),
+        Format::Sarif => sarif(list, sources),
         Format::Line => list.iter().map(|one| line(one, sources) + "\n").collect(),
     }
 }
 
-/// `2 errors, 1 warning, 3 notes`; `no errors` when there is nothing.
+/// `2 errors, 1 warning, 1 lint, 3 notes`; `no errors` when there is nothing.
 pub fn summary(list: &[Diagnostic]) -> String {
     let count = |severity| list.iter().filter(|one| one.severity == severity).count();
     let part = |severity, name: &str| match count(severity) {
@@ -41,8 +45,12 @@ pub fn summary(list: &[Diagnostic]) -> String {
         1 => Some(format!("1 {name}")),
         many => Some(format!("{many} {name}s")),
     };
-    let parts =
-        [part(Severity::Error, "error"), part(Severity::Warning, "warning"), part(Severity::Note, "note")];
+    let parts = [
+        part(Severity::Error, "error"),
+        part(Severity::Warning, "warning"),
+        part(Severity::Lint, "lint"),
+        part(Severity::Note, "note"),
+    ];
     let parts: Vec<_> = parts.into_iter().flatten().collect();
     if parts.is_empty() { "no errors".to_owned() } else { parts.join(", ") }
 }
@@ -56,6 +64,7 @@ fn human(one: &Diagnostic, sources: &Sources, renderer: &Renderer) -> String {
     let level = match one.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
+        Severity::Lint => Level::INFO.with_name("lint"),
         Severity::Note => Level::NOTE,
     };
     let code = one.code.to_string();
@@ -229,7 +238,7 @@ fn line(one: &Diagnostic, sources: &Sources) -> String {
 }
 
 /// Words of a file may hold anything; a terminal must not obey them.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
@@ -237,6 +246,7 @@ fn severity_name(severity: Severity) -> &'static str {
     match severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
+        Severity::Lint => "lint",
         Severity::Note => "note",
     }
 }
@@ -245,6 +255,7 @@ fn severity_name(severity: Severity) -> &'static str {
 struct Document<'a> {
     errors: usize,
     warnings: usize,
+    lints: usize,
     notes: usize,
     diagnostics: Vec<Item<'a>>,
 }
@@ -303,6 +314,7 @@ fn json(list: &[Diagnostic], sources: &Sources) -> String {
     let document = Document {
         errors: count(Severity::Error),
         warnings: count(Severity::Warning),
+        lints: count(Severity::Lint),
         notes: count(Severity::Note),
         diagnostics: list.iter().map(|one| item(one, sources)).collect(),
     };

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use neli::consts::socket::NlFamily;
 
-use crate::config::model::Instance;
+use crate::config::model::{Instance, VirtualAddress};
 use crate::sys::link_frame::FrameSocket;
 use crate::sys::netlink::{Client, Monitor, messages};
 
@@ -37,13 +37,12 @@ impl Network {
     pub fn resync(&mut self) -> io::Result<()> {
         let mut kernel = Kernel::default();
         for request in [dump_links(), dump_addresses()] {
-            for _attempt in 0..5 {
-                match self.client.ask(&request, |message| drop(kernel.apply(message))) {
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    other => {
-                        other?;
-                        break;
-                    }
+            let mut attempts = 0;
+            // A table that changed meanwhile is read again; the monitor tells what an earlier reading missed.
+            while let Err(error) = self.client.ask(&request, |message| drop(kernel.apply(message))) {
+                attempts += 1;
+                if error.kind() != io::ErrorKind::Interrupted || attempts == 5 {
+                    return Err(error);
                 }
             }
         }
@@ -94,25 +93,31 @@ impl Network {
         failed
     }
 
-    /// Sends `count` gratuitous ARP frames for each address of `instance`, round by round.
-    pub fn announce(&self, instance: &Instance, count: u32) -> io::Result<()> {
-        let all = || instance.addresses.iter().chain(&instance.excluded_addresses);
-        let mut frames = Vec::new();
-        for virtual_address in all() {
-            let IpAddr::V4(ip) = virtual_address.address else { continue };
-            let Some(assigned) = address::assigned(instance, virtual_address, &self.kernel) else { continue };
-            let Some(link) = self.kernel.link(assigned.index) else { continue };
-            let Some(mac) = link.mac.first_chunk::<6>() else { continue };
-            if link.no_arp || link.hardware_type != ETHERNET {
-                continue;
-            }
-            frames.push((assigned.index, arp::gratuitous(ip, *mac, link.hardware_type)));
-        }
-        for _round in 0..count {
+    /// Sends `count` gratuitous ARP frames for each address of `instance`, round by round. A frame that fails stops
+    /// no other. Error: the first round was not complete; how many frames of it failed, and why the last one did.
+    pub fn announce(&self, instance: &Instance, count: u32) -> Result<(), (usize, io::Error)> {
+        let all = instance.addresses.iter().chain(&instance.excluded_addresses);
+        let frames: Vec<(u32, Vec<u8>)> =
+            all.filter_map(|address| self.announcement(instance, address)).collect();
+        let mut failed = None;
+        for round in 0..count {
             for (index, frame) in &frames {
-                self.frames.send(*index, frame)?;
+                if let (Err(error), 0) = (self.frames.send(*index, frame), round) {
+                    let before = failed.take().map_or(0, |(count, _)| count);
+                    failed = Some((before + 1, error));
+                }
             }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// The frame for one address, and the index of its interface; nothing where ARP makes no sense.
+    fn announcement(&self, instance: &Instance, address: &VirtualAddress) -> Option<(u32, Vec<u8>)> {
+        let IpAddr::V4(ip) = address.address else { return None };
+        let assigned = address::assigned(instance, address, &self.kernel)?;
+        let link = self.kernel.link(assigned.index)?;
+        let mac = link.mac.first_chunk::<6>()?;
+        let makes_sense = link.up && !link.no_arp && link.hardware_type == ETHERNET;
+        makes_sense.then(|| (assigned.index, arp::gratuitous(ip, *mac, link.hardware_type)))
     }
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::model::{AdvertInterval, InitialState, InterfaceName, VirtualAddress, Vrid};
+use crate::track::{Carrier, Link, carriers};
 
 const US: Ipv4Addr = Ipv4Addr::new(192, 168, 100, 102);
 const PEER: Ipv4Addr = Ipv4Addr::new(192, 168, 100, 101);
@@ -44,8 +45,12 @@ fn address(last: u8) -> VirtualAddress {
     }
 }
 
+fn conditions(link: Option<Link>) -> Input {
+    Input::Conditions(Conditions { link, ..Conditions::default() })
+}
+
 fn link(up: bool) -> Input {
-    Input::Link(Some(Link { up, source: Some(US) }))
+    conditions(Some(Link { up, source: Some(US) }))
 }
 
 fn feed(machine: &mut Machine, now: Instant, input: Input) -> Vec<Action> {
@@ -285,7 +290,7 @@ fn a_link_that_is_lost_means_fault_until_it_is_back() {
     assert_eq!(kinds(&feed(&mut machine, at, link(false))), ["advert 0", "enter FAULT", "hold false"]);
     assert_eq!(machine.next_timer(), None);
     assert_eq!(feed(&mut machine, at, link(false)), [], "said once");
-    let gone = feed(&mut machine, at, Input::Link(None));
+    let gone = feed(&mut machine, at, conditions(None));
     assert_eq!(kinds(&gone), ["enter FAULT", "hold false"], "another cause is told");
     assert_eq!(kinds(&feed(&mut machine, at + SECOND, link(true))), ["enter BACKUP", "hold false"]);
     assert_eq!(machine.next_timer().unwrap().0, at + SECOND + machine.master_down());
@@ -295,6 +300,64 @@ fn a_link_that_is_lost_means_fault_until_it_is_back() {
 fn dont_track_primary_ignores_the_link() {
     let (mut machine, at) = master(Instance { dont_track_primary: true, ..config(100, Version::V2) });
     assert_eq!(feed(&mut machine, at, link(false)), []);
+}
+
+/// Addresses on a dead port are held for nobody.
+#[test]
+fn the_interfaces_of_the_addresses_are_tracked_too() {
+    let eth1 = InterfaceName::new("eth1").unwrap();
+    let inner = VirtualAddress { interface: Some(eth1.clone()), ..address(1) };
+    let pair = Instance { addresses: vec![address(240), inner], ..config(100, Version::V2) };
+    assert_eq!(carriers(&pair), BTreeSet::from([eth1.clone()]));
+    let (mut machine, at) = master(pair);
+    let with = |carrier| {
+        Input::Conditions(Conditions {
+            link: Some(Link { up: true, source: Some(US) }),
+            carriers: [(eth1.clone(), carrier)].into(),
+            deaf: None,
+        })
+    };
+    assert_eq!(feed(&mut machine, at, with(Carrier::Up)), []);
+    let lost = feed(&mut machine, at, with(Carrier::Down));
+    assert_eq!(kinds(&lost), ["advert 0", "enter FAULT", "hold false"]);
+    assert_eq!(kinds(&feed(&mut machine, at, with(Carrier::Missing))), ["enter FAULT", "hold false"]);
+    assert_eq!(kinds(&feed(&mut machine, at, with(Carrier::Up))), ["enter BACKUP", "hold false"]);
+}
+
+#[test]
+fn who_cannot_hear_takes_no_part() {
+    let (mut machine, at) = master(config(100, Version::V2));
+    let deaf = Conditions {
+        link: Some(Link { up: true, source: Some(US) }),
+        deaf: Some("no buffer space".into()),
+        ..Conditions::default()
+    };
+    feed(&mut machine, at, Input::Conditions(deaf));
+    assert_eq!(machine.state(), State::Fault);
+}
+
+#[test]
+fn a_reload_looks_at_the_faults_anew() {
+    let (mut machine, at) = master(config(100, Version::V2));
+    feed(&mut machine, at, link(false));
+    let untracked = Instance { dont_track_primary: true, ..config(100, Version::V2) };
+    feed(&mut machine, at, Input::Reconfigure(Box::new(untracked)));
+    assert_eq!(machine.state(), State::Backup);
+    feed(&mut machine, at, Input::Reconfigure(Box::new(config(100, Version::V2))));
+    assert_eq!(machine.state(), State::Fault);
+}
+
+#[test]
+fn a_shorter_preempt_delay_counts_at_once() {
+    let delay = |seconds| Preempt::After { delay: SECOND * seconds };
+    let (mut machine, now) = started(Instance { preempt: delay(60), ..config(100, Version::V2) });
+    hear(&mut machine, now, PEER, 99);
+    let sooner = Instance { preempt: delay(2), ..config(100, Version::V2) };
+    feed(&mut machine, now + SECOND, Input::Reconfigure(Box::new(sooner)));
+    hear(&mut machine, now + 2 * SECOND, PEER, 99);
+    let last = machine.next_timer();
+    hear(&mut machine, now + 4 * SECOND, PEER, 99);
+    assert_eq!(machine.next_timer(), last, "no longer obeyed");
 }
 
 #[test]

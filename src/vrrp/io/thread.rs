@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -15,10 +15,10 @@ use super::sockets::{Endpoint, Receiver, Sender};
 use crate::config::model::{Instance, InterfaceName, Priority, Vrid};
 use crate::net::address::{self, Desired};
 use crate::net::io::Network;
-use crate::net::kernel::Operation;
+use crate::net::kernel::{Assigned, Operation};
 use crate::sys::netlink::Monitor;
 use crate::sys::{poll, schedule};
-use crate::track::Link;
+use crate::track::{Carrier, Conditions, Link, carriers};
 use crate::vrrp::event::{Event, Loudness, State};
 use crate::vrrp::instance::{Action, Input, Machine, Snapshot};
 use crate::vrrp::packet::Ipv4Packet;
@@ -27,6 +27,10 @@ use crate::vrrp::repeats::Repeats;
 /// Packets that wait for the machines at most; more are dropped by the kernel's socket buffer.
 const PACKETS: usize = 64;
 const COMMANDS: usize = 8;
+/// A timer that is served later than this after its time: the process was paused, or starved.
+const LATE: Duration = Duration::from_millis(50);
+/// Sockets that could not be opened are tried again this often.
+const RETRY: Duration = Duration::from_secs(1);
 /// Enough to run before everything that is not a realtime task.
 const REALTIME_PRIORITY: i32 = 1;
 /// In a row; a socket that fails for good must not spin.
@@ -146,11 +150,11 @@ struct Running {
     machine: Machine,
     held: bool,
     /// What the machine was told last; `None`: nothing yet.
-    link: Option<Option<Link>>,
+    told: Option<Conditions>,
     endpoint: Option<Endpoint>,
 }
 
-/// A packet and the endpoint that heard it.
+/// A packet and the endpoint that heard it; an empty one says that the endpoint hears no more.
 type Packet = (Endpoint, Vec<u8>);
 
 struct Router {
@@ -162,6 +166,9 @@ struct Router {
     /// Addresses that we set or adopted: when one is missing, somebody else removed it.
     set: BTreeSet<address::Key>,
     send_errors: Repeats<(Key, i32)>,
+    restored: Repeats<address::Key>,
+    /// When sockets that could not be opened are tried again.
+    retry: Option<Instant>,
     status: watch::Sender<Vec<Snapshot>>,
 }
 
@@ -176,11 +183,12 @@ impl Router {
         let system = |source| StartError::System { doing: "open the netlink and packet sockets", source };
         let (network, monitor) = Network::open().map_err(system)?;
         for config in &configs {
-            if network.kernel.link_by_name(config.interface.as_str()).is_none() {
-                return Err(StartError::InterfaceMissing {
-                    instance: config.name.clone(),
-                    interface: config.interface.to_string(),
-                });
+            let mut names = carriers(config);
+            names.insert(config.interface.clone());
+            let missing = names.iter().find(|name| network.kernel.link_by_name(name.as_str()).is_none());
+            if let Some(interface) = missing {
+                let (instance, interface) = (config.name.clone(), interface.to_string());
+                return Err(StartError::InterfaceMissing { instance, interface });
             }
         }
         let (packets, packet_receiver) = mpsc::channel(PACKETS);
@@ -192,6 +200,8 @@ impl Router {
             packets,
             set: BTreeSet::new(),
             send_errors: Repeats::new(),
+            restored: Repeats::new(),
+            retry: None,
             status,
         };
         for config in &configs {
@@ -204,7 +214,7 @@ impl Router {
         for config in configs {
             router.insert(config);
         }
-        router.follow_links();
+        router.follow();
         router.publish();
         Ok((router, monitor, packet_receiver))
     }
@@ -235,16 +245,22 @@ impl Router {
         };
         let mut buffer = vec![0; MONITOR_BUFFER];
         loop {
-            let wake = self.instances.values().filter_map(|running| running.machine.next_timer()).min();
+            let timers = self.instances.values().filter_map(|running| running.machine.next_timer());
+            let wake = timers.map(|(at, _)| at).chain(self.retry).min();
             let timer = async {
                 match wake {
-                    Some((at, _)) => tokio::time::sleep_until(at.into()).await,
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
                 biased;
-                () = timer => self.timers(),
+                () = timer => {
+                    if wake.is_some_and(|at| at + LATE < Instant::now()) {
+                        self.catch_up(&mut packets).await;
+                    }
+                    self.timers();
+                }
                 Some(packet) = packets.recv() => self.packet(packet),
                 command = commands.recv() => match command {
                     Some(Command::Configure(configs, done)) => {
@@ -269,8 +285,21 @@ impl Router {
         }
     }
 
+    /// After a pause, what was heard meanwhile comes first: a backup must not take over from a master whose
+    /// adverts wait in its socket.
+    async fn catch_up(&mut self, packets: &mut mpsc::Receiver<Packet>) {
+        // Sleeping lets the runtime look at the sockets, which it has not since the pause.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        while let Ok(Some(packet)) = tokio::time::timeout(Duration::from_millis(1), packets.recv()).await {
+            self.packet(packet);
+        }
+    }
+
     fn timers(&mut self) {
         let now = Instant::now();
+        if self.retry.take_if(|at| *at <= now).is_some() {
+            self.follow();
+        }
         let due = |running: &Running| running.machine.next_timer().is_some_and(|(at, _)| at <= now);
         let keys: Vec<Key> =
             self.instances.iter().filter(|(_, running)| due(running)).map(|(key, _)| key.clone()).collect();
@@ -280,6 +309,11 @@ impl Router {
     }
 
     fn packet(&mut self, (endpoint, bytes): Packet) {
+        if bytes.is_empty() {
+            // Its receiver has given up.
+            self.receivers.remove(&endpoint);
+            return self.follow();
+        }
         let Ok(ip) = Ipv4Packet::decode(&bytes) else { return };
         let Some(&vrid) = ip.payload.get(1) else { return };
         let concerns = |running: &Running| {
@@ -322,11 +356,8 @@ impl Router {
                 self.reconcile();
             }
             Action::Announce { frames } => {
-                if let Err(error) = self.network.announce(running.machine.config(), frames) {
-                    tracing::warn!(
-                        "({}) cannot announce the addresses: {error}",
-                        running.machine.config().name
-                    );
+                if let Err((count, error)) = self.network.announce(running.machine.config(), frames) {
+                    self.announce_failed(key, count, &error);
                 }
             }
             Action::Report(event) => report(&running.machine.config().name, &event),
@@ -355,16 +386,26 @@ impl Router {
         }
     }
 
+    fn announce_failed(&mut self, key: &Key, count: usize, error: &io::Error) {
+        let code = error.raw_os_error().unwrap_or(0);
+        if self.send_errors.allow(Instant::now(), (key.clone(), code)).is_some() {
+            let name = self.instances.get(key).map_or("", |running| running.machine.config().name.as_str());
+            tracing::warn!("({name}) {count} announcements were not sent, once more soon: {error}");
+        }
+        self.feed(key, Input::AnnouncementFailed);
+    }
+
     // ---- addresses ----
 
+    fn desired(&self) -> Vec<Desired> {
+        let of = |running: &Running| {
+            address::desired(running.machine.config(), running.held, &self.network.kernel)
+        };
+        self.instances.values().flat_map(of).collect()
+    }
+
     fn reconcile(&mut self) {
-        let desired: Vec<Desired> = self
-            .instances
-            .values()
-            .flat_map(|running| {
-                address::desired(running.machine.config(), running.held, &self.network.kernel)
-            })
-            .collect();
+        let desired = self.desired();
         let operations = address::diff(&desired, &self.set, &self.network.kernel);
         for operation in &operations {
             tracing::debug!("{operation}");
@@ -397,30 +438,40 @@ impl Router {
         } else if changes.is_empty() {
             return;
         }
-        self.follow_links();
+        self.follow();
         self.restore();
     }
 
-    /// Sets addresses again that another program removed from a master.
+    /// Sets addresses again that a master ought to have and has not: another program removed them, the kernel
+    /// removed them together with the first address of their subnet, or their interface is a new one.
     fn restore(&mut self) {
-        let kernel = &self.network.kernel;
-        let here = |wanted: &address::Key| {
-            kernel.addresses().iter().any(|actual| address::key(actual) == *wanted)
-                || kernel.link(wanted.0).is_none()
-        };
-        let missing: Vec<_> = self.set.iter().filter(|address| !here(address)).copied().collect();
+        let operations = address::diff(&self.desired(), &self.set, &self.network.kernel);
+        let missing: Vec<Assigned> = operations
+            .into_iter()
+            .filter_map(
+                |operation| if let Operation::Add(assigned) = operation { Some(assigned) } else { None },
+            )
+            .collect();
         if missing.is_empty() {
             return;
         }
         self.reconcile();
-        for (index, address, prefix) in &missing {
-            let interface = self.network.kernel.link(*index).map_or("?", |link| link.name.as_str());
-            tracing::warn!("{address}/{prefix} was removed from {interface} by another program: set again");
+        for assigned in &missing {
+            let Some(suppressed) = self.restored.allow(Instant::now(), address::key(assigned)) else {
+                continue;
+            };
+            let interface = self.network.kernel.link(assigned.index).map_or("?", |link| link.name.as_str());
+            let (address, prefix) = (assigned.address, assigned.prefix);
+            let again = match suppressed {
+                0 => String::new(),
+                more => format!(" ({more} more times since the last such line)"),
+            };
+            tracing::warn!("{address}/{prefix} was removed from {interface}, not by us: set again{again}");
         }
         let concerned = |running: &Running| {
             let config = running.machine.config();
             let mut all = config.addresses.iter().chain(&config.excluded_addresses);
-            running.held && all.any(|own| missing.iter().any(|(_, gone, _)| own.address == IpAddr::V4(*gone)))
+            running.held && all.any(|own| missing.iter().any(|gone| own.address == IpAddr::V4(gone.address)))
         };
         let keys: Vec<Key> = self
             .instances
@@ -435,8 +486,8 @@ impl Router {
 
     // ---- links ----
 
-    /// Tells each instance the present condition of its interface, when it differs from what it was told.
-    fn follow_links(&mut self) {
+    /// Tells each instance the present conditions, when they differ from what it was told.
+    fn follow(&mut self) {
         let virtual_addresses: BTreeSet<Ipv4Addr> = self
             .instances
             .values()
@@ -450,19 +501,37 @@ impl Router {
         for key in keys {
             let Some(running) = self.instances.get(&key) else { continue };
             let config = running.machine.config();
-            let found = self.network.kernel.link_by_name(config.interface.as_str());
+            let kernel = &self.network.kernel;
+            let found = kernel.link_by_name(config.interface.as_str());
             let index = found.map(|(index, _)| index);
             let link = found.map(|(index, state)| Link {
                 up: state.up,
-                source: address::source(config.source, index, &self.network.kernel, &virtual_addresses),
+                source: address::source(config.source, index, kernel, &virtual_addresses),
             });
-            if running.link != Some(link) || index != running.endpoint.as_ref().map(|endpoint| endpoint.index)
+            let carrier = |name: &InterfaceName| match kernel.link_by_name(name.as_str()) {
+                None => Carrier::Missing,
+                Some((_, state)) if !state.up => Carrier::Down,
+                Some(_) => Carrier::Up,
+            };
+            let carriers = carriers(config).into_iter().map(|name| (name.clone(), carrier(&name))).collect();
+            let source = link.and_then(|link| link.source);
+            let endpoint = index.zip(source).map(|(index, source)| Endpoint::of(config, index, source));
+            let deaf = endpoint.clone().and_then(|endpoint| self.attach(&key, endpoint));
+            let conditions = Conditions { link, carriers, deaf };
+            let Some(running) = self.instances.get_mut(&key) else { continue };
+            if running.told.as_ref() != Some(&conditions)
+                || (endpoint.is_some() && running.endpoint != endpoint)
             {
-                self.attach(&key, index, link);
-                if let Some(running) = self.instances.get_mut(&key) {
-                    running.link = Some(link);
+                let farewell = endpoint.is_none();
+                if !farewell {
+                    running.endpoint.clone_from(&endpoint);
                 }
-                self.feed(&key, Input::Link(link));
+                running.told = Some(conditions.clone());
+                // A master that loses its last address still says so through the sockets it has.
+                self.feed(&key, Input::Conditions(conditions));
+                if let (true, Some(running)) = (farewell, self.instances.get_mut(&key)) {
+                    running.endpoint = None;
+                }
             }
         }
         let used: BTreeSet<Endpoint> =
@@ -476,17 +545,14 @@ impl Router {
         self.senders.retain(|index, _| used.iter().any(|endpoint| endpoint.index == *index));
     }
 
-    /// Opens what an instance needs on the interface that its name means now.
-    fn attach(&mut self, key: &Key, index: Option<u32>, link: Option<Link>) {
-        let Some(running) = self.instances.get_mut(key) else { return };
+    /// Opens what an instance needs on the interface that its name means now; why that failed, when it did.
+    fn attach(&mut self, key: &Key, endpoint: Endpoint) -> Option<String> {
+        let running = self.instances.get(key)?;
         let config = running.machine.config().clone();
-        let source = link.and_then(|link| link.source);
-        running.endpoint = index.zip(source).map(|(index, source)| Endpoint::of(&config, index, source));
-        let Some(endpoint) = running.endpoint.clone() else { return };
         let opened = self.open_sender(&config).and_then(|()| self.open_receiver(&config, endpoint));
-        if let Err(error) = opened {
-            tracing::error!("({}) cannot open sockets on {}: {error}", config.name, config.interface);
-        }
+        let error = opened.err()?;
+        self.retry = Some(Instant::now() + RETRY);
+        Some(format!("sockets on {}: {error}", config.interface))
     }
 
     fn open_sender(&mut self, config: &Instance) -> io::Result<()> {
@@ -535,7 +601,7 @@ impl Router {
 
     fn insert(&mut self, config: Instance) {
         let running =
-            Running { machine: Machine::new(config.clone()), held: false, link: None, endpoint: None };
+            Running { machine: Machine::new(config.clone()), held: false, told: None, endpoint: None };
         self.instances.insert(Key::of(&config), running);
     }
 
@@ -557,7 +623,7 @@ impl Router {
                 }
             }
         }
-        self.follow_links();
+        self.follow();
     }
 
     fn release(&mut self) {
@@ -571,10 +637,9 @@ impl Router {
         let view = || self.instances.values().map(|running| running.machine.snapshot()).collect();
         self.status.send_if_modified(|status: &mut Vec<Snapshot>| {
             let changed = status.len() != self.instances.len()
-                || status
-                    .iter()
-                    .zip(self.instances.values())
-                    .any(|(old, running)| old.state != running.machine.state());
+                || status.iter().zip(self.instances.values()).any(|(old, running)| {
+                    old.state != running.machine.state() || old.name != running.machine.config().name
+                });
             if changed {
                 *status = view();
             }

@@ -1,0 +1,108 @@
+//! `directord(8)`, from the options themselves.
+
+use std::fmt::Write as _;
+
+use clap::CommandFactory as _;
+use clap::{Arg, Command};
+
+use super::options::{Explain, Genhash, Options};
+
+/// The manual page of the program.
+pub fn man() -> String {
+    let mut text = format!(
+        ".TH DIRECTORD 8 \"\" \"directord {}\" \"System administration\"\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    text += HEAD;
+    let main = Options::command();
+    let mut headings: Vec<Option<&str>> = Vec::new();
+    for argument in shown(&main) {
+        if !headings.contains(&argument.get_help_heading()) {
+            headings.push(argument.get_help_heading());
+        }
+    }
+    text += ".SH OPTIONS\n";
+    for heading in headings {
+        if let Some(heading) = heading {
+            let _ = writeln!(text, ".SS {}", escaped(heading));
+        }
+        for argument in shown(&main).filter(|argument| argument.get_help_heading() == heading) {
+            option(&mut text, argument);
+        }
+    }
+    for command in [Explain::command(), Genhash::command()] {
+        let name = command.get_name().trim_start_matches("directord ").to_owned();
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        let _ = writeln!(text, ".SH {}\n{}.", escaped(&name.to_uppercase()), escaped(&about));
+        for argument in shown(&command) {
+            option(&mut text, argument);
+        }
+    }
+    text + TAIL
+}
+
+fn shown(command: &Command) -> impl Iterator<Item = &Arg> {
+    command.get_arguments().filter(|argument| !argument.is_hide_set())
+}
+
+fn option(text: &mut String, argument: &Arg) {
+    let short = argument.get_short().map(|short| format!("-{short}"));
+    let long = argument.get_long().map(|long| format!("--{long}"));
+    let names: Vec<String> = [short, long].into_iter().flatten().collect();
+    let takes = argument.get_action().takes_values();
+    let value = argument.get_value_names().and_then(|names| names.first()).filter(|_| takes);
+    let value = value.map(ToString::to_string).unwrap_or_default();
+    let _ = writeln!(text, ".TP\n.B {}", escaped(format!("{} {value}", names.join(", ")).trim()));
+    let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+    let _ = writeln!(text, "{}.", escaped(&help));
+    let choices: Vec<String> =
+        argument.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+    if takes && !choices.is_empty() {
+        let _ = writeln!(text, "One of {}.", escaped(&choices.join(", ")));
+    }
+    if let (true, Some(default)) = (takes, argument.get_default_values().first())
+        && !default.is_empty()
+    {
+        let _ = writeln!(text, "Default: {}.", escaped(&default.to_string_lossy()));
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\e").replace('-', "\\-")
+}
+
+const HEAD: &str = "\
+.SH NAME
+directord \\- director daemon for Linux Virtual Server pairs
+.SH SYNOPSIS
+.B directord
+[OPTIONS]
+.br
+.B directord \\-\\-check
+[\\-f FILE] [\\-\\-format FORMAT]
+.br
+.B directord explain
+CODE | KEYWORD
+.br
+.B directord genhash
+\\-s ADDRESS \\-p PORT \\-u URL
+.SH DESCRIPTION
+directord moves virtual addresses between two directors with VRRP, checks real servers, and keeps the IPVS table of
+the kernel as one keepalived.conf says.
+It takes keepalived's options, short and long; those that change nothing are named below.
+";
+
+const TAIL: &str = "\
+.SH SIGNALS
+.TP
+.B SIGHUP
+Read the configuration again. With an error in it nothing changes; what is equal is not touched.
+.TP
+.B SIGTERM, SIGINT
+Tell the peer, give addresses and services up, and end.
+.SH EXIT STATUS OF A CHECK
+0: nothing to mend. 1: warnings. 2: errors, the configuration would not be used. Notes and lints change nothing.
+.SH SEE ALSO
+.BR directord.conf (5),
+.BR ipvsadm (8)
+";

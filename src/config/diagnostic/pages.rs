@@ -1,0 +1,481 @@
+//! A page for every code: what it means, an example, how to mend it. `directord explain D0015` shows it.
+
+use super::Code;
+
+/// What there is to know of one code.
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
+    /// The code.
+    pub code: Code,
+    /// In a few words.
+    pub title: &'static str,
+    /// What it means, and what follows from it.
+    pub meaning: &'static str,
+    /// A configuration that gets it; empty where no text alone does.
+    pub wrong: &'static str,
+    /// The same, mended; empty where only the surroundings can be.
+    pub right: &'static str,
+    /// How to mend it.
+    pub mend: &'static str,
+}
+
+impl Code {
+    /// Its page.
+    pub fn page(self) -> Option<&'static Page> {
+        PAGES.iter().find(|page| page.code == self)
+    }
+
+    /// The code that is written `D0015`, `d15` or so.
+    pub fn named(text: &str) -> Option<Self> {
+        let number: u16 = text.strip_prefix(['D', 'd'])?.parse().ok()?;
+        PAGES.iter().map(|page| page.code).find(|code| *code as u16 == number)
+    }
+}
+
+const fn page(
+    code: Code,
+    title: &'static str,
+    meaning: &'static str,
+    wrong: &'static str,
+    right: &'static str,
+    mend: &'static str,
+) -> Page {
+    Page { code, title, meaning, wrong, right, mend }
+}
+
+/// Every page, in the order of the codes.
+#[rustfmt::skip]
+pub static PAGES: &[Page] = &[
+    page(
+        Code::Unreadable,
+        "a file cannot be read",
+        "The configuration, or a file that it includes, is missing, is a directory or a device, is larger than \
+         64 MiB, or the system refuses to open it. A file that is executable is read here with a warning; \
+         keepalived reads no such file.",
+        "", "",
+        "Look at the name in the message, and at the permissions of the file and of the folders above it: \
+         namei -l FILE.",
+    ),
+    page(
+        Code::Include,
+        "an include that finds nothing, or itself",
+        "No file matches the pattern, or the file includes itself. A plain `include` that finds nothing is a note \
+         (wildcards) or a warning (a name); `includem`, `includew`, `includeb`, `includea`, `include_check` and the \
+         option -e make it an error.",
+        "includem conf.d/vrrp.conf\n", "",
+        "Correct the name. A relative name is looked for in the folder of the file that has the include line.",
+    ),
+    page(
+        Code::Quote,
+        "a double quote without its end",
+        "Text in double quotes ends on the line where it starts.",
+        "global_defs {\n    router_id \"LVS_A\n}\n",
+        "global_defs {\n    router_id \"LVS_A\"\n}\n",
+        "Add the second quote.",
+    ),
+    page(
+        Code::MissingClose,
+        "a block that is never closed",
+        "A `{` has no `}`. The message points at the block that is left open and, where the indentation tells, at \
+         the line where it should have been closed.",
+        "global_defs {\n    router_id LVS_A\n",
+        "global_defs {\n    router_id LVS_A\n}\n",
+        "Add the `}` where the message points.",
+    ),
+    page(
+        Code::ExtraClose,
+        "a `}` that closes nothing",
+        "There are more `}` than `{`: either this one is left over, or a block above it is closed too early, and \
+         what was meant to be inside stands outside.",
+        "global_defs {\n    router_id LVS_A\n}\n}\n",
+        "global_defs {\n    router_id LVS_A\n}\n",
+        "Delete it, or find the block above that ends too early.",
+    ),
+    page(
+        Code::Open,
+        "a `{` where no block starts, or a block without one",
+        "A setting has no braces, or a block needs them even when nothing stands in it.",
+        "global_defs {\n    router_id LVS_A {\n    }\n}\n",
+        "global_defs {\n    router_id LVS_A\n}\n",
+        "Write blocks as `NAME {` … `}` and settings as `NAME VALUE`.",
+    ),
+    page(
+        Code::TooDeep,
+        "blocks within blocks within blocks",
+        "More than 32 blocks are open at once. The language needs five: usually many `}` are missing.",
+        "", "",
+        "Close the blocks that are left open.",
+    ),
+    page(
+        Code::Expansion,
+        "a definition, condition or generator that cannot be expanded",
+        "A `$NAME` that is not defined, an `@ID` line without a rest, a `~SEQ` that never ends, or an expansion \
+         larger than a million lines.",
+        "global_defs {\n    $ROUTER LVS_A\n}\n",
+        "$ROUTER=router_id\nglobal_defs {\n    $ROUTER LVS_A\n}\n",
+        "Define the name above its first use, in the first column and without blanks around `=`.",
+    ),
+    page(
+        Code::UnknownKeyword,
+        "a word that is no keyword",
+        "The word is legal nowhere, most often because of a typing error. keepalived skips such a line with a \
+         message in its log; here it is an error, because the setting that was meant would be off.",
+        "global_defs {\n    ruoter_id LVS_A\n}\n",
+        "global_defs {\n    router_id LVS_A\n}\n",
+        "Take the suggestion, or look the word up: directord explain WORD.",
+    ),
+    page(
+        Code::Misplaced,
+        "a keyword in a block where it is not legal",
+        "The word exists, but belongs to another block; often a `}` above it closes that block too early.",
+        "global_defs {\n    priority 100\n}\n",
+        "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    priority 100\n    \
+         virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\n",
+        "Move the line into the block that the message names.",
+    ),
+    page(
+        Code::MissingArgument,
+        "too few words",
+        "The keyword needs a value, and the line ends without it.",
+        "global_defs {\n    router_id\n}\n",
+        "global_defs {\n    router_id LVS_A\n}\n",
+        "Add the value; the message says of which kind.",
+    ),
+    page(
+        Code::SurplusArgument,
+        "too many words",
+        "More words follow than the keyword takes. What was meant by them has no effect. A flag is turned on by its \
+         name alone: `off` behind it turns nothing off.",
+        "vrrp_instance VI_1 {\n    interface eth0 eth1\n    virtual_router_id 51\n    virtual_ipaddress {\n        \
+         192.168.100.240/24\n    }\n}\n",
+        "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress {\n        \
+         192.168.100.240/24\n    }\n}\n",
+        "Delete them, or put a value with blanks in double quotes.",
+    ),
+    page(
+        Code::BadNumber,
+        "not a number, or not written as one",
+        "The value holds other characters than a number has, such as a unit: keepalived reads `5s` as 5 µs. Times \
+         are seconds, with a fraction where the keyword takes one.",
+        "global_defs {\n    vrrp_garp_master_delay 5s\n}\n",
+        "global_defs {\n    vrrp_garp_master_delay 5\n}\n",
+        "Write the plain number.",
+    ),
+    page(
+        Code::OutOfRange,
+        "a number that is too small or too large",
+        "The keyword takes numbers of a certain range only; the message names it, and the default.",
+        "global_defs {\n    vrrp_down_timer_adverts 200\n}\n",
+        "global_defs {\n    vrrp_down_timer_adverts 3\n}\n",
+        "Choose a value in the range, or delete the line to get the default.",
+    ),
+    page(
+        Code::BadAddress,
+        "not an address, or not of the family that is needed",
+        "The word is no IPv4 or IPv6 address, its prefix length is too long, or its family differs from what it \
+         belongs to.",
+        "global_defs {\n    vrrp_mcast_group4 224.0.0.300\n}\n",
+        "global_defs {\n    vrrp_mcast_group4 224.0.0.18\n}\n",
+        "Write the address in full: four numbers 0 to 255, or an IPv6 address without a zone.",
+    ),
+    page(
+        Code::BadChoice,
+        "a word that is not one of those to choose from",
+        "The keyword takes one of a few words, and compares them exactly.",
+        "virtual_server 192.168.100.240 80 {\n    protocol TCP\n    lb_algo roundrobin\n    lb_kind DR\n    \
+         real_server 192.168.100.8 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
+        "virtual_server 192.168.100.240 80 {\n    protocol TCP\n    lb_algo rr\n    lb_kind DR\n    \
+         real_server 192.168.100.8 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
+        "Take one of the words that the message lists.",
+    ),
+    page(
+        Code::BadBoolean,
+        "neither on nor off",
+        "The keyword takes `on`, `true`, `yes`, `off`, `false`, `no`, or nothing, which is on.",
+        "global_defs {\n    vrrp_lower_prio_no_advert maybe\n}\n",
+        "global_defs {\n    vrrp_lower_prio_no_advert off\n}\n",
+        "Write on or off.",
+    ),
+    page(
+        Code::BadName,
+        "a name that cannot be one",
+        "The kernel takes interface names of 1 to 15 characters without blanks and `/`; a password must not be \
+         empty.",
+        "vrrp_instance VI_1 {\n    interface the-first-interface\n    virtual_router_id 51\n    \
+         virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\n",
+        "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress {\n        \
+         192.168.100.240/24\n    }\n}\n",
+        "Write the name as `ip link` shows it.",
+    ),
+    page(
+        Code::Repeated,
+        "a setting given twice",
+        "The last one counts, the ones before it do not.",
+        "global_defs {\n    router_id LVS_A\n    router_id LVS_B\n}\n",
+        "global_defs {\n    router_id LVS_B\n}\n",
+        "Delete the one that does not count.",
+    ),
+    page(
+        Code::Duplicate,
+        "a thing defined twice",
+        "Two instances of one name, two of one virtual router id on one interface, two virtual servers of one \
+         address, port and protocol, a real server or an address twice. keepalived drops the second; here it is \
+         an error, because one of the two does not do what was meant.",
+        "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress {\n        \
+         192.168.100.240/24\n        192.168.100.240/24\n    }\n}\n",
+        "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress {\n        \
+         192.168.100.240/24\n    }\n}\n",
+        "Delete or rename one of them.",
+    ),
+    page(
+        Code::Required,
+        "a setting that must be there",
+        "The block cannot work without it.",
+        "vrrp_instance VI_1 {\n    interface eth0\n    virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\n",
+        "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress {\n        \
+         192.168.100.240/24\n    }\n}\n",
+        "Add it; the message says how.",
+    ),
+    page(
+        Code::Conflict,
+        "settings that contradict each other",
+        "Both cannot hold. Where keepalived adjusts one of them, so does directord, and says which value is used; \
+         where the result would be something else than either, it is an error.",
+        "vrrp_instance VI_1 {\n    state MASTER\n    nopreempt\n    interface eth0\n    virtual_router_id 51\n    \
+         priority 150\n    virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\n",
+        "vrrp_instance VI_1 {\n    state BACKUP\n    nopreempt\n    interface eth0\n    virtual_router_id 51\n    \
+         priority 150\n    virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\n",
+        "Decide which of the two is meant, and delete or change the other.",
+    ),
+    page(
+        Code::Empty,
+        "a block that does nothing",
+        "It lacks what makes it useful: an instance without addresses, a virtual server without real servers.",
+        "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n}\n",
+        "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress {\n        \
+         192.168.100.240/24\n    }\n}\n",
+        "Fill it or delete it.",
+    ),
+    page(
+        Code::NotYet,
+        "known, but without effect in this version",
+        "keepalived knows the word and directord reads it, but does nothing with it. The message says what \
+         therefore does not happen.",
+        "", "",
+        "Decide whether you can do without; directord explain WORD says how far this version goes.",
+    ),
+    page(
+        Code::Refused,
+        "known, and dangerous to leave out",
+        "Running without this setting would do harm: send adverts without authentication, or act in the wrong \
+         network namespace. So the configuration is not used.",
+        "", "",
+        "Delete it when you can do without, or stay with keepalived on this machine.",
+    ),
+    page(
+        Code::Mail,
+        "mail alerts",
+        "The settings of mail alerts are read, but this version sends no mail.",
+        "", "",
+        "Nothing needs to be done. Watch the log, or `systemctl status directord`.",
+    ),
+    page(
+        Code::Old,
+        "an old word",
+        "Earlier versions of keepalived had it. Either it is read as the word of today, which the message names, or \
+         nothing was ever lost without it.",
+        "virtual_server 192.168.100.240 80 {\n    protocol TCP\n    lb_algo rr\n    lb_kind DR\n    \
+         real_server 192.168.100.8 80 {\n        HTTP_GET {\n            nb_get_retry 3\n            url {\n                \
+         path /\n            }\n        }\n    }\n}\n",
+        "virtual_server 192.168.100.240 80 {\n    protocol TCP\n    lb_algo rr\n    lb_kind DR\n    \
+         real_server 192.168.100.8 80 {\n        HTTP_GET {\n            retry 3\n            url {\n                \
+         path /\n            }\n        }\n    }\n}\n",
+        "Write the word of today, or delete the line.",
+    ),
+    page(
+        Code::Unchecked,
+        "a real server that no check ever takes out",
+        "All its checks are of kinds that this version does not make. It stays in the table even when it is dead.",
+        "", "",
+        "Add a TCP_CHECK or an HTTP_GET beside them.",
+    ),
+    page(
+        Code::AllowsNothing,
+        "lint: a comment that silences nothing",
+        "A comment `directord: allow(…)` names something that is no lint. Errors, warnings and notes cannot be \
+         silenced.",
+        "# directord: allow(D0015)\nglobal_defs {\n    router_id LVS_A\n}\n",
+        "# directord: allow(D1001)\nglobal_defs {\n    router_id LVS_A\n}\n",
+        "Write codes of lints, D1001 and up, parted by commas.",
+    ),
+    page(
+        Code::SorryIsReal,
+        "lint: the sorry server is one of the real servers",
+        "The sorry server takes over when too few real servers are left. One that is a real server itself has most \
+         likely failed with the others.",
+        "virtual_server 192.168.100.240 80 {\n    protocol TCP\n    lb_algo rr\n    lb_kind DR\n    \
+         sorry_server 192.168.100.8 80\n    real_server 192.168.100.8 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
+        "virtual_server 192.168.100.240 80 {\n    protocol TCP\n    lb_algo rr\n    lb_kind DR\n    \
+         sorry_server 192.168.100.7 80\n    real_server 192.168.100.8 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
+        "Name a server of its own.",
+    ),
+    page(
+        Code::RealIsVirtual,
+        "lint: a real server is a virtual address",
+        "The address of the real server is that of the virtual server, or moves with VRRP: its connections end on \
+         the director itself, or go round in circles.",
+        "virtual_server 192.168.100.240 80 {\n    protocol TCP\n    lb_algo rr\n    lb_kind DR\n    \
+         real_server 192.168.100.240 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
+        "virtual_server 192.168.100.240 80 {\n    protocol TCP\n    lb_algo rr\n    lb_kind DR\n    \
+         real_server 192.168.100.8 80 {\n        TCP_CHECK {\n        }\n    }\n}\n",
+        "Write the address that the real server has of its own.",
+    ),
+    page(
+        Code::StickyDatagrams,
+        "lint: persistence over UDP with round robin",
+        "Every datagram renews the time that a client stays with its server. A busy client, such as a resolver, \
+         never changes its server, even when new ones come.",
+        "virtual_server 192.168.100.240 53 {\n    protocol UDP\n    lb_algo rr\n    lb_kind DR\n    \
+         persistence_timeout 300\n    real_server 192.168.100.8 53 {\n        TCP_CHECK {\n        }\n    }\n}\n",
+        "virtual_server 192.168.100.240 53 {\n    protocol UDP\n    lb_algo rr\n    lb_kind DR\n    ops\n    \
+         real_server 192.168.100.8 53 {\n        TCP_CHECK {\n        }\n    }\n}\n",
+        "Delete persistence_timeout, or take lb_algo sh.",
+    ),
+    page(
+        Code::HttpOverUdp,
+        "lint: an HTTP check of a UDP service",
+        "The check asks over TCP, at the port of a service that answers over UDP. Often `protocol TCP` was \
+         forgotten: UDP is the default.",
+        "virtual_server 192.168.100.240 80 {\n    protocol UDP\n    lb_algo rr\n    lb_kind DR\n    \
+         real_server 192.168.100.8 80 {\n        HTTP_GET {\n            url {\n                path /\n            \
+         }\n        }\n    }\n}\n",
+        "virtual_server 192.168.100.240 80 {\n    protocol TCP\n    lb_algo rr\n    lb_kind DR\n    \
+         real_server 192.168.100.8 80 {\n        HTTP_GET {\n            url {\n                path /\n            \
+         }\n        }\n    }\n}\n",
+        "Write `protocol TCP`, or check another port of the machine with connect_port.",
+    ),
+    page(
+        Code::TwoDigests,
+        "lint: two different digests for one path",
+        "The servers of a service should serve the same page. Two digests say that they do not, or that the page has \
+         changed since: then the next change takes every server out at once.",
+        "virtual_server 192.168.100.240 80 {\n    protocol TCP\n    lb_algo rr\n    lb_kind DR\n    \
+         real_server 192.168.100.8 80 {\n        HTTP_GET {\n            url {\n                path /\n                \
+         digest 640205b7b0fc66c1ea91c463fac6334d\n            }\n            url {\n                path /\n                \
+         digest 188f5b91d80b994efae5f53165e6247d\n            }\n        }\n    }\n}\n",
+        "virtual_server 192.168.100.240 80 {\n    protocol TCP\n    lb_algo rr\n    lb_kind DR\n    \
+         real_server 192.168.100.8 80 {\n        HTTP_GET {\n            url {\n                path /health\n                \
+         status_code 200\n            }\n        }\n    }\n}\n",
+        "Check a page that is the same everywhere and never changes, or status_code alone.",
+    ),
+    page(
+        Code::SlowCheck,
+        "lint: a check that outlasts the time of the next",
+        "connect_timeout is longer than delay_loop. A server that refuses is taken out in time, but one that falls \
+         silent is noticed only after every attempt has run out: delay_loop, and for each of retry + 1 attempts \
+         connect_timeout and delay_before_retry.",
+        "virtual_server 192.168.100.240 80 {\n    protocol TCP\n    lb_algo rr\n    lb_kind DR\n    delay_loop 6\n    \
+         real_server 192.168.100.8 80 {\n        TCP_CHECK {\n            connect_timeout 8\n            retry 3\n        \
+         }\n    }\n}\n",
+        "virtual_server 192.168.100.240 80 {\n    protocol TCP\n    lb_algo rr\n    lb_kind DR\n    delay_loop 6\n    \
+         real_server 192.168.100.8 80 {\n        TCP_CHECK {\n            connect_timeout 2\n            retry 1\n        \
+         }\n    }\n}\n",
+        "Lower connect_timeout and retry, or raise delay_loop.",
+    ),
+    page(
+        Code::IncludedCheck,
+        "lint: a check that is part of another",
+        "HTTP_GET and SSL_GET open the connection that TCP_CHECK opens, and fail when it is refused. The TCP_CHECK \
+         asks the server twice and learns nothing new.",
+        "virtual_server 192.168.100.240 80 {\n    protocol TCP\n    lb_algo rr\n    lb_kind DR\n    \
+         real_server 192.168.100.8 80 {\n        TCP_CHECK {\n        }\n        HTTP_GET {\n            url {\n                \
+         path /\n            }\n        }\n    }\n}\n",
+        "virtual_server 192.168.100.240 80 {\n    protocol TCP\n    lb_algo rr\n    lb_kind DR\n    \
+         real_server 192.168.100.8 80 {\n        HTTP_GET {\n            url {\n                path /\n            \
+         }\n        }\n    }\n}\n",
+        "Delete the TCP_CHECK.",
+    ),
+    page(
+        Code::SharedAddress,
+        "lint: a virtual address of two instances",
+        "When the two instances are masters on different nodes, both nodes hold the address.",
+        "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress {\n        \
+         192.168.100.240/24\n    }\n}\nvrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 52\n    \
+         virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\n",
+        "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress {\n        \
+         192.168.100.240/24\n    }\n}\nvrrp_instance VI_2 {\n    interface eth0\n    virtual_router_id 52\n    \
+         virtual_ipaddress {\n        192.168.100.241/24\n    }\n}\n",
+        "Leave it in one of the two.",
+    ),
+    page(
+        Code::RelativeScript,
+        "lint: a script without an absolute path",
+        "Which file is run depends on the PATH of the daemon. The service manager sets it, and it is not that of \
+         your shell; a script that is not found counts as one that fails.",
+        "vrrp_script chk_web {\n    script \"killall -0 nginx\"\n}\n",
+        "vrrp_script chk_web {\n    script \"/usr/bin/killall -0 nginx\"\n}\n",
+        "Write the whole path; `command -v NAME` prints it.",
+    ),
+    page(
+        Code::PeerMissing,
+        "lint of a pair: an instance of one node only",
+        "`--check --peer FILE` found no instance of the same name, virtual router id or address in the file of the \
+         other node. Nobody takes its addresses over.",
+        "", "",
+        "Add the instance to both files.",
+    ),
+    page(
+        Code::PeerVrid,
+        "lint of a pair: two virtual router ids",
+        "The instances have the same name or addresses, and different ids: each node is the only router of its id, \
+         and both are masters.",
+        "", "",
+        "Write one virtual_router_id in both files.",
+    ),
+    page(
+        Code::PeerVersion,
+        "lint of a pair: two versions of VRRP",
+        "Each node drops the adverts of the other, and both are masters.",
+        "", "",
+        "Write one version, or one vrrp_version, in both files.",
+    ),
+    page(
+        Code::PeerAuthentication,
+        "lint of a pair: two kinds of authentication, or two passwords",
+        "Each node drops the adverts of the other, and both are masters. The passwords themselves are never shown.",
+        "", "",
+        "Write one authentication block in both files.",
+    ),
+    page(
+        Code::PeerAddresses,
+        "lint of a pair: other virtual addresses",
+        "virtual_ipaddress must be equal on both nodes: a backup refuses adverts that name other addresses, and an \
+         address that only one node has is gone after a takeover.",
+        "", "",
+        "Write the same addresses in both files; what only one node may hold belongs in no instance.",
+    ),
+    page(
+        Code::PeerInterval,
+        "lint of a pair: two advert intervals",
+        "Version 2 drops adverts of another interval, so that both nodes are masters. In version 3 the time until a \
+         takeover depends on which node is the master.",
+        "", "",
+        "Write one advert_int in both files.",
+    ),
+    page(
+        Code::PeerPriority,
+        "lint of a pair: equal priorities",
+        "A node is to be the MASTER, and its priority is not higher than that of the other: the higher address \
+         decides, after a time in which both send adverts.",
+        "", "",
+        "Give the node that is to be the backup a lower priority, 90 instead of 100.",
+    ),
+    page(
+        Code::PeerTransport,
+        "lint of a pair: unicast and multicast",
+        "One node sends its adverts to unicast_peer, the other to the multicast group: at least one of them hears \
+         nothing.",
+        "", "",
+        "Write unicast_peer in both files, or in none.",
+    ),
+];

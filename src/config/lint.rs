@@ -1,0 +1,90 @@
+//! What is legal but surely not meant.
+//!
+//! In: a tree without errors and the model that came out of it. Out: diagnostics of severity lint, which change
+//! no exit status. `# directord: allow(D1001)` silences one: on its line, on the line above, or at the top of
+//! the file for all of it. Two nodes of a pair are compared by [`compare`].
+
+mod allow;
+mod checks;
+mod peer;
+mod places;
+mod routers;
+mod scripts;
+mod services;
+
+use super::Loaded;
+use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
+use super::model::Model;
+use super::source::{Sources, Span};
+use super::tree::Node;
+use allow::Allowed;
+use places::InstancePlaces;
+
+/// What a comparison with the other node needs to know of the file.
+#[derive(Debug, Default)]
+pub struct Places {
+    allowed: Allowed,
+    instances: Vec<InstancePlaces>,
+}
+
+/// Looks at one configuration.
+pub(super) fn lint(
+    tree: &[Node<'_>],
+    model: &Model,
+    sources: &Sources,
+    diagnostics: &mut Diagnostics,
+) -> Places {
+    let (allowed, unknown) = Allowed::read(sources);
+    let mut lints = Lints { allowed: &allowed, sources, diagnostics };
+    for (span, word) in unknown {
+        lints.report(
+            lint_at(Code::AllowsNothing, span, format!("`{word}` is no lint"))
+                .expected("the code of a lint, such as D1001")
+                .consequence("the comment silences nothing"),
+        );
+    }
+    scripts::lint(&mut lints, tree);
+    routers::lint(&mut lints, tree, model);
+    services::lint(&mut lints, tree, model);
+    let instances = model.instances.iter().filter_map(|instance| places::instance(tree, instance)).collect();
+    Places { allowed, instances }
+}
+
+/// Adds to `own` what differs from the file of the other node, though both must be equal in it.
+pub fn compare(own: &mut Loaded, peer: &Loaded) {
+    let mut diagnostics = Diagnostics::default();
+    let mut lints =
+        Lints { allowed: &own.places.allowed, sources: &own.sources, diagnostics: &mut diagnostics };
+    if let (Some(model), Some(other)) = (&own.model, &peer.model) {
+        peer::lint(&mut lints, (model, &own.places), (other, &peer.places, &peer.sources));
+    }
+    own.diagnostics.extend(diagnostics.into_sorted(&own.sources));
+}
+
+struct Lints<'a> {
+    allowed: &'a Allowed,
+    sources: &'a Sources,
+    diagnostics: &'a mut Diagnostics,
+}
+
+impl Lints<'_> {
+    /// Unless a comment silences it.
+    fn report(&mut self, diagnostic: Diagnostic) {
+        if !self.allowed.silences(diagnostic.code, diagnostic.span, self.sources) {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// The same for what is often said many times: all places in one.
+    fn grouped(&mut self, span: Span, make: impl FnOnce() -> Diagnostic) {
+        let diagnostic = make();
+        if !self.allowed.silences(diagnostic.code, Some(span), self.sources) {
+            let key = format!("{} {}", diagnostic.code, diagnostic.message);
+            self.diagnostics.push_grouped(key, span, || diagnostic);
+        }
+    }
+}
+
+fn lint_at(code: Code, span: Span, message: impl Into<String>) -> Diagnostic {
+    Diagnostic::new(code, Severity::Lint, Some(span), message)
+}

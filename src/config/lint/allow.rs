@@ -1,0 +1,92 @@
+//! Comments that silence lints.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::config::diagnostic::Code;
+use crate::config::source::{SourceId, Sources, Span, offset};
+
+const MARK: &str = "directord: allow(";
+
+/// The codes that comments silence, and where.
+#[derive(Debug, Default)]
+pub(super) struct Allowed {
+    lines: BTreeMap<(SourceId, usize), BTreeSet<Code>>,
+    /// From the top of a file.
+    files: BTreeMap<SourceId, BTreeSet<Code>>,
+    /// From the top of the main file.
+    everywhere: BTreeSet<Code>,
+}
+
+impl Allowed {
+    /// Reads the comments; what they name that is no lint comes second.
+    pub(super) fn read(sources: &Sources) -> (Self, Vec<(Span, String)>) {
+        let mut allowed = Self::default();
+        let mut unknown = Vec::new();
+        for (index, (id, text)) in sources.files().enumerate() {
+            for (at, _) in text.match_indices(MARK) {
+                allowed.comment(sources, id, index == 0, at, &mut unknown);
+            }
+        }
+        (allowed, unknown)
+    }
+
+    fn comment(
+        &mut self,
+        sources: &Sources,
+        id: SourceId,
+        main: bool,
+        at: usize,
+        unknown: &mut Vec<(Span, String)>,
+    ) {
+        let text = sources.text_of(id);
+        let (line, start) = sources.line_start(Span { source: id, start: offset(at), end: offset(at) });
+        let before = text.get(start as usize..at).unwrap_or("").trim_start_matches('\u{feff}').trim();
+        let Some(statement) = before.strip_suffix(['#', '!']) else { return };
+        let begin = at + MARK.len();
+        let rest = text.get(begin..).unwrap_or("");
+        let rest = rest.split('\n').next().unwrap_or("");
+        let Some(list) = rest.split(')').next().filter(|list| list.len() < rest.len()) else { return };
+        let mut codes = BTreeSet::new();
+        let mut from = begin;
+        for word in list.split(',') {
+            match Code::named(word.trim()).filter(|code| code.is_lint()) {
+                Some(code) => drop(codes.insert(code)),
+                None => {
+                    let blanks = word.len() - word.trim_start().len();
+                    let start = offset(from + blanks);
+                    let end = offset(from + blanks + word.trim().len());
+                    unknown.push((Span { source: id, start, end }, word.trim().to_owned()));
+                }
+            }
+            from += word.len() + 1;
+        }
+        let alone = statement.trim().is_empty();
+        self.lines.entry((id, line)).or_default().extend(&codes);
+        if alone {
+            self.lines.entry((id, line + 1)).or_default().extend(&codes);
+        }
+        if alone && is_top(text.get(..start as usize).unwrap_or("")) {
+            self.files.entry(id).or_default().extend(&codes);
+            if main {
+                self.everywhere.extend(&codes);
+            }
+        }
+    }
+
+    /// Whether a comment silences this code at this place.
+    pub(super) fn silences(&self, code: Code, span: Option<Span>, sources: &Sources) -> bool {
+        let Some(span) = span.map(|span| sources.written(span)) else {
+            return self.everywhere.contains(&code);
+        };
+        let holds = |codes: Option<&BTreeSet<Code>>| codes.is_some_and(|codes| codes.contains(&code));
+        self.everywhere.contains(&code)
+            || holds(self.files.get(&span.source))
+            || holds(self.lines.get(&(span.source, sources.line_start(span).0)))
+    }
+}
+
+/// Whether nothing but comments and blank lines stands here.
+fn is_top(text: &str) -> bool {
+    let text = text.trim_start_matches('\u{feff}');
+    text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with(['#', '!']))
+}

@@ -1,0 +1,188 @@
+//! The files of both nodes: what must be equal in them, and is not.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::places::InstancePlaces;
+use super::{Lints, Places, lint_at};
+use crate::config::diagnostic::{Code, Diagnostic, Severity};
+use crate::config::model::{Authentication, InitialState, Instance, Model, Version};
+use crate::config::source::Sources;
+
+pub(super) fn lint(lints: &mut Lints<'_>, own: (&Model, &Places), peer: (&Model, &Places, &Sources)) {
+    let (model, places) = own;
+    let (other_model, other_places, sources) = peer;
+    let mut met: BTreeSet<&str> = BTreeSet::new();
+    for instance in &model.instances {
+        let Some(place) = find(places, &instance.name) else { continue };
+        let Some(other) = counterpart(instance, &other_model.instances) else {
+            lints.report(
+                lint_at(
+                    Code::PeerMissing,
+                    place.of(""),
+                    format!("the other node has no instance like {}", instance.name),
+                )
+                .consequence("nobody takes its addresses over"),
+            );
+            continue;
+        };
+        met.insert(&other.name);
+        let other_place = find(other_places, &other.name);
+        let mut pair = Pair { lints, instance, other, place, other_place, sources };
+        pair.compare();
+    }
+    for other in other_model.instances.iter().filter(|other| !met.contains(other.name.as_str())) {
+        let message = format!("the instance {} of the other node is missing here", other.name);
+        lints.report(
+            Diagnostic::new(Code::PeerMissing, Severity::Lint, None, message)
+                .consequence("nobody takes its addresses over"),
+        );
+    }
+}
+
+fn find<'a>(places: &'a Places, name: &str) -> Option<&'a InstancePlaces> {
+    places.instances.iter().find(|place| place.name == name)
+}
+
+/// The instance that was meant to be the same virtual router: whatever differs, the rest tells.
+fn counterpart<'a>(one: &Instance, others: &'a [Instance]) -> Option<&'a Instance> {
+    let addresses = addresses(one);
+    let shares = |other: &Instance| addresses_of(other).any(|address| addresses.contains(&address));
+    let tests: [&dyn Fn(&Instance) -> bool; 4] = [
+        &|other| other.vrid == one.vrid && (other.name == one.name || shares(other)),
+        &|other| other.name == one.name,
+        &|other| shares(other),
+        &|other| other.vrid == one.vrid && other.interface == one.interface,
+    ];
+    tests.iter().find_map(|test| others.iter().find(|other| test(other)))
+}
+
+fn addresses_of(instance: &Instance) -> impl Iterator<Item = IpAddr> {
+    instance.addresses.iter().map(|address| address.address)
+}
+
+fn addresses(instance: &Instance) -> BTreeSet<IpAddr> {
+    addresses_of(instance).collect()
+}
+
+struct Pair<'a, 'b> {
+    lints: &'a mut Lints<'b>,
+    instance: &'a Instance,
+    other: &'a Instance,
+    place: &'a InstancePlaces,
+    other_place: Option<&'a InstancePlaces>,
+    sources: &'a Sources,
+}
+
+impl Pair<'_, '_> {
+    fn compare(&mut self) {
+        let (one, other) = (self.instance, self.other);
+        if one.vrid != other.vrid {
+            let values = (one.vrid.number().to_string(), other.vrid.number().to_string());
+            self.differs(
+                Code::PeerVrid,
+                "virtual_router_id",
+                "virtual router id",
+                values,
+                "each node is the only router of its id: both are masters",
+            );
+        }
+        if one.version != other.version {
+            let values = (version(one).to_owned(), version(other).to_owned());
+            let consequence = "each node drops the adverts of the other: both are masters";
+            self.differs(Code::PeerVersion, "version", "VRRP version", values, consequence);
+        }
+        if one.authentication != other.authentication {
+            let kind = |instance: &Instance| match (&instance.authentication, &one.authentication) {
+                (Authentication::None, _) => "none".to_owned(),
+                (_, Authentication::None) => "a password".to_owned(),
+                _ => "another password".to_owned(),
+            };
+            let mine = if one.authentication == Authentication::None { "none" } else { "a password" };
+            let values = (mine.to_owned(), kind(other));
+            let consequence = "each node drops the adverts of the other: both are masters";
+            self.differs(Code::PeerAuthentication, "authentication", "authentication", values, consequence);
+        }
+        let (mine, theirs) = (addresses(one), addresses(other));
+        if mine != theirs {
+            let only = |set: BTreeSet<IpAddr>| match set.is_empty() {
+                true => "nothing more".to_owned(),
+                false => set.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            };
+            let values = (only(&mine - &theirs), only(&theirs - &mine));
+            let consequence = "adverts are refused for it, or an address is gone after a takeover";
+            self.differs(
+                Code::PeerAddresses,
+                "virtual_ipaddress",
+                "set of virtual addresses",
+                values,
+                consequence,
+            );
+        }
+        if one.advert_interval != other.advert_interval {
+            let values = (seconds(one), seconds(other));
+            let consequence = match one.version {
+                Version::V2 => "version 2 drops adverts of another interval: both are masters",
+                Version::V3 => "the time until a takeover depends on which node is master",
+            };
+            self.differs(Code::PeerInterval, "advert_int", "advert interval", values, consequence);
+        }
+        if one.unicast_peers.is_empty() != other.unicast_peers.is_empty() {
+            let kind = |one: &Instance| if one.unicast_peers.is_empty() { "multicast" } else { "unicast" };
+            let values = (kind(one).to_owned(), kind(other).to_owned());
+            let consequence = "a node does not hear the other: both are masters";
+            self.differs(Code::PeerTransport, "unicast_peer", "way of adverts", values, consequence);
+        }
+        self.priorities();
+    }
+
+    /// Equal priorities are meant only where nobody is to be the master in particular.
+    fn priorities(&mut self) {
+        let (one, other) = (self.instance, self.other);
+        let master = |instance: &Instance| instance.initial_state == InitialState::Master;
+        if one.priority != other.priority || !(master(one) || master(other)) {
+            return;
+        }
+        let number = one.priority.number();
+        let message = match master(one) && master(other) {
+            true => format!("both nodes are MASTER with priority {number}"),
+            false => format!("both nodes have priority {number}, and one is to be the MASTER"),
+        };
+        let word = if self.place.of("priority") == self.place.of("") { "state" } else { "priority" };
+        self.lints.report(
+            lint_at(Code::PeerPriority, self.place.of(word), message)
+                .label(self.place_of_other("priority"))
+                .consequence("the node with the higher address wins; both send adverts until that is settled")
+                .help("give the node that is to be the backup a lower priority"),
+        );
+    }
+
+    fn differs(&mut self, code: Code, word: &str, what: &str, values: (String, String), consequence: &str) {
+        let (mine, theirs) = values;
+        let message = format!("the other node has another {what}: {mine} here, {theirs} there");
+        self.lints.report(
+            lint_at(code, self.place.of(word), message)
+                .label(self.place_of_other(word))
+                .consequence(consequence),
+        );
+    }
+
+    /// `the other one is at lvs2.conf:7`.
+    fn place_of_other(&self, word: &str) -> String {
+        self.other_place.map_or_else(String::new, |place| {
+            let position = self.sources.position(place.of(word));
+            format!("the other one is at {}:{}", position.file, position.line)
+        })
+    }
+}
+
+fn version(instance: &Instance) -> &'static str {
+    match instance.version {
+        Version::V2 => "2",
+        Version::V3 => "3",
+    }
+}
+
+fn seconds(instance: &Instance) -> String {
+    format!("{} s", instance.advert_interval.duration().as_secs_f64())
+}

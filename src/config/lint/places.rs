@@ -1,0 +1,97 @@
+//! From the model back to the lines that it came from.
+
+use std::net::IpAddr;
+
+use crate::config::model::{Instance, RealServer, Service, VirtualServer};
+use crate::config::source::Span;
+use crate::config::tree::Node;
+
+/// Where an instance and its settings stand.
+#[derive(Debug)]
+pub(super) struct InstancePlaces {
+    pub(super) name: String,
+    head: Span,
+    settings: Vec<(&'static str, Span)>,
+}
+
+impl InstancePlaces {
+    /// The setting, or the head of the instance where it is left to its default.
+    pub(super) fn of(&self, word: &str) -> Span {
+        self.settings.iter().find(|(name, _)| *name == word).map_or(self.head, |(_, span)| *span)
+    }
+}
+
+pub(super) fn instance(tree: &[Node<'_>], instance: &Instance) -> Option<InstancePlaces> {
+    let node = instance_node(tree, instance)?;
+    let settings =
+        inside(node).iter().filter_map(|node| Some((node.keyword?.word(), node.span()?))).collect();
+    Some(InstancePlaces { name: instance.name.clone(), head: node.span()?, settings })
+}
+
+pub(super) fn instance_node<'n, 's>(tree: &'n [Node<'s>], instance: &Instance) -> Option<&'n Node<'s>> {
+    let named = |node: &&Node<'_>| {
+        is(node, "vrrp_instance") && node.words.get(1).is_some_and(|word| word.text == instance.name)
+    };
+    tree.iter().find(named)
+}
+
+/// The services with the blocks that they came from. Both are in the order of the file.
+pub(super) fn services<'n, 's, 'm>(
+    tree: &'n [Node<'s>],
+    servers: &'m [VirtualServer],
+) -> Vec<(&'n Node<'s>, &'m VirtualServer)> {
+    let mut nodes = tree.iter().filter(|node| is(node, "virtual_server"));
+    let mut found = Vec::with_capacity(servers.len());
+    for server in servers {
+        let mut rest = nodes.clone();
+        if let Some(node) = rest.find(|node| names(node, server)) {
+            nodes = rest;
+            found.push((node, server));
+        }
+    }
+    found
+}
+
+/// The real servers with their blocks; none when they cannot be told apart.
+pub(super) fn real_servers<'n, 's, 'm>(
+    node: &'n Node<'s>,
+    server: &'m VirtualServer,
+) -> Vec<(&'n Node<'s>, &'m RealServer)> {
+    let nodes: Vec<_> = inside(node).iter().filter(|node| is(node, "real_server")).collect();
+    if nodes.len() != server.real_servers.len() {
+        return Vec::new();
+    }
+    let pairs = nodes.into_iter().zip(&server.real_servers);
+    pairs.filter(|(node, real)| address_of(node) == Some(real.address.ip())).collect()
+}
+
+/// The `number`th child of one of these names, else the node itself.
+pub(super) fn child<'n, 's>(node: &'n Node<'s>, words: &[&str], number: usize) -> &'n Node<'s> {
+    let mut children = inside(node).iter().filter(|node| words.iter().any(|word| is(node, word)));
+    children.nth(number).unwrap_or(node)
+}
+
+pub(super) fn inside<'n, 's>(node: &'n Node<'s>) -> &'n [Node<'s>] {
+    node.body.as_ref().map_or(&[], |body| &body.nodes)
+}
+
+fn is(node: &Node<'_>, word: &str) -> bool {
+    node.keyword.is_some_and(|keyword| keyword.word() == word)
+}
+
+fn address_of(node: &Node<'_>) -> Option<IpAddr> {
+    node.words.get(1)?.text.parse().ok()
+}
+
+/// Whether the head of the block names the service.
+fn names(node: &Node<'_>, server: &VirtualServer) -> bool {
+    let port = node.words.get(2).and_then(|word| word.text.parse::<u32>().ok()).unwrap_or(0);
+    match server.service {
+        Service::Fwmark { mark, .. } => {
+            node.words.get(1).is_some_and(|word| word.text == "fwmark") && port == mark
+        }
+        Service::Address { address, .. } => {
+            address_of(node) == Some(address.ip()) && port == u32::from(address.port())
+        }
+    }
+}
