@@ -40,7 +40,11 @@ impl Lower<'_> {
                 self.unknown_option_of("(ROUTE)", word, "a route");
                 return None;
             } else {
-                let word = if word.text == "to" { self.value(&mut line)? } else { word };
+                let mut word = if word.text == "to" { self.value(&mut line)? } else { word };
+                if let Some((_, kind)) = KINDS.iter().find(|(name, _)| *name == word.text) {
+                    route.kind = Some(*kind);
+                    word = self.value(&mut line)?;
+                }
                 let known = matches!(&*word.text, "default" | "any" | "all" | "default6");
                 if !known && !word.text.starts_with(|c: char| c.is_ascii_hexdigit() || c == ':') {
                     self.unknown_option_of("(ROUTE)", word, "a route");

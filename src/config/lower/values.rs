@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use super::{Lower, arguments};
+use super::{Lower, arguments, blocker};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::keywords::{Keyword, closest};
 use crate::config::model::InterfaceName;
@@ -278,8 +278,13 @@ impl Lower<'_> {
         match InterfaceName::new(&word.text) {
             Ok(name) => Some(name),
             Err(error) => {
+                // keepalived only says that there is no such interface: for it that is the host's affair.
                 let message = format!("`{}` is no name of an interface", word.text);
-                self.report(Diagnostic::error(Code::BadName, word.span, message).help(error.to_string()));
+                self.report(
+                    blocker(word.span, message)
+                        .consequence("no host can have such an interface")
+                        .help(error.to_string()),
+                );
                 None
             }
         }
