@@ -199,13 +199,12 @@ pub static PAGES: &[Page] = &[
     page(
         Code::BadName,
         "a name that cannot be one",
-        "The kernel takes interface names of 1 to 15 characters without blanks and `/`; a password must not be \
-         empty.",
-        "vrrp_instance VI_1 {\n    interface the-first-interface\n    virtual_router_id 51\n    \
-         virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\n",
+        "The kernel takes labels of 1 to 15 characters; a password must not be empty, nor a script's command.",
         "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress {\n        \
-         192.168.100.240/24\n    }\n}\n",
-        "Write the name as `ip link` shows it.",
+         192.168.100.240/24 label eth0:the-web-service\n    }\n}\n",
+        "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress {\n        \
+         192.168.100.240/24 label eth0:web\n    }\n}\n",
+        "Choose a shorter name.",
     ),
     page(
         Code::Repeated,
