@@ -178,13 +178,17 @@ fn what_keepalived_takes_is_taken() {
 fn help_version_and_wrong_options() {
     let help = directord(&["--help"]);
     assert_eq!(status(&help), 0);
-    assert!(stderr(&help).contains("--config-test"));
+    assert!(String::from_utf8_lossy(&help.stdout).contains("--config-test"));
     let version = directord(&["-v"]);
     assert_eq!(status(&version), 0);
     assert!(stderr(&version).starts_with("directord "));
     let wrong = directord(&["--chekc"]);
     assert_eq!(status(&wrong), 1);
     assert!(stderr(&wrong).contains("--check"));
+    // keepalived would start a daemon.
+    let word = directord(&["check", "-f", "conf-examples/vrrp-only.conf"]);
+    assert_eq!(status(&word), 1);
+    assert!(stderr(&word).contains("--check -f FILE"));
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod options;
 pub mod run;
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -50,14 +51,19 @@ fn start(arguments: Vec<OsString>) -> ExitCode {
         Err(error) => return refuse(&error, ExitCode::SUCCESS),
     };
     if options.version {
+        // Where keepalived writes it.
         eprintln!("directord {}", env!("CARGO_PKG_VERSION"));
         return ExitCode::SUCCESS;
     }
     if let Some(name) = &options.signum {
         return signal_number(name);
     }
-    for word in &options.surplus {
-        eprintln!("directord: unexpected argument `{}` is ignored", word.to_string_lossy());
+    if let Some(word) = options.surplus.first() {
+        eprintln!(
+            "directord: unexpected word `{}`: a configuration is given with -f FILE, and tested with --check -f FILE",
+            word.to_string_lossy()
+        );
+        return ExitCode::FAILURE;
     }
     if options.is_check() {
         return check::run(&options.check_options());
@@ -81,7 +87,8 @@ fn refuse(error: &clap::Error, help: ExitCode) -> ExitCode {
     let text = error.render();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            eprint!("{text}");
+            // What was asked for goes where it can be paged; a pager that ends early is no error.
+            let _ = write!(std::io::stdout(), "{text}");
             help
         }
         _ => {

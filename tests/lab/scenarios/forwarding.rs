@@ -9,6 +9,11 @@ pub const SCENARIOS: &[Scenario] = &[
         "NAT: the inner gateway moves with the outer address, both real servers answer",
         nat,
     ),
+    Scenario::directord(
+        "nat_example",
+        "the NAT example as it is shipped: the inside cable of the master is pulled, both addresses move",
+        nat_example,
+    ),
     Scenario::new("tun_pair", "tunnel: requests arrive encapsulated, answers go straight to the client", tun),
 ];
 
@@ -40,6 +45,31 @@ fn nat(lab: &Lab) {
     master.stop();
     serves(lab, "lvs02");
     assert_eq!(lab.holders(GATEWAY), ["lvs02"], "the gateway has moved with the address");
+}
+
+fn nat_example(lab: &Lab) {
+    for node in lab.real_servers() {
+        node.sh(&format!("ip link set eth0 down; ip route add default via {GATEWAY}"));
+        node.serve_http(&[("healthz", "well"), ("index.html", node.name)]);
+    }
+    for node in lab.directors() {
+        node.sh("sysctl -qw net.ipv4.ip_forward=1");
+    }
+    // Its addresses in the lab; nothing else.
+    let first = include_str!("../../../conf-examples/nat-pair.conf")
+        .replace("192.0.2.10", VIP)
+        .replace("sorry_server 10.0.0.9 ", "sorry_server 10.0.0.99 ")
+        .replace("10.0.0.21 8080", "10.0.0.8 80")
+        .replace("10.0.0.22 8080", "10.0.0.9 80");
+    lab.director(&lab.lvs01, lab.program(), &first);
+    lab.director(&lab.lvs02, lab.program(), &first.replace("priority 100", "priority 50"));
+    serves(lab, "lvs01");
+    assert_eq!(lab.holders(GATEWAY), ["lvs01"], "the gateway is with the address");
+    lab.lvs01.cut("eth1");
+    serves(lab, "lvs02");
+    assert_eq!(lab.holders(GATEWAY), ["lvs02"], "the gateway has moved with the address");
+    lab.lvs01.mend("eth1");
+    serves(lab, "lvs01");
 }
 
 fn tun(lab: &Lab) {

@@ -8,7 +8,7 @@ use crate::lab::{
 pub const SCENARIOS: &[Scenario] = &[
     Scenario::new(
         "kill9_master",
-        "killed as MASTER: the address left behind is announced or removed at once",
+        "killed as MASTER: the address left behind is removed before the first advert",
         master,
     ),
     Scenario::new(
@@ -17,6 +17,11 @@ pub const SCENARIOS: &[Scenario] = &[
         backup,
     ),
     Scenario::new("kill9_fault", "killed in FAULT: in FAULT again, and BACKUP once the cable is back", fault),
+    Scenario::directord(
+        "kill9_changed",
+        "killed, then started with another configuration: what it left goes, what is not ours stays",
+        changed,
+    ),
     Scenario::new("kill9_init", "killed while starting: the next start is an ordinary one", init),
 ];
 
@@ -43,12 +48,32 @@ fn master(lab: &Lab) {
     let started = now();
     let _master = lab.director(&lab.lvs01, lab.program(), &config());
     let own = |after: f64| capture.adverts().iter().any(|(time, advert)| *time > after && advert.from == 101);
-    let gone = poll(millis(1500), || !lab.lvs01.has_address(VIP) || own(started));
-    say(&format!("leftover gone or announced after {gone:.3?}, adverts so far: {}", own(started)));
-    assert!(gone.is_some(), "the leftover address stays, unannounced");
+    let gone = poll(millis(1500), || !lab.lvs01.has_address(VIP));
+    say(&format!("leftover gone after {gone:.3?}, adverts so far: {}", own(started)));
+    assert!(gone.is_some(), "the leftover address stays");
+    assert!(!own(started), "an advert was sent while the leftover was still there");
     eventually("the address is on lvs01 alone", seconds(15), || lab.holders(VIP) == ["lvs01"]);
     throughout("the address is on lvs01 alone", seconds(2), || lab.holders(VIP) == ["lvs01"]);
     capture.finish();
+}
+
+fn changed(lab: &Lab) {
+    let (master, backup) = pair(lab);
+    backup.stop();
+    lab.lvs01.sh("ipvsadm -A -t 192.168.100.240:99 -s rr; ip addr add 192.168.100.250/32 dev eth0");
+    master.kill9();
+    assert!(lab.lvs01.has_address(VIP), "a killed daemon leaves the address behind");
+    // Neither the instance nor the service is configured any more.
+    let other = web_service("rr", "DR", BOTH).replace(" 80 {\n    delay_loop", " 81 {\n    delay_loop");
+    lab.director(&lab.lvs01, lab.program(), &other);
+    eventually("the address is removed", seconds(3), || !lab.lvs01.has_address(VIP));
+    eventually("the new service is there", seconds(3), || {
+        lab.lvs01.sh("ipvsadm -Ln").contains("192.168.100.240:81")
+    });
+    let table = lab.lvs01.sh("ipvsadm -Ln");
+    assert!(!table.contains("192.168.100.240:80 "), "the old service is removed: {table}");
+    assert!(table.contains("192.168.100.240:99"), "a service of somebody else stays: {table}");
+    assert!(lab.lvs01.has_address("192.168.100.250"), "an address of somebody else stays");
 }
 
 fn backup(lab: &Lab) {

@@ -41,6 +41,11 @@ fn run(lab: &Lab) {
 
     node.write(FILE, vrrp.replacen("eth0", "eth7", 1));
     expect(START, 2, "interface eth7 does not exist");
+    // Into the background: whoever starts it learns the same.
+    let output = node.run(&START.replace(" -n", ""));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("interface eth7 does not exist"), "{text}");
+    assert_eq!(output.status.code(), Some(2));
 
     // A scheduler that the kernel does not have: said once, not at every look; the rest serves on.
     Node::machine().sh("modprobe ip_vs_rr; echo /bin/false >/proc/sys/kernel/modprobe");
@@ -71,6 +76,15 @@ fn run(lab: &Lab) {
     let daemon = node.spawn("directord", START);
     eventually("it runs", seconds(5), || daemon.log().contains("Entering BACKUP STATE"));
     expect(START, 1, &format!("already running: pid {}", daemon.pid()));
+    eventually("it is MASTER", seconds(10), || node.has_address(crate::lab::VIP));
+    lab.reload(node, &daemon, vrrp.replacen("eth0", "eth7", 1));
+    eventually("a reload that cannot work is refused", seconds(5), || {
+        daemon.log().contains("Reload refused: vrrp_instance")
+    });
+    assert!(node.has_address(crate::lab::VIP), "and nothing is changed");
+    let json = node.sh("/lab/directord --signum JSON");
+    node.sh(&format!("kill -{} {}", json.trim(), daemon.pid()));
+    eventually("keepalived's signals do no harm", seconds(5), || daemon.log().contains("has no effect"));
 
     node.write(FILE, vrrp.replacen("priority", "priorty", 1));
     let output = node.run(&START.replace("/run/directord", "/run/other"));
