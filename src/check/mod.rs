@@ -32,6 +32,8 @@ pub enum Failure {
     Broken(String),
     /// Nothing for `connect_timeout` although the connection is open.
     ReadTimeout(Duration),
+    /// The answer comes, but does not end in time.
+    TooSlow(Duration),
     /// The server closed the connection without a word.
     NoData,
     /// What came is no HTTP response.
@@ -57,6 +59,7 @@ impl fmt::Display for Failure {
             Self::ReadTimeout(limit) => {
                 write!(f, "connected, but no answer within {} s", limit.as_secs_f64())
             }
+            Self::TooSlow(limit) => write!(f, "the answer did not end within {} s", limit.as_secs_f64()),
             Self::NoData => f.write_str("connection closed without an answer"),
             Self::NotHttp(what) => write!(f, "the answer is not HTTP: {what}"),
             Self::Status { found } => write!(f, "HTTP status code {found}"),

@@ -18,10 +18,16 @@ use super::http::{Reader, Response, request};
 use super::{Failure, Outcome};
 
 const BUFFER: usize = 4096;
+/// A whole HTTP check may take this many times `connect_timeout`.
+const WHOLE: u32 = 10;
 
 /// Asks for one url of an HTTP check.
 pub async fn probe(options: &Connect, check: &HttpCheck, url: &HttpUrl) -> Outcome {
-    let fetched = fetch(options, check, url, &mut |_, _| {}).await;
+    // Each read has its limit; a server that drips must not hold its verdict for ever.
+    let limit = options.timeout * WHOLE;
+    let fetched = timeout(limit, fetch(options, check, url, &mut |_, _| {}))
+        .await
+        .unwrap_or(Err(Stopped::Failed(Failure::TooSlow(limit))));
     match fetched.and_then(|response| response.judge(url).map_err(Stopped::Failed)) {
         Ok(()) => Outcome::Passed,
         Err(Stopped::Failed(failure)) => Outcome::Failed(failure),
@@ -144,4 +150,49 @@ fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     let end = text.find(" (os error").unwrap_or(text.len());
     text.get(..end).unwrap_or_default().to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::config::model::{HttpProtocol, StatusCodes};
+
+    /// One byte a read, for ever: each read is in time, the whole never ends. The clock is tokio's, not the wall's.
+    #[tokio::test(start_paused = true)]
+    async fn a_dripping_server_fails() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let to = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            while stream.write_all(b"H").await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        });
+        let options = Connect {
+            to,
+            timeout: Duration::from_secs(2),
+            from: None,
+            from_port: 0,
+            interface: None,
+            fwmark: 0,
+        };
+        let check = HttpCheck {
+            tls: false,
+            protocol: HttpProtocol::Http10,
+            sni: None,
+            fast_recovery: false,
+            urls: vec![],
+        };
+        let url = HttpUrl {
+            path: "/".into(),
+            virtualhost: None,
+            digest: None,
+            status_codes: StatusCodes::default(),
+            extras: None,
+        };
+        let outcome = probe(&options, &check, &url).await;
+        assert_eq!(outcome, Outcome::Failed(Failure::TooSlow(Duration::from_secs(20))));
+    }
 }

@@ -14,12 +14,18 @@ use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, Signature
 
 /// Shakes hands; `sni` is the name that the server is told, if any.
 pub(super) async fn handshake(stream: TcpStream, sni: Option<&str>) -> io::Result<TlsStream<TcpStream>> {
-    let name = match sni {
-        Some(name) => ServerName::try_from(name.to_owned()).map_err(io::Error::other)?,
-        // An address is never sent as a name.
-        None => ServerName::IpAddress(stream.peer_addr()?.ip().into()),
-    };
+    let address = ServerName::IpAddress(stream.peer_addr()?.ip().into());
+    // An address is never sent as a name, nor is what can be none.
+    let name = sni.and_then(|name| ServerName::try_from(host(name).to_owned()).ok()).unwrap_or(address);
     TlsConnector::from(config()?).connect(name, stream).await
+}
+
+/// A `virtualhost` may carry a port, a name in a handshake may not.
+fn host(virtualhost: &str) -> &str {
+    match virtualhost.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') && port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => virtualhost,
+    }
 }
 
 /// One configuration serves all checks.
@@ -73,5 +79,17 @@ impl ServerCertVerifier for Unverified {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_of_a_virtual_host_is_no_part_of_its_name() {
+        assert_eq!(host("www.example.com:8443"), "www.example.com");
+        assert_eq!(host("www.example.com"), "www.example.com");
+        assert_eq!(host("2001:db8::1"), "2001:db8::1");
     }
 }
