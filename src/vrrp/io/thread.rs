@@ -29,6 +29,8 @@ const PACKETS: usize = 64;
 const COMMANDS: usize = 8;
 /// A timer that is served later than this after its time: the process was paused, or starved.
 const LATE: Duration = Duration::from_millis(50);
+/// Packets that are looked at after a pause before the timers are.
+const CATCH_UP: usize = 512;
 /// Sockets that could not be opened are tried again this often.
 const RETRY: Duration = Duration::from_secs(1);
 /// Enough to run before everything that is not a realtime task.
@@ -329,8 +331,12 @@ impl Router {
     async fn catch_up(&mut self, packets: &mut mpsc::Receiver<Packet>) {
         // Sleeping lets the runtime look at the sockets, which it has not since the pause.
         tokio::time::sleep(Duration::from_millis(1)).await;
-        while let Ok(Some(packet)) = tokio::time::timeout(Duration::from_millis(1), packets.recv()).await {
-            self.packet(packet);
+        // Bounded: a flood must not keep the timers waiting.
+        for _packet in 0..CATCH_UP {
+            match tokio::time::timeout(Duration::from_millis(1), packets.recv()).await {
+                Ok(Some(packet)) => self.packet(packet),
+                Ok(None) | Err(_) => return,
+            }
         }
     }
 
