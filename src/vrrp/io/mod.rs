@@ -1,5 +1,6 @@
 //! The VRRP thread: its sockets, its timers, and the addresses that its masters hold.
 
+mod router;
 mod sockets;
 mod thread;
 

@@ -30,6 +30,10 @@ fn power(lab: &Lab) {
     eventually("requests are answered again", seconds(5), || stream.so_far().gap_end > cut);
 
     // The time runs from the last advert heard.
+    // tcpdump may write a moment after the packet.
+    eventually("the capture has an advert of lvs02", seconds(3), || {
+        capture.adverts().iter().any(|(_, advert)| advert.from == 102)
+    });
     let adverts = capture.adverts();
     let last =
         adverts.iter().filter(|(_, advert)| advert.from == 101).map(|(time, _)| *time).fold(0.0, f64::max);
@@ -58,6 +62,10 @@ fn stop(lab: &Lab) {
     master.stop();
     assert_eq!(master.exit_code(), Some(0), "a good end");
     eventually("the address is on lvs02 alone", seconds(5), || lab.holders(VIP) == ["lvs02"]);
+    // tcpdump may write a moment after the packet.
+    eventually("the capture has an advert of lvs02", seconds(3), || {
+        capture.adverts().iter().any(|(_, advert)| advert.from == 102)
+    });
     let adverts = capture.adverts();
     let farewell = adverts.iter().find(|(_, advert)| advert.from == 101 && advert.priority == 0);
     let farewell = farewell.expect("an advert of priority 0 from lvs01").0;
