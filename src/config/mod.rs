@@ -5,6 +5,7 @@
 //! model), `lint`. Only `io` touches the disk. A configuration with an error has no model: it is never used in part.
 
 pub mod diagnostic;
+pub mod dump;
 mod expand;
 /// The real files.
 pub mod io;
@@ -14,6 +15,7 @@ pub mod lint;
 mod lower;
 /// The typed configuration: a value that is out of range cannot be represented.
 pub mod model;
+mod raise;
 pub mod reference;
 pub mod source;
 mod tree;

@@ -33,6 +33,8 @@ use super::model::Model;
 use super::source::{Sources, Span};
 use super::tree::{Body, Node, Word, title};
 
+pub(super) use script::split;
+
 /// Reads the whole tree.
 pub(super) fn lower(tree: &[Node<'_>], sources: &Sources, diagnostics: &mut Diagnostics) -> Model {
     let mut lower = Lower { sources, diagnostics, blocks: Vec::new(), quiet: 0 };

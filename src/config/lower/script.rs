@@ -149,7 +149,7 @@ fn account_of(words: &[String]) -> Option<Account> {
 
 /// Splits at blanks outside of quotes; a backslash protects the next character. `decode`: escapes become what
 /// they stand for, otherwise they stay for the next level.
-fn split(text: &str, decode: bool) -> Vec<String> {
+pub(in crate::config) fn split(text: &str, decode: bool) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;

@@ -58,6 +58,8 @@ impl Lower<'_> {
             (Some(("AH", span)), _) => {
                 let password =
                     password.as_ref().map_or(Vec::new(), |(password, _)| password.as_bytes().to_vec());
+                // Of two blocks the second counts.
+                draft.authentication = None;
                 draft.extras.ah = Some(Secret(password));
                 self.report(
                     blocker(span, "authentication AH is not supported by this version")
@@ -80,6 +82,7 @@ impl Lower<'_> {
                 }
                 let mut bytes = [0; 8];
                 bytes.iter_mut().zip(password.bytes()).for_each(|(to, from)| *to = from);
+                draft.extras.ah = None;
                 draft.authentication = node.span().map(|span| (Authentication::Pass(bytes), span));
             }
             (Some(("PASS", _)), None) => {

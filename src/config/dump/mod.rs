@@ -1,0 +1,27 @@
+//! A model as text: keepalived.conf, or JSON.
+//!
+//! In: a [`Model`], and what is shown of it. Out: a text that reads as an equal model again, unless secrets are
+//! hidden in it.
+
+mod conf;
+mod quote;
+
+use super::model::Model;
+use super::raise::raise;
+
+/// What stands in the place of a password or a key.
+pub const HIDDEN: &str = "********";
+
+/// What is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Show {
+    /// Settings that are equal to their defaults, too.
+    pub defaults: bool,
+    /// Passwords and keys as they are, not as [`HIDDEN`].
+    pub secrets: bool,
+}
+
+/// The model as keepalived.conf.
+pub fn conf(model: &Model, show: Show) -> String {
+    conf::text(&raise(model, show.defaults), show.secrets)
+}
