@@ -87,8 +87,8 @@ pub enum Code {
     Portable = 26,
     /// Known, but without effect in this version.
     NotYet = 30,
-    /// Legal, but dangerous to leave out, and not in this version: the daemon refuses to run with it.
-    Refused = 31,
+    /// Legal, and not in this version: what it is in does not run.
+    LeftOut = 31,
     /// Mail alerts.
     Mail = 32,
     /// An old word.
@@ -141,9 +141,9 @@ impl Code {
 }
 
 impl Code {
-    /// Whether the daemon refuses to start or to reload with it, although the file is right.
+    /// Whether part of the configuration does not run, or not as it should, although the file is right.
     pub fn blocks(self) -> bool {
-        matches!(self, Self::Refused | Self::Unchecked)
+        matches!(self, Self::LeftOut | Self::Unchecked)
     }
 }
 
@@ -296,6 +296,14 @@ impl Diagnostics {
     /// Whether there is an error among them.
     pub fn has_errors(&self) -> bool {
         self.list.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
+    /// Whether a file that counts could not be read: what is there is not the configuration that was meant.
+    pub fn is_unread(&self) -> bool {
+        let unread = |one: &Diagnostic| {
+            one.severity == Severity::Error && matches!(one.code, Code::Include | Code::Unreadable)
+        };
+        self.list.iter().any(unread)
     }
 
     /// Everything, in the order of the lines that were written; what has no place comes last.

@@ -284,10 +284,12 @@ pub static PAGES: &[Page] = &[
         "Decide whether you can do without; directord explain WORD says how far this version goes.",
     ),
     page(
-        Code::Refused,
-        "known, and dangerous to leave out",
-        "Running without this setting would do harm: send adverts without authentication, or act in the wrong \
-         network namespace. So the configuration is not used.",
+        Code::LeftOut,
+        "known, and this version cannot run it",
+        "Running without this setting would do harm: adverts would go out without authentication, or to the wrong \
+         family. So the instance or virtual server that it is in does not run: a start goes on without it and says so in \
+         the log and in the status line, --strict refuses the start, and a reload that would take something away is \
+         refused. directord --check --as-start shows what would run.",
         "", "",
         "Delete it when you can do without, or stay with keepalived on this machine.",
     ),

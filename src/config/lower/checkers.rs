@@ -114,6 +114,10 @@ impl Lower<'_> {
             );
             return;
         }
+        // Every url was wrong, and that is reported.
+        if draft.http.as_ref().is_some_and(|http| http.urls.is_empty()) {
+            return;
+        }
         list.push(draft);
     }
 
@@ -346,7 +350,10 @@ impl Lower<'_> {
         let to = SocketAddr::new(draft.ip.unwrap_or(real.endpoint.ip), port);
         if let Some((from, Some(span))) = draft.from.filter(|(from, _)| !same(*from, to.ip())) {
             let message = format!("{from} and {} are of different address families", to.ip());
-            self.report(Diagnostic::error(Code::BadAddress, span, message));
+            self.report(
+                Diagnostic::error(Code::BadAddress, span, message)
+                    .consequence("a check from that address could never succeed"),
+            );
         }
         let settings = draft.inherited.or(inherited);
         let delay_loop = settings.delay_loop.unwrap_or(Duration::from_secs(60));
@@ -441,10 +448,11 @@ fn unmade(
 }
 
 fn connect(draft: &CheckDraft, real: &RealDraft, settings: &Inherited, port: u16) -> Connect {
+    let to = SocketAddr::new(draft.ip.unwrap_or(real.endpoint.ip), draft.port.unwrap_or(port));
     Connect {
-        to: SocketAddr::new(draft.ip.unwrap_or(real.endpoint.ip), draft.port.unwrap_or(port)),
+        to,
         timeout: settings.connect_timeout.unwrap_or(Duration::from_secs(5)),
-        from: draft.from.map(|(from, _)| from),
+        from: draft.from.map(|(from, _)| from).filter(|from| same(*from, to.ip())),
         from_port: draft.from_port,
         interface: draft.interface.clone(),
         fwmark: draft.fwmark,

@@ -57,7 +57,7 @@ pub(super) fn lower(tree: &[Node<'_>], sources: &Sources, diagnostics: &mut Diag
                 model.instances.extend(lower.instance(node, &defaults, &mut instances, &names));
             }
             "virtual_server" => match lower.virtual_server(node, &mut services, &names) {
-                Some(service::Whole::One(server)) => model.virtual_servers.push(server),
+                Some(service::Whole::One(server)) => services.add(server, &mut model.virtual_servers),
                 Some(service::Whole::Group(server)) => extras.grouped_servers.push(server),
                 None => {}
             },
@@ -187,8 +187,8 @@ impl Lower<'_> {
             Status::NotYet(consequence) => self.grouped(keyword.path, span, || {
                 Diagnostic::warning(Code::NotYet, span, message).consequence(consequence)
             }),
-            Status::Refused(consequence) => {
-                let diagnostic = blocker(span, format!("`{name}` is not supported by this version"));
+            Status::LeftOut(consequence) => {
+                let diagnostic = left_out(span, format!("`{name}` is not supported by this version"));
                 self.grouped(keyword.path, span, || diagnostic.consequence(consequence));
             }
         }
@@ -221,13 +221,13 @@ impl Lower<'_> {
 }
 
 /// Legal, and this version cannot run it. Keepalived can, so the file is right: `--check` warns, and the daemon
-/// refuses to start or to reload.
-fn blocker(span: Span, message: impl Into<String>) -> Diagnostic {
-    Diagnostic::warning(Code::Refused, span, message).label("directord refuses to start or reload with this")
+/// starts without the block that it is in.
+fn left_out(span: Span, message: impl Into<String>) -> Diagnostic {
+    Diagnostic::warning(Code::LeftOut, span, message).label("this version cannot run it")
 }
 
 /// Settings that add up, or of which the first counts and the second is reported where it is read.
-const REPEATABLE: [&str; 2] = ["include_check", "key"];
+const REPEATABLE: [&str; 3] = ["include_check", "key", "state"];
 
 /// The statements of a block; none when it has no braces, which the tree has reported.
 fn inside<'n, 's>(node: &'n Node<'s>) -> &'n [Node<'s>] {

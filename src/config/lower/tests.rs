@@ -230,7 +230,7 @@ fn ipv6_instances_are_version_3() {
     let text = "vrrp_instance A {\ninterface eth0\nvirtual_router_id 7\nunicast_src_ip fe80::1\n\
         unicast_peer {\nfe80::2 min_ttl 254\n}\nvirtual_ipaddress { 2001:db8::9/64 }\n}\n";
     let loaded = load(Path::new("t"), &Texts::one("t", text), &Options::default());
-    assert!(loaded.blockers().next().is_some());
+    assert!(loaded.left_out().next().is_some());
     let model = loaded.model.unwrap();
     let a = &model.instances[0];
     assert_eq!((a.version, a.source, a.unicast_peers.len()), (Version::V3, None, 0));

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::super::globals::Defaults;
-use super::super::{Lower, blocker, inside};
+use super::super::{Lower, inside, left_out};
 use super::{Draft, Instances};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
@@ -62,7 +62,7 @@ impl Lower<'_> {
                 draft.authentication = None;
                 draft.extras.ah = Some(Secret(password));
                 self.report(
-                    blocker(span, "authentication AH is not supported by this version")
+                    left_out(span, "authentication AH is not supported by this version")
                         .consequence(
                             "without it, adverts of the other router would be refused, and ours sent unsigned",
                         )
@@ -161,7 +161,7 @@ impl Lower<'_> {
     /// IPv6 addresses are read and not held.
     pub(super) fn unsupported_addresses(&mut self, draft: &Draft) {
         let diagnostic = |span, message: &str| {
-            blocker(span, message).consequence("leaving it out would leave the address without a director")
+            left_out(span, message).consequence("leaving it out would leave the address without a director")
         };
         if let Some((true, span)) = draft.family {
             self.grouped("VRRP over IPv6", span, || {
@@ -177,14 +177,14 @@ impl Lower<'_> {
     }
 
     /// Two instances of one number must not hear each other: keepalived refuses the same interface with the
-    /// same group or a peer in common.
+    /// same group or a peer in common. False: this one cannot run beside another one.
     pub(super) fn unique_router(
         &mut self,
         instances: &mut Instances,
         key: (InterfaceName, Vrid, bool),
         to: Vec<IpAddr>,
         span: Span,
-    ) {
+    ) -> bool {
         let message = format!("virtual router id {} is taken on {}", key.1.number(), key.0);
         let routers = instances.routers.entry(key).or_default();
         let same = routers.iter().find(|(other, _)| other.iter().any(|address| to.contains(address)));
@@ -193,16 +193,17 @@ impl Lower<'_> {
                 .related(*first, "by this instance")
                 .consequence("the two instances would answer each other's adverts");
             self.report(diagnostic);
-            return;
+            return false;
         }
         if let Some((_, first)) = routers.first() {
-            let diagnostic = blocker(span, message).related(*first, "by this instance");
+            let diagnostic = left_out(span, message).related(*first, "by this instance");
             let text = "this version does not tell apart two instances of one number on one interface";
             routers.push((to, span));
             self.report(diagnostic.consequence(text));
-            return;
+            return false;
         }
         routers.push((to, span));
+        true
     }
 
     pub(super) fn usable_authentication(
