@@ -18,7 +18,8 @@ use directord::config::{Loaded, Options, load};
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut found: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    found.retain(|path| path.extension().is_some_and(|extension| extension == "conf"));
+    let text = |path: &Path| path.extension().is_some_and(|is| is == "conf" || is == "json");
+    found.retain(|path| text(path));
     found.sort();
     assert!(!found.is_empty());
     found

@@ -95,6 +95,16 @@ pub enum Code {
     Old = 33,
     /// A real server that no check ever takes out.
     Unchecked = 34,
+    /// A secret that a dump has hidden.
+    Hidden = 60,
+    /// A text that is no JSON.
+    JsonSyntax = 61,
+    /// A value of JSON of another type than its keyword takes.
+    JsonType = 62,
+    /// A member of JSON that is there twice.
+    JsonTwice = 63,
+    /// A text of JSON that keepalived.conf has no words for.
+    JsonText = 64,
     /// Lint: a comment that silences nothing.
     AllowsNothing = 1000,
     /// Lint: a sorry server that is a real server.
@@ -301,7 +311,8 @@ impl Diagnostics {
     /// Whether a file that counts could not be read: what is there is not the configuration that was meant.
     pub fn is_unread(&self) -> bool {
         let unread = |one: &Diagnostic| {
-            one.severity == Severity::Error && matches!(one.code, Code::Include | Code::Unreadable)
+            one.severity == Severity::Error
+                && matches!(one.code, Code::Include | Code::JsonSyntax | Code::Unreadable)
         };
         self.list.iter().any(unread)
     }

@@ -1,8 +1,8 @@
-//! keepalived.conf to a typed `model::Model`, and everything worth saying about it on the way.
+//! keepalived.conf or JSON to a typed `model::Model`, everything worth saying about it on the way, and back.
 //!
 //! In: the path of a file, a `Files` that reads it, `Options`. Out: `Loaded`. The way there: `expand`
 //! (files to tokens, with `lexer`), `tree` (tokens to blocks, with `keywords`), `lower` (blocks to the
-//! model), `lint`. Only `io` touches the disk. A configuration with an error has no model for a reload; what it
+//! model), `lint`; a `.json` file goes from `json` to `lower`. The way back: `raise` (model to statements), `dump`. Only `io` touches the disk. A configuration with an error has no model for a reload; what it
 //! comes to without what is wrong stands apart, for a start that has nothing better.
 
 pub mod diagnostic;
@@ -10,6 +10,7 @@ pub mod dump;
 mod expand;
 /// The real files.
 pub mod io;
+mod json;
 pub mod keywords;
 mod lexer;
 pub mod lint;
@@ -63,26 +64,51 @@ pub struct Loaded {
     pub places: lint::Places,
 }
 
-/// Reads `path` and what it includes.
+/// Reads `path`, and what it includes. A name that ends in `.json` holds JSON.
 pub fn load(path: &Path, files: &dyn Files, options: &Options) -> Loaded {
     let mut sources = Sources::default();
     let mut diagnostics = Diagnostics::default();
-    let tokens = expand::expand(path, files, options, &mut sources, &mut diagnostics);
-    let tree = tree::build(&tokens, &sources, &mut diagnostics);
-    let model = lower::lower(&tree, &sources, &mut diagnostics);
-    let (model, degraded) = match diagnostics.has_errors() {
-        false => (Some(model), None),
-        true => (None, Some(model).filter(|_| !diagnostics.is_unread())),
+    let (meaning, secrets) = match json::is_json(path) {
+        true => {
+            let file = json::open(path, files, &mut sources, &mut diagnostics);
+            let tree = file.map_or(Vec::new(), |file| json::tree(file, &sources, &mut diagnostics));
+            let meaning = Meaning::of(&tree, &sources, &mut diagnostics);
+            drop(tree);
+            (meaning, file.map_or(Vec::new(), |file| json::secrets(file, &sources)))
+        }
+        false => {
+            let tokens = expand::expand(path, files, options, &mut sources, &mut diagnostics);
+            let tree = tree::build(&tokens, &sources, &mut diagnostics);
+            (Meaning::of(&tree, &sources, &mut diagnostics), secrets(&tokens, &sources))
+        }
     };
-    let places = match &model {
-        Some(model) => lint::lint(&tree, model, &sources, &mut diagnostics),
-        None => lint::Places::default(),
-    };
-    drop(tree);
-    for span in secrets(&tokens, &sources) {
+    for span in secrets {
         sources.hide(span);
     }
+    let Meaning { model, degraded, places } = meaning;
     Loaded { model, degraded, diagnostics: diagnostics.into_sorted(&sources), sources, places }
+}
+
+/// What a tree comes to.
+struct Meaning {
+    model: Option<Model>,
+    degraded: Option<Model>,
+    places: lint::Places,
+}
+
+impl Meaning {
+    fn of(tree: &[tree::Node<'_>], sources: &Sources, diagnostics: &mut Diagnostics) -> Self {
+        let model = lower::lower(tree, sources, diagnostics);
+        let (model, degraded) = match diagnostics.has_errors() {
+            false => (Some(model), None),
+            true => (None, Some(model).filter(|_| !diagnostics.is_unread())),
+        };
+        let places = match &model {
+            Some(model) => lint::lint(tree, model, sources, diagnostics),
+            None => lint::Places::default(),
+        };
+        Self { model, degraded, places }
+    }
 }
 
 /// Words that no diagnostic may show: passwords and keys.

@@ -52,6 +52,8 @@ struct Source {
     lines: Vec<u32>,
     /// Where this text was expanded, when it is no file.
     origin: Option<Span>,
+    /// JSON: words are strings, without quotes and escapes of keepalived.conf.
+    json: bool,
 }
 
 /// Every text of one load.
@@ -68,6 +70,20 @@ impl Sources {
         self.add(name.to_owned(), text, None)
     }
 
+    /// Adds a file of JSON.
+    pub fn add_json(&mut self, name: &str, bytes: Vec<u8>) -> SourceId {
+        let id = self.add_file(name, bytes);
+        if let Some(source) = self.sources.last_mut() {
+            source.json = true;
+        }
+        id
+    }
+
+    /// Whether the configuration is one of JSON.
+    pub fn is_json(&self) -> bool {
+        self.sources.first().is_some_and(|source| source.json)
+    }
+
     /// Adds what `origin` expands to.
     pub fn add_expansion(&mut self, text: String, origin: Span) -> SourceId {
         self.add(String::new(), text, Some(origin))
@@ -79,7 +95,7 @@ impl Sources {
             let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
             lines.extend(ends.map(|(at, _)| offset(at + 1)));
         }
-        self.sources.push(Source { name, text, lines, origin });
+        self.sources.push(Source { name, text, lines, origin, json: false });
         SourceId(offset(self.sources.len() - 1))
     }
 

@@ -4,10 +4,13 @@
 //! hidden in it.
 
 mod conf;
+mod json;
 mod quote;
 
 use super::model::Model;
 use super::raise::raise;
+
+pub(super) use quote::{is_raw_writable, is_writable};
 
 /// What stands in the place of a password or a key.
 pub const HIDDEN: &str = "********";
@@ -24,4 +27,9 @@ pub struct Show {
 /// The model as keepalived.conf.
 pub fn conf(model: &Model, show: Show) -> String {
     conf::text(&raise(model, show.defaults), show.secrets)
+}
+
+/// The model as JSON, as `docs/schema/directord.schema.json` describes it.
+pub fn json(model: &Model, show: Show) -> String {
+    json::text(&raise(model, show.defaults), show.secrets)
 }

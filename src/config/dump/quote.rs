@@ -34,6 +34,18 @@ pub(super) fn raw(text: &str) -> String {
     }
 }
 
+/// Whether a word has a form in keepalived.conf.
+pub(in crate::config) fn is_writable(text: &str) -> bool {
+    let builtin = text.match_indices('$').any(|(at, _)| is_builtin(text, at));
+    !text.contains(|c: char| c == '"' || (c.is_control() && c != '\t')) && !builtin
+}
+
+/// Whether a pattern has a form in keepalived.conf.
+pub(in crate::config) fn is_raw_writable(text: &str) -> bool {
+    let builtin = text.match_indices('$').any(|(at, _)| is_builtin(text, at));
+    !builtin && !text.contains(['\n', '\0']) && reads_as(&raw(text), text)
+}
+
 fn argument(text: &str) -> String {
     let mut written = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {
@@ -107,6 +119,7 @@ mod tests {
         assert_eq!(plain("a#b"), "\"a#b\"");
         assert_eq!(plain(""), "\"\"");
         assert_eq!(plain("@host"), "\"@host\"");
+        assert!(!is_writable("a\"b") && !is_writable("${_ENV HOME}") && is_writable("$HOME"));
     }
 
     #[test]
@@ -127,5 +140,6 @@ mod tests {
         {
             assert!(reads_as(&raw(text), text), "{text}: {}", raw(text));
         }
+        assert!(!is_raw_writable("one\" it's"));
     }
 }

@@ -22,6 +22,10 @@ impl Allowed {
     pub(super) fn read(sources: &Sources) -> (Self, Vec<(Span, String)>) {
         let mut allowed = Self::default();
         let mut unknown = Vec::new();
+        // JSON has no comments.
+        if sources.is_json() {
+            return (allowed, unknown);
+        }
         for (index, (id, text)) in sources.files().enumerate() {
             for (at, _) in text.match_indices(MARK) {
                 allowed.comment(sources, id, index == 0, at, &mut unknown);

@@ -413,6 +413,16 @@ impl Lower<'_> {
 }
 
 impl CheckDraft {
+    /// The keyword of its block.
+    pub(super) fn keyword(&self) -> &'static str {
+        match (&self.http, &self.other) {
+            (Some(http), _) if http.tls => "SSL_GET",
+            (Some(_), _) => "HTTP_GET",
+            (None, Some(other)) => other.kind,
+            (None, None) => "TCP_CHECK",
+        }
+    }
+
     /// Whether this version makes it.
     pub(super) fn is_made(&self) -> bool {
         self.other.is_none()

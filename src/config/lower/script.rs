@@ -120,6 +120,10 @@ impl Lower<'_> {
 
     /// The words behind the keyword: both kinds of quotes, which glue to what is beside them.
     pub(super) fn script_words(&self, node: &Node<'_>) -> Vec<String> {
+        // Strings of JSON have no quotes.
+        if self.sources.is_json() {
+            return arguments(node).iter().map(|word| word.text.to_string()).collect();
+        }
         split(&self.raw(arguments(node)), false)
     }
 

@@ -7,6 +7,7 @@ use super::Word;
 use super::address::address;
 use super::block::{Block, plain};
 use super::script::option;
+use crate::config::dump::HIDDEN;
 use crate::config::model::{
     AdvertInterval, Authentication, Garp, Globals, InitialState, Instance, Preempt, Priority, Version,
     VirtualAddress,
@@ -161,7 +162,9 @@ fn password(bytes: &[u8; 8]) -> String {
         });
         bytes.extend(next);
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    // A longer one of which eight stars are left is no hidden one.
+    if text == HIDDEN { text + "*" } else { text }
 }
 
 #[cfg(test)]
@@ -170,9 +173,16 @@ mod tests {
 
     #[test]
     fn a_cut_password_is_made_whole() {
-        for text in
-            ["secret", "eight888", "abcdefgé", "abcdef€x", "abcde😀xy", "abcdefg\u{fffd}", "abcdef\u{800}"]
-        {
+        for text in [
+            "secret",
+            "eight888",
+            "abcdefgé",
+            "abcdef€x",
+            "abcde😀xy",
+            "abcdefg\u{fffd}",
+            "*********",
+            "abcdef\u{800}",
+        ] {
             let mut cut = [0; 8];
             cut.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
             let whole = password(&cut);

@@ -45,12 +45,16 @@ impl Lower<'_> {
     }
 
     pub(super) fn authentication(&mut self, node: &Node<'_>, draft: &mut Draft) {
-        let (mut kind, mut password) = (None, None);
+        let (mut kind, mut password, mut has_password) = (None, None, false);
         self.no_words(node);
         self.within(node, |lower| {
             lower.each(inside(node), |lower, word, node| match word {
                 "auth_type" => kind = lower.one(node).map(|word| (word.text.clone(), word.span)),
-                "auth_pass" => password = lower.one(node).map(|word| (word.text.clone(), word.span)),
+                "auth_pass" => {
+                    has_password = true;
+                    let word = lower.one(node).and_then(|word| lower.secret(word));
+                    password = word.map(|word| (word.text.clone(), word.span));
+                }
                 _ => {}
             });
         });
@@ -85,6 +89,7 @@ impl Lower<'_> {
                 draft.extras.ah = None;
                 draft.authentication = node.span().map(|span| (Authentication::Pass(bytes), span));
             }
+            (Some(("PASS", _)), None) if has_password => {}
             (Some(("PASS", _)), None) => {
                 self.required(node, "`auth_type PASS` needs a password", "add `auth_pass PASSWORD`");
             }
