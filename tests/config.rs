@@ -174,10 +174,13 @@ fn damaged_files() {
     let seed_file = |path: &Path| path.ends_with("seed-http.conf");
     let mut texts: Vec<PathBuf> = [files("conf-examples"), files("tests/golden")].concat();
     texts.sort_by_key(|path| !seed_file(path));
-    let texts: Vec<String> = texts.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let json = |path: &Path| path.extension().is_some_and(|is| is == "json");
+    let name = |path: &Path| if json(path) { "damaged.json" } else { "damaged" };
+    let texts: Vec<(&str, String)> =
+        texts.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect();
     for round in 0..4000 {
         // Half of them are the web pair, the others whatever there is.
-        let text = if round % 2 == 0 { &texts[0] } else { &texts[random.usize(..texts.len())] };
+        let (name, text) = if round % 2 == 0 { &texts[0] } else { &texts[random.usize(..texts.len())] };
         let lines: Vec<&str> = text.lines().collect();
         let at = (0..=random.usize(..text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap();
         let line = random.usize(..lines.len());
@@ -194,7 +197,7 @@ fn damaged_files() {
                 format!("{}{mark}{}", &text[..at], &text[at..])
             }
         };
-        let loaded = load_text("damaged", &damaged);
+        let loaded = load_text(name, &damaged);
         assert_eq!(loaded.model.is_none(), loaded.has_errors(), "seed {seed}, round {round}");
         for format in [Format::Human, Format::Line, Format::Json, Format::Sarif] {
             let _ = loaded.render(format, false);

@@ -119,15 +119,34 @@ fn again(input: &Input, model: &Model, name: &str, dump: impl Fn(&Model) -> Stri
     Some(format!("== {}, as {name}\n{fault}\n-- dumped:\n{dumped}", input.name))
 }
 
+fn schema() -> jsonschema::Validator {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema/directord.schema.json");
+    let schema = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    jsonschema::draft202012::meta::validate(&schema).unwrap();
+    jsonschema::draft202012::new(&schema).unwrap()
+}
+
+/// The first place of a text that is not as the schema says.
+fn against(schema: &jsonschema::Validator, json: &str) -> Option<String> {
+    let value = serde_json::from_str(json).unwrap();
+    let first = schema.iter_errors(&value).next()?;
+    Some(format!("{}: {first}", first.instance_path()))
+}
+
 fn round_trips(inputs: &[Input]) {
     let mut wrong = Vec::new();
     let mut count = 0;
+    let schema = schema();
     for input in inputs {
         let Some(model) = &input.loaded.model else { continue };
         count += 1;
         for show in SHOWN {
             wrong.extend(again(input, model, "dump.conf", |model| dump::conf(model, show)));
             wrong.extend(again(input, model, "dump.json", |model| dump::json(model, show)));
+            for secrets in [true, false] {
+                let json = dump::json(model, Show { secrets, ..show });
+                wrong.extend(against(&schema, &json).map(|fault| format!("== {}\n{fault}", input.name)));
+            }
         }
     }
     println!("{count} of {} inputs have a model", inputs.len());
@@ -146,6 +165,75 @@ fn golden_inputs_and_examples() {
     round_trips(&folder("tests/golden"));
     round_trips(&folder("tests/golden/pairs"));
     round_trips(&folder("conf-examples"));
+}
+
+/// What is legal and does not run is not lost: the group names it.
+#[test]
+fn instances_that_do_not_run() {
+    let instance = |name: &str, settings: &str| {
+        format!(
+            "vrrp_instance {name} {{\nvirtual_router_id 7\n{settings}\nvirtual_ipaddress {{\n10.0.0.9\n}}\n}}\n"
+        )
+    };
+    let conf = [
+        "vrrp_sync_group G {\ngroup {\nA\nB\nC\n}\n}\n".to_owned(),
+        instance("B", "unicast_src_ip 10.0.0.1\nunicast_peer {\n10.0.0.2\n}"),
+        instance("A", "interface eth0"),
+        instance("C", "interface eth0\nmcast_dst_ip 224.0.0.100"),
+    ];
+    let loaded = text("a.conf", &conf.concat());
+    assert_eq!(loaded.model.as_ref().unwrap().extras.left_out.len(), 2);
+    round_trips(&[Input { name: "left out".to_owned(), loaded }]);
+}
+
+#[test]
+fn the_schema_tells_right_from_wrong() {
+    let schema = schema();
+    let text = |name: &str| {
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name))
+            .unwrap()
+    };
+    assert_eq!(against(&schema, &text("json.json")), None);
+    for (wrong, place) in [("json-types.json", "/global_defs"), ("json-values.json", "/virtual_server/0")] {
+        let value = serde_json::from_str(&text(wrong)).unwrap();
+        let places: Vec<String> =
+            schema.iter_errors(&value).map(|error| error.instance_path().to_string()).collect();
+        assert!(places.iter().any(|found| found.starts_with(place)), "{wrong}: {places:?}");
+    }
+    let one = |member: &str| {
+        format!(
+            r#"{{"vrrp_instance": [{{"name": "A", "interface": "e", "virtual_router_id": 1, {member}}}]}}"#
+        )
+    };
+    assert_eq!(against(&schema, &one(r#""priority": 255"#)), None);
+    for wrong in [r#""priority": 256"#, r#""priority": "9""#, r#""prioriti": 9"#, r#""state": "MASTR""#] {
+        assert!(against(&schema, &one(wrong)).is_some(), "{wrong}");
+    }
+}
+
+/// Nothing that a dump hides is in it, and it is not read as if it were whole.
+#[test]
+fn secrets_are_hidden() {
+    let conf = "SSL {\npassword s3cret\n}\n\
+                vrrp_instance A {\ninterface eth0\nvirtual_router_id 1\nauthentication {\nauth_type PASS\n\
+                auth_pass s3cret\n}\nvirtual_ipaddress {\n10.0.0.9\n}\n}\n\
+                vrrp_instance B {\ninterface eth0\nvirtual_router_id 2\nauthentication {\nauth_type AH\n\
+                auth_pass s3cret\n}\nvirtual_ipaddress {\n10.0.0.8\n}\nauth_hmac {\n\
+                key 1 s3crets3crets3crets3crets3crets3crets\nactive_key 1\n}\n}\n";
+    let loaded = text("a.conf", conf);
+    let model = loaded.model.as_ref().unwrap();
+    for defaults in [false, true] {
+        let show = Show { defaults, secrets: false };
+        for (name, dumped) in [("a.conf", dump::conf(model, show)), ("a.json", dump::json(model, show))] {
+            assert!(!dumped.contains("s3cret") && dumped.matches(dump::HIDDEN).count() >= 4, "{dumped}");
+            let again = text(name, &dumped);
+            let hidden = again.diagnostics.iter().filter(|one| one.code == Code::Hidden).count();
+            assert_eq!(hidden, 4, "{}", again.render(Format::Line, false));
+        }
+        let conf = dump::conf(model, show);
+        assert!(conf.starts_with("# Secrets are hidden"), "{conf}");
+    }
+    round_trips(&[Input { name: "secrets".to_owned(), loaded }]);
 }
 
 #[test]

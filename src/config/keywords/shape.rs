@@ -186,9 +186,9 @@ impl Keyword {
         })
     }
 
-    /// Whether JSON has it: not what is written otherwise today, nor what nobody reads.
+    /// Whether the schema of JSON has it: not what is written otherwise today.
     pub fn is_in_json(&self) -> bool {
-        let today = !matches!(self.status, Status::Replaced(_) | Status::Ignored(_));
+        let today = !matches!(self.status, Status::Replaced(_));
         today && !self.path.starts_with('(') && self.shape().is_some()
     }
 }

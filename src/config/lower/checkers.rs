@@ -374,6 +374,7 @@ impl Lower<'_> {
             retry: settings.retry.unwrap_or(1),
             delay_before_retry: settings.delay_before_retry.unwrap_or(Duration::from_secs(pause)),
             alpha: settings.alpha.unwrap_or(false),
+            log_all_failures: draft.log_all_failures,
         })
     }
 

@@ -92,6 +92,7 @@ pub(super) fn lower(tree: &[Node<'_>], sources: &Sources, diagnostics: &mut Diag
             _ => lower.root_setting(word, node, &mut model.globals),
         }
     });
+    model.extras.left_out = instances.left_out;
     model
 }
 

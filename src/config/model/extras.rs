@@ -1,7 +1,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-use super::{Command, Connect, InterfaceName, Notify, Route, Rule, Tracking};
+use super::{Command, Connect, Instance, InterfaceName, Notify, Route, Rule, Tracking};
 
 /// What an instance is told and this version does not act on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,6 +60,15 @@ pub struct InstanceExtras {
     pub ah: Option<Secret>,
     /// `auth_hmac`.
     pub hmac: Option<Hmac>,
+}
+
+/// An instance without an interface, or with the number of another one on the same interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceLeftOut {
+    /// The instance; its interface is `lo` when it names none.
+    pub instance: Instance,
+    /// It names an interface.
+    pub has_interface: bool,
 }
 
 /// Bytes that are never shown.

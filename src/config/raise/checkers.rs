@@ -249,6 +249,11 @@ impl Block {
                 let inherited = outer.delay_before_retry.unwrap_or(pause.default);
                 block.unless("delay_before_retry", pause.value, inherited);
             }
+            let log = match check {
+                Check::Made(check) => check.log_all_failures,
+                Check::Unmade(check) => check.log_all_failures,
+            };
+            block.given("log_all_failures", log);
             let alpha = check.alpha();
             if alpha.own {
                 block.unless("alpha", alpha.value, outer.alpha.unwrap_or(alpha.default));

@@ -73,7 +73,10 @@ pub(super) fn raise(model: &Model, defaults: bool) -> Vec<Statement> {
     extras.files.iter().for_each(|file| root.track_file(file));
     extras.bfd.iter().for_each(|session| root.bfd_instance(session));
     extras.sync_groups.iter().for_each(|group| root.sync_group(group));
-    model.instances.iter().for_each(|instance| root.instance(instance, &model.globals));
+    model.instances.iter().for_each(|instance| root.instance(instance, &model.globals, true));
+    for one in &extras.left_out {
+        root.instance(&one.instance, &model.globals, one.has_interface);
+    }
     extras.groups.iter().for_each(|group| root.server_group(group));
     model.virtual_servers.iter().for_each(|server| root.virtual_server(server));
     extras.grouped_servers.iter().for_each(|server| root.grouped_server(server));

@@ -50,6 +50,5 @@ impl Block {
                 self.unless("max_reply_length", *max_reply, 255);
             }
         }
-        self.given("log_all_failures", check.log_all_failures);
     }
 }

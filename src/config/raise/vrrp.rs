@@ -19,11 +19,11 @@ const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 const GROUP6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
 
 impl Block {
-    pub(super) fn instance(&mut self, instance: &Instance, globals: &Globals) {
+    pub(super) fn instance(&mut self, instance: &Instance, globals: &Globals, has_interface: bool) {
         self.block(vec![plain("vrrp_instance"), plain(&instance.name)], |block| {
             let ipv6 = instance.extras.ipv6.as_ref();
             block.state(instance);
-            block.set("interface", &instance.interface);
+            block.given("interface", has_interface.then_some(&instance.interface));
             block.set("virtual_router_id", instance.vrid.number());
             let version = |version| if version == Version::V2 { 2u8 } else { 3 };
             let default = if ipv6.is_some() { Version::V3 } else { Version::V2 };

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::super::globals::Defaults;
 use super::super::{Lower, inside, left_out};
-use super::{Draft, Instances};
+use super::{Beside, Draft, Instances};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
     Authentication, InterfaceName, Ipv6Transport, PeerTtl, Secret, Version, VirtualAddress, Vrid,
@@ -182,14 +182,14 @@ impl Lower<'_> {
     }
 
     /// Two instances of one number must not hear each other: keepalived refuses the same interface with the
-    /// same group or a peer in common. False: this one cannot run beside another one.
+    /// same group or a peer in common.
     pub(super) fn unique_router(
         &mut self,
         instances: &mut Instances,
         key: (InterfaceName, Vrid, bool),
         to: Vec<IpAddr>,
         span: Span,
-    ) -> bool {
+    ) -> Beside {
         let message = format!("virtual router id {} is taken on {}", key.1.number(), key.0);
         let routers = instances.routers.entry(key).or_default();
         let same = routers.iter().find(|(other, _)| other.iter().any(|address| to.contains(address)));
@@ -198,17 +198,17 @@ impl Lower<'_> {
                 .related(*first, "by this instance")
                 .consequence("the two instances would answer each other's adverts");
             self.report(diagnostic);
-            return false;
+            return Beside::Wrong;
         }
         if let Some((_, first)) = routers.first() {
             let diagnostic = left_out(span, message).related(*first, "by this instance");
             let text = "this version does not tell apart two instances of one number on one interface";
             routers.push((to, span));
             self.report(diagnostic.consequence(text));
-            return false;
+            return Beside::LeftOut;
         }
         routers.push((to, span));
-        true
+        Beside::Runs
     }
 
     pub(super) fn usable_authentication(
