@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::CommandFactory as _;
 use clap::{Arg, Command};
 
-use super::options::{Explain, Genhash, Options};
+use super::options::{Dump, Explain, Genhash, Options};
 
 /// The manual page of the program.
 pub fn man() -> String {
@@ -30,7 +30,7 @@ pub fn man() -> String {
             option(&mut text, argument);
         }
     }
-    for command in [Explain::command(), Genhash::command()] {
+    for command in [Explain::command(), Dump::command(), Genhash::command()] {
         let name = command.get_name().trim_start_matches("directord ").to_owned();
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         let _ = writeln!(text, ".SH {}\n{}.", escaped(&name.to_uppercase()), escaped(&about));
@@ -83,6 +83,9 @@ directord \\- director daemon for Linux Virtual Server pairs
 .br
 .B directord explain
 CODE | KEYWORD
+.br
+.B directord config dump
+[\\-f FILE] [\\-\\-format FORMAT] [\\-\\-defaults] [\\-\\-secrets]
 .br
 .B directord genhash
 \\-s ADDRESS \\-p PORT \\-u URL

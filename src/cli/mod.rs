@@ -6,6 +6,9 @@
 
 /// `--check`, `-t`.
 pub mod check;
+mod config;
+/// `config dump`.
+pub mod dump;
 /// `explain`.
 pub mod explain;
 /// `genhash`.
@@ -33,6 +36,9 @@ pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if arguments.get(1).is_some_and(|first| first == "explain") {
         return start_explain(arguments.get(1..).unwrap_or(&[]));
+    }
+    if arguments.get(1).is_some_and(|first| first == "config") {
+        return config::run(arguments.get(1..).unwrap_or(&[]));
     }
     match genhash_arguments(&arguments) {
         Some(arguments) => start_genhash(&arguments),
