@@ -24,6 +24,7 @@ impl Lower<'_> {
         services: &mut Services,
     ) -> Option<Whole> {
         let title = node.span();
+        draft.grouped = matches!(head, Head::Group(_));
         if !draft.has_real {
             self.absent(node, "the virtual server has no real server", "it is left out, as keepalived does");
             return None;
@@ -187,7 +188,11 @@ impl Lower<'_> {
             let span = real.endpoint.span;
             self.blocks.push(real.title.clone());
             let reachable = self.same_family(&real.endpoint, service, forwarding, "real server");
-            let address = self.reached_port(&real.endpoint, service, forwarding, "real server");
+            let address = match draft.grouped {
+                // Each service of the group has its own.
+                true => real.endpoint.with_port(real.endpoint.port),
+                false => self.reached_port(&real.endpoint, service, forwarding, "real server"),
+            };
             let first = places.get(&address).copied();
             if let Some(first) = first {
                 self.report(
@@ -322,7 +327,10 @@ impl Lower<'_> {
         if !self.same_family(endpoint, service, forwarding, "sorry server") {
             return None;
         }
-        let address = self.reached_port(endpoint, service, forwarding, "sorry server");
+        let address = match draft.grouped {
+            true => endpoint.with_port(endpoint.port),
+            false => self.reached_port(endpoint, service, forwarding, "sorry server"),
+        };
         Some(SorryServer { address, forwarding, inhibit: draft.sorry_inhibit.is_some() })
     }
 }

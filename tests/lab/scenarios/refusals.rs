@@ -87,7 +87,7 @@ fn run(lab: &Lab) {
     eventually("keepalived's signals do no harm", seconds(5), || daemon.log().contains("has no effect"));
 
     node.write(FILE, vrrp.replacen("priority", "priorty", 1));
-    let output = node.run(&START.replace("/run/directord", "/run/other"));
+    let output = node.run(&START.replace("/run/directord", "/run/other --strict"));
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(text.contains("priorty") && text.contains("not started"), "{text}");
     assert_eq!(output.status.code(), Some(2));
