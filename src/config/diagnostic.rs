@@ -131,6 +131,14 @@ pub enum Code {
     PeerPriority = 1016,
     /// Lint of a pair: unicast and multicast.
     PeerTransport = 1017,
+    /// Lint: weights and `nopreempt`.
+    NopreemptWeight = 1018,
+    /// Lint: a weight in a sync group that does not count.
+    GroupWeight = 1019,
+    /// Lint: an object whose failure moves nothing.
+    NeverMoves = 1020,
+    /// Lint: a virtual address outside the networks of its interface.
+    OutsideNetworks = 1021,
 }
 
 impl Code {

@@ -499,4 +499,55 @@ pub static PAGES: &[Page] = &[
         "", "",
         "Write unicast_peer in both files, or in none.",
     ),
+    page(
+        Code::NopreemptWeight,
+        "lint: weights and nopreempt",
+        "A tracked object with a weight lowers the priority when it fails. But a router with nopreempt does not take over \
+         from a master that still sends adverts, however low its priority is: the addresses stay where they are.",
+        "vrrp_script chk_web {\n    script /usr/bin/true\n    weight -20\n}\nvrrp_instance VI_1 {\n    interface eth0\n    \
+         virtual_router_id 51\n    nopreempt\n    track_script {\n        chk_web\n    }\n    \
+         virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\n",
+        "vrrp_script chk_web {\n    script /usr/bin/true\n}\nvrrp_instance VI_1 {\n    interface eth0\n    \
+         virtual_router_id 51\n    nopreempt\n    track_script {\n        chk_web\n    }\n    \
+         virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\n",
+        "Leave the weight out, so that a failure is FAULT and the other router takes over; or leave out nopreempt.",
+    ),
+    page(
+        Code::GroupWeight,
+        "lint: a weight in a sync group that does not count",
+        "The instances of a sync group move together, so weights of a single one do not count, unless the group has \
+         sync_group_tracking_weight.",
+        "vrrp_sync_group G1 {\n    group {\n        VI_1\n        VI_2\n    }\n}\n\
+         vrrp_script chk_web {\n    script /usr/bin/true\n    weight -20\n}\nvrrp_instance VI_1 {\n    interface eth0\n    \
+         virtual_router_id 51\n    track_script {\n        chk_web\n    }\n    \
+         virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\nvrrp_instance VI_2 {\n    interface eth1\n    \
+         virtual_router_id 52\n    virtual_ipaddress {\n        192.168.7.240/24\n    }\n}\n",
+        "vrrp_sync_group G1 {\n    group {\n        VI_1\n        VI_2\n    }\n    track_script {\n        chk_web\n    }\n}\n\
+         vrrp_script chk_web {\n    script /usr/bin/true\n    weight -20\n}\nvrrp_instance VI_1 {\n    interface eth0\n    \
+         virtual_router_id 51\n    virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\nvrrp_instance VI_2 {\n    interface eth1\n    \
+         virtual_router_id 52\n    virtual_ipaddress {\n        192.168.7.240/24\n    }\n}\n",
+        "Track the object in the group, or write sync_group_tracking_weight there.",
+    ),
+    page(
+        Code::NeverMoves,
+        "lint: an object whose failure moves nothing",
+        "When the object fails and everything else is well, this node still has a priority that is not below that of the \
+         other one (--check --peer FILE knows it), or priority 255, which nothing changes. The check runs, and never \
+         moves the addresses.",
+        "vrrp_script chk_web {\n    script /usr/bin/true\n    weight -20\n}\nvrrp_instance VI_1 {\n    interface eth0\n    \
+         virtual_router_id 51\n    priority 255\n    track_script {\n        chk_web\n    }\n    \
+         virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\n",
+        "vrrp_script chk_web {\n    script /usr/bin/true\n    weight -20\n}\nvrrp_instance VI_1 {\n    interface eth0\n    \
+         virtual_router_id 51\n    priority 100\n    track_script {\n        chk_web\n    }\n    \
+         virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\n",
+        "Make the weight larger than the distance of the two priorities, or leave it out: a failure is then FAULT.",
+    ),
+    page(
+        Code::OutsideNetworks,
+        "lint: a virtual address outside the networks of its interface",
+        "The interface has no address of a network that the virtual address is in, and the line gives it no prefix length \
+         of its own: neighbours will not look for it there, unless they have a route to it. Found by directord --check --host.",
+        "", "",
+        "Correct the address or the interface, or write the prefix length: 192.168.100.240/24.",
+    ),
 ];
