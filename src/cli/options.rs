@@ -67,6 +67,9 @@ pub(super) struct Options {
     /// Name that @NAME lines of that file are compared with
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true, help_heading = CHECK)]
     peer_id: String,
+    /// Look at this host too: interfaces, accounts, scripts, kernel modules, sysctls, names
+    #[arg(long, help_heading = CHECK)]
+    host: bool,
     /// Say what a start would run
     #[arg(long, help_heading = CHECK)]
     as_start: bool,
@@ -205,6 +208,7 @@ impl Options {
 
     pub(super) fn check_options(self) -> CheckOptions {
         CheckOptions {
+            host: self.host,
             as_start: self.as_start.then(|| self.policy()),
             config_id: self.config_id.unwrap_or_else(node_name),
             config: self.config,

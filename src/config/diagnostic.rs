@@ -95,6 +95,16 @@ pub enum Code {
     Old = 33,
     /// A real server that no check ever takes out.
     Unchecked = 34,
+    /// On this host: no such interface.
+    HostInterface = 40,
+    /// On this host: no such user or group.
+    HostAccount = 41,
+    /// On this host: a script that cannot be run, or not safely.
+    HostScript = 42,
+    /// On this host: a module or a sysctl.
+    HostKernel = 43,
+    /// On this host: a name without an address.
+    HostName = 44,
     /// Lint: a comment that silences nothing.
     AllowsNothing = 1000,
     /// Lint: a sorry server that is a real server.

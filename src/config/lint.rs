@@ -4,7 +4,7 @@
 //! no exit status. `# directord: allow(D1001)` silences one: on its line, on the line above, or at the top of
 //! the file for all of it. Two nodes of a pair are compared by [`compare`].
 
-mod allow;
+pub(super) mod allow;
 mod checks;
 mod peer;
 mod places;

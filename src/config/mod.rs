@@ -7,6 +7,7 @@
 
 pub mod diagnostic;
 mod expand;
+pub mod host;
 /// The real files.
 pub mod io;
 pub mod keywords;
@@ -27,6 +28,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use diagnostic::{Diagnostic, Diagnostics, Format, Severity};
+use host::Host;
 use lexer::{Token, TokenKind};
 use model::Model;
 use source::{Files, Sources, Span};
@@ -63,6 +65,15 @@ pub struct Loaded {
 
 /// Reads `path` and what it includes.
 pub fn load(path: &Path, files: &dyn Files, options: &Options) -> Loaded {
+    read(path, files, options, None)
+}
+
+/// The same, and looks whether `host` has what the configuration needs. Without errors in the file only.
+pub fn load_for(path: &Path, files: &dyn Files, options: &Options, host: &dyn Host) -> Loaded {
+    read(path, files, options, Some(host))
+}
+
+fn read(path: &Path, files: &dyn Files, options: &Options, host: Option<&dyn Host>) -> Loaded {
     let mut sources = Sources::default();
     let mut diagnostics = Diagnostics::default();
     let tokens = expand::expand(path, files, options, &mut sources, &mut diagnostics);
@@ -76,6 +87,9 @@ pub fn load(path: &Path, files: &dyn Files, options: &Options) -> Loaded {
         Some(model) => lint::lint(&tree, model, &sources, &mut diagnostics),
         None => lint::Places::default(),
     };
+    if let (Some(model), Some(host)) = (&model, host) {
+        host::check(&tree, model, host, &sources, &mut diagnostics);
+    }
     drop(tree);
     for span in secrets(&tokens, &sources) {
         sources.hide(span);

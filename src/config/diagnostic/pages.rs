@@ -321,6 +321,43 @@ pub static PAGES: &[Page] = &[
         "Add a TCP_CHECK or an HTTP_GET beside them.",
     ),
     page(
+        Code::HostInterface,
+        "on this host: no such interface",
+        "directord --check --host looked for the interface and did not find it. An instance whose interface is missing \
+         keeps the daemon from starting.",
+        "", "",
+        "Correct the name, or make the interface before directord starts.",
+    ),
+    page(
+        Code::HostAccount,
+        "on this host: no such user or group",
+        "A script is to be run as a user or group that does not exist here.",
+        "", "",
+        "Make the account, or name another one.",
+    ),
+    page(
+        Code::HostScript,
+        "on this host: a script that cannot be run, or not safely",
+        "The file is missing or not executable, or somebody who is not root can change it or a folder above it: he \
+         could run what he likes as the user of the script.",
+        "", "",
+        "The help of the message is the command that mends it.",
+    ),
+    page(
+        Code::HostKernel,
+        "on this host: a module or a sysctl",
+        "IPVS or a scheduler is neither in the kernel nor there to be loaded, or a setting keeps packets from passing.",
+        "", "",
+        "The help of the message is the command that mends it.",
+    ),
+    page(
+        Code::HostName,
+        "on this host: a name without an address",
+        "The resolver of this host knows no address for the name.",
+        "", "",
+        "Correct the name or the resolver, or write the address.",
+    ),
+    page(
         Code::AllowsNothing,
         "lint: a comment that silences nothing",
         "A comment `directord: allow(…)` names something that is no lint. Errors, warnings and notes cannot be \

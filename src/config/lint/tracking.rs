@@ -26,7 +26,8 @@ pub(super) fn lint(lints: &mut Lints<'_>, tree: &[Node<'_>], model: &Model) {
         let group = group_of(model, instance);
         if let Some(group) = group.filter(|group| !group.tracking_weight) {
             for one in &own {
-                let message = format!("the weight of {} does not count in sync group {}", one.what, group.name);
+                let message =
+                    format!("the weight of {} does not count in sync group {}", one.what, group.name);
                 lints.report(
                     lint_at(Code::GroupWeight, one.span, message)
                         .consequence("its failure leaves the priority as it is, as in keepalived")
@@ -39,7 +40,8 @@ pub(super) fn lint(lints: &mut Lints<'_>, tree: &[Node<'_>], model: &Model) {
         }
         let weighted = weighted(tree, model, instance);
         if let (Preempt::Never, Some(first)) = (instance.preempt, weighted.first()) {
-            let message = format!("{} changes the priority, and `nopreempt` leaves the master as it is", first.what);
+            let message =
+                format!("{} changes the priority, and `nopreempt` leaves the master as it is", first.what);
             lints.report(
                 lint_at(Code::NopreemptWeight, first.span, message)
                     .consequence(
@@ -54,7 +56,9 @@ pub(super) fn lint(lints: &mut Lints<'_>, tree: &[Node<'_>], model: &Model) {
                 let message = format!("failure of {} can never move the addresses", one.what);
                 lints.report(
                     lint_at(Code::NeverMoves, one.span, message)
-                        .consequence("priority 255 is that of the owner of the addresses: no weight changes it")
+                        .consequence(
+                            "priority 255 is that of the owner of the addresses: no weight changes it",
+                        )
                         .help("give the instance a priority below 255, or leave the weight out"),
                 );
             }
@@ -63,7 +67,11 @@ pub(super) fn lint(lints: &mut Lints<'_>, tree: &[Node<'_>], model: &Model) {
 }
 
 /// With the other node: each object fails alone, everything else is well.
-pub(super) fn compare(lints: &mut Lints<'_>, pair: (&Instance, &[Weighted]), other: (&Instance, &[Weighted])) {
+pub(super) fn compare(
+    lints: &mut Lints<'_>,
+    pair: (&Instance, &[Weighted]),
+    other: (&Instance, &[Weighted]),
+) {
     let (instance, weighted) = pair;
     let well = total(instance, weighted, None);
     let theirs = total(other.0, other.1, None);
@@ -84,7 +92,8 @@ pub(super) fn compare(lints: &mut Lints<'_>, pair: (&Instance, &[Weighted]), oth
                     "the priority here is then {failed}, and that of the other node is {theirs}: not higher"
                 ))
                 .help(match short {
-                    0 => "make the weight larger by 1 at least, or leave it out: a failure is then FAULT".to_owned(),
+                    0 => "make the weight larger by 1 at least, or leave it out: a failure is then FAULT"
+                        .to_owned(),
                     short => format!(
                         "make the weight larger by {} at least, or leave it out: a failure is then FAULT",
                         1 - short
@@ -157,10 +166,12 @@ fn of_tracking(tree: &[Node<'_>], model: &Model, tracking: &Tracking, block: &[&
 fn line_of(tree: &[Node<'_>], block: &[&str; 2], name: &str) -> Option<Span> {
     let [kind, title] = block;
     let named = |node: &&Node<'_>| {
-        node.keyword.is_some_and(|row| row.path == *kind) && node.words.get(1).is_some_and(|word| word.text == *title)
+        node.keyword.is_some_and(|row| row.path == *kind)
+            && node.words.get(1).is_some_and(|word| word.text == *title)
     };
     let node = tree.iter().find(named)?;
-    let lists = inside(node).iter().filter(|node| node.keyword.is_some_and(|row| row.word().starts_with("track_")));
+    let lists =
+        inside(node).iter().filter(|node| node.keyword.is_some_and(|row| row.word().starts_with("track_")));
     let mut lines = lists.flat_map(inside);
     lines.find(|line| line.words.first().is_some_and(|word| word.text == name))?.span()
 }
