@@ -95,6 +95,10 @@ pub enum Code {
     Old = 33,
     /// A real server that no check ever takes out.
     Unchecked = 34,
+    /// `config fmt`: bytes that are no text.
+    Text = 80,
+    /// `config fmt`: a layout that would change the meaning.
+    Layout = 81,
     /// Lint: a comment that silences nothing.
     AllowsNothing = 1000,
     /// Lint: a sorry server that is a real server.

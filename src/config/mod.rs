@@ -6,6 +6,7 @@
 
 pub mod diagnostic;
 mod expand;
+pub mod format;
 /// The real files.
 pub mod io;
 pub mod keywords;
