@@ -6,8 +6,12 @@
 
 /// `--check`, `-t`.
 pub mod check;
+/// `config`.
+mod config;
 /// `explain`.
 pub mod explain;
+/// `config fmt`.
+pub mod format;
 /// `genhash`.
 pub mod genhash;
 /// `directord(8)`.
@@ -33,6 +37,9 @@ pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if arguments.get(1).is_some_and(|first| first == "explain") {
         return start_explain(arguments.get(1..).unwrap_or(&[]));
+    }
+    if arguments.get(1).is_some_and(|first| first == "config") {
+        return config::start(arguments.get(1..).unwrap_or(&[]));
     }
     match genhash_arguments(&arguments) {
         Some(arguments) => start_genhash(&arguments),

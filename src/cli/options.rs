@@ -9,12 +9,15 @@ use std::time::Duration;
 use clap::{ArgAction, Parser, ValueEnum};
 
 use super::check::CheckOptions;
+use super::format::Output;
 use super::genhash::GenhashOptions;
 use super::run::RunOptions;
 use super::start::Policy;
 use crate::config::diagnostic::Format;
 use crate::config::io::node_name;
 use crate::config::model::HttpProtocol;
+
+const DEFAULT_FILE: &str = "/etc/keepalived/keepalived.conf";
 
 const CHECK: &str = "Configuration test";
 const RUN: &str = "Daemon";
@@ -27,11 +30,12 @@ const INERT: &str = "Accepted for keepalived's sake, without effect";
     name = "directord",
     about = "Director daemon for Linux Virtual Server pairs: VRRP, health checks and IPVS from one keepalived.conf",
     after_help = "directord explain CODE | KEYWORD: what a diagnostic or a word of the configuration means.\n\
+        directord config fmt: files in their canonical layout.\n\
         directord genhash --help: the digest of a page, for HTTP_GET.\n\
         keepalived's --check is the long form of -C; here it tests the configuration, and -C has no long form.",
     disable_version_flag = true,
     disable_help_subcommand = true,
-    override_usage = "directord [OPTIONS]\n       directord --check -f FILE\n       directord explain CODE | KEYWORD\n       directord genhash -s ADDRESS -p PORT -u URL"
+    override_usage = "directord [OPTIONS]\n       directord --check -f FILE\n       directord explain CODE | KEYWORD\n       directord config fmt [FILE...]\n       directord genhash -s ADDRESS -p PORT -u URL"
 )]
 pub(super) struct Options {
     /// Configuration file
@@ -39,7 +43,7 @@ pub(super) struct Options {
         short = 'f',
         long = "use-file",
         value_name = "FILE",
-        default_value = "/etc/keepalived/keepalived.conf"
+        default_value = DEFAULT_FILE
     )]
     config: PathBuf,
     /// Name that @NAME lines are compared with [default: node name up to its first dot]
@@ -316,6 +320,48 @@ pub(super) struct Explain {
     /// Keywords (`weight`), paths (`real_server/weight`) or codes (`D0015`)
     #[arg(value_name = "CODE | KEYWORD", required = true)]
     pub(super) topics: Vec<String>,
+}
+
+/// What is done with a configuration.
+#[derive(Debug, Parser)]
+#[command(
+    name = "directord config",
+    bin_name = "directord config",
+    about = "Configuration files as texts",
+    disable_help_subcommand = true,
+    subcommand_required = true
+)]
+pub(super) enum Config {
+    Fmt(Fmt),
+}
+
+/// Options of `config fmt`.
+#[derive(Debug, clap::Args)]
+#[command(
+    about = "Write files in their canonical layout: four blanks a level, one statement a line, comments kept",
+    after_help = "Exit status: 0 done, or nothing to do; 1 with --check, a file would change; 2 a file cannot be \
+        read, written or understood, and is left as it is."
+)]
+pub(super) struct Fmt {
+    /// Change nothing; name the files that would change
+    #[arg(long, conflicts_with = "stdout")]
+    pub(super) check: bool,
+    /// Change nothing; print the result
+    #[arg(long)]
+    pub(super) stdout: bool,
+    /// Files; `-` is standard input, whose result is printed
+    #[arg(value_name = "FILE", default_value = DEFAULT_FILE)]
+    pub(super) files: Vec<PathBuf>,
+}
+
+impl Fmt {
+    pub(super) fn output(&self) -> Output {
+        match (self.check, self.stdout) {
+            (true, _) => Output::Check,
+            (false, true) => Output::Print,
+            (false, false) => Output::File,
+        }
+    }
 }
 
 /// Options of `genhash`.

@@ -105,6 +105,10 @@ pub enum Code {
     HostKernel = 43,
     /// On this host: a name without an address.
     HostName = 44,
+    /// `config fmt`: bytes that are no text.
+    Text = 80,
+    /// `config fmt`: a layout that would change the meaning.
+    Layout = 81,
     /// Lint: a comment that silences nothing.
     AllowsNothing = 1000,
     /// Lint: a sorry server that is a real server.

@@ -8,6 +8,7 @@
 pub mod diagnostic;
 mod expand;
 pub mod host;
+pub mod format;
 /// The real files.
 pub mod io;
 pub mod keywords;

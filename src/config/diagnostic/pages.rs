@@ -358,6 +358,25 @@ pub static PAGES: &[Page] = &[
         "Correct the name or the resolver, or write the address.",
     ),
     page(
+        Code::Text,
+        "config fmt: bytes that are no text",
+        "`directord config fmt` rewrites a file only when it can keep every byte that counts: the file has to be \
+         UTF-8, without NUL, without a carriage return, form feed or byte order mark in the middle of a line. The \
+         file is left as it is; a daemon reads it nevertheless.",
+        "", "",
+        "Delete the character, or convert the file: iconv -f LATIN1 -t UTF-8 FILE.",
+    ),
+    page(
+        Code::Layout,
+        "config fmt: a layout that would change the meaning",
+        "`directord config fmt` expands the file before and after, and found a line whose words would differ. That \
+         comes from definitions that hold a part of a line only its end can complete: one double quote of two, a \
+         comment sign, an include. The file is left as it is.",
+        "", "",
+        "Give the definition whole words, with both quotes, or lay out the line by hand: four blanks for each block \
+         around it, one blank between words.",
+    ),
+    page(
         Code::AllowsNothing,
         "lint: a comment that silences nothing",
         "A comment `directord: allow(…)` names something that is no lint. Errors, warnings and notes cannot be \

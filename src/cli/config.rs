@@ -1,0 +1,21 @@
+//! `directord config …`: what is done with configuration files as texts.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use super::options::Config;
+use super::{format, refuse};
+
+/// Runs the command that the second word names. Wrong options end with 2, as files that cannot be read do.
+pub(super) fn start(arguments: &[OsString]) -> ExitCode {
+    match Config::try_parse_from(arguments) {
+        Ok(Config::Fmt(options)) => format::run(&options.files, options.output()),
+        Err(error) => {
+            let wrong = error.use_stderr();
+            let status = refuse(&error, ExitCode::SUCCESS);
+            if wrong { ExitCode::from(2) } else { status }
+        }
+    }
+}
