@@ -7,8 +7,8 @@
 
 pub mod diagnostic;
 mod expand;
-pub mod host;
 pub mod format;
+pub mod host;
 /// The real files.
 pub mod io;
 pub mod keywords;

@@ -1,7 +1,7 @@
 //! A virtual server as the file has it becomes one that holds together: defaults, ports, families, quorum.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::Lower;
 use super::lvs::{Endpoint, is_tunnel};
@@ -143,6 +143,15 @@ impl Lower<'_> {
         if let Some(granularity) = &draft.granularity {
             match granularity.ipv6 == ipv6 {
                 true => prefix = granularity.prefix,
+                // keepalived takes the number, and the kernel tells clients apart by other bits.
+                false if granularity.ipv6 && granularity.prefix <= full => {
+                    prefix = granularity.prefix;
+                    self.adjusted(
+                        Some(granularity.span),
+                        "a mask of IPv4 is written like 255.255.255.0",
+                        format!("the number is read as a prefix length: {}", mask(prefix)),
+                    );
+                }
                 false => self.report(
                     Diagnostic::error(
                         Code::BadAddress,
@@ -333,6 +342,10 @@ impl Lower<'_> {
         };
         Some(SorryServer { address, forwarding, inhibit: draft.sorry_inhibit.is_some() })
     }
+}
+
+fn mask(prefix: u8) -> Ipv4Addr {
+    Ipv4Addr::from(u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0))
 }
 
 /// The flag of a scheduler that a word stands for; `flag-1` to `flag-3` are of every scheduler.

@@ -51,7 +51,7 @@ struct Draft {
     source: Option<IpAddr>,
     unicast: Option<Span>,
     peers: Vec<IpAddr>,
-    unicast_ttl: Option<u8>,
+    unicast_ttl: Option<(u8, Span)>,
     group: Option<IpAddr>,
     addresses: Vec<(VirtualAddress, Span)>,
     excluded: Vec<(VirtualAddress, Span)>,
@@ -142,7 +142,8 @@ impl Lower<'_> {
             }
             "unicast_peer" => self.unicast_peers(node, draft),
             "unicast_ttl" => {
-                draft.unicast_ttl = self.number(node, 0, 255).and_then(|number| u8::try_from(number).ok());
+                let ttl = self.number(node, 0, 255).and_then(|number| u8::try_from(number).ok());
+                draft.unicast_ttl = ttl.zip(node.span());
             }
             "mcast_dst_ip" => {
                 draft.group = self.one(node).and_then(|word| {
@@ -200,6 +201,7 @@ impl Lower<'_> {
         let Some(span) = node.span() else { return };
         let state = state.unwrap_or(InitialState::Backup);
         if let Some((before, first)) = draft.state {
+            self.said_repeated = true;
             let again = Diagnostic::warning(Code::Repeated, span, "`state` is set again");
             if before == InitialState::Master && state == InitialState::Backup {
                 self.report(
@@ -285,7 +287,7 @@ impl Lower<'_> {
             authentication,
             source: draft.source.and_then(transport::only_v4),
             unicast_peers: draft.peers.into_iter().filter_map(transport::only_v4).collect(),
-            unicast_ttl: draft.unicast_ttl.unwrap_or(255),
+            unicast_ttl: draft.unicast_ttl.map_or(255, |(ttl, _)| ttl),
             multicast_group: transport::only_v4(group).unwrap_or(transport::GROUP),
             addresses: draft.addresses.into_iter().map(|(address, _)| address).collect(),
             excluded_addresses: draft.excluded.into_iter().map(|(address, _)| address).collect(),
