@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use directord::config::diagnostic::{Code, Diagnostic, Format, Severity};
+use directord::config::format::format;
 use directord::config::io::Disk;
 use directord::config::runnable::runnable;
 use directord::config::source::Texts;
@@ -229,6 +230,46 @@ fn what_a_start_runs_of_the_corpus() {
     }
     println!("a start runs {files} files, {whole} of them with every part");
     reasons.iter().for_each(|(why, count)| println!("{count:5} {why}"));
+}
+
+/// The canonical layout of every file, in a copy of the folder: the same model and the same complaints, and the
+/// layout of it is itself.
+#[test]
+fn layouts_of_the_corpus() {
+    let Some(folder) = folder() else { return };
+    let rows = rows(&folder);
+    let copy = tempfile::tempdir().unwrap();
+    for row in &rows {
+        let to = copy.path().join(&row.file);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(folder.join(&row.file), to).unwrap();
+    }
+    let said = |loaded: &Loaded| -> Vec<_> {
+        let said = loaded.diagnostics.iter().map(|one| (one.code, one.message.clone()));
+        said.filter(|(code, _)| *code != Code::Portable).collect()
+    };
+    let before: Vec<Loaded> = rows.iter().map(|row| load_row(copy.path(), row)).collect();
+    let mut refused = 0;
+    for row in &rows {
+        let path = copy.path().join(&row.file);
+        match format(&row.file, std::fs::read(&path).unwrap()) {
+            Ok(text) => {
+                assert_eq!(format(&row.file, text.clone().into_bytes()).unwrap(), text, "{}", row.file);
+                std::fs::write(&path, text).unwrap();
+            }
+            Err(why) => {
+                refused += 1;
+                println!("{}", why.render(Format::Line, false));
+            }
+        }
+    }
+    for (row, before) in rows.iter().zip(&before) {
+        let after = load_row(copy.path(), row);
+        assert_eq!(said(before), said(&after), "{}", row.file);
+        assert!(before.model == after.model, "{}", row.file);
+    }
+    println!("{refused} of {} left alone", rows.len());
+    assert!(refused * 50 < rows.len(), "{refused} of {}", rows.len());
 }
 
 /// Pieces cut, dropped and doubled: nothing panics or hangs, and a model comes only without an error.

@@ -9,9 +9,11 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 use directord::config::diagnostic::{Code, Format, Severity};
 use directord::config::dump::{self, Show};
+use directord::config::format::format;
 use directord::config::io::Disk;
 use directord::config::keywords::{self, examples};
 use directord::config::model::Model;
@@ -142,6 +144,14 @@ fn round_trips(inputs: &[Input]) {
         count += 1;
         for show in SHOWN {
             wrong.extend(again(input, model, "dump.conf", |model| dump::conf(model, show)));
+            let conf = dump::conf(model, show);
+            let laid_out = format("dump.conf", conf.clone().into_bytes()).ok();
+            if laid_out.as_ref() != Some(&conf) {
+                wrong.push(format!(
+                    "== {}\nanother layout than that of config fmt:\n{laid_out:?}",
+                    input.name
+                ));
+            }
             wrong.extend(again(input, model, "dump.json", |model| dump::json(model, show)));
             for secrets in [true, false] {
                 let json = dump::json(model, Show { secrets, ..show });
@@ -239,4 +249,44 @@ fn secrets_are_hidden() {
 #[test]
 fn the_example_of_every_keyword() {
     round_trips(&every_example());
+}
+
+fn directord(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_directord"));
+    command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap()
+}
+
+#[test]
+fn the_program() {
+    let texts = |arguments: &[&str]| {
+        let output = directord(arguments);
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+    };
+    let file = "conf-examples/seed-http.conf";
+    let (status, conf, errors) = texts(&["config", "dump", "-f", file]);
+    assert_eq!((status, &*errors), (0, ""));
+    assert!(conf.starts_with("# Secrets are hidden") && conf.contains("auth_pass ********"), "{conf}");
+    assert!(!conf.contains("advert_int"), "{conf}");
+    let (status, json, _) =
+        texts(&["config", "dump", "-f", file, "--format", "json", "--defaults", "--secrets"]);
+    assert_eq!(status, 0);
+    assert!(json.contains("\"advert_int\": 1") && !json.contains(dump::HIDDEN), "{json}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pair.json");
+    std::fs::write(&path, json).unwrap();
+    let path = path.to_str().unwrap();
+    let again = texts(&["config", "dump", "-f", path, "--secrets"]);
+    assert_eq!(again, texts(&["config", "dump", "-f", file, "--secrets"]));
+    assert_eq!(texts(&["--check", "-f", path]).0, 0);
+    let (status, _, errors) = texts(&["config", "fmt", path]);
+    assert!(status == 2 && errors.contains("is JSON, and left as it is"), "{errors}");
+
+    for wrong in ["tests/golden/out-of-range.conf", "tests/golden/json-types.json"] {
+        let (status, out, errors) = texts(&["config", "dump", "-f", wrong]);
+        assert_eq!((status, &*out), (2, ""));
+        assert!(errors.contains("error[D0015]") && errors.contains("not dumped"), "{errors}");
+    }
+    assert_eq!(texts(&["config", "dump", "--format", "xml"]).0, 2);
 }

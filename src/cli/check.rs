@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::diagnostic::{Code, Diagnostic, Format, Severity};
-use crate::config::io::Disk;
+use crate::config::io::{Disk, Machine};
 use crate::config::lint::compare;
-use crate::config::{Options, load};
+use crate::config::{Options, load, load_for};
 
 use super::start::{self, Policy};
 
@@ -26,6 +26,8 @@ pub struct CheckOptions {
     pub peer: Option<PathBuf>,
     /// What `@ID` lines of that file are compared with.
     pub peer_id: String,
+    /// `--host`: what the configuration needs of this machine is looked at, too.
+    pub host: bool,
     /// `--as-start`: what a start with this policy would run is said, too.
     pub as_start: Option<Policy>,
     /// How diagnostics are written.
@@ -47,6 +49,7 @@ pub fn run(options: &CheckOptions) -> ExitCode {
     };
     let mut start = None;
     let mut loaded = match &options.as_start {
+        None if options.host => load_for(&options.config, &Disk, &language, &Machine::new()),
         None => load(&options.config, &Disk, &language),
         Some(policy) => {
             let config = std::path::absolute(&options.config).unwrap_or_else(|_| options.config.clone());

@@ -1,34 +1,22 @@
-//! `directord config`: what is done with a configuration file, by its second word.
+//! `directord config …`: what is done with configuration files as texts.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use super::options::Dump;
-use super::{dump, refuse};
+use super::options::Config;
+use super::{dump, format, refuse};
 
-const USAGE: &str = "directord config dump [OPTIONS]: the configuration as it counts; --help says more";
-
-/// In: the arguments from `config` on.
-pub(super) fn run(arguments: &[OsString]) -> ExitCode {
-    let rest = arguments.get(1..).unwrap_or(&[]);
-    match rest.first().and_then(|word| word.to_str()) {
-        Some("dump") => match Dump::try_parse_from(rest) {
-            Ok(options) => dump::run(&options.into()),
-            Err(error) => refuse(&error, ExitCode::SUCCESS),
-        },
-        Some("--help" | "-h" | "help") => {
-            println!("{USAGE}");
-            ExitCode::SUCCESS
-        }
-        Some(word) => {
-            eprintln!("directord: `config {word}` is no command: {USAGE}");
-            ExitCode::FAILURE
-        }
-        None => {
-            eprintln!("directord: `config` needs a second word: {USAGE}");
-            ExitCode::FAILURE
+/// Runs the command that the second word names. Wrong options end with 2, as files that cannot be read do.
+pub(super) fn start(arguments: &[OsString]) -> ExitCode {
+    match Config::try_parse_from(arguments) {
+        Ok(Config::Dump(options)) => dump::run(&options.into()),
+        Ok(Config::Fmt(options)) => format::run(&options.files, options.output()),
+        Err(error) => {
+            let wrong = error.use_stderr();
+            let status = refuse(&error, ExitCode::SUCCESS);
+            if wrong { ExitCode::from(2) } else { status }
         }
     }
 }

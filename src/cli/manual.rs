@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::CommandFactory as _;
 use clap::{Arg, Command};
 
-use super::options::{Dump, Explain, Genhash, Options};
+use super::options::{Config, Explain, Genhash, Options};
 
 /// The manual page of the program.
 pub fn man() -> String {
@@ -30,15 +30,23 @@ pub fn man() -> String {
             option(&mut text, argument);
         }
     }
-    for command in [Explain::command(), Dump::command(), Genhash::command()] {
-        let name = command.get_name().trim_start_matches("directord ").to_owned();
-        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-        let _ = writeln!(text, ".SH {}\n{}.", escaped(&name.to_uppercase()), escaped(&about));
-        for argument in shown(&command) {
-            option(&mut text, argument);
-        }
+    section(&mut text, "explain", &Explain::command());
+    for command in Config::command().get_subcommands() {
+        section(&mut text, &format!("config {}", command.get_name()), command);
     }
+    section(&mut text, "genhash", &Genhash::command());
     text + TAIL
+}
+
+fn section(text: &mut String, name: &str, command: &Command) {
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    let _ = writeln!(text, ".SH {}\n{}.", escaped(&name.to_uppercase()), escaped(&about));
+    for argument in shown(command) {
+        option(text, argument);
+    }
+    if let Some(after) = command.get_after_help() {
+        let _ = writeln!(text, ".PP\n{}", escaped(&after.to_string()));
+    }
 }
 
 fn shown(command: &Command) -> impl Iterator<Item = &Arg> {
@@ -86,6 +94,9 @@ CODE | KEYWORD
 .br
 .B directord config dump
 [\\-f FILE] [\\-\\-format FORMAT] [\\-\\-defaults] [\\-\\-secrets]
+.br
+.B directord config fmt
+[\\-\\-check | \\-\\-stdout] [FILE...]
 .br
 .B directord genhash
 \\-s ADDRESS \\-p PORT \\-u URL

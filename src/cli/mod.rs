@@ -6,11 +6,14 @@
 
 /// `--check`, `-t`.
 pub mod check;
+/// `config`.
 mod config;
 /// `config dump`.
 pub mod dump;
 /// `explain`.
 pub mod explain;
+/// `config fmt`.
+pub mod format;
 /// `genhash`.
 pub mod genhash;
 /// `directord(8)`.
@@ -38,7 +41,7 @@ pub fn main() -> ExitCode {
         return start_explain(arguments.get(1..).unwrap_or(&[]));
     }
     if arguments.get(1).is_some_and(|first| first == "config") {
-        return config::run(arguments.get(1..).unwrap_or(&[]));
+        return config::start(arguments.get(1..).unwrap_or(&[]));
     }
     match genhash_arguments(&arguments) {
         Some(arguments) => start_genhash(&arguments),

@@ -10,6 +10,7 @@ use clap::{ArgAction, Parser, ValueEnum};
 
 use super::check::CheckOptions;
 use super::dump::{self, DumpOptions};
+use super::format::Output;
 use super::genhash::GenhashOptions;
 use super::run::RunOptions;
 use super::start::Policy;
@@ -17,6 +18,8 @@ use crate::config::diagnostic::Format;
 use crate::config::dump::Show;
 use crate::config::io::node_name;
 use crate::config::model::HttpProtocol;
+
+const DEFAULT_FILE: &str = "/etc/keepalived/keepalived.conf";
 
 const CHECK: &str = "Configuration test";
 const RUN: &str = "Daemon";
@@ -29,12 +32,13 @@ const INERT: &str = "Accepted for keepalived's sake, without effect";
     name = "directord",
     about = "Director daemon for Linux Virtual Server pairs: VRRP, health checks and IPVS from one keepalived.conf",
     after_help = "directord explain CODE | KEYWORD: what a diagnostic or a word of the configuration means.\n\
-        directord config dump --help: the configuration as it counts, as keepalived.conf or JSON.\n\
+        directord config dump: the configuration as it counts, as keepalived.conf or JSON.\n\
+        directord config fmt: files in their canonical layout.\n\
         directord genhash --help: the digest of a page, for HTTP_GET.\n\
         keepalived's --check is the long form of -C; here it tests the configuration, and -C has no long form.",
     disable_version_flag = true,
     disable_help_subcommand = true,
-    override_usage = "directord [OPTIONS]\n       directord --check -f FILE\n       directord explain CODE | KEYWORD\n       directord config dump [-f FILE]\n       directord genhash -s ADDRESS -p PORT -u URL"
+    override_usage = "directord [OPTIONS]\n       directord --check -f FILE\n       directord explain CODE | KEYWORD\n       directord config dump [-f FILE]\n       directord config fmt [FILE...]\n       directord genhash -s ADDRESS -p PORT -u URL"
 )]
 pub(super) struct Options {
     /// Configuration file; a name that ends in .json holds JSON
@@ -42,7 +46,7 @@ pub(super) struct Options {
         short = 'f',
         long = "use-file",
         value_name = "FILE",
-        default_value = "/etc/keepalived/keepalived.conf"
+        default_value = DEFAULT_FILE
     )]
     config: PathBuf,
     /// Name that @NAME lines are compared with [default: node name up to its first dot]
@@ -70,6 +74,9 @@ pub(super) struct Options {
     /// Name that @NAME lines of that file are compared with
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true, help_heading = CHECK)]
     peer_id: String,
+    /// Look at this host too: interfaces, accounts, scripts, kernel modules, sysctls, names
+    #[arg(long, help_heading = CHECK)]
+    host: bool,
     /// Say what a start would run
     #[arg(long, help_heading = CHECK)]
     as_start: bool,
@@ -208,6 +215,7 @@ impl Options {
 
     pub(super) fn check_options(self) -> CheckOptions {
         CheckOptions {
+            host: self.host,
             as_start: self.as_start.then(|| self.policy()),
             config_id: self.config_id.unwrap_or_else(node_name),
             config: self.config,
@@ -317,10 +325,23 @@ pub(super) struct Explain {
     pub(super) topics: Vec<String>,
 }
 
-/// Options of `config dump`.
+/// What is done with a configuration.
 #[derive(Debug, Parser)]
 #[command(
-    name = "directord config dump",
+    name = "directord config",
+    bin_name = "directord config",
+    about = "Configurations as texts",
+    disable_help_subcommand = true,
+    subcommand_required = true
+)]
+pub(super) enum Config {
+    Dump(Dump),
+    Fmt(Fmt),
+}
+
+/// Options of `config dump`.
+#[derive(Debug, clap::Args)]
+#[command(
     about = "The configuration as it counts: definitions, includes and inheritance resolved, in today's words"
 )]
 pub(super) struct Dump {
@@ -362,6 +383,35 @@ impl From<Dump> for DumpOptions {
                 DumpFormat::Json => dump::Format::Json,
             },
             show: Show { defaults: options.defaults, secrets: options.secrets },
+        }
+    }
+}
+
+/// Options of `config fmt`.
+#[derive(Debug, clap::Args)]
+#[command(
+    about = "Write files in their canonical layout: four blanks a level, one statement a line, comments kept",
+    after_help = "Exit status: 0 done, or nothing to do; 1 with --check, a file would change; 2 a file cannot be \
+        read, written or understood, and is left as it is."
+)]
+pub(super) struct Fmt {
+    /// Change nothing; name the files that would change
+    #[arg(long, conflicts_with = "stdout")]
+    pub(super) check: bool,
+    /// Change nothing; print the result
+    #[arg(long)]
+    pub(super) stdout: bool,
+    /// Files; `-` is standard input, whose result is printed
+    #[arg(value_name = "FILE", default_value = DEFAULT_FILE)]
+    pub(super) files: Vec<PathBuf>,
+}
+
+impl Fmt {
+    pub(super) fn output(&self) -> Output {
+        match (self.check, self.stdout) {
+            (true, _) => Output::Check,
+            (false, true) => Output::Print,
+            (false, false) => Output::File,
         }
     }
 }

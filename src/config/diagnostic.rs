@@ -95,6 +95,16 @@ pub enum Code {
     Old = 33,
     /// A real server that no check ever takes out.
     Unchecked = 34,
+    /// On this host: no such interface.
+    HostInterface = 40,
+    /// On this host: no such user or group.
+    HostAccount = 41,
+    /// On this host: a script that cannot be run, or not safely.
+    HostScript = 42,
+    /// On this host: a module or a sysctl.
+    HostKernel = 43,
+    /// On this host: a name without an address.
+    HostName = 44,
     /// A secret that a dump has hidden.
     Hidden = 60,
     /// A text that is no JSON.
@@ -105,6 +115,10 @@ pub enum Code {
     JsonTwice = 63,
     /// A text of JSON that keepalived.conf has no words for.
     JsonText = 64,
+    /// `config fmt`: bytes that are no text.
+    Text = 80,
+    /// `config fmt`: a layout that would change the meaning.
+    Layout = 81,
     /// Lint: a comment that silences nothing.
     AllowsNothing = 1000,
     /// Lint: a sorry server that is a real server.
@@ -141,6 +155,14 @@ pub enum Code {
     PeerPriority = 1016,
     /// Lint of a pair: unicast and multicast.
     PeerTransport = 1017,
+    /// Lint: weights and `nopreempt`.
+    NopreemptWeight = 1018,
+    /// Lint: a weight in a sync group that does not count.
+    GroupWeight = 1019,
+    /// Lint: an object whose failure moves nothing.
+    NeverMoves = 1020,
+    /// Lint: a virtual address outside the networks of its interface.
+    OutsideNetworks = 1021,
 }
 
 impl Code {

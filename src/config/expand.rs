@@ -4,11 +4,13 @@
 //! into. Line by line, in keepalived's order: comment, `@id`, `$NAME=` or generator, substitution, comment
 //! again, include, words. A line without any of these is lexed where it stands.
 
-mod define;
+pub(super) mod define;
 mod generate;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+pub(super) use self::generate::generator;
 
 use self::define::Definition;
 use super::Options;
@@ -70,7 +72,7 @@ struct Expander<'a> {
 
 /// What makes a failing include an error (`include_check`, `includer` …).
 #[derive(Clone, Copy, Default)]
-struct Checks {
+pub(super) struct Checks {
     read: bool,
     literal: bool,
     wildcard: bool,
@@ -353,13 +355,13 @@ impl Expander<'_> {
 }
 
 /// Whether the line holds nothing but words, braces and a comment.
-fn is_plain(line: &str) -> bool {
+pub(super) fn is_plain(line: &str) -> bool {
     let text = line.trim_start_matches(['\u{feff}']).trim_start();
     !text.starts_with(['@', '~']) && !text.starts_with("include") && !line.contains('$')
 }
 
 /// The pattern of an include line, and what it checks.
-fn include(text: &str) -> Option<(Checks, &str)> {
+pub(super) fn include(text: &str) -> Option<(Checks, &str)> {
     let end = text.find([' ', '\t'])?;
     let none = Checks::default();
     let read = Checks { read: true, ..none };

@@ -76,17 +76,22 @@ pub(super) fn line(source: SourceId, start: u32, text: &str, out: &mut Vec<Token
 
 /// The text in front of a comment, without blanks at both ends: what `include` and `$NAME=` see.
 pub(super) fn strip_comment(text: &str) -> &str {
+    comment(text).and_then(|at| text.get(..at)).unwrap_or(text).trim()
+}
+
+/// Where the comment of a line starts.
+pub(super) fn comment(text: &str) -> Option<usize> {
     let mut quoted = false;
     let mut escaped = false;
     for (at, c) in text.char_indices() {
         match c {
             '"' => quoted = !quoted,
-            '#' | '!' if !quoted && !escaped => return text.get(..at).unwrap_or("").trim(),
+            '#' | '!' if !quoted && !escaped => return Some(at),
             _ => {}
         }
         escaped = c == '\\' && !quoted;
     }
-    text.trim()
+    None
 }
 
 /// Where a comment starts between two single quotes, of which the first starts a word.

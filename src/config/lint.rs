@@ -4,13 +4,14 @@
 //! no exit status. `# directord: allow(D1001)` silences one: on its line, on the line above, or at the top of
 //! the file for all of it. Two nodes of a pair are compared by [`compare`].
 
-mod allow;
+pub(super) mod allow;
 mod checks;
 mod peer;
 mod places;
 mod routers;
 mod scripts;
 mod services;
+mod tracking;
 
 use super::Loaded;
 use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
@@ -46,7 +47,13 @@ pub(super) fn lint(
     scripts::lint(&mut lints, tree);
     routers::lint(&mut lints, tree, model);
     services::lint(&mut lints, tree, model);
-    let instances = model.instances.iter().filter_map(|instance| places::instance(tree, instance)).collect();
+    tracking::lint(&mut lints, tree, model);
+    let place = |instance| {
+        let mut place = places::instance(tree, instance)?;
+        place.weighted = tracking::weighted(tree, model, instance);
+        Some(place)
+    };
+    let instances = model.instances.iter().filter_map(place).collect();
     Places { allowed, instances }
 }
 

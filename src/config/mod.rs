@@ -8,6 +8,8 @@
 pub mod diagnostic;
 pub mod dump;
 mod expand;
+pub mod format;
+pub mod host;
 /// The real files.
 pub mod io;
 mod json;
@@ -30,6 +32,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use diagnostic::{Diagnostic, Diagnostics, Format, Severity};
+use host::Host;
 use lexer::{Token, TokenKind};
 use model::Model;
 use source::{Files, Sources, Span};
@@ -64,22 +67,37 @@ pub struct Loaded {
     pub places: lint::Places,
 }
 
+/// Whether the file holds JSON: its name ends in `.json`.
+pub fn is_json(path: &Path) -> bool {
+    json::is_json(path)
+}
+
 /// Reads `path`, and what it includes. A name that ends in `.json` holds JSON.
 pub fn load(path: &Path, files: &dyn Files, options: &Options) -> Loaded {
+    read(path, files, options, None)
+}
+
+/// The same, and looks whether `host` has what the configuration needs. Without errors in the file only.
+pub fn load_for(path: &Path, files: &dyn Files, options: &Options, host: &dyn Host) -> Loaded {
+    read(path, files, options, Some(host))
+}
+
+fn read(path: &Path, files: &dyn Files, options: &Options, host: Option<&dyn Host>) -> Loaded {
     let mut sources = Sources::default();
     let mut diagnostics = Diagnostics::default();
     let (meaning, secrets) = match json::is_json(path) {
         true => {
             let file = json::open(path, files, &mut sources, &mut diagnostics);
             let tree = file.map_or(Vec::new(), |file| json::tree(file, &sources, &mut diagnostics));
-            let meaning = Meaning::of(&tree, &sources, &mut diagnostics);
+            let meaning = Meaning::of(&tree, &sources, &mut diagnostics, host);
             drop(tree);
             (meaning, file.map_or(Vec::new(), |file| json::secrets(file, &sources)))
         }
         false => {
             let tokens = expand::expand(path, files, options, &mut sources, &mut diagnostics);
             let tree = tree::build(&tokens, &sources, &mut diagnostics);
-            (Meaning::of(&tree, &sources, &mut diagnostics), secrets(&tokens, &sources))
+            let meaning = Meaning::of(&tree, &sources, &mut diagnostics, host);
+            (meaning, secrets(&tokens, &sources))
         }
     };
     for span in secrets {
@@ -97,7 +115,12 @@ struct Meaning {
 }
 
 impl Meaning {
-    fn of(tree: &[tree::Node<'_>], sources: &Sources, diagnostics: &mut Diagnostics) -> Self {
+    fn of(
+        tree: &[tree::Node<'_>],
+        sources: &Sources,
+        diagnostics: &mut Diagnostics,
+        host: Option<&dyn Host>,
+    ) -> Self {
         let model = lower::lower(tree, sources, diagnostics);
         let (model, degraded) = match diagnostics.has_errors() {
             false => (Some(model), None),
@@ -107,6 +130,9 @@ impl Meaning {
             Some(model) => lint::lint(tree, model, sources, diagnostics),
             None => lint::Places::default(),
         };
+        if let (Some(model), Some(host)) = (&model, host) {
+            host::check(tree, model, host, sources, diagnostics);
+        }
         Self { model, degraded, places }
     }
 }

@@ -142,7 +142,8 @@ fn with_services(
             return Err("the group has more than 65536 addresses");
         }
     }
-    services.sort_unstable();
+    // The first says of which protocol the real servers are: a mark has none.
+    services.sort_unstable_by_key(|service| (matches!(service, Service::Fwmark { .. }), *service));
     services.dedup();
     let tunnel =
         |forwarding| matches!(forwarding, Forwarding::Gre { .. } | Forwarding::Gue { .. } | Forwarding::Ipip);
@@ -186,7 +187,7 @@ mod tests {
         let result = run(&text);
         let [server] = result.virtual_servers.as_slice() else { panic!("{result:?}") };
         let names: Vec<String> = server.services().map(|service| service.to_string()).collect();
-        assert_eq!(names, ["FWM 5", "[10.0.0.1]:tcp:80", "[10.0.0.2]:tcp:80", "[10.0.0.9]:tcp:443"]);
+        assert_eq!(names, ["[10.0.0.1]:tcp:80", "[10.0.0.2]:tcp:80", "[10.0.0.9]:tcp:443", "FWM 5"]);
         assert_eq!(server.name().to_string(), "[WEB]:0");
         assert_eq!(result.left_out, []);
     }

@@ -65,7 +65,8 @@ fn object(statements: &[Statement], block: BlockId, secrets: bool) -> Json {
                 }
                 Json::Object(named)
             }
-            Shape::Flag => Json::Boolean(!statement.off),
+            Shape::Flag | Shape::Boolean if statement.off => Json::Boolean(false),
+            Shape::Flag => Json::Boolean(true),
             Shape::Lines => lines(inside, secrets),
             Shape::Names => {
                 let words = inside.iter().flat_map(|line| &line.words);

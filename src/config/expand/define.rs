@@ -17,17 +17,33 @@ pub(super) struct Definition {
 }
 
 /// `$NAME=text`: the name and the text.
-pub(super) fn splits(text: &str) -> Option<(&str, &str)> {
+pub(in crate::config) fn splits(text: &str) -> Option<(&str, &str)> {
     let after = text.strip_prefix('$')?;
     let (name, rest) = name(after)?;
     rest.strip_prefix('=').map(|value| (name, value.trim()))
 }
 
 /// A name at the start of the text, and what follows it.
-fn name(text: &str) -> Option<(&str, &str)> {
+pub(in crate::config) fn name(text: &str) -> Option<(&str, &str)> {
     let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
     let (name, rest) = text.split_at_checked(end)?;
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_').then_some((name, rest))
+}
+
+/// What follows the `$` of a use: the name, its arguments, and the rest of the text.
+pub(in crate::config) fn reference(after: &str) -> Option<(&str, &str, &str)> {
+    match after.strip_prefix('{') {
+        Some(inside) => {
+            let (inside, rest) = inside.split_once('}')?;
+            let (name, arguments) = inside.split_once([' ', '\t']).unwrap_or((inside, ""));
+            Some((name, arguments.trim(), rest))
+        }
+        None => {
+            let (name, rest) = name(after)?;
+            let ends = rest.is_empty() || rest.starts_with([' ', '\t', ',', ')', '\r', '\n']);
+            ends.then_some((name, "", rest))
+        }
+    }
 }
 
 impl Expander<'_> {
@@ -137,18 +153,7 @@ impl Substitution<'_, '_> {
 
     /// What follows a `$`: substitutes, and returns the rest; `None`: the `$` is a plain character.
     fn one<'t>(&mut self, after: &'t str, depth: usize) -> Option<&'t str> {
-        let (name, arguments, rest) = match after.strip_prefix('{') {
-            Some(inside) => {
-                let (inside, rest) = inside.split_once('}')?;
-                let (name, arguments) = inside.split_once([' ', '\t']).unwrap_or((inside, ""));
-                (name, arguments.trim(), rest)
-            }
-            None => {
-                let (name, rest) = name(after)?;
-                let ends = rest.is_empty() || rest.starts_with([' ', '\t', ',', ')', '\r', '\n']);
-                (name, "", ends.then_some(rest)?)
-            }
-        };
+        let (name, arguments, rest) = reference(after)?;
         if let Some(definition) = self.expander.definitions.get(name) {
             let lines = definition.lines.clone();
             return self.defined(&lines, rest, depth);

@@ -8,14 +8,10 @@ impl Expander<'_> {
     /// Repeats the rest of the line for each value of the generator it starts with. False: it starts with none.
     pub(super) fn generate(&mut self, span: Span) -> bool {
         let text = self.sources.text(span).to_owned();
-        let Some((name, after)) = text.split_once('(') else { return false };
-        let Some(close) = closing(after) else { return false };
-        let (inside, rest) = (after.get(..close).unwrap_or(""), after.get(close + 1..).unwrap_or(""));
-        let rows = match name.trim_end() {
-            "~SEQ" => self.sequence(span, inside, false),
-            "~SEQx" => self.sequence(span, inside, true),
+        let Some((name, inside, rest)) = generator(&text) else { return false };
+        let rows = match name {
             "~LST" => self.list(inside),
-            _ => return false,
+            name => self.sequence(span, inside, name == "~SEQx"),
         };
         let rest = Span { start: span.end - offset(rest.len()), ..span };
         match rows {
@@ -116,9 +112,12 @@ impl Expander<'_> {
 /// Names and the values that they take in one repetition.
 type Row = Vec<(String, String)>;
 
-/// The `)` that ends the arguments.
-fn closing(text: &str) -> Option<usize> {
-    text.find(')')
+/// The generator that the text starts with: its name, what stands between its parentheses, and the rest.
+pub(in crate::config) fn generator(text: &str) -> Option<(&str, &str, &str)> {
+    let (name, after) = text.split_once('(')?;
+    let name = name.trim_end();
+    let (inside, rest) = after.split_once(')')?;
+    matches!(name, "~SEQ" | "~SEQx" | "~LST").then_some((name, inside, rest))
 }
 
 /// Words parted by commas; words in braces belong together.

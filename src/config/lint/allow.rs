@@ -9,7 +9,7 @@ const MARK: &str = "directord: allow(";
 
 /// The codes that comments silence, and where.
 #[derive(Debug, Default)]
-pub(super) struct Allowed {
+pub(in crate::config) struct Allowed {
     lines: BTreeMap<(SourceId, usize), BTreeSet<Code>>,
     /// From the top of a file.
     files: BTreeMap<SourceId, BTreeSet<Code>>,
@@ -19,7 +19,7 @@ pub(super) struct Allowed {
 
 impl Allowed {
     /// Reads the comments; what they name that is no lint comes second.
-    pub(super) fn read(sources: &Sources) -> (Self, Vec<(Span, String)>) {
+    pub(in crate::config) fn read(sources: &Sources) -> (Self, Vec<(Span, String)>) {
         let mut allowed = Self::default();
         let mut unknown = Vec::new();
         // JSON has no comments.
@@ -78,7 +78,7 @@ impl Allowed {
     }
 
     /// Whether a comment silences this code at this place.
-    pub(super) fn silences(&self, code: Code, span: Option<Span>, sources: &Sources) -> bool {
+    pub(in crate::config) fn silences(&self, code: Code, span: Option<Span>, sources: &Sources) -> bool {
         let Some(span) = span.map(|span| sources.written(span)) else {
             return self.everywhere.contains(&code);
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::places::InstancePlaces;
-use super::{Lints, Places, lint_at};
+use super::{Lints, Places, lint_at, tracking};
 use crate::config::diagnostic::{Code, Diagnostic, Severity};
 use crate::config::model::{Authentication, InitialState, Instance, Model, Version};
 use crate::config::source::Sources;
@@ -30,6 +30,8 @@ pub(super) fn lint(lints: &mut Lints<'_>, own: (&Model, &Places), peer: (&Model,
         let other_place = find(other_places, &other.name);
         let mut pair = Pair { lints, instance, other, place, other_place, sources };
         pair.compare();
+        let weighted = other_place.map_or(&[][..], |place| &place.weighted);
+        tracking::compare(lints, (instance, &place.weighted), (other, weighted));
     }
     for other in other_model.instances.iter().filter(|other| !met.contains(other.name.as_str())) {
         let message = format!("the instance {} of the other node is missing here", other.name);

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::tracking::Weighted;
 use crate::config::model::{Instance, RealServer, Service, VirtualServer};
 use crate::config::source::Span;
 use crate::config::tree::Node;
@@ -12,6 +13,8 @@ pub(super) struct InstancePlaces {
     pub(super) name: String,
     head: Span,
     settings: Vec<(&'static str, Span)>,
+    /// What it tracks with a weight.
+    pub(super) weighted: Vec<Weighted>,
 }
 
 impl InstancePlaces {
@@ -25,7 +28,7 @@ pub(super) fn instance(tree: &[Node<'_>], instance: &Instance) -> Option<Instanc
     let node = instance_node(tree, instance)?;
     let settings =
         inside(node).iter().filter_map(|node| Some((node.keyword?.word(), node.span()?))).collect();
-    Some(InstancePlaces { name: instance.name.clone(), head: node.span()?, settings })
+    Some(InstancePlaces { name: instance.name.clone(), head: node.span()?, settings, weighted: Vec::new() })
 }
 
 pub(super) fn instance_node<'n, 's>(tree: &'n [Node<'s>], instance: &Instance) -> Option<&'n Node<'s>> {

@@ -8,7 +8,7 @@ use super::real::RealDraft;
 use super::settle::same;
 use super::track::Names;
 use super::unmade::OtherDraft;
-use super::values::LONGEST;
+use super::values::{LONGEST, LONGEST_PAUSE};
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
@@ -130,12 +130,12 @@ impl Lower<'_> {
             "connect_ip" => draft.ip = self.address(node),
             "connect_port" => draft.port = self.check_port(node),
             "connect_timeout" => draft.inherited.connect_timeout = self.timer(node, 1, LONGEST),
-            "delay_before_retry" => draft.inherited.delay_before_retry = self.timer(node, 0, LONGEST),
-            "delay_loop" => draft.inherited.delay_loop = self.timer(node, 1, LONGEST),
+            "delay_before_retry" => draft.inherited.delay_before_retry = self.timer(node, 0, LONGEST_PAUSE),
+            "delay_loop" => draft.inherited.delay_loop = self.timer(node, 1, LONGEST_PAUSE),
             "fwmark" => draft.fwmark = self.number32(node, 0, u32::MAX).unwrap_or(0),
             "retry" => draft.inherited.retry = self.number32(node, 0, u32::MAX),
             "virtualhost" => draft.inherited.virtualhost = self.text(node),
-            "warmup" => draft.inherited.warmup = self.timer(node, 0, LONGEST),
+            "warmup" => draft.inherited.warmup = self.timer(node, 0, LONGEST_PAUSE),
             "log_all_failures" => draft.log_all_failures = self.boolean(node),
             _ => {
                 if let Some(http) = &mut draft.http {
@@ -326,6 +326,9 @@ impl Lower<'_> {
         port: u16,
     ) -> Vec<UnmadeChecker> {
         let drafts = real.checks.iter().filter_map(|draft| draft.made.as_ref().map(|kind| (draft, kind)));
+        for (draft, _) in drafts.clone() {
+            self.reachable_from(draft, draft.ip.unwrap_or(real.endpoint.ip));
+        }
         drafts.map(|(draft, kind)| unmade(draft, kind, real, inherited, port)).collect()
     }
 
@@ -348,13 +351,7 @@ impl Lower<'_> {
             );
         }
         let to = SocketAddr::new(draft.ip.unwrap_or(real.endpoint.ip), port);
-        if let Some((from, Some(span))) = draft.from.filter(|(from, _)| !same(*from, to.ip())) {
-            let message = format!("{from} and {} are of different address families", to.ip());
-            self.report(
-                Diagnostic::error(Code::BadAddress, span, message)
-                    .consequence("a check from that address could never succeed"),
-            );
-        }
+        self.reachable_from(draft, to.ip());
         let settings = draft.inherited.or(inherited);
         let delay_loop = settings.delay_loop.unwrap_or(Duration::from_secs(60));
         let pause = if draft.http.is_some() { 3 } else { 1 };
@@ -376,6 +373,16 @@ impl Lower<'_> {
             alpha: settings.alpha.unwrap_or(false),
             log_all_failures: draft.log_all_failures,
         })
+    }
+
+    fn reachable_from(&mut self, draft: &CheckDraft, to: IpAddr) {
+        if let Some((from, Some(span))) = draft.from.filter(|(from, _)| !same(*from, to)) {
+            let message = format!("{from} and {to} are of different address families");
+            self.report(
+                Diagnostic::error(Code::BadAddress, span, message)
+                    .consequence("a check from that address could never succeed"),
+            );
+        }
     }
 
     /// The name sent in the TLS handshake: `sni_name`, else the `virtualhost` of the url, the check or the

@@ -37,7 +37,7 @@ pub(super) use script::split;
 
 /// Reads the whole tree.
 pub(super) fn lower(tree: &[Node<'_>], sources: &Sources, diagnostics: &mut Diagnostics) -> Model {
-    let mut lower = Lower { sources, diagnostics, blocks: Vec::new(), quiet: 0 };
+    let mut lower = Lower { sources, diagnostics, blocks: Vec::new(), quiet: 0, said_repeated: false };
     let mut defaults = globals::Defaults::default();
     for node in tree.iter().filter(|node| is_globals(node)) {
         lower.globals(node, &mut defaults);
@@ -132,6 +132,8 @@ struct Lower<'a> {
     blocks: Vec<String>,
     /// Blocks around the place that have no effect: what is in them is not said to have none once more.
     quiet: usize,
+    /// The statement is there again, and its reader has said which one counts.
+    said_repeated: bool,
 }
 
 impl Lower<'_> {
@@ -146,13 +148,14 @@ impl Lower<'_> {
         for node in nodes {
             let Some((keyword, first)) = node.keyword.zip(node.words.first()) else { continue };
             let word = self.status(keyword, first.span);
-            if !keyword.is_block() && !REPEATABLE.contains(&word) {
-                self.repeated(&mut seen, word, first.span);
-            }
             let quiet = usize::from(keyword.is_block() && keyword.status.is_silent());
             self.quiet += quiet;
+            self.said_repeated = false;
             handle(self, word, node);
             self.quiet -= quiet;
+            if !keyword.is_block() && !REPEATABLE.contains(&word) && !self.said_repeated {
+                self.repeated(&mut seen, word, first.span);
+            }
         }
     }
 
@@ -227,8 +230,8 @@ fn left_out(span: Span, message: impl Into<String>) -> Diagnostic {
     Diagnostic::warning(Code::LeftOut, span, message).label("this version cannot run it")
 }
 
-/// Settings that add up, or of which the first counts and the second is reported where it is read.
-const REPEATABLE: [&str; 3] = ["include_check", "key", "state"];
+/// Settings that add up.
+const REPEATABLE: [&str; 2] = ["include_check", "key"];
 
 /// The statements of a block; none when it has no braces, which the tree has reported.
 fn inside<'n, 's>(node: &'n Node<'s>) -> &'n [Node<'s>] {

@@ -83,6 +83,8 @@ pub(super) struct Draft {
     pub(super) sorry_inhibit: Option<Span>,
     pub(super) sorry_forwarding: Option<Forwarding>,
     pub(super) reals: Vec<RealDraft>,
+    /// `virtual_server group`.
+    pub(super) grouped: bool,
     /// A `real_server` was there, right or wrong.
     pub(super) has_real: bool,
     pub(super) extras: ServiceExtras,

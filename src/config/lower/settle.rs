@@ -1,7 +1,7 @@
 //! A virtual server as the file has it becomes one that holds together: defaults, ports, families, quorum.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::Lower;
 use super::lvs::{Endpoint, is_tunnel};
@@ -24,6 +24,7 @@ impl Lower<'_> {
         services: &mut Services,
     ) -> Option<Whole> {
         let title = node.span();
+        draft.grouped = matches!(head, Head::Group(_));
         if !draft.has_real {
             self.absent(node, "the virtual server has no real server", "it is left out, as keepalived does");
             return None;
@@ -142,6 +143,15 @@ impl Lower<'_> {
         if let Some(granularity) = &draft.granularity {
             match granularity.ipv6 == ipv6 {
                 true => prefix = granularity.prefix,
+                // keepalived takes the number, and the kernel tells clients apart by other bits.
+                false if granularity.ipv6 && granularity.prefix <= full => {
+                    prefix = granularity.prefix;
+                    self.adjusted(
+                        Some(granularity.span),
+                        "a mask of IPv4 is written like 255.255.255.0",
+                        format!("the number is read as a prefix length: {}", mask(prefix)),
+                    );
+                }
                 false => self.report(
                     Diagnostic::error(
                         Code::BadAddress,
@@ -187,7 +197,11 @@ impl Lower<'_> {
             let span = real.endpoint.span;
             self.blocks.push(real.title.clone());
             let reachable = self.same_family(&real.endpoint, service, forwarding, "real server");
-            let address = self.reached_port(&real.endpoint, service, forwarding, "real server");
+            let address = match draft.grouped {
+                // Each service of the group has its own.
+                true => real.endpoint.with_port(real.endpoint.port),
+                false => self.reached_port(&real.endpoint, service, forwarding, "real server"),
+            };
             let first = places.get(&address).copied();
             if let Some(first) = first {
                 self.report(
@@ -322,9 +336,16 @@ impl Lower<'_> {
         if !self.same_family(endpoint, service, forwarding, "sorry server") {
             return None;
         }
-        let address = self.reached_port(endpoint, service, forwarding, "sorry server");
+        let address = match draft.grouped {
+            true => endpoint.with_port(endpoint.port),
+            false => self.reached_port(endpoint, service, forwarding, "sorry server"),
+        };
         Some(SorryServer { address, forwarding, inhibit: draft.sorry_inhibit.is_some() })
     }
+}
+
+fn mask(prefix: u8) -> Ipv4Addr {
+    Ipv4Addr::from(u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0))
 }
 
 /// The flag of a scheduler that a word stands for; `flag-1` to `flag-3` are of every scheduler.

@@ -14,6 +14,8 @@ use crate::config::tree::{Node, Word};
 
 /// 4294.967295 s: the longest time of most timers.
 pub(super) const LONGEST: u64 = 4_294_967_295;
+/// Longest pause of a check, in microseconds: keepalived takes any, and 300 years are one that never comes.
+pub(super) const LONGEST_PAUSE: u64 = 10_000_000_000_000_000;
 
 impl Lower<'_> {
     /// Exactly one word.

@@ -63,7 +63,7 @@ struct Draft {
     source: Option<IpAddr>,
     unicast: Option<Span>,
     peers: Vec<IpAddr>,
-    unicast_ttl: Option<u8>,
+    unicast_ttl: Option<(u8, Span)>,
     group: Option<IpAddr>,
     addresses: Vec<(VirtualAddress, Span)>,
     excluded: Vec<(VirtualAddress, Span)>,
@@ -73,7 +73,6 @@ struct Draft {
     lower_prio_no_advert: Option<bool>,
     higher_prio_send_advert: Option<bool>,
     dont_track_primary: bool,
-    no_addresses: bool,
     /// `virtual_ipaddress` has lines, right or wrong.
     has_addresses: bool,
     extras: InstanceExtras,
@@ -154,7 +153,8 @@ impl Lower<'_> {
             }
             "unicast_peer" => self.unicast_peers(node, draft),
             "unicast_ttl" => {
-                draft.unicast_ttl = self.number(node, 0, 255).and_then(|number| u8::try_from(number).ok());
+                let ttl = self.number(node, 0, 255).and_then(|number| u8::try_from(number).ok());
+                draft.unicast_ttl = ttl.zip(node.span());
             }
             "mcast_dst_ip" => {
                 draft.group = self.one(node).and_then(|word| {
@@ -184,7 +184,7 @@ impl Lower<'_> {
             "lower_prio_no_advert" => draft.lower_prio_no_advert = self.boolean(node),
             "higher_prio_send_advert" => draft.higher_prio_send_advert = self.boolean(node),
             "dont_track_primary" => draft.dont_track_primary = self.flag(node),
-            "no_virtual_ipaddress" => draft.no_addresses = self.flag(node),
+            "no_virtual_ipaddress" => draft.extras.no_addresses = self.flag(node),
             // Traffic to the virtual addresses is accepted anyway.
             "accept" => drop(self.flag(node)),
             _ => {
@@ -212,6 +212,7 @@ impl Lower<'_> {
         let Some(span) = node.span() else { return };
         let state = state.unwrap_or(InitialState::Backup);
         if let Some((before, first)) = draft.state {
+            self.said_repeated = true;
             let again = Diagnostic::warning(Code::Repeated, span, "`state` is set again");
             if before == InitialState::Master && state == InitialState::Backup {
                 self.report(
@@ -301,7 +302,7 @@ impl Lower<'_> {
             authentication,
             source: draft.source.and_then(transport::only_v4),
             unicast_peers: draft.peers.into_iter().filter_map(transport::only_v4).collect(),
-            unicast_ttl: draft.unicast_ttl.unwrap_or(255),
+            unicast_ttl: draft.unicast_ttl.map_or(255, |(ttl, _)| ttl),
             multicast_group: transport::only_v4(group).unwrap_or(transport::GROUP),
             addresses: draft.addresses.into_iter().map(|(address, _)| address).collect(),
             excluded_addresses: draft.excluded.into_iter().map(|(address, _)| address).collect(),
@@ -429,7 +430,7 @@ impl Lower<'_> {
                 Diagnostic::error(Code::Required, title, "an instance of version 3 needs a virtual address")
                     .help("add `virtual_ipaddress { ADDRESS/LENGTH }`"),
             ),
-            (Version::V2, Some(title)) if none && !draft.no_addresses => self.report(
+            (Version::V2, Some(title)) if none && !draft.extras.no_addresses => self.report(
                 Diagnostic::warning(Code::Empty, title, "the instance has no virtual address")
                     .consequence("it elects a master that does nothing"),
             ),

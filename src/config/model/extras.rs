@@ -40,6 +40,8 @@ pub struct InstanceExtras {
     pub routes: Vec<Route>,
     /// `virtual_rules`.
     pub rules: Vec<Rule>,
+    /// `no_virtual_ipaddress`: no address is meant to be there.
+    pub no_addresses: bool,
     /// `no_accept`.
     pub no_accept: bool,
     /// `strict_mode`.

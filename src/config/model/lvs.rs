@@ -223,7 +223,7 @@ pub enum TunnelChecksum {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RealServer {
     /// Address and port; the port equals the service's unless the method is NAT, and is 0 with a
-    /// fwmark service that is not NAT.
+    /// fwmark service that is not NAT. With a group it is that of the file: each service has its own.
     pub address: SocketAddr,
     /// `weight`.
     pub weight: Weight,

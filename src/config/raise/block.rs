@@ -64,6 +64,14 @@ impl Block {
         }
     }
 
+    /// A setting that is on, or off by default: off is not written, only told.
+    pub(super) fn on_or_nothing(&mut self, keyword: &str, on: bool) {
+        match on {
+            true => self.set(keyword, true),
+            false => self.flag(keyword, false),
+        }
+    }
+
     /// A keyword alone, or with one word: an empty value is the keyword alone.
     pub(super) fn optional(&mut self, keyword: &str, value: Option<&String>) {
         match value.map(String::as_str) {

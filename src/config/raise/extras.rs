@@ -82,14 +82,14 @@ fn own_device(device: &OwnDevice) -> Vec<Word> {
     let mut words = Vec::new();
     match device {
         OwnDevice::Vmac { name, mac, notify, group } => {
-            words.extend(device_name(name.as_ref()));
+            words.extend(device_name(name.as_ref(), &["group", "name", "netlink_notify_msg"]));
             let octets = |mac: &Vec<u8>| mac.iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>();
             words.extend(mac.as_ref().map(|mac| plain(octets(mac).join(":"))));
             words.extend(notify.then(|| plain("netlink_notify_msg")));
             words.extend(option("group", group.as_ref()));
         }
         OwnDevice::Ipvlan { name, address, mode, group } => {
-            words.extend(device_name(name.as_ref()));
+            words.extend(device_name(name.as_ref(), &["bridge", "group", "name", "private", "vepa"]));
             words.extend(address.map(|address| plain(address.to_string())));
             words.extend((*mode != "bridge").then(|| plain(*mode)));
             words.extend(option("group", group.as_ref()));
@@ -99,9 +99,8 @@ fn own_device(device: &OwnDevice) -> Vec<Word> {
 }
 
 /// `name` in front of what would be read as something else.
-fn device_name(name: Option<&InterfaceName>) -> Vec<Word> {
-    const OPTIONS: [&str; 6] = ["bridge", "group", "name", "netlink_notify_msg", "private", "vepa"];
+fn device_name(name: Option<&InterfaceName>, options: &[&str]) -> Vec<Word> {
     let Some(name) = name.map(InterfaceName::as_str) else { return Vec::new() };
-    let option = OPTIONS.contains(&name) || name.contains(':') || name.parse::<std::net::IpAddr>().is_ok();
+    let option = options.contains(&name) || name.contains(':') || name.parse::<std::net::IpAddr>().is_ok();
     option.then(|| plain("name")).into_iter().chain(std::iter::once(plain(name))).collect()
 }

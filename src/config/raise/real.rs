@@ -3,7 +3,7 @@
 use super::block::{Block, plain};
 use super::checkers::{Outer, checks};
 use super::lvs::{endpoint, forwarding};
-use crate::config::model::{Forwarding, RealServer, Service, VirtualServer, Weight};
+use crate::config::model::{Forwarding, RealServer, VirtualServer, Weight};
 
 impl Block {
     pub(super) fn real_server(
@@ -15,7 +15,7 @@ impl Block {
         outer: &Outer,
         virtualhost: Option<&str>,
     ) {
-        let port = written_port(real, server.service);
+        let port = real.address.port();
         let head = std::iter::once(plain("real_server")).chain(endpoint(real.address.ip(), port));
         self.block(head.collect(), |block| {
             block.unless("weight", real.weight.number(), Weight::ONE.number());
@@ -38,14 +38,4 @@ impl Block {
             }
         });
     }
-}
-
-/// The port behind the address. A firewall mark has none, and what is written is where the checks connect.
-fn written_port(real: &RealServer, service: Service) -> u16 {
-    let by_mark = matches!(service, Service::Fwmark { .. }) && real.forwarding != Forwarding::Masquerade;
-    if real.address.port() != 0 || !by_mark {
-        return real.address.port();
-    }
-    let ports: Vec<u16> = checks(real).filter_map(|check| check.connect().map(|to| to.to.port())).collect();
-    if ports.contains(&0) { 0 } else { ports.first().copied().unwrap_or(0) }
 }

@@ -22,9 +22,10 @@ impl Block {
     pub(super) fn instance(&mut self, instance: &Instance, globals: &Globals, has_interface: bool) {
         self.block(vec![plain("vrrp_instance"), plain(&instance.name)], |block| {
             let ipv6 = instance.extras.ipv6.as_ref();
-            block.state(instance);
+            let default = block.state(instance);
             block.given("interface", has_interface.then_some(&instance.interface));
             block.set("virtual_router_id", instance.vrid.number());
+            block.unless("priority", instance.priority.number(), default.number());
             let version = |version| if version == Version::V2 { 2u8 } else { 3 };
             let default = if ipv6.is_some() { Version::V3 } else { Version::V2 };
             block.unless("version", version(instance.version), version(default));
@@ -36,34 +37,30 @@ impl Block {
             block.transport(instance, globals);
             block.flag("dont_track_primary", instance.dont_track_primary);
             block.addresses("virtual_ipaddress", &instance.addresses);
-            if instance.addresses.is_empty() {
-                block.flag("no_virtual_ipaddress", true);
-            }
+            block.flag("no_virtual_ipaddress", instance.extras.no_addresses);
             block.addresses("virtual_ipaddress_excluded", &instance.excluded_addresses);
             block.garp(&instance.garp);
-            if instance.skip_check_adv_addr {
-                block.set("skip_check_adv_addr", true);
-            }
+            // keepalived turns it on whatever is written.
+            block.on_or_nothing("skip_check_adv_addr", instance.skip_check_adv_addr);
             block.unless("lower_prio_no_advert", instance.lower_prio_no_advert, false);
             block.unless("higher_prio_send_advert", instance.higher_prio_send_advert, true);
             block.instance_extras(instance);
         });
     }
 
-    /// State and priority fill each other in.
-    fn state(&mut self, instance: &Instance) {
+    /// State and priority fill each other in: the priority that follows from what is written.
+    fn state(&mut self, instance: &Instance) -> Priority {
         let owner = instance.priority == Priority::OWNER;
         let implied = if owner { InitialState::Master } else { InitialState::Backup };
         // The owner keeps its `preempt_delay` only when no state is written.
         let delayed = instance.preempt != Preempt::After { delay: Duration::ZERO };
         let shown = self.shows("state") && !(owner && delayed);
         let state = (instance.initial_state != implied || shown).then_some(instance.initial_state);
-        let default = if state == Some(InitialState::Master) { Priority::OWNER } else { Priority::DEFAULT };
         self.given(
             "state",
             state.map(|state| if state == InitialState::Master { "MASTER" } else { "BACKUP" }),
         );
-        self.unless("priority", instance.priority.number(), default.number());
+        if state == Some(InitialState::Master) { Priority::OWNER } else { Priority::DEFAULT }
     }
 
     fn preempt(&mut self, instance: &Instance) {

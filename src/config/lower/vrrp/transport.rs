@@ -237,8 +237,8 @@ impl Lower<'_> {
                     .help("add `unicast_peer { ADDRESS }`"),
             );
         }
-        if draft.unicast_ttl.is_some() && draft.peers.is_empty() {
-            self.adjusted(draft.unicast, "`unicast_ttl` without a peer", "it has no effect");
+        if let (Some((_, span)), true) = (draft.unicast_ttl, draft.peers.is_empty()) {
+            self.adjusted(Some(span), "`unicast_ttl` without a peer", "it has no effect");
         }
     }
 }
