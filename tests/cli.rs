@@ -57,7 +57,7 @@ fn a_configuration_that_cannot_be_run_whole() {
     assert_eq!(status(&output), 1);
     let text = stderr(&output);
     assert!(
-        text.contains("as it stands: 0 instances and 1 virtual server\nleft out: vrrp_instance VI_1: "),
+        text.contains("as it stands: 0 instances and 1 virtual server\n  virtual_server [web]:0: 10.0.0.2:80\nleft out: vrrp_instance VI_1: "),
         "{text}"
     );
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::diagnostic::{Format, render};
 use crate::config::io::Disk;
-use crate::config::model::Model;
+use crate::config::model::{Instance, Model};
 use crate::config::recorded::Recorder;
 use crate::config::runnable::{Runnable, runnable};
 use crate::config::{Loaded, Options, load};
@@ -137,6 +137,25 @@ fn unrun(loaded: &Loaded) -> Vec<String> {
     loaded.left_out().map(line).collect()
 }
 
+/// `vrrp_instance VI_1 on eth0, router id 51, priority 100: 192.168.100.240`.
+fn instance_line(instance: &Instance) -> String {
+    let held = instance.addresses.iter().chain(&instance.excluded_addresses);
+    let addresses: Vec<String> = held.map(|address| address.address.to_string()).collect();
+    let (name, interface) = (&instance.name, &instance.interface);
+    let (vrid, priority) = (instance.vrid.number(), instance.priority.number());
+    format!(
+        "vrrp_instance {name} on {interface}, router id {vrid}, priority {priority}: {}",
+        listed(&addresses)
+    )
+}
+
+fn listed(addresses: &[String]) -> String {
+    match addresses {
+        [] => "no address".to_owned(),
+        some => some.join(", "),
+    }
+}
+
 /// `--check --as-start`: what a start would run, in lines.
 pub(super) fn describe(config: &Path, decision: &Decision) -> String {
     let name = config.display();
@@ -152,6 +171,14 @@ pub(super) fn describe(config: &Path, decision: &Decision) -> String {
     };
     let runnable: &Runnable = &start.candidate.runnable;
     text += &format!("a start would run {what}: {}\n", runnable.summary());
+    for instance in &runnable.instances {
+        text += &format!("  {}\n", instance_line(instance));
+    }
+    for server in &runnable.virtual_servers {
+        let addresses: Vec<String> =
+            server.real_servers.iter().map(|real| real.address.to_string()).collect();
+        text += &format!("  virtual_server {}: {}\n", server.name(), listed(&addresses));
+    }
     for left_out in &runnable.left_out {
         text += &format!("left out: {left_out}\n");
     }

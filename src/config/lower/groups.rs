@@ -107,7 +107,8 @@ impl Lower<'_> {
     pub(super) fn track_group(&mut self, node: &Node<'_>) -> Option<TrackGroup> {
         let mut result = TrackGroup { name: self.block_name(node)?, members: Vec::new() };
         self.within(node, |lower| {
-            lower.each(inside(node), |_, _, node| {
+            lower.each(inside(node), |lower, _, node| {
+                lower.no_words(node);
                 let words = inside(node).iter().flat_map(|line| &line.words);
                 result.members.extend(words.map(|word| word.text.to_string()));
             });
@@ -124,6 +125,7 @@ impl Lower<'_> {
                 "gna_interval" => result.gna_interval = lower.time(node),
                 "interface" => result.interfaces.extend(lower.interface_of(node)),
                 _ => {
+                    lower.no_words(node);
                     for word in inside(node).iter().flat_map(|line| &line.words) {
                         result.interfaces.extend(lower.interface(word));
                     }

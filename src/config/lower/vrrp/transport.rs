@@ -109,6 +109,7 @@ impl Lower<'_> {
 
     pub(super) fn unicast_peers(&mut self, node: &Node<'_>, draft: &mut Draft) {
         draft.unicast = node.words.first().map(|word| word.span);
+        self.no_words(node);
         self.within(node, |lower| {
             for line in inside(node) {
                 let Some((first, options)) = line.words.split_first() else { continue };
