@@ -84,7 +84,10 @@ pub fn run(options: RunOptions) -> ExitCode {
     };
     let mut lock = None;
     if !options.foreground {
-        // Whoever starts it must learn why it does not run.
+        // Whoever starts it must learn why it does not run, and with what it does.
+        if let Some(instead) = &chosen.candidate.instead {
+            eprintln!("directord: starting with {instead}");
+        }
         match director::prepare(&director_options, &chosen.candidate) {
             Ok(taken) => lock = Some(taken),
             Err(error) => {

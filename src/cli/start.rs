@@ -72,7 +72,7 @@ pub(super) fn decide(config: &Path, language: &Options, policy: &Policy) -> Deci
         return decision;
     }
     if policy.fallback {
-        match from_kept(config, &policy.state_dir) {
+        match from_kept(config, language, &policy.state_dir) {
             Ok(start) => decision.start = start,
             Err(why) => decision.kept_trouble = Some(why),
         }
@@ -106,11 +106,14 @@ pub(super) fn reload(config: &Path, language: &Options) -> Result<Candidate, Vec
     }
 }
 
-fn from_kept(config: &Path, state_dir: &Path) -> Result<Option<Start>, String> {
-    let Some(kept) = Kept::read(state_dir).map_err(|error| error.to_string())? else { return Ok(None) };
-    if kept.origin != config {
-        let origin = kept.origin.display();
-        return Err(format!("the configuration kept at {} is of another file, {origin}", kept.time));
+fn from_kept(config: &Path, language: &Options, state_dir: &Path) -> Result<Option<Start>, String> {
+    let kept = Kept::read(state_dir, config).map_err(|error| error.to_string())?;
+    let Some(kept) = kept else { return Ok(None) };
+    if !kept.is_of(config, language) {
+        return Err(format!(
+            "the configuration kept at {} is of another file or another --config-id",
+            kept.time
+        ));
     }
     let loaded = kept.load();
     let Some(model) = &loaded.model else {
