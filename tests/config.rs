@@ -38,7 +38,7 @@ fn load_file(path: &Path) -> Loaded {
 fn golden() {
     let bless = std::env::var_os("BLESS").is_some();
     let mut different = Vec::new();
-    for path in files("tests/golden") {
+    for path in [files("tests/golden"), files("tests/golden/json")].concat() {
         let name = path.file_name().unwrap().to_str().unwrap();
         let loaded = load_text(name, &fs::read_to_string(&path).unwrap());
         let found = format!("{}{name}: {}\n", loaded.render(Format::Human, false), loaded.summary());
@@ -172,7 +172,8 @@ fn damaged_files() {
     let seed = 20_231;
     let mut random = fastrand::Rng::with_seed(seed);
     let seed_file = |path: &Path| path.ends_with("seed-http.conf");
-    let mut texts: Vec<PathBuf> = [files("conf-examples"), files("tests/golden")].concat();
+    let mut texts: Vec<PathBuf> =
+        [files("conf-examples"), files("tests/golden"), files("tests/golden/json")].concat();
     texts.sort_by_key(|path| !seed_file(path));
     let json = |path: &Path| path.extension().is_some_and(|is| is == "json");
     let name = |path: &Path| if json(path) { "damaged.json" } else { "damaged" };

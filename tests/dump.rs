@@ -173,6 +173,7 @@ fn files_of_others() {
 #[test]
 fn golden_inputs_and_examples() {
     round_trips(&folder("tests/golden"));
+    round_trips(&folder("tests/golden/json"));
     round_trips(&folder("tests/golden/pairs"));
     round_trips(&folder("conf-examples"));
 }
@@ -203,8 +204,8 @@ fn the_schema_tells_right_from_wrong() {
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name))
             .unwrap()
     };
-    assert_eq!(against(&schema, &text("json.json")), None);
-    for (wrong, place) in [("json-types.json", "/global_defs"), ("json-values.json", "/virtual_server/0")] {
+    assert_eq!(against(&schema, &text("json/right.json")), None);
+    for (wrong, place) in [("json/types.json", "/global_defs"), ("json/values.json", "/virtual_server/0")] {
         let value = serde_json::from_str(&text(wrong)).unwrap();
         let places: Vec<String> =
             schema.iter_errors(&value).map(|error| error.instance_path().to_string()).collect();
@@ -283,7 +284,7 @@ fn the_program() {
     let (status, _, errors) = texts(&["config", "fmt", path]);
     assert!(status == 2 && errors.contains("is JSON, and left as it is"), "{errors}");
 
-    for wrong in ["tests/golden/out-of-range.conf", "tests/golden/json-types.json"] {
+    for wrong in ["tests/golden/out-of-range.conf", "tests/golden/json/types.json"] {
         let (status, out, errors) = texts(&["config", "dump", "-f", wrong]);
         assert_eq!((status, &*out), (2, ""));
         assert!(errors.contains("error[D0015]") && errors.contains("not dumped"), "{errors}");

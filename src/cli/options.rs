@@ -124,7 +124,7 @@ pub(super) struct Options {
     /// Log more; twice: still more
     #[arg(short = 'D', long, action = ArgAction::Count, help_heading = LOG)]
     log_detail: u8,
-    /// Log the configuration at start
+    /// Log the configuration at start, as config dump --defaults writes it
     #[arg(short = 'd', long, help_heading = LOG)]
     dump_conf: bool,
 

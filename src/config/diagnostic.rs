@@ -32,6 +32,18 @@ pub enum Severity {
     Error,
 }
 
+impl Severity {
+    /// `error`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Lint => "lint",
+            Self::Note => "note",
+        }
+    }
+}
+
 /// What kind of diagnostic it is: stable, for scripts and for looking up. Written `D0001`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Code {
@@ -115,6 +127,10 @@ pub enum Code {
     JsonTwice = 63,
     /// A text of JSON that keepalived.conf has no words for.
     JsonText = 64,
+    /// More errors, warnings or lints than are reported one by one.
+    TooMany = 65,
+    /// Arrays of JSON with far more elements than a file of that size has.
+    JsonElements = 66,
     /// `config fmt`: bytes that are no text.
     Text = 80,
     /// `config fmt`: a layout that would change the meaning.
@@ -176,6 +192,11 @@ impl Code {
     /// Whether part of the configuration does not run, or not as it should, although the file is right.
     pub fn blocks(self) -> bool {
         matches!(self, Self::LeftOut | Self::Unchecked)
+    }
+
+    /// Whether, as an error, it says that a file that counts could not be read.
+    fn is_unread(self) -> bool {
+        matches!(self, Self::Include | Self::Unreadable)
     }
 }
 
@@ -257,6 +278,11 @@ impl Diagnostic {
         }
     }
 
+    /// Whether a start or a reload goes by it.
+    fn decides(&self) -> bool {
+        self.code.blocks() || self.code.is_unread()
+    }
+
     /// Sets the text under the place.
     pub fn label(mut self, text: impl Into<String>) -> Self {
         self.label = text.into();
@@ -294,17 +320,27 @@ impl Diagnostic {
     }
 }
 
+/// Diagnostics of one severity that are reported one by one: enough for anybody, and few beside a file of any size.
+const MOST: usize = 500;
+
 /// Collects diagnostics; those that would repeat themselves become one with several places.
 #[derive(Debug, Default)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
     grouped: BTreeMap<Cow<'static, str>, usize>,
+    /// How many there are of each severity, in the list or not.
+    counts: BTreeMap<Severity, usize>,
 }
 
 impl Diagnostics {
-    /// Adds one.
+    /// Adds one. Of each severity the first 500 are kept, of the others the number; what decides what runs is kept
+    /// always.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        self.list.push(diagnostic);
+        let count = self.counts.entry(diagnostic.severity).or_default();
+        if *count < MOST || diagnostic.decides() {
+            self.list.push(diagnostic);
+        }
+        *count += 1;
     }
 
     /// Adds one, or only its place when there is one of this key already.
@@ -320,27 +356,36 @@ impl Diagnostics {
             first.also.push(span);
             return;
         }
-        let diagnostic = make();
-        self.grouped.insert(key, self.list.len());
-        self.list.push(diagnostic);
+        let index = self.list.len();
+        self.push(make());
+        if self.list.len() > index {
+            self.grouped.insert(key, index);
+        }
     }
 
     /// Whether there is an error among them.
     pub fn has_errors(&self) -> bool {
-        self.list.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+        self.counts.contains_key(&Severity::Error)
     }
 
     /// Whether a file that counts could not be read: what is there is not the configuration that was meant.
     pub fn is_unread(&self) -> bool {
-        let unread = |one: &Diagnostic| {
-            one.severity == Severity::Error
-                && matches!(one.code, Code::Include | Code::JsonSyntax | Code::Unreadable)
-        };
-        self.list.iter().any(unread)
+        self.list.iter().any(|one| one.severity == Severity::Error && one.code.is_unread())
     }
 
     /// Everything, in the order of the lines that were written; what has no place comes last.
     pub fn into_sorted(mut self, sources: &Sources) -> Vec<Diagnostic> {
+        for (severity, count) in self.counts {
+            let listed = self.list.iter().filter(|one| one.severity == severity).count();
+            let noun = severity.name();
+            let message = match count - listed {
+                0 => continue,
+                1 => format!("1 more {noun} is not shown"),
+                more => format!("{more} more {noun}s are not shown"),
+            };
+            let more = Diagnostic::new(Code::TooMany, severity, None, message);
+            self.list.push(more.help("mend those that are shown, and check again"));
+        }
         self.list.sort_by_cached_key(|diagnostic| {
             (diagnostic.span.is_none(), diagnostic.span.map(|span| sources.written(span)))
         });

@@ -2,8 +2,9 @@
 //!
 //! In: the path of a file, a `Files` that reads it, `Options`. Out: `Loaded`. The way there: `expand`
 //! (files to tokens, with `lexer`), `tree` (tokens to blocks, with `keywords`), `lower` (blocks to the
-//! model), `lint`; a `.json` file goes from `json` to `lower`. The way back: `raise` (model to statements), `dump`. Only `io` touches the disk. A configuration with an error has no model for a reload; what it
-//! comes to without what is wrong stands apart, for a start that has nothing better.
+//! model), `lint`; a `.json` file goes from `json` to `lower`. The way back: `raise` (model to statements), `dump`
+//! (statements to text). Only `io` touches the disk. A configuration with an error has no model for a reload; what
+//! it comes to without what is wrong stands apart, for a start that has nothing better.
 
 pub mod diagnostic;
 pub mod dump;
@@ -88,9 +89,11 @@ fn read(path: &Path, files: &dyn Files, options: &Options, host: Option<&dyn Hos
     let (meaning, secrets) = match json::is_json(path) {
         true => {
             let file = json::open(path, files, &mut sources, &mut diagnostics);
-            let tree = file.map_or(Vec::new(), |file| json::tree(file, &sources, &mut diagnostics));
-            let meaning = Meaning::of(&tree, &sources, &mut diagnostics, host);
-            drop(tree);
+            let tree = file.and_then(|file| json::tree(file, &sources, &mut diagnostics));
+            let meaning = match tree {
+                Some(tree) => Meaning::of(&tree, &sources, &mut diagnostics, host),
+                None => Meaning::default(),
+            };
             (meaning, file.map_or(Vec::new(), |file| json::secrets(file, &sources)))
         }
         false => {
@@ -107,7 +110,8 @@ fn read(path: &Path, files: &dyn Files, options: &Options, host: Option<&dyn Hos
     Loaded { model, degraded, diagnostics: diagnostics.into_sorted(&sources), sources, places }
 }
 
-/// What a tree comes to.
+/// What a tree comes to; nothing, when there is none.
+#[derive(Default)]
 struct Meaning {
     model: Option<Model>,
     degraded: Option<Model>,

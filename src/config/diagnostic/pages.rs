@@ -102,7 +102,8 @@ pub static PAGES: &[Page] = &[
     page(
         Code::TooDeep,
         "blocks within blocks within blocks",
-        "More than 32 blocks are open at once. The language needs five: usually many `}` are missing.",
+        "More than 32 blocks, or objects and arrays of JSON, are open at once. The language needs five, JSON ten: \
+         usually many `}` are missing. Of a file of JSON nothing is read.",
         "", "",
         "Close the blocks that are left open.",
     ),
@@ -400,6 +401,22 @@ pub static PAGES: &[Page] = &[
          time there.",
         "", "",
         "Write the text without the character; a line whose words have blanks is an array of words.",
+    ),
+    page(
+        Code::TooMany,
+        "more than is shown",
+        "Of the errors of a configuration the first 500 are reported one by one, and of the others the number; so it is \
+         with warnings, lints and notes. So many come from a file of another kind, or from one cause in many lines.",
+        "", "",
+        "Mend what is shown, and check again.",
+    ),
+    page(
+        Code::JsonElements,
+        "more elements than a file of this size has",
+        "The arrays of a file of JSON have more than 8000 elements, and more than one for each nine bytes: an address \
+         has ten bytes, a block more. Reading it would take many times its size in memory; nothing of it is read.",
+        "", "",
+        "Delete the empty and the repeated elements.",
     ),
     page(
         Code::Text,

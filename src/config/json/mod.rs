@@ -8,9 +8,10 @@ mod read;
 mod secret;
 mod value;
 
+use std::borrow::Cow;
 use std::path::Path;
 
-use jsonc_parser::common::Ranged as _;
+use jsonc_parser::common::{Range, Ranged as _};
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde::de::IgnoredAny;
 
@@ -19,6 +20,14 @@ use super::source::{Files, SourceId, Sources, Span, offset};
 use super::tree::Node;
 
 pub(super) use secret::secrets;
+
+/// Objects and arrays within each other; the language needs ten.
+const DEPTH: usize = 32;
+/// Elements of arrays, and one more for each so many bytes of the file. An address with its quotes has ten; nothing but
+/// a file made to exhaust the memory comes near.
+const ELEMENTS: usize = 8_000;
+const BYTES: usize = 9;
+const UNREAD: &str = "nothing of the file is read";
 
 /// Whether a file holds JSON: its name says so.
 pub(super) fn is_json(path: &Path) -> bool {
@@ -43,22 +52,31 @@ pub(super) fn open(
     }
 }
 
-/// The nodes of a file.
-pub(super) fn tree(id: SourceId, sources: &Sources, diagnostics: &mut Diagnostics) -> Vec<Node<'static>> {
+/// The nodes of a file; `None` when it is no JSON, and that is reported.
+pub(super) fn tree(
+    id: SourceId,
+    sources: &Sources,
+    diagnostics: &mut Diagnostics,
+) -> Option<Vec<Node<'static>>> {
     let whole = sources.text_of(id);
     let text = whole.trim_start_matches('\u{feff}');
     let base = whole.len() - text.len();
     let place = Place { id, base };
     if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
-        let line = sources.line_offset(id, error.line()) as usize;
+        let line = if error.line() > 1 { sources.line_offset(id, error.line()) as usize } else { base };
         let at = (line + error.column().saturating_sub(1)).clamp(base, whole.len());
         let start = (0..=at).rev().find(|at| whole.is_char_boundary(*at)).unwrap_or(0);
         let length = whole.get(start..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
         let message = error.to_string();
-        let message = message.split(" at line ").next().unwrap_or(&message);
+        let message = plainly(message.split(" at line ").next().unwrap_or(&message));
         let span = Span { source: id, start: offset(start), end: offset(start + length) };
-        diagnostics.push(syntax(span, message));
-        return Vec::new();
+        diagnostics.push(syntax(span, &message));
+        return None;
+    }
+    if let Some((at, code, message)) = too_much(text) {
+        let span = place.span(Range { start: at, end: at + 1 });
+        diagnostics.push(Diagnostic::error(code, span, message).consequence(UNREAD));
+        return None;
     }
     let strict = ParseOptions {
         allow_comments: false,
@@ -73,20 +91,66 @@ pub(super) fn tree(id: SourceId, sources: &Sources, diagnostics: &mut Diagnostic
         allow_extended_string_escapes: false,
     };
     match parse_to_ast(text, &CollectOptions::default(), &strict) {
-        Ok(parsed) => match parsed.value {
-            Some(value) => read::Reader::new(place, text, diagnostics).root(&value),
-            None => Vec::new(),
-        },
+        Ok(parsed) => {
+            let root = parsed.value.as_ref();
+            Some(root.map_or(Vec::new(), |value| read::Reader::new(place, text, diagnostics).root(value)))
+        }
         Err(error) => {
             diagnostics.push(syntax(place.span(error.range().range()), &error.kind().to_string()));
-            Vec::new()
+            None
         }
     }
 }
 
+/// Where JSON is nested too deeply, or has so many elements that reading it would take far more memory than the file.
+fn too_much(json: &str) -> Option<(usize, Code, String)> {
+    let most = ELEMENTS + json.len() / BYTES;
+    let (mut elements, mut inside, mut escaped) = (0usize, false, false);
+    // What is open, innermost last: whether it is an array.
+    let mut open = Vec::with_capacity(DEPTH);
+    for (at, byte) in json.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if inside => escaped = true,
+            b'"' => inside = !inside,
+            _ if inside => {}
+            b'{' | b'[' => {
+                if open.len() == DEPTH {
+                    let message = format!("more than {DEPTH} objects and arrays within each other");
+                    return Some((at, Code::TooDeep, message));
+                }
+                open.push(byte == b'[');
+                elements += usize::from(byte == b'[');
+            }
+            b'}' | b']' => drop(open.pop()),
+            b',' => elements += usize::from(open.last() == Some(&true)),
+            _ => {}
+        }
+        if elements > most {
+            let message =
+                format!("more than {most} elements in the arrays of a file of {} bytes", json.len());
+            return Some((at, Code::JsonElements, message));
+        }
+    }
+    None
+}
+
+/// What serde_json says, in words for people who do not know its readers.
+fn plainly(message: &str) -> Cow<'_, str> {
+    Cow::Borrowed(match message {
+        "key must be a string" => "the name of a member, in double quotes, is expected here",
+        "trailing characters" => "something follows behind its end",
+        "trailing comma" => "a comma stands behind the last element",
+        "expected value" => "a value is expected here",
+        other => match other.strip_prefix("EOF while parsing ") {
+            Some(what) => return Cow::Owned(format!("the file ends within {what}")),
+            None => other,
+        },
+    })
+}
+
 fn syntax(span: Span, message: &str) -> Diagnostic {
-    Diagnostic::error(Code::JsonSyntax, span, format!("this is no JSON: {message}"))
-        .consequence("nothing of the file is read")
+    Diagnostic::error(Code::JsonSyntax, span, format!("this is no JSON: {message}")).consequence(UNREAD)
 }
 
 /// Where the parsed text stands.
@@ -98,7 +162,7 @@ struct Place {
 }
 
 impl Place {
-    fn span(self, range: jsonc_parser::common::Range) -> Span {
+    fn span(self, range: Range) -> Span {
         let at = |at: usize| offset(self.base + at);
         Span { source: self.id, start: at(range.start), end: at(range.end) }
     }

@@ -276,7 +276,11 @@ impl<'a> Reader<'a> {
         let mut whole = true;
         for element in &list.elements {
             match self.words(element, name, each) {
-                Some(words) if !words.is_empty() => nodes.push(Node { words, keyword: None, body: None }),
+                Some(mut words) if !words.is_empty() => {
+                    // There may be very many lines of one word.
+                    words.shrink_to_fit();
+                    nodes.push(Node { words, keyword: None, body: None });
+                }
                 Some(_) => {
                     whole = false;
                     self.wrong(element, name, "a line with words");
@@ -296,6 +300,8 @@ impl<'a> Reader<'a> {
                 Diagnostic::error(Code::UnknownKeyword, at, format!("unknown member `{name}`"));
             if let Some(near) = near {
                 diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(at, near);
+            } else if name == "include" {
+                diagnostic = diagnostic.help("a configuration in JSON is one file: it has no includes");
             }
             let title = within.as_deref().and_then(|title| title.split(' ').next()).unwrap_or("");
             let key = format!("unknown {title}/{name}");

@@ -11,16 +11,15 @@ use crate::config::source::Span;
 use crate::config::tree::Node;
 
 pub(super) fn lint(lints: &mut Lints<'_>, tree: &[Node<'_>], model: &Model) {
-    let mut owners: BTreeMap<IpAddr, (&str, Option<Span>)> = BTreeMap::new();
+    let mut owners: BTreeMap<IpAddr, (&str, &Node<'_>)> = BTreeMap::new();
     for instance in &model.instances {
         let Some(node) = instance_node(tree, instance) else { continue };
         for address in instance.addresses.iter().chain(&instance.excluded_addresses) {
             let address = address.address;
-            let place = line_of(node, address);
             match owners.get(&address) {
-                None => drop(owners.insert(address, (&instance.name, place))),
+                None => drop(owners.insert(address, (&instance.name, node))),
                 Some((other, first)) => {
-                    let Some(span) = place else { continue };
+                    let Some(span) = line_of(node, address) else { continue };
                     let message = format!("virtual address {address} belongs to two instances");
                     let mut diagnostic = lint_at(Code::SharedAddress, span, message)
                         .consequence(format!(
@@ -28,8 +27,8 @@ pub(super) fn lint(lints: &mut Lints<'_>, tree: &[Node<'_>], model: &Model) {
                             instance.name
                         ))
                         .help("leave it in one of the two");
-                    if let Some(first) = first {
-                        diagnostic = diagnostic.related(*first, format!("also in {other}"));
+                    if let Some(first) = line_of(first, address) {
+                        diagnostic = diagnostic.related(first, format!("also in {other}"));
                     }
                     lints.report(diagnostic);
                 }

@@ -21,9 +21,9 @@ use crate::config::tree::Node;
 /// A check as the file has it.
 pub(super) struct CheckDraft {
     span: Option<Span>,
-    http: Option<HttpDraft>,
-    other: Option<OtherDraft>,
-    made: Option<UnmadeKind>,
+    http: Option<Box<HttpDraft>>,
+    other: Option<Box<OtherDraft>>,
+    made: Option<Box<UnmadeKind>>,
     log_all_failures: Option<bool>,
     inherited: Inherited,
     ip: Option<IpAddr>,
@@ -74,8 +74,8 @@ impl Lower<'_> {
         let other = (http.is_none() && kind != "TCP_CHECK").then(|| OtherDraft::new(kind));
         let mut draft = CheckDraft {
             span: node.span(),
-            http,
-            other,
+            http: http.map(Box::new),
+            other: other.map(Box::new),
             made: None,
             log_all_failures: None,
             inherited: Inherited::default(),
@@ -96,7 +96,7 @@ impl Lower<'_> {
                 _ => lower.check_setting(word, node, &mut draft),
             });
             if let Some(other) = &draft.other {
-                draft.made = lower.finish_other(node, other, names);
+                draft.made = lower.finish_other(node, other, names).map(Box::new);
             }
         });
         if draft.other.is_some() && draft.made.is_none() {
