@@ -59,7 +59,7 @@ fn corpus() -> Vec<Input> {
         return Vec::new();
     };
     let rows = table.lines().skip(1).map(|line| line.split('\t').collect::<Vec<_>>());
-    let id = |row: &[&str]| if row[1] == "-" { "corpus-host".to_owned() } else { row[1].to_owned() };
+    let id = |row: &[&str]| if row[2] == "-" { "corpus-host".to_owned() } else { row[2].to_owned() };
     rows.map(|row| file(folder.join(row[0]), &id(&row))).collect()
 }
 
