@@ -315,6 +315,11 @@ impl Diagnostics {
         self.list.push(diagnostic);
     }
 
+    /// The one that was added with this key.
+    pub fn grouped_mut(&mut self, key: &str) -> Option<&mut Diagnostic> {
+        self.list.get_mut(*self.grouped.get(key)?)
+    }
+
     /// Whether there is an error among them.
     pub fn has_errors(&self) -> bool {
         self.list.iter().any(|diagnostic| diagnostic.severity == Severity::Error)

@@ -110,6 +110,15 @@ impl Sources {
         }
     }
 
+    /// The comment behind a word, to the end of its line.
+    pub fn comment_behind(&self, word: Span) -> Option<Span> {
+        let text = self.text_of(word.source).get(word.end as usize..)?;
+        let rest = text.split('\n').next()?;
+        let sign = rest.find(['#', '!'])?;
+        let end = word.end + offset(rest.len());
+        Some(Span { start: word.end + offset(sign), end, ..word })
+    }
+
     /// The span in a file that `span` comes from: itself, unless it lies in an expansion.
     pub fn written(&self, span: Span) -> Span {
         let mut span = span;

@@ -68,6 +68,7 @@ pub(super) fn build<'a>(
         root: Vec::new(),
         last_root: None,
         excess: count(TokenKind::Open) - count(TokenKind::Close),
+        closed_early: None,
         end: tokens.last().map(|token| token.span),
         skipped: false,
     };
@@ -98,6 +99,8 @@ struct Builder<'a, 'b> {
     last_root: Option<(&'static Keyword, Span, Span)>,
     /// How many more `{` than `}` there are in what is not yet accounted for.
     excess: i64,
+    /// The diagnostic of a block that is closed too early, until the root is left again: its key.
+    closed_early: Option<String>,
     end: Option<Span>,
     /// The statement before was not legal: a `{` that follows belongs to it.
     skipped: bool,
@@ -244,6 +247,12 @@ impl<'a> Builder<'a, '_> {
         self.close_inner(brace);
         let Some(frame) = self.stack.pop() else {
             self.excess += 1;
+            let early = self.closed_early.take();
+            if let Some(said) = early.and_then(|key| self.diagnostics.grouped_mut(&key)) {
+                // The block's own end, left over: one `}` too many, not one at the wrong place.
+                said.help = Some("delete that `}`: the block has another one at its end".to_owned());
+                return;
+            }
             let place = self.last_root.map(|(_, opened, closed)| (opened, closed));
             self.diagnostics.push_grouped("extra-close", brace, || {
                 let message = "this `}` closes nothing";
@@ -336,7 +345,9 @@ impl<'a> Builder<'a, '_> {
             if let Some(body) = self.root.last_mut().and_then(|node| node.body.as_mut()) {
                 body.damaged = true;
             }
-            self.diagnostics.push_grouped("closed-early", word.span, || {
+            let key = format!("closed early {closed:?}");
+            self.closed_early = Some(key.clone());
+            self.diagnostics.push_grouped(key, word.span, || {
                 Diagnostic::error(
                     Code::Misplaced,
                     word.span,

@@ -62,7 +62,7 @@ struct Draft {
     higher_prio_send_advert: Option<bool>,
     dont_track_primary: bool,
     no_addresses: bool,
-    /// `virtual_ipaddress` has lines, right or wrong.
+    /// `virtual_ipaddress` has lines, right or wrong, or a part of the instance was not understood.
     has_addresses: bool,
     extras: InstanceExtras,
 }
@@ -95,7 +95,8 @@ impl Lower<'_> {
             }
         }
         let instance = self.within(node, |lower| {
-            let mut draft = Draft::default();
+            let damaged = node.body.as_ref().is_some_and(|body| body.damaged);
+            let mut draft = Draft { has_addresses: damaged, ..Draft::default() };
             lower.each(inside(node), |lower, word, node| {
                 lower.instance_setting(word, node, &mut draft, names)
             });

@@ -54,6 +54,20 @@ impl Lower<'_> {
                 _ => {}
             });
         });
+        let comment =
+            password.as_ref().and_then(|(_, span)| Some((*span, self.sources.comment_behind(*span)?)));
+        if let Some((word, comment)) = comment.filter(|(word, comment)| comment.start == word.end)
+            && !self.sources.text(word).starts_with('\'')
+        {
+            let sign = Span { end: comment.start + 1, ..comment };
+            self.report(
+                Diagnostic::warning(Code::Quote, sign, "the password ends at this comment sign")
+                    .label("the rest of the line is a comment, as in keepalived")
+                    .help(
+                        "put the password between double quotes, on every node at once: its end is not sent now",
+                    ),
+            );
+        }
         match (kind.as_ref().map(|(kind, span)| (&**kind, *span)), &password) {
             (Some(("AH", span)), _) => {
                 let password =
@@ -72,7 +86,11 @@ impl Lower<'_> {
                     let message = format!("`auth_pass` has {} characters", password.len());
                     self.report(
                         Diagnostic::warning(Code::Conflict, *span, message)
-                            .consequence("only the first 8 are sent and compared, as keepalived does"),
+                            .consequence("only the first 8 are sent and compared, as keepalived does")
+                            .help(
+                                "shorten it to 8 on every node; it travels in clear text, so take one that \
+                                 protects nothing else",
+                            ),
                     );
                 }
                 if password.is_empty() {
@@ -189,7 +207,8 @@ impl Lower<'_> {
         if let Some((_, first)) = same {
             let diagnostic = Diagnostic::error(Code::Duplicate, span, message)
                 .related(*first, "by this instance")
-                .consequence("the two instances would answer each other's adverts");
+                .consequence("the two instances would answer each other's adverts")
+                .help("give one of them another number of 1..255, the same on every node of the pair");
             self.report(diagnostic);
             return false;
         }
