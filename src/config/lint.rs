@@ -12,9 +12,11 @@ mod routers;
 mod scripts;
 mod services;
 
+use std::collections::BTreeMap;
+
 use super::Loaded;
 use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
-use super::model::Model;
+use super::model::{Instance, Model};
 use super::source::{Sources, Span};
 use super::tree::Node;
 use allow::Allowed;
@@ -24,7 +26,8 @@ use places::InstancePlaces;
 #[derive(Debug, Default)]
 pub struct Places {
     allowed: Allowed,
-    instances: Vec<InstancePlaces>,
+    /// By name.
+    instances: BTreeMap<String, InstancePlaces>,
 }
 
 /// Looks at one configuration.
@@ -44,9 +47,13 @@ pub(super) fn lint(
         );
     }
     scripts::lint(&mut lints, tree);
-    routers::lint(&mut lints, tree, model);
+    let blocks = places::instances(tree);
+    routers::lint(&mut lints, &blocks, model);
     services::lint(&mut lints, tree, model);
-    let instances = model.instances.iter().filter_map(|instance| places::instance(tree, instance)).collect();
+    let place = |instance: &Instance| {
+        Some((instance.name.clone(), places::instance(blocks.get(instance.name.as_str())?)?))
+    };
+    let instances = model.instances.iter().filter_map(place).collect();
     Places { allowed, instances }
 }
 

@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use super::diagnostic::{Code, Diagnostic, Diagnostics};
+use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use super::keywords::{self, BlockId, Found, Keyword, ROOT};
 use super::lexer::{Token, TokenKind};
 use super::source::{Sources, Span};
@@ -111,7 +111,7 @@ impl<'a> Builder<'a, '_> {
                 TokenKind::Word | TokenKind::Quoted | TokenKind::Escaped => words.push(self.word(*token)),
                 TokenKind::End => {
                     if !words.is_empty() {
-                        self.statement(std::mem::take(&mut words), index);
+                        self.statement(exact(&mut words), index);
                     }
                 }
                 TokenKind::Open => {
@@ -124,11 +124,11 @@ impl<'a> Builder<'a, '_> {
                         self.stack.clear();
                         return;
                     }
-                    self.open(std::mem::take(&mut words), token.span);
+                    self.open(exact(&mut words), token.span);
                 }
                 TokenKind::Close => {
                     if !words.is_empty() {
-                        self.statement(std::mem::take(&mut words), index);
+                        self.statement(exact(&mut words), index);
                     }
                     self.close(token.span);
                 }
@@ -313,20 +313,25 @@ impl<'a> Builder<'a, '_> {
             return;
         }
         let places = keywords::places(&word.text);
-        let near = keywords::nearest(block, &word.text);
-        if places.is_empty() || near.is_some_and(|near| near.eq_ignore_ascii_case(&word.text)) {
-            let mut diagnostic =
-                Diagnostic::error(Code::UnknownKeyword, word.span, format!("unknown {what} `{}`", word.text));
-            if let Some(near) = near {
-                diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(word.span, near);
+        if places.is_empty() || keywords::in_another_case(block, &word.text) {
+            if self.diagnostics.is_full(Code::UnknownKeyword) {
+                self.diagnostics.count(Code::UnknownKeyword, Severity::Error, Some(word.span));
+                return;
             }
-            if opening {
-                diagnostic = diagnostic.consequence("the whole block is skipped");
-            }
-            let block = self.path();
+            let path = self.path();
             let within = self.stack.last().and_then(|frame| frame.keyword).map_or("", |keyword| keyword.path);
             let key = format!("unknown {within}/{}", word.text);
-            self.diagnostics.push_grouped(key, word.span, || Diagnostic { block, ..diagnostic });
+            self.diagnostics.push_grouped(key, word.span, || {
+                let message = format!("unknown {what} `{}`", word.text);
+                let mut diagnostic = Diagnostic::error(Code::UnknownKeyword, word.span, message);
+                if let Some(near) = keywords::nearest(block, &word.text) {
+                    diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(word.span, near);
+                }
+                if opening {
+                    diagnostic = diagnostic.consequence("the whole block is skipped");
+                }
+                Diagnostic { block: path, ..diagnostic }
+            });
             return;
         }
         let closed = self.last_root.filter(|(keyword, ..)| {
@@ -349,6 +354,10 @@ impl<'a> Builder<'a, '_> {
             });
             return;
         }
+        if self.diagnostics.is_full(Code::Misplaced) {
+            self.diagnostics.count(Code::Misplaced, Severity::Error, Some(word.span));
+            return;
+        }
         let here = match self.stack.last().and_then(|frame| frame.keyword) {
             Some(keyword) => format!("in `{}`", keyword.word()),
             None => "outside of any block".to_owned(),
@@ -356,7 +365,7 @@ impl<'a> Builder<'a, '_> {
         let message = format!("`{}` is not legal {here}", word.text);
         let mut diagnostic = Diagnostic::error(Code::Misplaced, word.span, message)
             .label(format!("belongs in {}", belongs(places)));
-        if let Some(near) = near {
+        if let Some(near) = keywords::nearest(block, &word.text) {
             diagnostic = diagnostic.help(format!("or did you mean `{near}`?"));
         }
         self.report(diagnostic);
@@ -444,7 +453,7 @@ impl<'a> Builder<'a, '_> {
 
     /// Adds the blocks that are open.
     fn report(&mut self, diagnostic: Diagnostic) {
-        let block = self.path();
+        let block = if self.diagnostics.is_full(diagnostic.code) { None } else { self.path() };
         self.diagnostics.push(Diagnostic { block, ..diagnostic });
     }
 
@@ -454,9 +463,19 @@ impl<'a> Builder<'a, '_> {
     }
 }
 
+/// The words, in a list that is not longer than they are; the room for the next ones stays.
+fn exact<'a>(words: &mut Vec<Word<'a>>) -> Vec<Word<'a>> {
+    words.drain(..).collect()
+}
+
 /// The words in front of a `{`, for people.
 pub(super) fn title(words: &[Word<'_>]) -> Option<String> {
-    let words: Vec<&str> = words.iter().take(4).map(|word| &*word.text).collect();
+    const LONGEST: usize = 60;
+    let short = |word: &Word<'_>| match word.text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", word.text.get(..end).unwrap_or("")),
+        None => word.text.to_string(),
+    };
+    let words: Vec<String> = words.iter().take(4).map(short).collect();
     (!words.is_empty()).then(|| words.join(" "))
 }
 

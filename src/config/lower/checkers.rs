@@ -1,5 +1,6 @@
 //! `TCP_CHECK`, `HTTP_GET`, `SSL_GET`: how a real server is checked.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -303,14 +304,23 @@ impl Lower<'_> {
         service_host: Option<&str>,
     ) -> Vec<Checker> {
         let mut list: Vec<Checker> = Vec::with_capacity(real.checks.len());
+        let mut places = Vec::with_capacity(real.checks.len());
         for draft in real.checks.iter().filter(|draft| draft.is_made()) {
-            let Some(checker) = self.checker(draft, real, inherited, port, service_host) else { continue };
-            if list.contains(&checker) {
-                self.adjusted(draft.span, "the same check is there twice", "it is made once");
-                continue;
+            if let Some(checker) = self.checker(draft, real, inherited, port, service_host) {
+                list.push(checker);
+                places.push(draft.span);
             }
-            list.push(checker);
         }
+        if list.len() < 2 {
+            return list;
+        }
+        let mut first: BTreeSet<&Checker> = BTreeSet::new();
+        let kept: Vec<bool> = list.iter().map(|checker| first.insert(checker)).collect();
+        for (span, _) in places.into_iter().zip(&kept).filter(|(_, kept)| !**kept) {
+            self.adjusted(span, "the same check is there twice", "it is made once");
+        }
+        let mut kept = kept.into_iter();
+        list.retain(|_| kept.next() == Some(true));
         list
     }
 
