@@ -11,7 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("check", &["config::model"]),
     ("cli", &["check", "config", "director"]),
     ("config", &[]),
-    ("director", &["check", "config::model", "ipvs", "pool", "vrrp"]),
+    ("director", &["check", "config", "ipvs", "pool", "vrrp"]),
     ("ipvs", &["config::model", "sys"]),
     ("net", &["config::model", "sys"]),
     ("pool", &["config::model", "ipvs"]),

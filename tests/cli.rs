@@ -43,16 +43,48 @@ fn exit_statuses_of_the_check() {
 }
 
 #[test]
-fn a_configuration_that_cannot_be_run_yet() {
-    let file = example("tests/golden/refused.conf");
+fn a_configuration_that_cannot_be_run_whole() {
+    let file = example("tests/golden/left-out.conf");
     let output = directord(&["--check", "-f", &file]);
     assert_eq!(status(&output), 1, "{}", stderr(&output));
-    assert!(stderr(&output).contains("legal, but this version refuses to start or reload with it"));
-    let output = directord(&["-n", "-f", &file]);
+    assert!(stderr(&output).contains("legal, but this version cannot run all of it"));
+    let output = directord(&["-n", "--strict", "-f", &file]);
     assert_eq!(status(&output), 2);
     let text = stderr(&output);
-    assert!(text.contains("refused.conf:5:19: warning[D0031]: authentication AH"), "{text}");
-    assert!(text.contains("this version cannot run it: not started"), "{text}");
+    assert!(text.contains("authentication AH is not supported by this version"), "{text}");
+    assert!(text.contains("not started; without --strict it would run without"), "{text}");
+    let output = directord(&["--check", "--as-start", "-f", &file]);
+    assert_eq!(status(&output), 1);
+    let text = stderr(&output);
+    assert!(
+        text.contains("as it stands: 0 instances and 1 virtual server\n  virtual_server [web]:0: 10.0.0.2:80\nleft out: vrrp_instance VI_1: "),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_a_start_would_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state").display().to_string();
+    let file = example("tests/golden/out-of-range.conf");
+    let as_start = |more: &[&str]| {
+        let arguments = ["--check", "--as-start", "--state-dir", &state, "-f", &file];
+        directord(&[&arguments, more].concat())
+    };
+    let output = as_start(&[]);
+    assert_eq!(status(&output), 1, "{}", stderr(&output));
+    assert!(stderr(&output).contains("a start would run "), "{}", stderr(&output));
+    assert!(stderr(&output).contains("without what is wrong in it: "), "{}", stderr(&output));
+    let output = as_start(&["--strict"]);
+    assert_eq!(status(&output), 2);
+    assert!(stderr(&output).contains("a start would be refused"), "{}", stderr(&output));
+    let clean = ["--check", "--as-start", "-f", &example("conf-examples/seed-http.conf")];
+    let output = directord(&clean);
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    assert!(stderr(&output).contains("as it stands: 1 instance and 1 virtual server"), "{}", stderr(&output));
+    // What is not there cannot run.
+    let output = directord(&["--check", "--as-start", "--no-fallback", "-f", "none.conf"]);
+    assert_eq!(status(&output), 2, "{}", stderr(&output));
 }
 
 #[test]

@@ -200,3 +200,82 @@ fn damaged_files() {
         }
     }
 }
+
+/// A start that has nothing better runs what keepalived makes of a file with errors: the same as the file beside it.
+#[test]
+fn what_counts_in_spite_of_errors() {
+    let instance = |settings: &str| {
+        format!(
+            "vrrp_instance A {{\ninterface eth0\nvirtual_router_id 7\npriority 150\n{settings}\n\
+             virtual_ipaddress {{\n10.0.0.9\n}}\n}}\n"
+        )
+    };
+    let server = |settings: &str, real: &str| {
+        format!(
+            "virtual_server 10.0.0.9 80 {{\nprotocol TCP\nlb_kind DR\n{settings}\n\
+             real_server 10.0.1.1 80 {{\n{real}\n}}\nreal_server 10.0.1.2 80 {{\nTCP_CHECK {{\n}}\n}}\n}}\n"
+        )
+    };
+    let tcp = "TCP_CHECK {\nconnect_timeout 3\n}";
+    let rr = |settings: &str| format!("lb_algo rr\n{settings}");
+    let cases: Vec<(String, String)> = vec![
+        // An instance goes on without the word, the line, the block that is wrong.
+        (instance("shiny 3\npreempt_delay 2000\nadvert_int 300x"), instance("")),
+        (instance("shiny {\ncolour red\n}\nstate MASTER"), instance("state MASTER")),
+        (instance("state MASTER\nstate BACKUP"), instance("state MASTER")),
+        (instance("track_script {\nnone_such\n}"), instance("")),
+        (instance("authentication {\nauth_type PASS\n}"), instance("")),
+        (instance("virtual_ipaddress {\n10.0.0.300\n10.0.0.10 shiny\n10.0.0.9\n}"), {
+            instance("virtual_ipaddress {\n10.0.0.10\n}")
+        }),
+        // A priority that cannot be read makes nobody the owner of the addresses.
+        (instance("state MASTER\npriority 300"), instance("state MASTER\npriority 100")),
+        // Of two with one name, or one number on one interface, the first.
+        (instance("") + &instance("state MASTER"), instance("")),
+        (instance("") + &instance("").replace("instance A", "instance B"), instance("")),
+        // Without a number there is no instance; its neighbour runs.
+        (instance("").replace("virtual_router_id 7", "") + &instance("").replace(" A ", " B "), {
+            instance("").replace(" A ", " B ")
+        }),
+        // A virtual server goes on with its defaults.
+        (server("lb_algo rrr", tcp), server("lb_algo wlc", tcp)),
+        (server(&rr("sh-port"), tcp), server(&rr(""), tcp)),
+        (server(&rr("quorum 0"), tcp), server(&rr(""), tcp)),
+        (server(&rr("delay_loop 5s"), tcp), server(&rr(""), tcp)),
+        (server(&rr("sorry_server 2001:db8::1 80"), tcp), server(&rr(""), tcp)),
+        (server(&rr("real_server 2001:db8::1 80 {\nTCP_CHECK {\n}\n}"), tcp), server(&rr(""), tcp)),
+        (server(&rr("real_server 10.0.1 80 {\nTCP_CHECK {\n}\n}"), tcp), server(&rr(""), tcp)),
+        (
+            server(&rr(""), tcp).replace("10.0.1.2", "10.0.1.1"),
+            server(&rr(""), tcp).replace("real_server 10.0.1.2 80 {\nTCP_CHECK {\n}\n}", ""),
+        ),
+        // A check goes on without what is wrong in it, and is none when nothing is left.
+        (server(&rr(""), "weight -1\nTCP_CHECK {\nconnect_port 70000\nretry x\n}"), {
+            server(&rr(""), "TCP_CHECK {\n}")
+        }),
+        (server(&rr(""), "TCP_CHECK {\nbindto 2001:db8::1\n}"), server(&rr(""), "TCP_CHECK {\n}")),
+        (server(&rr(""), "HTTP_GET {\nurl {\n}\n}"), server(&rr(""), "")),
+        (server(&rr(""), "HTTP_GET {\nurl {\npath /\ndigest 12\nstatus_code 999 204\n}\n}"), {
+            server(&rr(""), "HTTP_GET {\nurl {\npath /\nstatus_code 204\n}\n}")
+        }),
+    ];
+    for (broken, whole) in cases {
+        let loaded = load_text("a", &broken);
+        let expected = load_text("a", &whole).model.unwrap_or_else(|| panic!("{whole}"));
+        let found = match loaded.has_errors() {
+            true => loaded.degraded,
+            false => loaded.model,
+        };
+        assert_eq!(found, Some(expected), "{broken}");
+    }
+}
+
+#[test]
+fn what_was_not_read_does_not_run() {
+    let cases = [("includer missing.conf\n", "a"), ("global_defs {\n}\n", "b")];
+    for (text, path) in cases {
+        let texts = directord::config::source::Texts::one("a", text);
+        let loaded = load(Path::new(path), &texts, &Options { check_includes: true, ..Options::default() });
+        assert!(loaded.has_errors() && loaded.degraded.is_none(), "{text}");
+    }
+}

@@ -364,3 +364,16 @@ fn options_of_lines() {
     }
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
 }
+
+/// A list takes no words in front of its braces: keepalived reports them, too.
+#[test]
+fn a_word_in_front_of_a_list_is_said() {
+    let mut silent = Vec::new();
+    for row in rows().filter(|row| row.is_value_block() && !row.args.starts_with('<')) {
+        let statement = format!("{} surplus", row.word());
+        if !has(&said(row, &statement), &[Code::SurplusArgument]) {
+            silent.push(row.path);
+        }
+    }
+    assert!(silent.is_empty(), "{silent:?}");
+}

@@ -18,12 +18,12 @@ use directord::config::format::format;
 use directord::config::source::Texts;
 use directord::config::{Loaded, Options, load};
 
-/// Bytes of each case.
-const SIZE: usize = 4 << 20;
+/// Bytes of each case; fewer where the compiler does not make it fast.
+const SIZE: usize = if cfg!(debug_assertions) { 1 << 19 } else { 4 << 20 };
 /// Bytes of memory for each byte of text, the texts that definitions become included.
 const MOST: usize = 100;
 /// What a load needs whatever its size: diagnostics, the table of words.
-const BASE: usize = 8 << 20;
+const BASE: usize = 4 << 20;
 /// Far more than any case takes, and far less than anything that grows with the square of its size.
 const LONGEST: Duration = Duration::from_secs(20);
 
@@ -125,7 +125,9 @@ fn cases() -> Vec<(&'static str, String)> {
         let name = word(number);
         let ip = address(number);
         let id = number % 255 + 1;
-        format!("vrrp_instance {name}{{\ninterface {name}\nvirtual_router_id {id}\nvirtual_ipaddress{{\n{ip}\n}}\n}}\n")
+        format!(
+            "vrrp_instance {name}{{\ninterface {name}\nvirtual_router_id {id}\nvirtual_ipaddress{{\n{ip}\n}}\n}}\n"
+        )
     };
     vec![
         ("letters", repeated("", "a ", "")),
@@ -145,7 +147,10 @@ fn cases() -> Vec<(&'static str, String)> {
         ("quoted uses in a line", repeated("x \"", "${A}", "\"\n")),
         ("uses of a long line", filled(&format!("$A={}\n", "b ".repeat(5000)), |_| "$A\n".into(), "")),
         ("uses of many lines", filled(&format!("$A=\\\n{}\n", "b\\\n".repeat(5000)), |_| "$A\n".into(), "")),
-        ("misuses of many lines", filled(&format!("$A=\\\n{}\n", "b\\\n".repeat(500_000)), |_| "$A x\n".into(), "")),
+        (
+            "misuses of many lines",
+            filled(&format!("$A=\\\n{}\n", "b\\\n".repeat(500_000)), |_| "$A x\n".into(), ""),
+        ),
         ("comments", repeated("", "#\n", "")),
         ("comments with marks", repeated("", "#directord: allow(D1)\n", "")),
         ("unknown words", filled("", |number| format!("{}\n", word(number)), "")),
@@ -160,30 +165,79 @@ fn cases() -> Vec<(&'static str, String)> {
         ("includes of nothing", repeated("", "include a\n", "")),
         ("includes of itself", repeated("", "include t\n", "")),
         ("a long indentation", format!("{}x{}", " ".repeat(SIZE / 2), "{x}".repeat(SIZE / 6))),
-        ("one long word", format!("vrrp_instance {} {{\n{}}}\n", "x".repeat(SIZE / 2), "y\n".repeat(SIZE / 4))),
+        (
+            "one long word",
+            format!("vrrp_instance {} {{\n{}}}\n", "x".repeat(SIZE / 2), "y\n".repeat(SIZE / 4)),
+        ),
         ("lines of data", repeated("static_ipaddress {\n", "a\n", "}\n")),
+        ("lines of nearly addresses", repeated("static_ipaddress {\n", ":\n", "}\n")),
         ("addresses", filled("static_ipaddress {\n", |number| format!("{} dev a\n", address(number)), "}\n")),
+        ("shortest addresses", repeated("static_ipaddress {\n", "1\n", "}\n")),
         ("short addresses", repeated("static_ipaddress {\n", "::\n", "}\n")),
-        ("virtual addresses", filled(&format!("{INSTANCE}virtual_ipaddress {{\n"), |number| format!("{}\n", address(number)), "}\n}\n")),
-        ("peers", filled(&format!("{INSTANCE}unicast_peer {{\n"), |number| format!("{}\n", address(number)), "}\n}\n")),
-        ("tracked interfaces", filled(&format!("{INSTANCE}track_interface {{\n"), |number| format!("{}\n", word(number)), "}\n}\n")),
-        ("tracked scripts", filled(&format!("{INSTANCE}track_script {{\n"), |number| format!("{}\n", word(number)), "}\n}\n")),
+        (
+            "virtual addresses",
+            filled(
+                &format!("{INSTANCE}virtual_ipaddress {{\n"),
+                |number| format!("{}\n", address(number)),
+                "}\n}\n",
+            ),
+        ),
+        (
+            "peers",
+            filled(
+                &format!("{INSTANCE}unicast_peer {{\n"),
+                |number| format!("{}\n", address(number)),
+                "}\n}\n",
+            ),
+        ),
+        (
+            "tracked interfaces",
+            filled(
+                &format!("{INSTANCE}track_interface {{\n"),
+                |number| format!("{}\n", word(number)),
+                "}\n}\n",
+            ),
+        ),
+        (
+            "tracked scripts",
+            filled(&format!("{INSTANCE}track_script {{\n"), |number| format!("{}\n", word(number)), "}\n}\n"),
+        ),
         ("mail addresses", repeated("global_defs {\nnotification_email {\n", "a ", "}\n}\n")),
         ("settings again", repeated("global_defs {\n", "vrrp_strict\n", "}\n")),
         ("instances", filled("", instance, "")),
         ("empty instances", filled("", |number| format!("vrrp_instance {}{{}}", word(number)), "")),
         ("scripts", filled("", |number| format!("vrrp_script {}{{script /a}}", word(number)), "")),
         ("groups", filled("", |number| format!("vrrp_sync_group {}{{group{{a b}}}}", word(number)), "")),
-        ("members", filled("vrrp_sync_group A {\ngroup {\n", |number| format!("{}\n", word(number)), "}\n}\n")),
-        ("marks", filled("", |number| format!("virtual_server fwmark {number}{{real_server 10.0.0.1 1{{}}}}"), "")),
+        (
+            "members",
+            filled("vrrp_sync_group A {\ngroup {\n", |number| format!("{}\n", word(number)), "}\n}\n"),
+        ),
+        (
+            "marks",
+            filled("", |number| format!("virtual_server fwmark {number}{{real_server 10.0.0.1 1{{}}}}"), ""),
+        ),
         ("one mark", repeated("", "virtual_server fwmark 1{real_server ::1 1{}}", "")),
         ("real servers", filled(SERVER, |number| format!("real_server {} 80{{}}", address(number)), "}\n")),
         ("one real server", repeated(SERVER, "real_server ::1 1{}", "}\n")),
         ("checks", repeated(&format!("{SERVER}real_server ::1 1 {{\n"), "TCP_CHECK{}", "}\n}\n")),
-        ("different checks", filled(&format!("{SERVER}real_server ::1 1 {{\n"), |number| format!("TCP_CHECK{{connect_ip {}}}", address(number)), "}\n}\n")),
+        (
+            "different checks",
+            filled(
+                &format!("{SERVER}real_server ::1 1 {{\n"),
+                |number| format!("TCP_CHECK{{connect_ip {}}}", address(number)),
+                "}\n}\n",
+            ),
+        ),
         ("pings", repeated(&format!("{SERVER}real_server ::1 1 {{\n"), "PING_CHECK{}", "}\n}\n")),
         ("urls", repeated(&format!("{SERVER}real_server ::1 1 {{\nHTTP_GET {{\n"), "url{}", "}\n}\n}\n")),
-        ("urls with digests", filled(&format!("{SERVER}real_server ::1 1 {{\nHTTP_GET {{\n"), |number| format!("url{{path /{number}\ndigest {number:032x}\n}}"), "}\n}\n}\n")),
+        (
+            "urls with digests",
+            filled(
+                &format!("{SERVER}real_server ::1 1 {{\nHTTP_GET {{\n"),
+                |number| format!("url{{path /{number}\ndigest {number:032x}\n}}"),
+                "}\n}\n}\n",
+            ),
+        ),
         ("50,000 real servers", (0..1000).map(service).collect()),
     ]
 }
@@ -202,13 +256,16 @@ fn memory_for_each_byte() {
         let each = peak.saturating_sub(BASE) / bytes.max(1);
         let line = format!(
             "{name:>32}: {:6.1} MB of text, {:7.1} MB, {each:4} for each byte, {time:.1?}; {}",
-            bytes as f64 / 1e6, peak as f64 / 1e6, loaded.summary(),
+            bytes as f64 / 1e6,
+            peak as f64 / 1e6,
+            loaded.summary(),
         );
         println!("{line}");
         if each > MOST || time > LONGEST {
             over.push(line);
         }
-        let (_, peak, time) = measured(|| format("t", text.into_bytes()).map_err(|refused| refused.summary()));
+        let (_, peak, time) =
+            measured(|| format("t", text.into_bytes()).map_err(|refused| refused.summary()));
         println!("{:>32}  layout: {:7.1} MB, {time:.1?}", "", peak as f64 / 1e6);
         if peak > BASE + MOST * bytes || time > LONGEST {
             over.push(format!("{name}: the layout takes {:.1} MB, {time:.1?}", peak as f64 / 1e6));

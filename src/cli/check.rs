@@ -7,9 +7,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::diagnostic::{Code, Diagnostic, Format, Severity};
-use crate::config::io::Disk;
+use crate::config::io::{Disk, Machine};
 use crate::config::lint::compare;
-use crate::config::{Options, load};
+use crate::config::{Options, load, load_for};
+
+use super::start::{self, Policy};
 
 /// What is checked, and where the answer goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,13 +26,18 @@ pub struct CheckOptions {
     pub peer: Option<PathBuf>,
     /// What `@ID` lines of that file are compared with.
     pub peer_id: String,
+    /// `--host`: what the configuration needs of this machine is looked at, too.
+    pub host: bool,
+    /// `--as-start`: what a start with this policy would run is said, too.
+    pub as_start: Option<Policy>,
     /// How diagnostics are written.
     pub format: Format,
     /// The file that they are appended to; standard error otherwise.
     pub log: Option<PathBuf>,
 }
 
-/// 0: nothing but notes and lints. 1: warnings. 2: errors, the file would not be used.
+/// 0: nothing but notes and lints. 1: warnings. 2: errors, a reload would refuse the file; with `--as-start` 1 as
+/// long as a start would run something.
 pub fn run(options: &CheckOptions) -> ExitCode {
     let language = Options {
         config_id: options.config_id.clone(),
@@ -40,7 +47,17 @@ pub fn run(options: &CheckOptions) -> ExitCode {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect(),
     };
-    let mut loaded = load(&options.config, &Disk, &language);
+    let mut start = None;
+    let mut loaded = match &options.as_start {
+        None if options.host => load_for(&options.config, &Disk, &language, &Machine::new()),
+        None => load(&options.config, &Disk, &language),
+        Some(policy) => {
+            let config = std::path::absolute(&options.config).unwrap_or_else(|_| options.config.clone());
+            let decision = start::decide(&config, &language, policy);
+            start = Some((start::describe(&options.config, &decision), decision.start.is_some()));
+            decision.loaded
+        }
+    };
     if let Some(path) = &options.peer {
         let peer = load(path, &Disk, &Options { config_id: options.peer_id.clone(), ..language });
         compare(&mut loaded, &peer);
@@ -58,14 +75,27 @@ pub fn run(options: &CheckOptions) -> ExitCode {
     let mut text = loaded.render(options.format, colour);
     if !matches!(options.format, Format::Json | Format::Sarif) {
         text += &format!("{}: {}\n", options.config.display(), loaded.summary());
-        if loaded.model.is_some() && loaded.blockers().next().is_some() {
+        if loaded.model.is_some() && loaded.left_out().next().is_some() {
             let name = options.config.display();
-            text += &format!("{name}: legal, but this version refuses to start or reload with it\n");
+            text += &format!("{name}: legal, but this version cannot run all of it\n");
+        }
+        if let Some((lines, _)) = &start {
+            text += lines;
         }
     }
     if let Err(error) = write(options, &text) {
         eprintln!("directord: cannot write the result: {error}");
         return ExitCode::from(2);
+    }
+    if let Some((_, starts)) = start {
+        let clean = loaded.worst().is_none_or(|worst| worst < Severity::Warning);
+        return ExitCode::from(if clean {
+            0
+        } else if starts {
+            1
+        } else {
+            2
+        });
     }
     match loaded.worst() {
         None | Some(Severity::Note | Severity::Lint) => ExitCode::SUCCESS,

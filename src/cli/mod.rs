@@ -19,6 +19,8 @@ pub mod manual;
 mod options;
 /// The daemon.
 pub mod run;
+/// What a start runs.
+pub mod start;
 
 use std::ffi::OsString;
 use std::io::Write as _;

@@ -12,6 +12,7 @@ use super::check::CheckOptions;
 use super::format::Output;
 use super::genhash::GenhashOptions;
 use super::run::RunOptions;
+use super::start::Policy;
 use crate::config::diagnostic::Format;
 use crate::config::io::node_name;
 use crate::config::model::HttpProtocol;
@@ -70,6 +71,12 @@ pub(super) struct Options {
     /// Name that @NAME lines of that file are compared with
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true, help_heading = CHECK)]
     peer_id: String,
+    /// Look at this host too: interfaces, accounts, scripts, kernel modules, sysctls, names
+    #[arg(long, help_heading = CHECK)]
+    host: bool,
+    /// Say what a start would run
+    #[arg(long, help_heading = CHECK)]
+    as_start: bool,
     /// How the result is written
     #[arg(long, value_name = "FORMAT", default_value = "human", help_heading = CHECK)]
     format: FormatName,
@@ -98,6 +105,15 @@ pub(super) struct Options {
     /// Folder for the socket and the state of the daemon
     #[arg(long, value_name = "FOLDER", default_value = "/run/directord", help_heading = RUN)]
     runtime_dir: PathBuf,
+    /// Folder where the last configuration without errors is kept
+    #[arg(long, value_name = "FOLDER", default_value = "/var/lib/directord", help_heading = RUN)]
+    state_dir: PathBuf,
+    /// Do not start with a configuration that has errors
+    #[arg(long, help_heading = RUN)]
+    strict: bool,
+    /// With errors, start with the file without what is wrong, not with the last one that had none
+    #[arg(long, help_heading = RUN)]
+    no_fallback: bool,
 
     /// Log to standard error too
     #[arg(short = 'l', long, help_heading = LOG)]
@@ -190,8 +206,14 @@ impl Options {
         self.check || self.config_test.is_some()
     }
 
+    fn policy(&self) -> Policy {
+        Policy { strict: self.strict, fallback: !self.no_fallback, state_dir: self.state_dir.clone() }
+    }
+
     pub(super) fn check_options(self) -> CheckOptions {
         CheckOptions {
+            host: self.host,
+            as_start: self.as_start.then(|| self.policy()),
             config_id: self.config_id.unwrap_or_else(node_name),
             config: self.config,
             all_config: self.all_config,
@@ -209,6 +231,7 @@ impl Options {
 
     pub(super) fn run_options(self) -> RunOptions {
         RunOptions {
+            policy: self.policy(),
             ineffective: self.inert.given(),
             config: self.config,
             config_id: self.config_id.unwrap_or_else(node_name),

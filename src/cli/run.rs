@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::config::diagnostic::{Format, Severity, render};
-use crate::config::io::Disk;
-use crate::config::model::Model;
-use crate::config::{Loaded, Options, load};
+use crate::config::{Loaded, Options};
 use crate::director;
 use crate::director::logging::{self, Destination};
 
+use super::start::{self, Policy};
+
 /// What the command line says about a run of the daemon.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunOptions {
     /// `-f`: the configuration file.
     pub config: PathBuf,
@@ -42,8 +42,10 @@ pub struct RunOptions {
     pub dont_release_ipvs: bool,
     /// `--ignore-sigint`: go on after an interrupt from the keyboard.
     pub ignore_sigint: bool,
-    /// `--runtime-dir`: where the daemon keeps its socket and its state.
+    /// `--runtime-dir`: where the daemon keeps its socket and its records.
     pub runtime_dir: PathBuf,
+    /// `--strict`, `--no-fallback`, `--state-dir`.
+    pub policy: Policy,
     /// Options that are accepted and have no effect, as they were written; to be logged once.
     pub ineffective: Vec<String>,
 }
@@ -54,23 +56,26 @@ pub fn run(options: RunOptions) -> ExitCode {
     // A reload must find the file again whatever the working directory is by then.
     let config = std::path::absolute(&options.config).unwrap_or_else(|_| options.config.clone());
     let language = language(&options);
-    let loaded = load(&config, &Disk, &language);
-    let Some(model) = &loaded.model else {
-        eprint!("{}", loaded.render(Format::Human, std::io::stderr().is_terminal()));
-        eprintln!("{}: {}: not started", config.display(), loaded.summary());
+    let decision = start::decide(&config, &language, &options.policy);
+    let Some(chosen) = decision.start else {
+        eprint!("{}", decision.loaded.render(Format::Human, std::io::stderr().is_terminal()));
+        let summary = decision.loaded.summary();
+        eprintln!("{}: {summary}: not started{}", config.display(), reason(&options, &decision.loaded));
         return ExitCode::from(2);
     };
-    let blockers = blockers(&loaded);
-    if !blockers.is_empty() {
-        blockers.iter().for_each(|line| eprintln!("{line}"));
-        eprintln!("{}: this version cannot run it: not started", config.display());
-        return ExitCode::from(2);
+    let (namespaces, instance) = chosen.folder;
+    // Before any thread is started: they all live there.
+    if let Err(error) = namespaces.join() {
+        eprintln!("directord: {error}");
+        return director::Error::from(error).exit_code();
     }
     // Before the working directory changes.
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let pid_file = options.pid_file.as_deref().map(absolute);
     let director_options = director::Options {
-        runtime_directory: absolute(&options.runtime_dir),
+        runtime_directory: namespaces.folder(&absolute(&options.runtime_dir), instance.as_deref()),
+        state_directory: absolute(&options.policy.state_dir),
+        namespaces,
         only_vrrp: options.only_vrrp,
         only_checkers: options.only_checkers,
         dont_release_vrrp: options.dont_release_vrrp,
@@ -80,7 +85,7 @@ pub fn run(options: RunOptions) -> ExitCode {
     let mut lock = None;
     if !options.foreground {
         // Whoever starts it must learn why it does not run.
-        match director::prepare(&director_options, model) {
+        match director::prepare(&director_options, &chosen.candidate) {
             Ok(taken) => lock = Some(taken),
             Err(error) => {
                 eprintln!("directord: {error}");
@@ -99,18 +104,29 @@ pub fn run(options: RunOptions) -> ExitCode {
     for option in options.ineffective.iter().chain(&dump) {
         tracing::info!("option {option} is accepted and has no effect");
     }
-    say(&loaded);
+    say(&decision.loaded);
+    if let Some(trouble) = &decision.kept_trouble {
+        tracing::error!("{trouble}");
+    }
+    for left_out in &chosen.candidate.runnable.left_out {
+        tracing::error!("{left_out}");
+    }
+    if let Some(instead) = &chosen.candidate.instead {
+        tracing::error!(
+            "Starting with {instead}; `directord --check` shows what to mend, a reload takes it in"
+        );
+    }
     let prepared = match lock {
         Some(mut lock) => lock.forked().map(|()| lock).map_err(director::Error::Runtime),
-        None => director::prepare(&director_options, model),
+        None => director::prepare(&director_options, &chosen.candidate),
     };
     let outcome = prepared.and_then(|lock| {
         let written = pid_file.as_deref().map(write_pid);
         if let (Some(path), Some(Err(error))) = (&pid_file, written) {
             tracing::warn!("cannot write the pid file {}: {error}", path.display());
         }
-        let reload = Box::new(move || reload(&config, &language));
-        let outcome = director::run(&director_options, lock, model.clone(), reload);
+        let reload = Box::new(move || start::reload(&config, &language));
+        let outcome = director::run(&director_options, lock, chosen.candidate.clone(), reload);
         if let Some(path) = &pid_file {
             let _ = std::fs::remove_file(path);
         }
@@ -136,32 +152,25 @@ fn language(options: &RunOptions) -> Options {
     }
 }
 
-fn reload(config: &Path, language: &Options) -> Result<Model, Vec<String>> {
-    let loaded = load(config, &Disk, language);
-    let blockers = blockers(&loaded);
-    match loaded.model {
-        Some(_) if !blockers.is_empty() => Err(blockers),
-        Some(model) => Ok(model),
-        None => Err(loaded.render(Format::Line, false).lines().map(str::to_owned).collect()),
+/// Why it is not started in spite of keepalived's example.
+fn reason(options: &RunOptions, loaded: &Loaded) -> &'static str {
+    match (options.policy.strict, loaded.has_errors()) {
+        (true, true) => "; without --strict it would run without what is wrong",
+        (true, false) => "; without --strict it would run without what this version cannot do",
+        (false, _) => "",
     }
 }
 
-/// What is legal and this version cannot run, one line each.
-fn blockers(loaded: &Loaded) -> Vec<String> {
-    let lines = loaded.blockers().map(|one| {
-        let line = render(std::slice::from_ref(one), &loaded.sources, Format::Line, false);
-        line.trim_end().to_owned()
-    });
-    lines.collect()
-}
-
-/// Warnings and notes of a configuration that is used.
+/// What there is to say of the configuration file, one line each.
 fn say(loaded: &Loaded) {
     for diagnostic in &loaded.diagnostics {
         let line = render(std::slice::from_ref(diagnostic), &loaded.sources, Format::Line, false);
         match diagnostic.severity {
             Severity::Lint | Severity::Note => tracing::info!("{}", line.trim_end()),
-            _ => tracing::warn!("{}", line.trim_end()),
+            Severity::Error => tracing::error!("{}", line.trim_end()),
+            // Part of the configuration does not run.
+            Severity::Warning if diagnostic.code.blocks() => tracing::error!("{}", line.trim_end()),
+            Severity::Warning => tracing::warn!("{}", line.trim_end()),
         }
     }
 }

@@ -16,7 +16,7 @@ use serde::Serialize;
 pub use pages::{PAGES, Page};
 pub use render::{Format, render, summary};
 
-use super::source::{Sources, Span};
+use super::source::{Sources, Span, first_bytes};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -87,14 +87,24 @@ pub enum Code {
     Portable = 26,
     /// Known, but without effect in this version.
     NotYet = 30,
-    /// Legal, but dangerous to leave out, and not in this version: the daemon refuses to run with it.
-    Refused = 31,
+    /// Legal, and not in this version: what it is in does not run.
+    LeftOut = 31,
     /// Mail alerts.
     Mail = 32,
     /// An old word.
     Old = 33,
     /// A real server that no check ever takes out.
     Unchecked = 34,
+    /// On this host: no such interface.
+    HostInterface = 40,
+    /// On this host: no such user or group.
+    HostAccount = 41,
+    /// On this host: a script that cannot be run, or not safely.
+    HostScript = 42,
+    /// On this host: a module or a sysctl.
+    HostKernel = 43,
+    /// On this host: a name without an address.
+    HostName = 44,
     /// `config fmt`: bytes that are no text.
     Text = 80,
     /// `config fmt`: a layout that would change the meaning.
@@ -135,6 +145,14 @@ pub enum Code {
     PeerPriority = 1016,
     /// Lint of a pair: unicast and multicast.
     PeerTransport = 1017,
+    /// Lint: weights and `nopreempt`.
+    NopreemptWeight = 1018,
+    /// Lint: a weight in a sync group that does not count.
+    GroupWeight = 1019,
+    /// Lint: an object whose failure moves nothing.
+    NeverMoves = 1020,
+    /// Lint: a virtual address outside the networks of its interface.
+    OutsideNetworks = 1021,
 }
 
 impl Code {
@@ -145,9 +163,9 @@ impl Code {
 }
 
 impl Code {
-    /// Whether the daemon refuses to start or to reload with it, although the file is right.
+    /// Whether part of the configuration does not run, or not as it should, although the file is right.
     pub fn blocks(self) -> bool {
-        matches!(self, Self::Refused | Self::Unchecked)
+        matches!(self, Self::LeftOut | Self::Unchecked)
     }
 }
 
@@ -339,6 +357,14 @@ impl Diagnostics {
             || self.left.keys().any(|(_, severity)| *severity == Severity::Error)
     }
 
+    /// Whether a file that counts could not be read: what is there is not the configuration that was meant.
+    pub fn is_unread(&self) -> bool {
+        let unread = |one: &Diagnostic| {
+            one.severity == Severity::Error && matches!(one.code, Code::Include | Code::Unreadable)
+        };
+        self.list.iter().any(unread)
+    }
+
     /// Everything, in the order of the lines that were written; what has no place comes last.
     pub fn into_sorted(mut self, sources: &Sources) -> Vec<Diagnostic> {
         for ((code, severity), (count, span)) in self.left {
@@ -360,7 +386,7 @@ impl Diagnostic {
         let related = self.related.iter_mut().map(|(_, label)| label);
         for text in texts.chain(more.into_iter().flatten()).chain(related) {
             if text.len() > LONGEST {
-                text.truncate(text.floor_char_boundary(LONGEST));
+                text.truncate(first_bytes(text, LONGEST).len());
                 text.push('…');
             }
         }
@@ -381,7 +407,7 @@ mod tests {
         let mut sources = Sources::default();
         let span = span(&mut sources);
         let mut diagnostics = Diagnostics::default();
-        for number in 0..250 {
+        for number in 0..KEPT + 150 {
             diagnostics.push(Diagnostic::note(Code::Old, span, format!("{number}")));
         }
         assert!(!diagnostics.has_errors());
@@ -389,7 +415,7 @@ mod tests {
         assert!(diagnostics.has_errors());
         let list = diagnostics.into_sorted(&sources);
         assert_eq!(list.len(), KEPT + 2);
-        assert_eq!(summary(&list), "1 error, 250 notes");
+        assert_eq!(summary(&list), "1 error, 1150 notes");
         assert!(list.iter().any(|one| one.message == "150 more of this kind"));
     }
 
@@ -398,12 +424,12 @@ mod tests {
         let mut sources = Sources::default();
         let span = span(&mut sources);
         let mut diagnostics = Diagnostics::default();
-        for _ in 0..250 {
+        for _ in 0..KEPT + 150 {
             diagnostics.push_grouped("key", span, || Diagnostic::note(Code::Old, span, "x"));
         }
         let list = diagnostics.into_sorted(&sources);
         assert_eq!((list.len(), list[0].also.len(), list[0].also_left), (1, KEPT, 149));
-        assert!(render(&list, &sources, Format::Line, false).contains("and 243 more"));
+        assert!(render(&list, &sources, Format::Line, false).contains("and 1143 more"));
     }
 
     #[test]

@@ -359,7 +359,9 @@ impl Expander<'_> {
                 Diagnostic::error(Code::Expansion, span, "definitions and generators expand without end")
                     .label(format!("here they have made more than {limit} MiB"))
                     .consequence("this line and what follows is not expanded")
-                    .help("look for a generator with too many values, or a definition that is used too often"),
+                    .help(
+                        "look for a generator with too many values, or a definition that is used too often",
+                    ),
             );
         }
     }

@@ -49,7 +49,7 @@ pub enum Status {
     /// It is known but has no effect yet; the consequence.
     NotYet(&'static str),
     /// Loading without it would be dangerous; the consequence.
-    Refused(&'static str),
+    LeftOut(&'static str),
     /// It works, and is written otherwise today.
     Replaced(&'static str),
 }
@@ -57,7 +57,7 @@ pub enum Status {
 impl Status {
     /// What is in a block of this status has no effect either.
     pub fn is_silent(self) -> bool {
-        matches!(self, Self::Ignored(_) | Self::Mail | Self::NotYet(_) | Self::Refused(_))
+        matches!(self, Self::Ignored(_) | Self::Mail | Self::NotYet(_) | Self::LeftOut(_))
     }
 }
 

@@ -4,13 +4,14 @@
 //! no exit status. `# directord: allow(D1001)` silences one: on its line, on the line above, or at the top of
 //! the file for all of it. Two nodes of a pair are compared by [`compare`].
 
-mod allow;
+pub(super) mod allow;
 mod checks;
 mod peer;
-mod places;
+pub(super) mod places;
 mod routers;
 mod scripts;
 mod services;
+mod tracking;
 
 use std::collections::BTreeMap;
 
@@ -50,8 +51,12 @@ pub(super) fn lint(
     let blocks = places::instances(tree);
     routers::lint(&mut lints, &blocks, model);
     services::lint(&mut lints, tree, model);
+    let tracked = tracking::Known::new(tree, model, &blocks);
+    tracking::lint(&mut lints, &tracked, model);
     let place = |instance: &Instance| {
-        Some((instance.name.clone(), places::instance(blocks.get(instance.name.as_str())?)?))
+        let mut place = places::instance(blocks.get(instance.name.as_str())?)?;
+        place.weighted = tracked.weighted(instance);
+        Some((instance.name.clone(), place))
     };
     let instances = model.instances.iter().filter_map(place).collect();
     Places { allowed, instances }
@@ -75,6 +80,11 @@ struct Lints<'a> {
 }
 
 impl Lints<'_> {
+    /// Whether one more of this code would only be counted.
+    fn is_full(&self, code: Code) -> bool {
+        self.diagnostics.is_full(code)
+    }
+
     /// Unless a comment silences it.
     fn report(&mut self, diagnostic: Diagnostic) {
         if !self.allowed.silences(diagnostic.code, diagnostic.span, self.sources) {

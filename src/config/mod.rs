@@ -2,11 +2,13 @@
 //!
 //! In: the path of a file, a `Files` that reads it, `Options`. Out: `Loaded`. The way there: `expand`
 //! (files to tokens, with `lexer`), `tree` (tokens to blocks, with `keywords`), `lower` (blocks to the
-//! model), `lint`. Only `io` touches the disk. A configuration with an error has no model: it is never used in part.
+//! model), `lint`. Only `io` touches the disk. A configuration with an error has no model for a reload; what it
+//! comes to without what is wrong stands apart, for a start that has nothing better.
 
 pub mod diagnostic;
 mod expand;
 pub mod format;
+pub mod host;
 /// The real files.
 pub mod io;
 pub mod keywords;
@@ -15,20 +17,25 @@ pub mod lint;
 mod lower;
 /// The typed configuration: a value that is out of range cannot be represented.
 pub mod model;
+pub mod recorded;
 pub mod reference;
+pub mod runnable;
 pub mod source;
 mod tree;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use diagnostic::{Diagnostic, Diagnostics, Format, Severity};
+use host::Host;
 use lexer::{Token, TokenKind};
 use model::Model;
 use source::{Files, Sources, Span};
 
 /// What the outside says about how to read.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
     /// What `@ID` lines are compared with: `-i`, else the name of the node up to its first dot.
     pub config_id: String,
@@ -45,6 +52,10 @@ pub struct Options {
 pub struct Loaded {
     /// `None` when there are errors.
     pub model: Option<Model>,
+    /// With errors: the configuration without what is wrong, as keepalived runs with it. For a start that has
+    /// nothing better, never for a reload. `None` when keepalived does not start either: the file, or a file whose
+    /// inclusion is to be checked, could not be read.
+    pub degraded: Option<Model>,
     /// What there is to say, in the order of the files.
     pub diagnostics: Vec<Diagnostic>,
     /// The texts that the diagnostics point into.
@@ -55,21 +66,38 @@ pub struct Loaded {
 
 /// Reads `path` and what it includes.
 pub fn load(path: &Path, files: &dyn Files, options: &Options) -> Loaded {
+    read(path, files, options, None)
+}
+
+/// The same, and looks whether `host` has what the configuration needs. Without errors in the file only.
+pub fn load_for(path: &Path, files: &dyn Files, options: &Options, host: &dyn Host) -> Loaded {
+    read(path, files, options, Some(host))
+}
+
+fn read(path: &Path, files: &dyn Files, options: &Options, host: Option<&dyn Host>) -> Loaded {
     let mut sources = Sources::default();
     let mut diagnostics = Diagnostics::default();
     let tokens = expand::expand(path, files, options, &mut sources, &mut diagnostics);
+    let secrets = secrets(&tokens, &sources);
     let tree = tree::build(&tokens, &sources, &mut diagnostics);
+    drop(tokens);
     let model = lower::lower(&tree, &sources, &mut diagnostics);
-    let model = (!diagnostics.has_errors()).then_some(model);
+    let (model, degraded) = match diagnostics.has_errors() {
+        false => (Some(model), None),
+        true => (None, Some(model).filter(|_| !diagnostics.is_unread())),
+    };
     let places = match &model {
         Some(model) => lint::lint(&tree, model, &sources, &mut diagnostics),
         None => lint::Places::default(),
     };
+    if let (Some(model), Some(host)) = (&model, host) {
+        host::check(&tree, model, host, &sources, &mut diagnostics);
+    }
     drop(tree);
-    for span in secrets(&tokens, &sources) {
+    for span in secrets {
         sources.hide(span);
     }
-    Loaded { model, diagnostics: diagnostics.into_sorted(&sources), sources, places }
+    Loaded { model, degraded, diagnostics: diagnostics.into_sorted(&sources), sources, places }
 }
 
 /// Words that no diagnostic may show: passwords and keys.
@@ -107,9 +135,8 @@ impl Loaded {
         self.worst() == Some(Severity::Error)
     }
 
-    /// What is legal and dangerous to run without, and not in this version: a daemon refuses to start or to
-    /// reload with any of these.
-    pub fn blockers(&self) -> impl Iterator<Item = &Diagnostic> {
+    /// What is legal and not in this version, so that it is left out of what runs: see [`runnable`].
+    pub fn left_out(&self) -> impl Iterator<Item = &Diagnostic> {
         self.diagnostics.iter().filter(|one| one.code.blocks())
     }
 

@@ -68,7 +68,9 @@ pub fn status(status: Status) -> String {
         Status::Implemented => "implemented".to_owned(),
         Status::Mail => "accepted, without effect in this version: mail alerts are not sent".to_owned(),
         Status::NotYet(consequence) => format!("accepted, without effect in this version: {consequence}"),
-        Status::Refused(consequence) => format!("refused by this version; without it, {consequence}"),
+        Status::LeftOut(consequence) => {
+            format!("not in this version: what has it does not run; without it, {consequence}")
+        }
         Status::Replaced(today) => format!("an old word, read as {today}"),
     }
 }

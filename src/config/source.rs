@@ -169,8 +169,9 @@ impl Sources {
         let before = self.text_of(span.source).get(start as usize..span.start as usize).unwrap_or("");
         let file = self.source(span.source).map_or("", |source| &source.name);
         // In a file of a single line every place is far from its start.
-        let (near, far) = before.split_at(before.floor_char_boundary(FAR));
-        Position { file, line, column: near.chars().count() + far.len() + 1 }
+        let near = first_bytes(before, FAR);
+        let far = before.len() - near.len();
+        Position { file, line, column: near.chars().count() + far + 1 }
     }
 
     /// Number of blanks and tabs in front of the span, when nothing else stands there.
@@ -215,6 +216,14 @@ fn width(text: &str) -> usize {
     let width = |c: char| if c == '\t' { 8 } else { 1 };
     let text = text.trim_start_matches('\u{feff}');
     text.chars().take_while(|c| *c == ' ' || *c == '\t').take(MOST).map(width).sum()
+}
+
+/// The start of the text: at most so many bytes, and no half character.
+pub(super) fn first_bytes(text: &str, most: usize) -> &str {
+    let most = most.min(text.len());
+    // A character has four bytes at most.
+    let ends = most.saturating_sub(3)..=most;
+    ends.rev().find_map(|end| text.get(..end)).unwrap_or("")
 }
 
 /// Offsets fit: a file is at most [`MAX_FILE`] long.

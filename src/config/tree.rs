@@ -29,11 +29,11 @@ pub(super) struct Word<'a> {
 #[derive(Debug)]
 pub(super) struct Node<'a> {
     /// The first word, and the others; never empty.
-    pub words: Vec<Word<'a>>,
+    pub words: Box<[Word<'a>]>,
     /// The row of the first word. `None` in a value block, whose lines are data.
     pub keyword: Option<&'static Keyword>,
     /// What stands between the braces.
-    pub body: Option<Body<'a>>,
+    pub body: Option<Box<Body<'a>>>,
 }
 
 /// The inside of a block.
@@ -77,7 +77,7 @@ pub(super) fn build<'a>(
 
 /// A block that is open.
 struct Frame<'a> {
-    words: Vec<Word<'a>>,
+    words: Box<[Word<'a>]>,
     keyword: Option<&'static Keyword>,
     nodes: Vec<Node<'a>>,
     /// The words that are legal in it; `None`: whatever is in it is skipped.
@@ -116,7 +116,7 @@ impl<'a> Builder<'a, '_> {
                 }
                 TokenKind::Open => {
                     if words.is_empty() {
-                        words = self.line_before();
+                        words = self.line_before().into_vec();
                     }
                     if self.stack.len() >= DEPTH {
                         let message = format!("more than {DEPTH} blocks within each other");
@@ -135,7 +135,7 @@ impl<'a> Builder<'a, '_> {
             }
         }
         if !words.is_empty() {
-            self.statement(words, self.tokens.len());
+            self.statement(exact(&mut words), self.tokens.len());
         }
         self.finish();
     }
@@ -150,7 +150,7 @@ impl<'a> Builder<'a, '_> {
     }
 
     /// The statement that a `{` on a line of its own belongs to.
-    fn line_before(&mut self) -> Vec<Word<'a>> {
+    fn line_before(&mut self) -> Box<[Word<'a>]> {
         let nodes = match self.stack.last_mut() {
             Some(frame) => &mut frame.nodes,
             None => &mut self.root,
@@ -158,10 +158,10 @@ impl<'a> Builder<'a, '_> {
         let waits = nodes
             .last()
             .is_some_and(|node| node.body.is_none() && node.keyword.is_some_and(Keyword::is_block));
-        if waits { nodes.pop().map(|node| node.words).unwrap_or_default() } else { Vec::new() }
+        if waits { nodes.pop().map(|node| node.words).unwrap_or_default() } else { Box::default() }
     }
 
-    fn statement(&mut self, words: Vec<Word<'a>>, index: usize) {
+    fn statement(&mut self, words: Box<[Word<'a>]>, index: usize) {
         self.close_forgotten(&words);
         let Some(found) = self.legal(&words, false) else {
             self.skipped = true;
@@ -186,7 +186,7 @@ impl<'a> Builder<'a, '_> {
     }
 
     /// A block keyword that no `{` follows.
-    fn without_brace(&mut self, words: Vec<Word<'a>>, row: Found, next: Option<&Token>) {
+    fn without_brace(&mut self, words: Box<[Word<'a>]>, row: Found, next: Option<&Token>) {
         let Some((first, last)) = words.first().zip(words.last()) else { return };
         let name = first.text.clone();
         let (first, end) = (first.span, Span { start: last.span.end, ..last.span });
@@ -211,11 +211,11 @@ impl<'a> Builder<'a, '_> {
                 damaged: false,
             });
         } else {
-            self.add(Node { words, keyword: Some(row.keyword), body: Some(Body::default()) });
+            self.add(Node { words, keyword: Some(row.keyword), body: Some(Box::default()) });
         }
     }
 
-    fn open(&mut self, words: Vec<Word<'a>>, brace: Span) {
+    fn open(&mut self, words: Box<[Word<'a>]>, brace: Span) {
         if words.is_empty() && !std::mem::take(&mut self.skipped) {
             let message = "a `{` without a keyword in front of it";
             self.report(
@@ -260,16 +260,17 @@ impl<'a> Builder<'a, '_> {
         self.end_frame(frame, brace);
     }
 
-    fn end_frame(&mut self, frame: Frame<'a>, at: Span) {
+    fn end_frame(&mut self, mut frame: Frame<'a>, at: Span) {
         if let (true, Some((keyword, word))) = (self.stack.is_empty(), frame.keyword.zip(frame.words.first()))
         {
             self.last_root = Some((keyword, word.span, at));
         }
         if frame.kept {
+            frame.nodes.shrink_to_fit();
             self.add(Node {
                 words: frame.words,
                 keyword: frame.keyword,
-                body: Some(Body { nodes: frame.nodes, damaged: frame.damaged }),
+                body: Some(Box::new(Body { nodes: frame.nodes, damaged: frame.damaged })),
             });
         }
     }
@@ -464,7 +465,7 @@ impl<'a> Builder<'a, '_> {
 }
 
 /// The words, in a list that is not longer than they are; the room for the next ones stays.
-fn exact<'a>(words: &mut Vec<Word<'a>>) -> Vec<Word<'a>> {
+fn exact<'a>(words: &mut Vec<Word<'a>>) -> Box<[Word<'a>]> {
     words.drain(..).collect()
 }
 

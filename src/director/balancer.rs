@@ -15,6 +15,7 @@ use crate::ipvs::{Entry, Settings, Table};
 use crate::pool::event::Loudness;
 use crate::pool::{Action, Input, Pools};
 
+use super::namespace::Namespaces;
 use super::owned::Owned;
 
 /// Services whose destinations one look compares.
@@ -69,9 +70,13 @@ impl Balancer {
     }
 
     /// Takes the virtual servers of a start or reload in and brings the kernel to them.
-    pub(super) fn configure(&mut self, servers: Vec<VirtualServer>) -> Result<(), Unavailable> {
+    pub(super) fn configure(
+        &mut self,
+        servers: Vec<VirtualServer>,
+        namespaces: &Namespaces,
+    ) -> Result<(), Unavailable> {
         if self.ipvs.is_none() && (!servers.is_empty() || !self.owned.things().is_empty()) {
-            let mut ipvs = Ipvs::open()?;
+            let mut ipvs = namespaces.open_ipvs()?;
             self.actual = ipvs.dump()?;
             self.ipvs = Some(ipvs);
         }

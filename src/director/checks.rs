@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::check::io::connects::Connects;
 use crate::check::schedule::{Action, Event, Input, Machine};
 use crate::check::{Outcome, io};
-use crate::config::model::{CheckKind, Checker, Service, VirtualServer};
+use crate::config::model::{CheckKind, Checker, VirtualServer, VirtualServerName};
 
 /// Checks that are due within it run together, and connections under way are looked at this often: with many
 /// checks, one wake-up serves a handful of them.
@@ -29,7 +29,7 @@ pub(super) struct CheckId(u64);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct CheckKey {
     /// The virtual server.
-    pub(super) service: Service,
+    pub(super) service: VirtualServerName,
     /// The real server.
     pub(super) server: SocketAddr,
     /// Its [`Checker::identity`].
@@ -97,7 +97,7 @@ impl Checks {
             for real in &server.real_servers {
                 for checker in &real.checkers {
                     let identity = Arc::new(checker.identity());
-                    let key = CheckKey { service: server.service, server: real.address, checker: identity };
+                    let key = CheckKey { service: server.name(), server: real.address, checker: identity };
                     let name = server.describe_real_server(&real.address);
                     wanted.insert(key, (name, Arc::new(checker.clone())));
                 }

@@ -2,8 +2,10 @@
 
 mod balancer;
 mod checks;
+pub mod kept;
 pub mod lock;
 pub mod logging;
+pub mod namespace;
 mod owned;
 pub mod privilege;
 mod service_manager;
@@ -18,15 +20,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
-use crate::config::model::{Instance, Model};
+use crate::config::model::Instance;
+use crate::config::runnable::Runnable;
 use crate::ipvs::error::Unavailable;
-use crate::ipvs::io::Ipvs;
 use crate::pool;
 use crate::vrrp::io::{self as vrrp, Command, Handle, Leftover, StartError};
 
 use balancer::Balancer;
 use checks::{CheckKey, Checks, Verdict};
+use kept::Kept;
 use lock::{LockError, RuntimeLock};
+use namespace::{NamespaceError, Namespaces};
 use owned::Owned;
 use service_manager as manager;
 
@@ -39,6 +43,10 @@ const LOOK: Duration = Duration::from_millis(1500);
 pub struct Options {
     /// Lock, and record of our IPVS services.
     pub runtime_directory: PathBuf,
+    /// Where the last configuration without errors is kept.
+    pub state_directory: PathBuf,
+    /// The namespaces to work in; the thread that starts the daemon has joined them.
+    pub namespaces: Namespaces,
     /// Ignore virtual servers (`--vrrp`).
     pub only_vrrp: bool,
     /// Ignore VRRP instances (`-C`).
@@ -57,6 +65,9 @@ pub enum Error {
     /// Another one runs, or the directory is unusable.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// The namespace of the configuration cannot be joined.
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
     /// A capability is missing.
     #[error(transparent)]
     Privilege(#[from] privilege::Missing),
@@ -80,55 +91,72 @@ impl Error {
     /// keepalived's exit statuses: 1 fatal, 2 configuration, 4 missing permission.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Privilege(_) | Self::Ipvs(Unavailable::NotPermitted) => 4,
+            Self::Privilege(_)
+            | Self::Ipvs(Unavailable::NotPermitted)
+            | Self::Namespace(NamespaceError::NotPermitted(_)) => 4,
             Self::Vrrp(StartError::InterfaceMissing { .. }) => 2,
             _ => 1,
         })
     }
 }
 
-/// Where a reload gets its model from. `Err`: the lines that say what is wrong.
-pub type Reload = Box<dyn FnMut() -> Result<Model, Vec<String>>>;
+/// What a start or a reload puts in force.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// Instances and virtual servers.
+    pub runnable: Runnable,
+    /// The namespaces that it asks for.
+    pub namespaces: Namespaces,
+    /// What it says that this version leaves out, a line each, without places.
+    pub unrun: Vec<String>,
+    /// What is kept when it is in force; `None`: it had errors, or is what was kept.
+    pub kept: Option<Kept>,
+    /// Why it is not the configuration file as it stands; goes in front of the status line.
+    pub instead: Option<String>,
+}
+
+/// Where a reload gets its configuration from. `Err`: the lines that say what is wrong.
+pub type Reload = Box<dyn FnMut() -> Result<Candidate, Vec<String>>>;
 
 /// What a start must have before it changes anything: capabilities, the lock, interfaces, IPVS. To be called before
 /// the process goes into the background, so that the caller learns what is wrong.
-pub fn prepare(options: &Options, model: &Model) -> Result<RuntimeLock, Error> {
-    let model = restricted(options, model.clone());
-    privilege::check(!model.instances.is_empty())?;
+pub fn prepare(options: &Options, candidate: &Candidate) -> Result<RuntimeLock, Error> {
+    let runnable = restricted(options, candidate.runnable.clone());
+    privilege::check(!runnable.instances.is_empty())?;
     let lock = RuntimeLock::take(&options.runtime_directory)?;
-    preflight(&model)?;
+    preflight(&runnable, &options.namespaces)?;
     Ok(lock)
 }
 
-/// Whether `model` can be put in force here; changes nothing.
-fn preflight(model: &Model) -> Result<(), Error> {
-    if !model.instances.is_empty() {
-        vrrp::preflight(&model.instances)?;
+/// Whether it can be put in force here; changes nothing.
+fn preflight(runnable: &Runnable, namespaces: &Namespaces) -> Result<(), Error> {
+    if !runnable.instances.is_empty() {
+        vrrp::preflight(&runnable.instances)?;
     }
-    if !model.virtual_servers.is_empty() {
-        Ipvs::open()?;
+    if !runnable.virtual_servers.is_empty() {
+        namespaces.open_ipvs()?;
     }
     Ok(())
 }
 
-/// The part of the model that the command line leaves to us.
-fn restricted(options: &Options, mut model: Model) -> Model {
+/// The part of the configuration that the command line leaves to us.
+fn restricted(options: &Options, mut runnable: Runnable) -> Runnable {
     if options.only_vrrp {
-        model.virtual_servers.clear();
+        runnable.virtual_servers.clear();
     }
     if options.only_checkers {
-        model.instances.clear();
+        runnable.instances.clear();
     }
-    model
+    runnable
 }
 
 /// Runs until a signal says stop. The lock is held until the end.
-pub fn run(options: &Options, lock: RuntimeLock, model: Model, reload: Reload) -> Result<(), Error> {
+pub fn run(options: &Options, lock: RuntimeLock, candidate: Candidate, reload: Reload) -> Result<(), Error> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let mut signals = Signals::new()?;
-        let mut director = Director::start(options.clone(), model, reload)?;
+        let mut director = Director::start(options.clone(), candidate, reload)?;
         manager::ready(&director.status_line());
         let outcome = director.serve(&mut signals).await;
         manager::stopping();
@@ -157,6 +185,17 @@ struct Director {
     vrrp: Option<Handle>,
     /// Addresses that we, or a killed predecessor, may have set.
     addresses: Owned<Leftover>,
+    /// What runs.
+    running: Running,
+}
+
+/// What is to be known of the configuration in force.
+#[derive(Debug, Default)]
+struct Running {
+    /// `vrrp_instance VI_1` and the like.
+    parts: BTreeSet<String>,
+    unrun: Vec<String>,
+    instead: Option<String>,
 }
 
 /// What woke the director.
@@ -170,17 +209,22 @@ enum Woken {
 
 impl Director {
     /// The table first, then VRRP: a master must not answer for services that are not there yet.
-    fn start(options: Options, model: Model, reload: Reload) -> Result<Self, Error> {
+    fn start(options: Options, candidate: Candidate, reload: Reload) -> Result<Self, Error> {
         let balancer = Balancer::new(&options.runtime_directory);
         let addresses = Owned::read(&options.runtime_directory);
         let (checks, ended) = Checks::new();
-        let mut director = Self { options, reload, balancer, checks, ended, vrrp: None, addresses };
-        let model = restricted(&director.options, model);
-        if model.instances.is_empty() && model.virtual_servers.is_empty() {
+        let running = Running::default();
+        let mut director = Self { options, reload, balancer, checks, ended, vrrp: None, addresses, running };
+        let runnable = restricted(&director.options, candidate.runnable);
+        if runnable.instances.is_empty() && runnable.virtual_servers.is_empty() {
             tracing::warn!("the configuration has neither an instance nor a virtual server: nothing to do");
         }
-        director.balance(&model)?;
-        director.start_vrrp(model.instances)?;
+        director.running.parts = parts(&runnable);
+        director.balance(&runnable)?;
+        director.start_vrrp(runnable.instances)?;
+        director.running.unrun = candidate.unrun;
+        director.running.instead = candidate.instead;
+        director.keep(candidate.kept);
         Ok(director)
     }
 
@@ -204,11 +248,11 @@ impl Director {
         }
     }
 
-    fn balance(&mut self, model: &Model) -> Result<(), Unavailable> {
-        self.balancer.configure(model.virtual_servers.clone())?;
+    fn balance(&mut self, runnable: &Runnable) -> Result<(), Unavailable> {
+        self.balancer.configure(runnable.virtual_servers.clone(), &self.options.namespaces)?;
         let pools = self.balancer.pools();
         let passes = |key: &CheckKey| pools.passes(&key.service, &key.server, &key.checker);
-        self.checks.configure(&model.virtual_servers, passes);
+        self.checks.configure(&runnable.virtual_servers, passes);
         Ok(())
     }
 
@@ -268,27 +312,28 @@ impl Director {
     async fn reload(&mut self) {
         manager::reloading();
         match (self.reload)() {
-            Err(lines) => {
-                for line in &lines {
-                    tracing::error!("{line}");
+            Err(lines) => self.refuse_reload(&lines, "the configuration has errors"),
+            Ok(candidate) => {
+                let lost = self.lost(&candidate);
+                if !lost.is_empty() {
+                    return self.refuse_reload(&lost, "this version cannot run all of it");
                 }
-                tracing::error!("Reload refused: the configuration has errors; everything goes on as it was");
-                manager::ready(&format!("reload refused, see the log; {}", self.status_line()));
-            }
-            Ok(model) => {
-                let model = restricted(&self.options, model);
-                let outcome = match preflight(&model) {
-                    Ok(()) => self.apply(model).await,
-                    Err(error) => {
-                        tracing::error!("Reload refused: {error}; everything goes on as it was");
-                        return manager::ready(&format!(
-                            "reload refused, see the log; {}",
-                            self.status_line()
-                        ));
+                if candidate.namespaces != self.options.namespaces {
+                    let why = "the network namespace of a running daemon does not change: restart it";
+                    return self.refuse_reload(&[], why);
+                }
+                let runnable = restricted(&self.options, candidate.runnable.clone());
+                if let Err(error) = preflight(&runnable, &self.options.namespaces) {
+                    return self.refuse_reload(&[], &error.to_string());
+                }
+                let parts = parts(&runnable);
+                match self.apply(runnable).await {
+                    Ok(()) => {
+                        let (unrun, instead) = (candidate.unrun, candidate.instead);
+                        self.running = Running { parts, unrun, instead };
+                        self.keep(candidate.kept);
+                        tracing::info!("Reload complete");
                     }
-                };
-                match outcome {
-                    Ok(()) => tracing::info!("Reload complete"),
                     Err(error) => tracing::error!("Reload incomplete: {error}"),
                 }
                 manager::ready(&self.status_line());
@@ -296,18 +341,49 @@ impl Director {
         }
     }
 
-    async fn apply(&mut self, model: Model) -> Result<(), Error> {
-        self.balance(&model)?;
-        let Some(handle) = &self.vrrp else { return self.start_vrrp(model.instances) };
+    fn refuse_reload(&self, lines: &[String], why: &str) {
+        for line in lines {
+            tracing::error!("{line}");
+        }
+        tracing::error!("Reload refused: {why}; everything goes on as it was");
+        manager::ready(&format!("reload refused, see the log; {}", self.status_line()));
+    }
+
+    /// What a reload would take away because this version cannot run it: parts that run now, and what is new.
+    fn lost(&self, candidate: &Candidate) -> Vec<String> {
+        let stops = |what: &String| self.running.parts.contains(what);
+        let left_out = candidate.runnable.left_out.iter();
+        let stopped = left_out.filter(|left_out| stops(&left_out.what)).map(ToString::to_string);
+        let new = candidate.unrun.iter().filter(|line| !self.running.unrun.contains(line));
+        stopped.chain(new.cloned()).collect()
+    }
+
+    async fn apply(&mut self, runnable: Runnable) -> Result<(), Error> {
+        self.balance(&runnable)?;
+        let Some(handle) = &self.vrrp else { return self.start_vrrp(runnable.instances) };
         let commands = handle.commands.clone();
-        let may_set = vrrp::leftovers(&model.instances);
+        let may_set = vrrp::leftovers(&runnable.instances);
         self.record(self.addresses.things().union(&may_set).cloned().collect());
         let (done, applied) = oneshot::channel();
-        let sent = commands.send(Command::Configure(model.instances, done)).await;
+        let sent = commands.send(Command::Configure(runnable.instances, done)).await;
         sent.map_err(|_| Error::VrrpDied)?;
         applied.await.map_err(|_| Error::VrrpDied)?;
         self.record(may_set);
         Ok(())
+    }
+
+    /// Aside: a disk that stands still must not keep the checks waiting.
+    fn keep(&self, kept: Option<Kept>) {
+        let Some(kept) = kept else { return };
+        let directory = self.options.state_directory.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = kept.write(&directory) {
+                let directory = directory.display();
+                tracing::warn!(
+                    "cannot keep this configuration for a start that finds errors, in {directory}: {error}"
+                );
+            }
+        });
     }
 
     /// The peer is told first; then the table goes.
@@ -332,7 +408,7 @@ impl Director {
 
     /// `VI_1 MASTER; 2 virtual servers, 3 of 4 real servers up`.
     fn status_line(&self) -> String {
-        let mut parts = Vec::new();
+        let mut parts: Vec<String> = self.running.instead.iter().cloned().collect();
         if let Some(handle) = &self.vrrp {
             for instance in handle.status.borrow().iter() {
                 parts.push(format!("{} {}", instance.name, instance.state));
@@ -347,6 +423,13 @@ impl Director {
         }
         parts.join("; ")
     }
+}
+
+/// The names of what runs, as [`Runnable::left_out`] has them.
+fn parts(runnable: &Runnable) -> BTreeSet<String> {
+    let instances = runnable.instances.iter().map(|instance| format!("vrrp_instance {}", instance.name));
+    let groups = runnable.virtual_servers.iter().filter_map(|server| server.group.as_ref());
+    instances.chain(groups.map(|group| format!("virtual_server group {}", group.name))).collect()
 }
 
 /// What a signal asks for.

@@ -4,32 +4,32 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::config::model::Service;
+use crate::config::model::VirtualServerName;
 
 /// One thing worth a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Event {
     /// A real server went down.
-    ServerDown { service: Service, server: String, inhibit: bool },
+    ServerDown { service: VirtualServerName, server: String, inhibit: bool },
     /// A real server came up.
-    ServerUp { service: Service, server: String, inhibit: bool },
+    ServerUp { service: VirtualServerName, server: String, inhibit: bool },
     /// A reload brought a real server.
-    ServerAdded { service: Service, server: String },
+    ServerAdded { service: VirtualServerName, server: String },
     /// A reload took a real server away.
-    ServerGone { service: Service, server: String },
+    ServerGone { service: VirtualServerName, server: String },
     /// A reload took a virtual server away.
-    ServiceGone { service: Service },
+    ServiceGone { service: VirtualServerName },
     /// A reload changed a weight.
-    WeightChanged { service: Service, server: String, from: u32, to: u32 },
+    WeightChanged { service: VirtualServerName, server: String, from: u32, to: u32 },
     /// Enough weight is up.
-    QuorumGained { service: Service, quorum: u32, hysteresis: u32, weight: u64 },
+    QuorumGained { service: VirtualServerName, quorum: u32, hysteresis: u32, weight: u64 },
     /// Too little weight is up.
-    QuorumLost { service: Service, quorum: u32, hysteresis: u32, weight: u64 },
+    QuorumLost { service: VirtualServerName, quorum: u32, hysteresis: u32, weight: u64 },
     /// Too little weight is up from the start: `alpha` checks have not passed yet.
-    QuorumDownAtStart { service: Service, quorum: u32, hysteresis: u32, weight: u64 },
+    QuorumDownAtStart { service: VirtualServerName, quorum: u32, hysteresis: u32, weight: u64 },
     /// The sorry server takes over, or is relieved.
-    SorryServer { service: Service, server: String, active: bool },
+    SorryServer { service: VirtualServerName, server: String, active: bool },
 }
 
 /// How loud an event is.

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::config::model::{Checker, RealServer, Service, VirtualServer};
+use crate::config::model::{Checker, Forwarding, RealServer, Service, VirtualServer, VirtualServerName};
 use crate::ipvs::{Destination, Entry, Settings};
 
 pub use event::Event;
@@ -27,7 +27,7 @@ pub enum Input {
     /// A check's verdict changed.
     Verdict {
         /// The virtual server.
-        service: Service,
+        service: VirtualServerName,
         /// The real server.
         server: SocketAddr,
         /// The check's [`Checker::identity`].
@@ -66,7 +66,9 @@ pub struct Snapshot {
 /// Every virtual server's real servers and their condition.
 #[derive(Debug, Clone, Default)]
 pub struct Pools {
-    pools: BTreeMap<Service, Pool>,
+    pools: BTreeMap<VirtualServerName, Pool>,
+    /// Whose each service is.
+    names: BTreeMap<Service, VirtualServerName>,
 }
 
 #[derive(Debug, Clone)]
@@ -98,7 +100,7 @@ impl Pools {
     /// One view for each virtual server.
     pub fn snapshot(&self) -> Vec<Snapshot> {
         let view = |pool: &Pool| Snapshot {
-            service: pool.config.service.to_string(),
+            service: pool.config.name().to_string(),
             quorum: pool.quorum,
             up: pool.config.real_servers.iter().filter(|server| pool.is_up(server)).count(),
             total: pool.config.real_servers.len(),
@@ -108,37 +110,43 @@ impl Pools {
 
     /// What the kernel ought to have for `service`; `None`: it is not configured.
     pub fn entry(&self, service: &Service) -> Option<Entry> {
-        self.pools.get(service).map(Pool::entry)
+        self.pools.get(self.names.get(service)?).map(|pool| pool.entry(*service))
     }
 
     /// Whether a check passes, as far as is known. A check that has not run yet fails when it is `alpha`.
-    pub fn passes(&self, service: &Service, server: &SocketAddr, checker: &Checker) -> bool {
+    pub fn passes(&self, service: &VirtualServerName, server: &SocketAddr, checker: &Checker) -> bool {
         let failed = self.pools.get(service).and_then(|pool| pool.failed.get(server));
         !failed.is_some_and(|failed| failed.contains(checker))
     }
 
     fn configure(&mut self, servers: Vec<VirtualServer>, out: &mut Vec<Action>) {
-        let kept: BTreeSet<Service> = servers.iter().map(|server| server.service).collect();
-        let gone: Vec<Service> =
-            self.pools.keys().filter(|service| !kept.contains(service)).copied().collect();
-        for service in gone {
-            self.pools.remove(&service);
-            out.push(Action::Report(Event::ServiceGone { service }));
-            out.push(Action::Update(service));
+        let kept: BTreeSet<VirtualServerName> = servers.iter().map(VirtualServer::name).collect();
+        let gone: Vec<VirtualServerName> =
+            self.pools.keys().filter(|name| !kept.contains(name)).cloned().collect();
+        let names =
+            servers.iter().flat_map(|server| server.services().map(|service| (service, server.name())));
+        // A service may have gone from one virtual server to another.
+        let before = std::mem::replace(&mut self.names, names.collect());
+        for name in gone {
+            self.pools.remove(&name);
+            out.push(Action::Report(Event::ServiceGone { service: name }));
         }
+        out.extend(
+            before.into_keys().filter(|service| !self.names.contains_key(service)).map(Action::Update),
+        );
         for config in servers {
-            let service = config.service;
-            match self.pools.get_mut(&service) {
+            let name = config.name();
+            match self.pools.get_mut(&name) {
                 Some(pool) if pool.config == config => {}
                 Some(pool) => {
                     pool.reconfigure(config, out);
-                    out.push(Action::Update(service));
+                    out.extend(pool.config.services().map(Action::Update));
                 }
                 None => {
                     let mut pool = Pool { failed: initial_failures(&config), config, quorum: false };
                     pool.start_quorum(out);
-                    self.pools.insert(service, pool);
-                    out.push(Action::Update(service));
+                    out.extend(pool.config.services().map(Action::Update));
+                    self.pools.insert(name, pool);
                 }
             }
         }
@@ -185,14 +193,14 @@ impl Pool {
         if was_up == is_up {
             return;
         }
-        let (service, name) = (self.config.service, self.name(&server));
+        let (service, name) = (self.config.name(), self.name(&server));
         out.push(Action::Report(if is_up {
             Event::ServerUp { service, server: name, inhibit }
         } else {
             Event::ServerDown { service, server: name, inhibit }
         }));
         self.evaluate_quorum(out);
-        out.push(Action::Update(service));
+        out.extend(self.config.services().map(Action::Update));
     }
 
     // ---- quorum ----
@@ -214,7 +222,7 @@ impl Pool {
 
     fn start_quorum(&mut self, out: &mut Vec<Action>) {
         self.quorum = self.gains();
-        let (service, weight) = (self.config.service, self.weight_up());
+        let (service, weight) = (self.config.name(), self.weight_up());
         let (quorum, hysteresis) = (self.config.quorum, self.config.hysteresis);
         out.push(Action::Report(if self.quorum {
             Event::QuorumGained { service, quorum, hysteresis, weight }
@@ -227,7 +235,7 @@ impl Pool {
     }
 
     fn evaluate_quorum(&mut self, out: &mut Vec<Action>) {
-        let (service, weight) = (self.config.service, self.weight_up());
+        let (service, weight) = (self.config.name(), self.weight_up());
         let (quorum, hysteresis) = (self.config.quorum, self.config.hysteresis);
         if self.quorum && self.loses() {
             self.quorum = false;
@@ -242,7 +250,7 @@ impl Pool {
 
     fn report_sorry_server(&self, out: &mut Vec<Action>) {
         if let Some(sorry) = self.config.sorry_server {
-            let (service, server) = (self.config.service, self.name(&sorry.address));
+            let (service, server) = (self.config.name(), self.name(&sorry.address));
             out.push(Action::Report(Event::SorryServer { service, server, active: !self.quorum }));
         }
     }
@@ -252,7 +260,7 @@ impl Pool {
     /// A check that is in both configurations keeps its verdict. A new check neither takes a real server down that
     /// is up, `alpha` or not, nor brings one back that is down, before it has run.
     fn reconfigure(&mut self, config: VirtualServer, out: &mut Vec<Action>) {
-        let service = config.service;
+        let name = config.name();
         let mut failed = BTreeMap::new();
         for server in &config.real_servers {
             let known = self.config.real_servers.iter().find(|known| known.address == server.address);
@@ -277,14 +285,14 @@ impl Pool {
             match known {
                 Some(known) if known.weight != server.weight => {
                     out.push(Action::Report(Event::WeightChanged {
-                        service,
+                        service: name.clone(),
                         server: config.describe_real_server(&server.address),
                         from: known.weight.number(),
                         to: server.weight.number(),
                     }));
                 }
                 None => out.push(Action::Report(Event::ServerAdded {
-                    service,
+                    service: name.clone(),
                     server: config.describe_real_server(&server.address),
                 })),
                 Some(_) => {}
@@ -293,7 +301,7 @@ impl Pool {
         for known in &self.config.real_servers {
             if !config.real_servers.iter().any(|server| server.address == known.address) {
                 let server = self.name(&known.address);
-                out.push(Action::Report(Event::ServerGone { service, server }));
+                out.push(Action::Report(Event::ServerGone { service: name.clone(), server }));
             }
         }
         self.config = config;
@@ -304,7 +312,7 @@ impl Pool {
     // ---- the table ----
 
     /// While the quorum is lost, a sorry server replaces the real servers; without one, those that are up stay.
-    fn entry(&self) -> Entry {
+    fn entry(&self, service: Service) -> Entry {
         let replaced = !self.quorum && self.config.sorry_server.is_some();
         let mut destinations = BTreeMap::new();
         for server in &self.config.real_servers {
@@ -314,7 +322,7 @@ impl Pool {
             }
             let weight = if in_use { server.weight.number() } else { 0 };
             destinations.insert(
-                server.address,
+                reached(service, server.address, server.forwarding),
                 Destination {
                     weight,
                     forwarding: Some(server.forwarding),
@@ -332,14 +340,24 @@ impl Pool {
                 upper_threshold: 0,
                 lower_threshold: 0,
             };
+            let address = reached(service, sorry.address, sorry.forwarding);
             if replaced {
-                destinations.insert(sorry.address, sorry_destination);
+                destinations.insert(address, sorry_destination);
             } else {
-                destinations.entry(sorry.address).or_insert(sorry_destination);
+                destinations.entry(address).or_insert(sorry_destination);
             }
         }
         Entry { settings: Settings::of(&self.config), destinations }
     }
+}
+
+/// The services of a group may have several ports: only NAT changes the port, and a real server without one has
+/// that of the service.
+fn reached(service: Service, mut address: SocketAddr, forwarding: Forwarding) -> SocketAddr {
+    if forwarding != Forwarding::Masquerade || address.port() == 0 {
+        address.set_port(service.port());
+    }
+    address
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ fn real_server(last: u8, weight: u64) -> RealServer {
 fn virtual_server(real_servers: Vec<RealServer>) -> VirtualServer {
     VirtualServer {
         service: service(),
+        group: None,
         scheduler: Scheduler::Rr,
         flags: SchedulerFlags::default(),
         one_packet: false,
@@ -70,7 +71,8 @@ fn started(config: VirtualServer) -> Pools {
 fn verdict(pools: &mut Pools, last: u8, checker: Checker, up: bool) -> Vec<Action> {
     let mut out = Vec::new();
     let checker = Arc::new(checker.identity());
-    let input = Input::Verdict { service: service(), server: address(last), checker, up };
+    let input =
+        Input::Verdict { service: VirtualServerName::Service(service()), server: address(last), checker, up };
     pools.handle(Instant::now(), input, &mut out);
     out
 }
@@ -178,7 +180,11 @@ fn a_reload_keeps_the_verdicts_of_checks_that_stay() {
     let heavier = virtual_server(vec![real_server(8, 5), real_server(9, 1), real_server(10, 1)]);
     pools.handle(Instant::now(), Input::Configure(vec![heavier]), &mut Vec::new());
     assert_eq!(destinations(&pools), [(8, 5), (10, 1)]);
-    assert!(!pools.passes(&service(), &address(9), &checker(address(9), false).identity()));
+    assert!(!pools.passes(
+        &VirtualServerName::Service(service()),
+        &address(9),
+        &checker(address(9), false).identity()
+    ));
 }
 
 #[test]

@@ -284,10 +284,12 @@ pub static PAGES: &[Page] = &[
         "Decide whether you can do without; directord explain WORD says how far this version goes.",
     ),
     page(
-        Code::Refused,
-        "known, and dangerous to leave out",
-        "Running without this setting would do harm: send adverts without authentication, or act in the wrong \
-         network namespace. So the configuration is not used.",
+        Code::LeftOut,
+        "known, and this version cannot run it",
+        "Running without this setting would do harm: adverts would go out without authentication, or to the wrong \
+         family. So the instance or virtual server that it is in does not run: a start goes on without it and says so in \
+         the log and in the status line, --strict refuses the start, and a reload that would take something away is \
+         refused. directord --check --as-start shows what would run.",
         "", "",
         "Delete it when you can do without, or stay with keepalived on this machine.",
     ),
@@ -317,6 +319,43 @@ pub static PAGES: &[Page] = &[
         "All its checks are of kinds that this version does not make. It stays in the table even when it is dead.",
         "", "",
         "Add a TCP_CHECK or an HTTP_GET beside them.",
+    ),
+    page(
+        Code::HostInterface,
+        "on this host: no such interface",
+        "directord --check --host looked for the interface and did not find it. An instance whose interface is missing \
+         keeps the daemon from starting.",
+        "", "",
+        "Correct the name, or make the interface before directord starts.",
+    ),
+    page(
+        Code::HostAccount,
+        "on this host: no such user or group",
+        "A script is to be run as a user or group that does not exist here.",
+        "", "",
+        "Make the account, or name another one.",
+    ),
+    page(
+        Code::HostScript,
+        "on this host: a script that cannot be run, or not safely",
+        "The file is missing or not executable, or somebody who is not root can change it or a folder above it: he \
+         could run what he likes as the user of the script.",
+        "", "",
+        "The help of the message is the command that mends it.",
+    ),
+    page(
+        Code::HostKernel,
+        "on this host: a module or a sysctl",
+        "IPVS or a scheduler is neither in the kernel nor there to be loaded, or a setting keeps packets from passing.",
+        "", "",
+        "The help of the message is the command that mends it.",
+    ),
+    page(
+        Code::HostName,
+        "on this host: a name without an address",
+        "The resolver of this host knows no address for the name.",
+        "", "",
+        "Correct the name or the resolver, or write the address.",
     ),
     page(
         Code::Text,
@@ -515,5 +554,56 @@ pub static PAGES: &[Page] = &[
          nothing.",
         "", "",
         "Write unicast_peer in both files, or in none.",
+    ),
+    page(
+        Code::NopreemptWeight,
+        "lint: weights and nopreempt",
+        "A tracked object with a weight lowers the priority when it fails. But a router with nopreempt does not take over \
+         from a master that still sends adverts, however low its priority is: the addresses stay where they are.",
+        "vrrp_script chk_web {\n    script /usr/bin/true\n    weight -20\n}\nvrrp_instance VI_1 {\n    interface eth0\n    \
+         virtual_router_id 51\n    nopreempt\n    track_script {\n        chk_web\n    }\n    \
+         virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\n",
+        "vrrp_script chk_web {\n    script /usr/bin/true\n}\nvrrp_instance VI_1 {\n    interface eth0\n    \
+         virtual_router_id 51\n    nopreempt\n    track_script {\n        chk_web\n    }\n    \
+         virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\n",
+        "Leave the weight out, so that a failure is FAULT and the other router takes over; or leave out nopreempt.",
+    ),
+    page(
+        Code::GroupWeight,
+        "lint: a weight in a sync group that does not count",
+        "The instances of a sync group move together, so weights of a single one do not count, unless the group has \
+         sync_group_tracking_weight.",
+        "vrrp_sync_group G1 {\n    group {\n        VI_1\n        VI_2\n    }\n}\n\
+         vrrp_script chk_web {\n    script /usr/bin/true\n    weight -20\n}\nvrrp_instance VI_1 {\n    interface eth0\n    \
+         virtual_router_id 51\n    track_script {\n        chk_web\n    }\n    \
+         virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\nvrrp_instance VI_2 {\n    interface eth1\n    \
+         virtual_router_id 52\n    virtual_ipaddress {\n        192.168.7.240/24\n    }\n}\n",
+        "vrrp_sync_group G1 {\n    group {\n        VI_1\n        VI_2\n    }\n    track_script {\n        chk_web\n    }\n}\n\
+         vrrp_script chk_web {\n    script /usr/bin/true\n    weight -20\n}\nvrrp_instance VI_1 {\n    interface eth0\n    \
+         virtual_router_id 51\n    virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\nvrrp_instance VI_2 {\n    interface eth1\n    \
+         virtual_router_id 52\n    virtual_ipaddress {\n        192.168.7.240/24\n    }\n}\n",
+        "Track the object in the group, or write sync_group_tracking_weight there.",
+    ),
+    page(
+        Code::NeverMoves,
+        "lint: an object whose failure moves nothing",
+        "When the object fails and everything else is well, this node still has a priority that is not below that of the \
+         other one (--check --peer FILE knows it), or priority 255, which nothing changes. The check runs, and never \
+         moves the addresses.",
+        "vrrp_script chk_web {\n    script /usr/bin/true\n    weight -20\n}\nvrrp_instance VI_1 {\n    interface eth0\n    \
+         virtual_router_id 51\n    priority 255\n    track_script {\n        chk_web\n    }\n    \
+         virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\n",
+        "vrrp_script chk_web {\n    script /usr/bin/true\n    weight -20\n}\nvrrp_instance VI_1 {\n    interface eth0\n    \
+         virtual_router_id 51\n    priority 100\n    track_script {\n        chk_web\n    }\n    \
+         virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\n",
+        "Make the weight larger than the distance of the two priorities, or leave it out: a failure is then FAULT.",
+    ),
+    page(
+        Code::OutsideNetworks,
+        "lint: a virtual address outside the networks of its interface",
+        "The interface has no address of a network that the virtual address is in, and the line gives it no prefix length \
+         of its own: neighbours will not look for it there, unless they have a route to it. Found by directord --check --host.",
+        "", "",
+        "Correct the address or the interface, or write the prefix length: 192.168.100.240/24.",
     ),
 ];

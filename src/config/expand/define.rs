@@ -93,13 +93,8 @@ impl Expander<'_> {
             return Vec::new();
         }
         let text = self.sources.text(span).to_owned();
-        let mut substitution = Substitution {
-            expander: self,
-            span,
-            lines: vec![String::new()],
-            quotes: 0,
-            failed: false,
-        };
+        let mut substitution =
+            Substitution { expander: self, span, lines: vec![String::new()], quotes: 0, failed: false };
         substitution.append(&text, 0);
         let (lines, failed) = (substitution.lines, substitution.failed);
         if failed {

@@ -1,9 +1,14 @@
 //! The real [`Files`]: the disk.
 
+/// This machine, for `--check --host`.
+mod machine;
+
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+
+pub use machine::Machine;
 
 use super::source::{Files, MAX_FILE, ReadError};
 

@@ -1,13 +1,13 @@
 //! Root level and `global_defs`. One row a word: path, arguments, default, range, meaning, since, status.
 
-use super::Status::{Ignored, Implemented, Mail, NotYet, Refused, Replaced};
+use super::Status::{Ignored, Implemented, Mail, NotYet, Replaced};
 use super::{Keyword, row};
 
 #[rustfmt::skip]
 pub(super) static ROWS: &[Keyword] = &[
     row("linkbeat_use_polling", "(flag)", "off", "", "poll link state of every VRRP interface (MII/ethtool/ioctl) instead of trusting netlink", "1.1.18", NotYet("link state comes from the kernel's notifications")),
-    row("net_namespace", "<STRING>", "none", "name under /run/netns; first wins; forces pid-dir use; fixed across reload", "run the whole daemon inside the named network namespace", "", Refused("the daemon would stay in the network namespace that it was started in, and set the addresses there")),
-    row("net_namespace_ipvs", "<STRING>?", "same as net_namespace", "no argument = the default namespace; second use is an error", "place the IPVS tables in a different network namespace from the checkers", "2.1.0", Refused("the daemon would stay in the network namespace that it was started in, and set the addresses there")),
+    row("net_namespace", "<STRING>", "none", "name under /run/netns; first wins; forces pid-dir use; fixed across reload", "run the whole daemon inside the named network namespace", "", Implemented),
+    row("net_namespace_ipvs", "<STRING>?", "same as net_namespace", "no argument = the default namespace; second use is an error", "place the IPVS tables in a different network namespace from the checkers", "2.1.0", Implemented),
     row("namespace_with_ipsets", "(flag)", "off", "", "permit ipsets inside a namespace on pre-3.13 kernels", "", NotYet("no firewall rule is set")),
     row("use_pid_dir", "(flag)", "off", "root level only, not in global_defs", "put pid files in RUNDIR/keepalived/ rather than RUNDIR/", "1.2.24", NotYet("the pid file keeps its name")),
     row("instance", "<STRING>", "none", "first wins; fixed across reload; implies use_pid_dir", "name this daemon copy so that pid files and log identity are distinct", "1.2.24", NotYet("the pid file keeps its name")),

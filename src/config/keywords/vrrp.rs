@@ -1,6 +1,6 @@
 //! `vrrp_instance`, `vrrp_sync_group`, `garp_group`. One row a word: path, arguments, default, range, meaning, since, status.
 
-use super::Status::{Ignored, Implemented, Mail, NotYet, Refused, Replaced};
+use super::Status::{Ignored, Implemented, LeftOut, Mail, NotYet, Replaced};
 use super::{Keyword, row};
 
 #[rustfmt::skip]
@@ -99,7 +99,7 @@ pub(super) static ROWS: &[Keyword] = &[
     row("vrrp_instance/authentication", "{ block }", "none", "VRRPv2 without strict only", "legacy VRRPv2 authentication", "", Implemented),
     row("vrrp_instance/authentication/auth_type", "PASS / AH", "none", "case-sensitive; AH is IPv4 only", "authentication kind", "", Implemented),
     row("vrrp_instance/authentication/auth_pass", "<STRING>", "required with auth_type", "8 bytes, longer truncated with error", "shared secret", "", Implemented),
-    row("vrrp_instance/auth_hmac", "{ block }", "none", "disables legacy authentication; dropped if active_key is not defined", "HMAC-SHA256 trailer on adverts", "2.4.0", Refused("adverts would be sent and accepted without authentication")),
+    row("vrrp_instance/auth_hmac", "{ block }", "none", "disables legacy authentication; dropped if active_key is not defined", "HMAC-SHA256 trailer on adverts", "2.4.0", LeftOut("adverts would be sent and accepted without authentication")),
     row("vrrp_instance/auth_hmac/key", "<INT id 1-255> <TEXT / hex:HEX / file:PATH>", "required", "32..64 bytes; ids unique; file readable by others sets the SECURITY status", "add a signing key", "2.4.0", NotYet("adverts carry no signature")),
     row("vrrp_instance/auth_hmac/active_key", "<INT>", "0 (invalid)", "1..255", "key used to sign", "2.4.0", NotYet("adverts carry no signature")),
     row("vrrp_instance/auth_hmac/time_window", "<INT>", "3 x advert_int, at least 5", "1..300 s", "accepted clock difference", "2.4.0", NotYet("adverts carry no signature")),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::diagnostic::Code;
-use crate::config::source::{SourceId, Sources, Span, offset};
+use crate::config::source::{SourceId, Sources, Span, first_bytes, offset};
 
 const MARK: &str = "directord: allow(";
 /// Bytes of the list of codes that are looked at.
@@ -11,7 +11,7 @@ const LIST: usize = 1024;
 
 /// The codes that comments silence, and where.
 #[derive(Debug, Default)]
-pub(super) struct Allowed {
+pub(in crate::config) struct Allowed {
     lines: BTreeMap<(SourceId, usize), BTreeSet<Code>>,
     /// From the top of a file.
     files: BTreeMap<SourceId, BTreeSet<Code>>,
@@ -21,7 +21,7 @@ pub(super) struct Allowed {
 
 impl Allowed {
     /// Reads the comments; what they name that is no lint comes second.
-    pub(super) fn read(sources: &Sources) -> (Self, Vec<(Span, String)>) {
+    pub(in crate::config) fn read(sources: &Sources) -> (Self, Vec<(Span, String)>) {
         let mut allowed = Self::default();
         let mut unknown = Vec::new();
         for (index, (id, text)) in sources.files().enumerate() {
@@ -49,8 +49,7 @@ impl Allowed {
         let Some(statement) = before.strip_suffix(['#', '!']) else { return };
         let begin = at + MARK.len();
         let rest = text.get(begin..).unwrap_or("");
-        let rest = rest.get(..rest.floor_char_boundary(LIST)).unwrap_or("");
-        let rest = rest.split('\n').next().unwrap_or("");
+        let rest = first_bytes(rest, LIST).split('\n').next().unwrap_or("");
         let Some(list) = rest.split(')').next().filter(|list| list.len() < rest.len()) else { return };
         let mut codes = BTreeSet::new();
         let mut from = begin;
@@ -83,7 +82,7 @@ impl Allowed {
     }
 
     /// Whether a comment silences this code at this place.
-    pub(super) fn silences(&self, code: Code, span: Option<Span>, sources: &Sources) -> bool {
+    pub(in crate::config) fn silences(&self, code: Code, span: Option<Span>, sources: &Sources) -> bool {
         let Some(span) = span.map(|span| sources.written(span)) else {
             return self.everywhere.contains(&code);
         };

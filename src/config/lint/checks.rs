@@ -7,9 +7,7 @@ use std::time::Duration;
 use super::places::{child, children};
 use super::{Lints, lint_at};
 use crate::config::diagnostic::Code;
-use crate::config::model::{
-    CheckKind, Checker, InterfaceName, Protocol, RealServer, Service, VirtualServer,
-};
+use crate::config::model::{CheckKind, Checker, InterfaceName, Protocol, RealServer, Service, VirtualServer};
 use crate::config::source::Span;
 use crate::config::tree::Node;
 

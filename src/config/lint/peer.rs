@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::places::InstancePlaces;
+use super::tracking::{self, Weights};
 use super::{Lints, Places, lint_at};
 use crate::config::diagnostic::{Code, Diagnostic, Severity};
 use crate::config::model::{Authentication, InitialState, Instance, InterfaceName, Model, Version, Vrid};
@@ -31,6 +32,9 @@ pub(super) fn lint(lints: &mut Lints<'_>, own: (&Model, &Places), peer: (&Model,
         let other_place = other_places.instances.get(&other.name);
         let mut pair = Pair { lints, instance, other, place, other_place, sources };
         pair.compare();
+        let none = Weights::new();
+        let weighted = other_place.map_or(&none, |place| &place.weighted);
+        tracking::compare(lints, (instance, &place.weighted), (other, weighted));
     }
     for other in other_model.instances.iter().filter(|other| !met.contains(other.name.as_str())) {
         let message = format!("the instance {} of the other node is missing here", other.name);
@@ -67,10 +71,12 @@ impl<'a> Others<'a> {
     /// The instance that was meant to be the same virtual router: whatever differs, the rest tells.
     fn counterpart(&self, one: &Instance) -> Option<&'a Instance> {
         let named = self.by_name.get(one.name.as_str()).copied();
-        let sharing = addresses_of(one).filter_map(|address| self.by_address.get(&address)).flatten().copied();
+        let sharing =
+            addresses_of(one).filter_map(|address| self.by_address.get(&address)).flatten().copied();
         let sharing: BTreeSet<usize> = sharing.collect();
         let alike = sharing.iter().copied().chain(named);
-        let same_number = alike.filter(|index| self.instances.get(*index).is_some_and(|it| it.vrid == one.vrid));
+        let same_number =
+            alike.filter(|index| self.instances.get(*index).is_some_and(|it| it.vrid == one.vrid));
         let router = || self.by_router.get(&(one.vrid, &one.interface)).copied();
         let index = same_number.min().or(named).or(sharing.first().copied()).or_else(router)?;
         self.instances.get(index)

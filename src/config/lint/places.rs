@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::tracking::Weights;
 use crate::config::model::{RealServer, Service, VirtualServer};
 use crate::config::source::Span;
 use crate::config::tree::Node;
@@ -12,6 +13,8 @@ use crate::config::tree::Node;
 pub(super) struct InstancePlaces {
     head: Span,
     settings: Vec<(&'static str, Span)>,
+    /// What it tracks with a weight.
+    pub(super) weighted: Weights,
 }
 
 impl InstancePlaces {
@@ -24,13 +27,18 @@ impl InstancePlaces {
 pub(super) fn instance(node: &Node<'_>) -> Option<InstancePlaces> {
     let settings =
         inside(node).iter().filter_map(|node| Some((node.keyword?.word(), node.span()?))).collect();
-    Some(InstancePlaces { head: node.span()?, settings })
+    Some(InstancePlaces { head: node.span()?, settings, weighted: Vec::new() })
 }
 
 /// The blocks of the instances by name; of two with one name the first, which counts.
-pub(super) fn instances<'n, 's>(tree: &'n [Node<'s>]) -> BTreeMap<&'n str, &'n Node<'s>> {
+pub(in crate::config) fn instances<'n, 's>(tree: &'n [Node<'s>]) -> BTreeMap<&'n str, &'n Node<'s>> {
+    named(tree, "vrrp_instance")
+}
+
+/// The blocks of this kind by name; of two with one name the first.
+pub(super) fn named<'n, 's>(tree: &'n [Node<'s>], word: &str) -> BTreeMap<&'n str, &'n Node<'s>> {
     let mut found = BTreeMap::new();
-    for node in tree.iter().filter(|node| is(node, "vrrp_instance")) {
+    for node in tree.iter().filter(|node| is(node, word)) {
         if let Some(name) = node.words.get(1) {
             found.entry(&*name.text).or_insert(node);
         }

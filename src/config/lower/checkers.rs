@@ -9,7 +9,7 @@ use super::real::RealDraft;
 use super::settle::same;
 use super::track::Names;
 use super::unmade::OtherDraft;
-use super::values::LONGEST;
+use super::values::{LONGEST, LONGEST_PAUSE};
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
@@ -22,8 +22,9 @@ use crate::config::tree::Node;
 /// A check as the file has it.
 pub(super) struct CheckDraft {
     span: Option<Span>,
-    http: Option<HttpDraft>,
-    other: Option<OtherDraft>,
+    http: Option<Box<HttpDraft>>,
+    /// Of a check that this version does not make: first what the file says, at its end what it comes to.
+    other: Option<Box<OtherDraft>>,
     made: Option<UnmadeKind>,
     log_all_failures: Option<bool>,
     inherited: Inherited,
@@ -68,11 +69,11 @@ impl Lower<'_> {
     ) {
         self.no_words(node);
         let http = match kind {
-            "HTTP_GET" => Some(HttpDraft::default()),
-            "SSL_GET" => Some(HttpDraft { tls: true, ..HttpDraft::default() }),
+            "HTTP_GET" => Some(Box::default()),
+            "SSL_GET" => Some(Box::new(HttpDraft { tls: true, ..HttpDraft::default() })),
             _ => None,
         };
-        let other = (http.is_none() && kind != "TCP_CHECK").then(|| OtherDraft::new(kind));
+        let other = (http.is_none() && kind != "TCP_CHECK").then(|| Box::new(OtherDraft::new(kind)));
         let mut draft = CheckDraft {
             span: node.span(),
             http,
@@ -96,12 +97,12 @@ impl Lower<'_> {
                 }),
                 _ => lower.check_setting(word, node, &mut draft),
             });
-            if let Some(other) = &draft.other {
-                draft.made = lower.finish_other(node, other, names);
-            }
         });
-        if draft.other.is_some() && draft.made.is_none() {
-            return;
+        if let Some(other) = draft.other.take() {
+            draft.made = self.within(node, |lower| lower.finish_other(node, &other, names));
+            if draft.made.is_none() {
+                return;
+            }
         }
         if let (Some(http), Some(span)) = (&draft.http, node.span())
             && !http.has_url
@@ -113,6 +114,10 @@ impl Lower<'_> {
                     .consequence("nothing would be asked, and the real server never be taken out")
                     .help("add `url { path / }`"),
             );
+            return;
+        }
+        // Every url was wrong, and that is reported.
+        if draft.http.as_ref().is_some_and(|http| http.urls.is_empty()) {
             return;
         }
         list.push(draft);
@@ -127,12 +132,12 @@ impl Lower<'_> {
             "connect_ip" => draft.ip = self.address(node),
             "connect_port" => draft.port = self.check_port(node),
             "connect_timeout" => draft.inherited.connect_timeout = self.timer(node, 1, LONGEST),
-            "delay_before_retry" => draft.inherited.delay_before_retry = self.timer(node, 0, LONGEST),
-            "delay_loop" => draft.inherited.delay_loop = self.timer(node, 1, LONGEST),
+            "delay_before_retry" => draft.inherited.delay_before_retry = self.timer(node, 0, LONGEST_PAUSE),
+            "delay_loop" => draft.inherited.delay_loop = self.timer(node, 1, LONGEST_PAUSE),
             "fwmark" => draft.fwmark = self.number32(node, 0, u32::MAX).unwrap_or(0),
             "retry" => draft.inherited.retry = self.number32(node, 0, u32::MAX),
             "virtualhost" => draft.inherited.virtualhost = self.text(node),
-            "warmup" => draft.inherited.warmup = self.timer(node, 0, LONGEST),
+            "warmup" => draft.inherited.warmup = self.timer(node, 0, LONGEST_PAUSE),
             "log_all_failures" => draft.log_all_failures = self.boolean(node),
             _ => {
                 if let Some(http) = &mut draft.http {
@@ -332,7 +337,12 @@ impl Lower<'_> {
         port: u16,
     ) -> Vec<UnmadeChecker> {
         let drafts = real.checks.iter().filter_map(|draft| draft.made.as_ref().map(|kind| (draft, kind)));
-        drafts.map(|(draft, kind)| unmade(draft, kind, real, inherited, port)).collect()
+        let mut list = Vec::with_capacity(drafts.clone().count());
+        for (draft, kind) in drafts {
+            self.reachable_from(draft, draft.ip.unwrap_or(real.endpoint.ip));
+            list.push(unmade(draft, kind, real, inherited, port));
+        }
+        list
     }
 
     fn checker(
@@ -354,10 +364,7 @@ impl Lower<'_> {
             );
         }
         let to = SocketAddr::new(draft.ip.unwrap_or(real.endpoint.ip), port);
-        if let Some((from, Some(span))) = draft.from.filter(|(from, _)| !same(*from, to.ip())) {
-            let message = format!("{from} and {} are of different address families", to.ip());
-            self.report(Diagnostic::error(Code::BadAddress, span, message));
-        }
+        self.reachable_from(draft, to.ip());
         let settings = draft.inherited.or(inherited);
         let delay_loop = settings.delay_loop.unwrap_or(Duration::from_secs(60));
         let pause = if draft.http.is_some() { 3 } else { 1 };
@@ -378,6 +385,16 @@ impl Lower<'_> {
             delay_before_retry: settings.delay_before_retry.unwrap_or(Duration::from_secs(pause)),
             alpha: settings.alpha.unwrap_or(false),
         })
+    }
+
+    fn reachable_from(&mut self, draft: &CheckDraft, to: IpAddr) {
+        if let Some((from, Some(span))) = draft.from.filter(|(from, _)| !same(*from, to)) {
+            let message = format!("{from} and {to} are of different address families");
+            self.report(
+                Diagnostic::error(Code::BadAddress, span, message)
+                    .consequence("a check from that address could never succeed"),
+            );
+        }
     }
 
     /// The name sent in the TLS handshake: `sni_name`, else the `virtualhost` of the url, the check or the
@@ -418,7 +435,7 @@ impl Lower<'_> {
 impl CheckDraft {
     /// Whether this version makes it.
     pub(super) fn is_made(&self) -> bool {
-        self.other.is_none()
+        self.made.is_none()
     }
 }
 
@@ -451,10 +468,11 @@ fn unmade(
 }
 
 fn connect(draft: &CheckDraft, real: &RealDraft, settings: &Inherited, port: u16) -> Connect {
+    let to = SocketAddr::new(draft.ip.unwrap_or(real.endpoint.ip), draft.port.unwrap_or(port));
     Connect {
-        to: SocketAddr::new(draft.ip.unwrap_or(real.endpoint.ip), draft.port.unwrap_or(port)),
+        to,
         timeout: settings.connect_timeout.unwrap_or(Duration::from_secs(5)),
-        from: draft.from.map(|(from, _)| from),
+        from: draft.from.map(|(from, _)| from).filter(|from| same(*from, to.ip())),
         from_port: draft.from_port,
         interface: draft.interface.clone(),
         fwmark: draft.fwmark,

@@ -106,7 +106,8 @@ impl Lower<'_> {
     pub(super) fn track_group(&mut self, node: &Node<'_>) -> Option<TrackGroup> {
         let mut result = TrackGroup { name: self.block_name(node)?, members: Vec::new() };
         self.within(node, |lower| {
-            lower.each(inside(node), |_, _, node| {
+            lower.each(inside(node), |lower, _, node| {
+                lower.no_words(node);
                 let words = inside(node).iter().flat_map(|line| &line.words);
                 result.members.extend(words.map(|word| word.text.to_string()));
             });
@@ -123,6 +124,7 @@ impl Lower<'_> {
                 "gna_interval" => result.gna_interval = lower.time(node),
                 "interface" => result.interfaces.extend(lower.interface_of(node)),
                 _ => {
+                    lower.no_words(node);
                     for word in inside(node).iter().flat_map(|line| &line.words) {
                         result.interfaces.extend(lower.interface(word));
                     }
@@ -202,6 +204,14 @@ impl Lower<'_> {
     ) {
         self.no_words(node);
         self.within(node, |lower| {
+            if word == "static_ipaddress" {
+                // As many as there can be: no list takes more memory for each byte of text.
+                let address = |line: &&Node<'_>| {
+                    let digit = |c: char| c.is_ascii_digit() || c == ':';
+                    line.words.first().is_some_and(|word| word.text.contains(digit))
+                };
+                extras.addresses.reserve(inside(node).iter().filter(address).count());
+            }
             for line in inside(node) {
                 match word {
                     "static_ipaddress" => extras.addresses.extend(lower.static_address(line, names)),

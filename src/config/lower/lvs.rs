@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::values::LONGEST;
+use super::values::{LONGEST, LONGEST_PAUSE};
 use super::{Lower, arguments};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{Forwarding, TunnelChecksum};
@@ -94,11 +94,11 @@ impl Lower<'_> {
     pub(super) fn inherited(&mut self, word: &str, node: &Node<'_>, to: &mut Inherited) -> bool {
         match word {
             "connect_timeout" => to.connect_timeout = self.timer(node, 1, LONGEST),
-            "delay_before_retry" => to.delay_before_retry = self.timer(node, 0, LONGEST),
-            "delay_loop" => to.delay_loop = self.timer(node, 1, LONGEST),
+            "delay_before_retry" => to.delay_before_retry = self.timer(node, 0, LONGEST_PAUSE),
+            "delay_loop" => to.delay_loop = self.timer(node, 1, LONGEST_PAUSE),
             "retry" => to.retry = self.number32(node, 1, u32::MAX),
             "virtualhost" => to.virtualhost = self.text(node),
-            "warmup" => to.warmup = self.timer(node, 0, LONGEST),
+            "warmup" => to.warmup = self.timer(node, 0, LONGEST_PAUSE),
             _ => return false,
         }
         true

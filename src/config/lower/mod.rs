@@ -31,11 +31,12 @@ use super::diagnostic::{Code, Diagnostic, Diagnostics};
 use super::keywords::{Keyword, Status, closest};
 use super::model::Model;
 use super::source::{Sources, Span};
-use super::tree::{Body, Node, Word, title};
+use super::tree::{Node, Word, title};
 
 /// Reads the whole tree.
 pub(super) fn lower(tree: &[Node<'_>], sources: &Sources, diagnostics: &mut Diagnostics) -> Model {
-    let mut lower = Lower { sources, diagnostics, blocks: Vec::new(), seen: BTreeSet::new(), quiet: 0 };
+    let (blocks, seen) = (Vec::new(), BTreeSet::new());
+    let mut lower = Lower { sources, diagnostics, blocks, seen, quiet: 0, said_repeated: false };
     let mut defaults = globals::Defaults::default();
     for node in tree.iter().filter(|node| is_globals(node)) {
         lower.globals(node, &mut defaults);
@@ -55,7 +56,7 @@ pub(super) fn lower(tree: &[Node<'_>], sources: &Sources, diagnostics: &mut Diag
                 model.instances.extend(lower.instance(node, &defaults, &mut instances, &names));
             }
             "virtual_server" => match lower.virtual_server(node, &mut services, &names) {
-                Some(service::Whole::One(server)) => model.virtual_servers.push(server),
+                Some(service::Whole::One(server)) => services.add(server, &mut model.virtual_servers),
                 Some(service::Whole::Group(server)) => extras.grouped_servers.push(server),
                 None => {}
             },
@@ -131,6 +132,8 @@ struct Lower<'a> {
     seen: BTreeSet<(&'static str, String)>,
     /// Blocks around the place that have no effect: what is in them is not said to have none once more.
     quiet: usize,
+    /// The statement is there again, and its reader has said which one counts.
+    said_repeated: bool,
 }
 
 impl Lower<'_> {
@@ -145,13 +148,14 @@ impl Lower<'_> {
         for node in nodes {
             let Some((keyword, first)) = node.keyword.zip(node.words.first()) else { continue };
             let word = self.status(keyword, first.span);
-            if !keyword.is_block() && !REPEATABLE.contains(&word) {
-                self.repeated(&mut seen, word, first.span);
-            }
             let quiet = usize::from(keyword.is_block() && keyword.status.is_silent());
             self.quiet += quiet;
+            self.said_repeated = false;
             handle(self, word, node);
             self.quiet -= quiet;
+            if !keyword.is_block() && !REPEATABLE.contains(&word) && !self.said_repeated {
+                self.repeated(&mut seen, word, first.span);
+            }
         }
     }
 
@@ -189,8 +193,8 @@ impl Lower<'_> {
                 let message = format!("`{name}` has no effect in this version");
                 Diagnostic::warning(Code::NotYet, span, message).consequence(consequence)
             }),
-            Status::Refused(consequence) => self.grouped(keyword.path, span, || {
-                blocker(span, format!("`{name}` is not supported by this version")).consequence(consequence)
+            Status::LeftOut(consequence) => self.grouped(keyword.path, span, || {
+                left_out(span, format!("`{name}` is not supported by this version")).consequence(consequence)
             }),
         }
         name
@@ -229,17 +233,17 @@ impl Lower<'_> {
 }
 
 /// Legal, and this version cannot run it. Keepalived can, so the file is right: `--check` warns, and the daemon
-/// refuses to start or to reload.
-fn blocker(span: Span, message: impl Into<String>) -> Diagnostic {
-    Diagnostic::warning(Code::Refused, span, message).label("directord refuses to start or reload with this")
+/// starts without the block that it is in.
+fn left_out(span: Span, message: impl Into<String>) -> Diagnostic {
+    Diagnostic::warning(Code::LeftOut, span, message).label("this version cannot run it")
 }
 
-/// Settings that add up, or of which the first counts and the second is reported where it is read.
+/// Settings that add up.
 const REPEATABLE: [&str; 2] = ["include_check", "key"];
 
 /// The statements of a block; none when it has no braces, which the tree has reported.
 fn inside<'n, 's>(node: &'n Node<'s>) -> &'n [Node<'s>] {
-    node.body.as_ref().map_or(&[], |body: &Body<'s>| &body.nodes)
+    node.body.as_ref().map_or(&[], |body| &body.nodes)
 }
 
 /// The words behind the keyword.

@@ -16,17 +16,20 @@ impl Lower<'_> {
         match word {
             "linkbeat_use_polling" => globals.host.linkbeat_polling = self.flag(node),
             "net_namespace" => {
-                let name = self.text(node);
+                let name = self.file_name(node);
                 self.first(node, &mut globals.host.namespace, name);
             }
             "net_namespace_ipvs" => {
-                let name = self.optional_text(node);
+                let name = match arguments(node).is_empty() {
+                    true => Some(String::new()),
+                    false => self.file_name(node),
+                };
                 self.first(node, &mut globals.host.ipvs_namespace, name);
             }
             "namespace_with_ipsets" => globals.host.namespace_with_ipsets = self.flag(node),
             "use_pid_dir" => globals.process.pid_folder = self.flag(node),
             "instance" => {
-                let name = self.text(node);
+                let name = self.file_name(node);
                 self.first(node, &mut globals.process.instance, name);
             }
             _ => globals.process.child_wait = self.whole_as(node),

@@ -90,7 +90,7 @@ impl Lower<'_> {
         let related = skipped.span();
         self.grouped("unchecked", span, || {
             let mut diagnostic = Diagnostic::warning(Code::Unchecked, span, message)
-                .label("directord refuses to start or reload with this")
+                .label("never taken out by this version")
                 .consequence("the real server would never be taken out, even when it is dead")
                 .help(help);
             if let Some(related) = related {

@@ -57,6 +57,7 @@ impl Lower<'_> {
         if to.is_none() {
             *to = value;
         } else if let Some(word) = node.words.first() {
+            self.said_repeated = true;
             let message = format!("`{}` is set already", word.text);
             self.report(
                 Diagnostic::warning(Code::Repeated, word.span, message)

@@ -1,14 +1,13 @@
 //! `virtual_server`: what the file says of a service. [`super::settle`] makes it whole.
 
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use super::lvs::{Endpoint, Inherited};
 use super::real::RealDraft;
 use super::track::Names;
-use super::{Lower, arguments, blocker, inside};
+use super::{Lower, arguments, inside, left_out};
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::keywords::closest;
 use crate::config::model::{
     Forwarding, GroupedServer, Protocol, Scheduler, SchedulerFlags, Service, ServiceExtras, VirtualServer,
     Weight,
@@ -25,8 +24,26 @@ const LONGEST_PERSISTENCE: u32 = 2_678_400;
 #[derive(Default)]
 pub(super) struct Services {
     pub(super) places: BTreeMap<Service, Span>,
+    /// Which of the virtual servers of the model it is.
+    pub(super) index: BTreeMap<Service, usize>,
+    /// The real servers of those that have more than one block.
+    known: BTreeMap<Service, BTreeSet<SocketAddr>>,
     /// `virtual_server_group` blocks.
     pub(super) groups: BTreeMap<String, Span>,
+}
+
+impl Services {
+    /// Puts `server` to the others; the real servers of a second block of one service to those of the first.
+    pub(super) fn add(&mut self, server: VirtualServer, to: &mut Vec<VirtualServer>) {
+        let Some(first) = self.index.get(&server.service).and_then(|index| to.get_mut(*index)) else {
+            self.index.insert(server.service, to.len());
+            return to.push(server);
+        };
+        let known = self.known.entry(server.service);
+        let known = known.or_insert_with(|| first.real_servers.iter().map(|real| real.address).collect());
+        let new = server.real_servers.into_iter().filter(|real| known.insert(real.address));
+        first.real_servers.extend(new);
+    }
 }
 
 /// What a `virtual_server` becomes.
@@ -68,6 +85,8 @@ pub(super) struct Draft {
     pub(super) sorry_inhibit: Option<Span>,
     pub(super) sorry_forwarding: Option<Forwarding>,
     pub(super) reals: Vec<RealDraft>,
+    /// `virtual_server group`.
+    pub(super) grouped: bool,
     /// A `real_server` was there, right or wrong.
     pub(super) has_real: bool,
     pub(super) extras: ServiceExtras,
@@ -110,11 +129,6 @@ impl Lower<'_> {
                 u32::try_from(mark).ok().map(Head::Fwmark)
             }
             [kind, rest @ ..] if kind.text == "group" => {
-                self.grouped("virtual_server group", kind.span, || {
-                    blocker(kind.span, "groups of virtual servers are not supported by this version")
-                        .consequence("the addresses of the group would have no service")
-                        .help("write one `virtual_server ADDRESS PORT` for each address")
-                });
                 let [name, surplus @ ..] = rest else {
                     self.missing(node);
                     return None;
@@ -125,7 +139,7 @@ impl Lower<'_> {
                 if !services.groups.contains_key(&*name.text) {
                     let message = format!("there is no `virtual_server_group {}`", name.text);
                     let mut diagnostic = Diagnostic::warning(Code::Undefined, name.span, message);
-                    if let Some(near) = closest(&name.text, services.groups.keys().map(String::as_str)) {
+                    if let Some(near) = self.near(&name.text, &services.groups) {
                         diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(name.span, near);
                     }
                     self.report(diagnostic.consequence("there is no address to serve"));
@@ -203,14 +217,9 @@ impl Lower<'_> {
             "sh-fallback" | "sh-port" => Some(Scheduler::Sh),
             _ => None,
         };
-        if let Some((scheduler, span)) = of.zip(node.span()) {
-            draft.flag_of.push((scheduler, word, span));
-        }
-        match word {
-            "flag-1" | "mh-fallback" | "sh-fallback" => draft.flags.one = true,
-            "flag-2" | "mh-port" | "sh-port" => draft.flags.two = true,
-            "flag-3" => draft.flags.three = true,
-            _ => {}
+        match of.zip(node.span()) {
+            Some((scheduler, span)) => draft.flag_of.push((scheduler, word, span)),
+            None => super::settle::set_flag(&mut draft.flags, word),
         }
     }
 
@@ -238,7 +247,7 @@ impl Lower<'_> {
                 if mask.leading_ones() + mask.trailing_zeros() != 32 && mask != 0 {
                     let message = format!("`{}` is a mask with gaps", word.text);
                     self.report(
-                        blocker(span, message).consequence("clients would be told apart by other bits"),
+                        left_out(span, message).consequence("clients would be told apart by other bits"),
                     );
                 }
                 Some(Granularity { prefix: u8::try_from(mask.leading_ones()).ok()?, ipv6: false, span })

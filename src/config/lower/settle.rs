@@ -1,16 +1,16 @@
 //! A virtual server as the file has it becomes one that holds together: defaults, ports, families, quorum.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use super::Lower;
 use super::lvs::{Endpoint, is_tunnel};
 use super::real::RealDraft;
 use super::service::{Draft, Head, PERSISTENCE, Services, Whole};
-use super::{Lower, blocker};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
-    Forwarding, GroupedServer, Persistence, Protocol, RealExtras, RealServer, Scheduler, Service,
-    SorryServer, VirtualServer, Weight,
+    Forwarding, GroupedServer, Persistence, Protocol, RealExtras, RealServer, Scheduler, SchedulerFlags,
+    Service, SorryServer, VirtualServer, Weight,
 };
 use crate::config::source::Span;
 use crate::config::tree::Node;
@@ -24,6 +24,7 @@ impl Lower<'_> {
         services: &mut Services,
     ) -> Option<Whole> {
         let title = node.span();
+        draft.grouped = matches!(head, Head::Group(_));
         if !draft.has_real {
             self.absent(node, "the virtual server has no real server", "it is left out, as keepalived does");
             return None;
@@ -32,10 +33,13 @@ impl Lower<'_> {
         if matches!(head, Head::Group(_)) {
             // Its services are those of the group.
         } else if let (Some(span), Some(first)) = (title, services.places.get(&service)) {
+            let message = format!("virtual server {service} is defined twice");
             self.report(
-                blocker(span, format!("virtual server {service} is defined twice"))
+                Diagnostic::warning(Code::Duplicate, span, message)
                     .related(*first, "first defined here")
-                    .consequence("keepalived puts the real servers of both into one service")
+                    .consequence(
+                        "its real servers are added to the first block, whose settings count for all",
+                    )
                     .help("write one block with the real servers of both"),
             );
         } else if let Some(span) = title {
@@ -49,7 +53,7 @@ impl Lower<'_> {
         if !draft.has_forwarding {
             self.absent(node, "no `lb_kind`", "NAT is used");
         }
-        let one_packet = self.flags(&draft, service, scheduler);
+        let one_packet = self.flags(&mut draft, service, scheduler);
         let persistence = self.persistence(title, &draft, service);
         let reals = std::mem::take(&mut draft.reals);
         let real_servers = self.real_servers(reals, &draft, service, forwarding);
@@ -57,6 +61,7 @@ impl Lower<'_> {
         let sorry_server = self.sorry_server(&draft, service, forwarding);
         let server = VirtualServer {
             service,
+            group: None,
             scheduler,
             flags: draft.flags,
             one_packet,
@@ -109,9 +114,11 @@ impl Lower<'_> {
     }
 
     /// Flags that only one scheduler reads, and one packet scheduling.
-    fn flags(&mut self, draft: &Draft, service: Service, scheduler: Scheduler) -> bool {
+    fn flags(&mut self, draft: &mut Draft, service: Service, scheduler: Scheduler) -> bool {
         for (needed, word, span) in &draft.flag_of {
-            if *needed != scheduler {
+            if *needed == scheduler {
+                set_flag(&mut draft.flags, word);
+            } else {
                 let message = format!("`{word}` needs `lb_algo {}`", needed.name());
                 self.report(
                     Diagnostic::error(Code::Conflict, *span, message)
@@ -136,6 +143,15 @@ impl Lower<'_> {
         if let Some(granularity) = &draft.granularity {
             match granularity.ipv6 == ipv6 {
                 true => prefix = granularity.prefix,
+                // keepalived takes the number, and the kernel tells clients apart by other bits.
+                false if granularity.ipv6 && granularity.prefix <= full => {
+                    prefix = granularity.prefix;
+                    self.adjusted(
+                        Some(granularity.span),
+                        "a mask of IPv4 is written like 255.255.255.0",
+                        format!("the number is read as a prefix length: {}", mask(prefix)),
+                    );
+                }
                 false => self.report(
                     Diagnostic::error(
                         Code::BadAddress,
@@ -180,16 +196,21 @@ impl Lower<'_> {
             let forwarding = real.forwarding.unwrap_or(forwarding);
             let span = real.endpoint.span;
             self.blocks.push(real.title.clone());
-            self.same_family(&real.endpoint, service, forwarding, "real server");
-            let address = self.reached_port(&real.endpoint, service, forwarding, "real server");
-            if let Some(first) = places.get(&address) {
+            let reachable = self.same_family(&real.endpoint, service, forwarding, "real server");
+            let address = match draft.grouped {
+                // Each service of the group has its own.
+                true => real.endpoint.with_port(real.endpoint.port),
+                false => self.reached_port(&real.endpoint, service, forwarding, "real server"),
+            };
+            let first = places.get(&address).copied();
+            if let Some(first) = first {
                 self.report(
                     Diagnostic::error(
                         Code::Duplicate,
                         span,
                         format!("real server {address} is defined twice"),
                     )
-                    .related(*first, "first defined here")
+                    .related(first, "first defined here")
                     .consequence("keepalived removes the second"),
                 );
             } else {
@@ -201,6 +222,9 @@ impl Lower<'_> {
             let mut extras = real.extras.clone();
             extras.checkers = self.unmade(&real, &inherited, port);
             self.blocks.pop();
+            if first.is_some() || !reachable {
+                continue;
+            }
             list.push(RealServer {
                 address,
                 weight: real.weight.or(draft.weight).unwrap_or(Weight::ONE),
@@ -215,8 +239,16 @@ impl Lower<'_> {
         list
     }
 
-    fn same_family(&mut self, endpoint: &Endpoint, service: Service, forwarding: Forwarding, what: &str) {
-        if endpoint.ip.is_ipv6() != service.is_ipv6() && !is_tunnel(forwarding) {
+    /// False: packets cannot get there.
+    fn same_family(
+        &mut self,
+        endpoint: &Endpoint,
+        service: Service,
+        forwarding: Forwarding,
+        what: &str,
+    ) -> bool {
+        let reachable = endpoint.ip.is_ipv6() == service.is_ipv6() || is_tunnel(forwarding);
+        if !reachable {
             let family = |ipv6| if ipv6 { "IPv6" } else { "IPv4" };
             let message = format!(
                 "the {what} is {}, the virtual server is {}",
@@ -228,6 +260,7 @@ impl Lower<'_> {
                     .consequence("only a tunnel crosses address families"),
             );
         }
+        reachable
     }
 
     /// The port in the kernel's table: only NAT can change it.
@@ -300,9 +333,28 @@ impl Lower<'_> {
             return None;
         };
         let forwarding = draft.sorry_forwarding.unwrap_or(forwarding);
-        self.same_family(endpoint, service, forwarding, "sorry server");
-        let address = self.reached_port(endpoint, service, forwarding, "sorry server");
+        if !self.same_family(endpoint, service, forwarding, "sorry server") {
+            return None;
+        }
+        let address = match draft.grouped {
+            true => endpoint.with_port(endpoint.port),
+            false => self.reached_port(endpoint, service, forwarding, "sorry server"),
+        };
         Some(SorryServer { address, forwarding, inhibit: draft.sorry_inhibit.is_some() })
+    }
+}
+
+fn mask(prefix: u8) -> Ipv4Addr {
+    Ipv4Addr::from(u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0))
+}
+
+/// The flag of a scheduler that a word stands for; `flag-1` to `flag-3` are of every scheduler.
+pub(super) fn set_flag(flags: &mut SchedulerFlags, word: &str) {
+    match word {
+        "flag-1" | "mh-fallback" | "sh-fallback" => flags.one = true,
+        "flag-2" | "mh-port" | "sh-port" => flags.two = true,
+        "flag-3" => flags.three = true,
+        _ => {}
     }
 }
 

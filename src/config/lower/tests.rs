@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::diagnostic::Format;
+use crate::config::diagnostic::{Code, Format};
 use crate::config::model::{
     CheckKind, Forwarding, Garp, InitialState, Instance, Model, Persistence, Preempt, Service, UnmadeKind,
     Version, VirtualServer,
@@ -230,7 +230,7 @@ fn ipv6_instances_are_version_3() {
     let text = "vrrp_instance A {\ninterface eth0\nvirtual_router_id 7\nunicast_src_ip fe80::1\n\
         unicast_peer {\nfe80::2 min_ttl 254\n}\nvirtual_ipaddress { 2001:db8::9/64 }\n}\n";
     let loaded = load(Path::new("t"), &Texts::one("t", text), &Options::default());
-    assert!(loaded.blockers().next().is_some());
+    assert!(loaded.left_out().next().is_some());
     let model = loaded.model.unwrap();
     let a = &model.instances[0];
     assert_eq!((a.version, a.source, a.unicast_peers.len()), (Version::V3, None, 0));
@@ -317,4 +317,21 @@ fn globals_of_every_kind() {
     assert_eq!(globals.process.vrrp.cpus, [0, 2]);
     assert_eq!(globals.vrrp.garp_interval, Some(Duration::from_millis(500)));
     assert_eq!((globals.router_id.as_deref(), globals.outside.enabled.len()), (Some("old"), 1));
+}
+
+/// What keepalived takes must not be refused, and of two settings the one counts that counts there.
+#[test]
+fn readings_of_keepalived() {
+    let real = "real_server 10.0.0.2 80 {\nTCP_CHECK {\ndelay_loop 86400\nwarmup 65536\ndelay_before_retry 7200\n}\n}";
+    let kinds = "protocol TCP\nlb_algo rr\nlb_kind DR";
+    let server = service("10.0.0.1 80", &format!("{kinds}\npersistence_granularity 24\n{real}"));
+    assert_eq!(server.real_servers[0].checkers[0].delay_loop, Duration::from_secs(86_400));
+    assert_eq!(server.persistence, Some(Persistence { timeout: 360, prefix: 24 }));
+    let text = "track_file f {\nfile /a\nfile /b\n}\nvrrp_track_process p {\nprocess a\nprocess b\n}\n";
+    let loaded = load(Path::new("t"), &Texts::one("t", text), &Options::default());
+    let extras = loaded.model.unwrap().extras;
+    assert_eq!((&*extras.files[0].path, &*extras.processes[0].command[0]), ("/a", "a"));
+    let repeated = loaded.diagnostics.iter().filter(|one| one.code == Code::Repeated);
+    let said: Vec<&str> = repeated.map(|one| &*one.message).collect();
+    assert_eq!(said, ["`file` is set already", "`process` is set already"]);
 }

@@ -99,7 +99,13 @@ impl Lower<'_> {
         self.within(node, |lower| {
             lower.each(inside(node), |lower, word, node| match word {
                 "process" => {
-                    result.command = lower.script_words(node);
+                    let command = lower.script_words(node);
+                    if !result.command.is_empty() && !command.is_empty() {
+                        // Reports which one counts.
+                        lower.first(node, &mut Some(()), None);
+                        return;
+                    }
+                    result.command = command;
                     if result.command.is_empty() {
                         lower.missing(node);
                     } else if result.command.len() > 1 {

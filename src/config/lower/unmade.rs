@@ -68,12 +68,16 @@ impl Lower<'_> {
         names: &Names,
     ) -> Option<UnmadeKind> {
         Some(match draft.kind {
-            "UDP_CHECK" => UnmadeKind::Udp {
-                payload: draft.payload.clone(),
-                reply: draft.reply.clone(),
-                min_reply: draft.lengths.0.unwrap_or(0),
-                max_reply: draft.lengths.1.unwrap_or(255),
-            },
+            "UDP_CHECK" => {
+                let (min_reply, max_reply) = (draft.lengths.0.unwrap_or(0), draft.lengths.1.unwrap_or(255));
+                if min_reply > max_reply {
+                    let message =
+                        format!("the shortest reply, {min_reply}, is longer than the longest, {max_reply}");
+                    self.adjusted(node.span(), message, "the check always fails");
+                }
+                let (payload, reply) = (draft.payload.clone(), draft.reply.clone());
+                UnmadeKind::Udp { payload, reply, min_reply, max_reply }
+            }
             "PING_CHECK" => UnmadeKind::Ping,
             "DNS_CHECK" => UnmadeKind::Dns {
                 kind: draft.dns_type.unwrap_or("SOA"),

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use super::{Lower, arguments, blocker};
+use super::{Lower, arguments, left_out};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::keywords::{Keyword, closest};
 use crate::config::model::InterfaceName;
@@ -13,6 +13,8 @@ use crate::config::tree::{Node, Word};
 
 /// 4294.967295 s: the longest time of most timers.
 pub(super) const LONGEST: u64 = 4_294_967_295;
+/// Longest pause of a check, in microseconds: keepalived takes any, and 300 years are one that never comes.
+pub(super) const LONGEST_PAUSE: u64 = 10_000_000_000_000_000;
 
 impl Lower<'_> {
     /// Exactly one word.
@@ -112,6 +114,17 @@ impl Lower<'_> {
     /// One word as it stands.
     pub(super) fn text(&mut self, node: &Node<'_>) -> Option<String> {
         self.one(node).map(|word| word.text.to_string())
+    }
+
+    /// A name that files are called by.
+    pub(super) fn file_name(&mut self, node: &Node<'_>) -> Option<String> {
+        let word = self.one(node)?;
+        if word.text.is_empty() || word.text.contains('/') || matches!(&*word.text, "." | "..") {
+            let message = format!("`{}` is no name", word.text);
+            self.report(Diagnostic::error(Code::BadName, word.span, message).expected("a name without `/`"));
+            return None;
+        }
+        Some(word.text.to_string())
     }
 
     /// No word, which is the empty one, or one.
@@ -281,7 +294,7 @@ impl Lower<'_> {
                 // keepalived only says that there is no such interface: for it that is the host's affair.
                 let message = format!("`{}` is no name of an interface", word.text);
                 self.report(
-                    blocker(word.span, message)
+                    left_out(word.span, message)
                         .consequence("no host can have such an interface")
                         .help(error.to_string()),
                 );

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::globals::{Defaults, GarpSettings};
 use super::track::Names;
-use super::{Lower, blocker, inside};
+use super::{Lower, inside, left_out};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::keywords::closest;
 use crate::config::model::{
@@ -44,6 +44,8 @@ struct Draft {
     has_interface: bool,
     has_vrid: bool,
     priority: Option<Priority>,
+    /// `priority` is there, right or wrong: it is not that of an owner by its absence.
+    has_priority: bool,
     advert_interval: Option<(Duration, Span)>,
     version: Option<(Version, Span)>,
     /// IPv6 when true, and the place that says so.
@@ -54,7 +56,7 @@ struct Draft {
     source: Option<IpAddr>,
     unicast: Option<Span>,
     peers: Vec<IpAddr>,
-    unicast_ttl: Option<u8>,
+    unicast_ttl: Option<(u8, Span)>,
     group: Option<IpAddr>,
     addresses: Vec<(VirtualAddress, Span)>,
     excluded: Vec<(VirtualAddress, Span)>,
@@ -79,27 +81,32 @@ impl Lower<'_> {
         names: &Names,
     ) -> Option<Instance> {
         let name = self.one(node);
+        let mut again = false;
         if let Some(name) = name {
             match instances.names.get(&*name.text) {
-                Some(first) => self.report(
-                    Diagnostic::error(
-                        Code::Duplicate,
-                        name.span,
-                        format!("instance `{}` is defined twice", name.text),
-                    )
-                    .related(*first, "first defined here")
-                    .consequence("keepalived skips the second"),
-                ),
+                Some(first) => {
+                    again = true;
+                    self.report(
+                        Diagnostic::error(
+                            Code::Duplicate,
+                            name.span,
+                            format!("instance `{}` is defined twice", name.text),
+                        )
+                        .related(*first, "first defined here")
+                        .consequence("keepalived skips the second"),
+                    );
+                }
                 None => drop(instances.names.insert(name.text.to_string(), name.span)),
             }
         }
-        self.within(node, |lower| {
+        let instance = self.within(node, |lower| {
             let mut draft = Draft::default();
             lower.each(inside(node), |lower, word, node| {
                 lower.instance_setting(word, node, &mut draft, names)
             });
             lower.finish_instance(node, name, draft, defaults, instances)
-        })
+        });
+        instance.filter(|_| !again)
     }
 
     fn instance_setting(&mut self, word: &'static str, node: &Node<'_>, draft: &mut Draft, names: &Names) {
@@ -112,10 +119,11 @@ impl Lower<'_> {
             "virtual_router_id" => {
                 draft.has_vrid = true;
                 let vrid = self.number(node, 1, 255).and_then(|number| Vrid::new(number).ok());
-                draft.vrid = vrid.zip(node.span());
+                draft.vrid = vrid.zip(node.span()).or(draft.vrid);
             }
             "priority" => {
-                draft.priority = self.number(node, 1, 255).and_then(|number| Priority::new(number).ok())
+                draft.has_priority = true;
+                draft.priority = self.number(node, 1, 255).and_then(|number| Priority::new(number).ok());
             }
             "advert_int" => draft.advert_interval = self.timer(node, 10_000, 255_000_000).zip(node.span()),
             "version" => draft.version = self.version(node).zip(node.span()),
@@ -139,7 +147,8 @@ impl Lower<'_> {
             }
             "unicast_peer" => self.unicast_peers(node, draft),
             "unicast_ttl" => {
-                draft.unicast_ttl = self.number(node, 0, 255).and_then(|number| u8::try_from(number).ok());
+                let ttl = self.number(node, 0, 255).and_then(|number| u8::try_from(number).ok());
+                draft.unicast_ttl = ttl.zip(node.span());
             }
             "mcast_dst_ip" => {
                 draft.group = self.one(node).and_then(|word| {
@@ -194,7 +203,23 @@ impl Lower<'_> {
                     .fix(word.span, near),
             );
         }
-        draft.state = node.span().map(|span| (state.unwrap_or(InitialState::Backup), span));
+        let Some(span) = node.span() else { return };
+        let state = state.unwrap_or(InitialState::Backup);
+        if let Some((before, first)) = draft.state {
+            self.said_repeated = true;
+            let again = Diagnostic::warning(Code::Repeated, span, "`state` is set again");
+            if before == InitialState::Master && state == InitialState::Backup {
+                self.report(
+                    again
+                        .label("this one does not count")
+                        .related(first, "this one counts")
+                        .consequence("the instance starts as MASTER, as in keepalived"),
+                );
+                return;
+            }
+            self.report(again.label("this one counts").related(first, "this one does not"));
+        }
+        draft.state = Some((state, span));
     }
 
     fn finish_instance(
@@ -208,7 +233,7 @@ impl Lower<'_> {
         let title = node.span();
         if !draft.has_interface && draft.unicast.is_some() && draft.source.is_some() {
             self.report_at(title, |span| {
-                blocker(span, "an instance without an interface is not supported by this version")
+                left_out(span, "an instance without an interface is not supported by this version")
                     .consequence("no interface tells whether its addresses can be reached")
                     .help("add `interface NAME`")
             });
@@ -223,10 +248,11 @@ impl Lower<'_> {
         let (group, ipv6_transport) = transport::where_to(&draft, defaults, ipv6);
         draft.extras.ipv6 = ipv6_transport;
         // One router id serves IPv4 and IPv6 apart (RFC 9568 §5.2.3).
+        let mut unique = true;
         if let Some(((vrid, span), interface)) = draft.vrid.zip(draft.interface.clone()) {
             let group = [group];
             let to = if draft.peers.is_empty() { &group[..] } else { &draft.peers };
-            self.unique_router(instances, (interface, vrid, ipv6), to, span);
+            unique = self.unique_router(instances, (interface, vrid, ipv6), to, span);
         }
         if let (true, Some((Version::V2, span))) = (ipv6, draft.version) {
             self.adjusted(Some(span), "IPv6 needs VRRP version 3", "version 3 is used, as keepalived does");
@@ -237,7 +263,7 @@ impl Lower<'_> {
         };
         let state = draft.state.map(|(state, _)| state);
         let priority = draft.priority.unwrap_or(match state {
-            Some(InitialState::Master) => Priority::OWNER,
+            Some(InitialState::Master) if !draft.has_priority => Priority::OWNER,
             _ => Priority::DEFAULT,
         });
         let owner = priority == Priority::OWNER;
@@ -247,6 +273,9 @@ impl Lower<'_> {
         let authentication = self.usable_authentication(draft.authentication.take(), version);
         self.transport(&draft);
         self.distinct_addresses(title, &mut draft, version);
+        if !unique {
+            return None;
+        }
         Some(Instance {
             name: name?.text.to_string(),
             interface: draft.interface?,
@@ -260,7 +289,7 @@ impl Lower<'_> {
             authentication,
             source: draft.source.and_then(transport::only_v4),
             unicast_peers: draft.peers.into_iter().filter_map(transport::only_v4).collect(),
-            unicast_ttl: draft.unicast_ttl.unwrap_or(255),
+            unicast_ttl: draft.unicast_ttl.map_or(255, |(ttl, _)| ttl),
             multicast_group: transport::only_v4(group).unwrap_or(transport::GROUP),
             addresses: draft.addresses.into_iter().map(|(address, _)| address).collect(),
             excluded_addresses: draft.excluded.into_iter().map(|(address, _)| address).collect(),

@@ -6,8 +6,10 @@ use super::{Checker, RealExtras, ServiceExtras, Weight};
 /// One `virtual_server`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VirtualServer {
-    /// What the kernel knows it by.
+    /// What the kernel knows it by; the first of a group.
     pub service: Service,
+    /// `virtual_server group NAME`: the services are those of the group.
+    pub group: Option<ServiceGroup>,
     /// `lb_algo`.
     pub scheduler: Scheduler,
     /// `flag-1..3`, `sh-port`, `sh-fallback`, `mh-port`, `mh-fallback`.
@@ -28,6 +30,36 @@ pub struct VirtualServer {
     pub real_servers: Vec<RealServer>,
     /// What this version reads and does not act on.
     pub extras: ServiceExtras,
+}
+
+/// The group of a virtual server, once its addresses are known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceGroup {
+    /// The group.
+    pub name: String,
+    /// How many virtual servers of the same group stand before it.
+    pub index: usize,
+    /// Its services after the first.
+    pub others: Vec<Service>,
+}
+
+/// What a virtual server is known by: it survives another address in its group.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum VirtualServerName {
+    /// `virtual_server group NAME`, and how many of the same group stand before it.
+    Group(String, usize),
+    /// The others, by the one service that they have.
+    Service(Service),
+}
+
+impl std::fmt::Display for VirtualServerName {
+    /// keepalived's form in logs: `[GROUP]:0`, or that of the service.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Group(name, index) => write!(f, "[{name}]:{index}"),
+            Self::Service(service) => service.fmt(f),
+        }
+    }
 }
 
 /// Key of a service in the kernel's table.
@@ -191,7 +223,7 @@ pub enum TunnelChecksum {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RealServer {
     /// Address and port; the port equals the service's unless the method is NAT, and is 0 with a
-    /// fwmark service that is not NAT.
+    /// fwmark service that is not NAT. With a group it is that of the file: each service has its own.
     pub address: SocketAddr,
     /// `weight`.
     pub weight: Weight,
@@ -270,6 +302,20 @@ impl Protocol {
 }
 
 impl VirtualServer {
+    /// What it is known by.
+    pub fn name(&self) -> VirtualServerName {
+        match &self.group {
+            Some(group) => VirtualServerName::Group(group.name.clone(), group.index),
+            None => VirtualServerName::Service(self.service),
+        }
+    }
+
+    /// Its services in the kernel's table.
+    pub fn services(&self) -> impl Iterator<Item = Service> {
+        let others = self.group.iter().flat_map(|group| &group.others);
+        std::iter::once(self.service).chain(others.copied())
+    }
+
     /// A real server in keepalived's log form: `[ADDRESS]:tcp:PORT`.
     pub fn describe_real_server(&self, address: &SocketAddr) -> String {
         let protocol = match self.service {

@@ -26,8 +26,8 @@ pub use globals::{
 };
 pub use group::{GroupEntry, GroupedServer, VirtualServerGroup};
 pub use lvs::{
-    Forwarding, Persistence, Protocol, RealServer, Scheduler, SchedulerFlags, Service, SorryServer,
-    TunnelChecksum, VirtualServer,
+    Forwarding, Persistence, Protocol, RealServer, Scheduler, SchedulerFlags, Service, ServiceGroup,
+    SorryServer, TunnelChecksum, VirtualServer, VirtualServerName,
 };
 pub use route::{Encap, Named, Net, NextHop, Route, RouteMetric, Rule, RuleAction, StaticAddress};
 pub use script::{Account, Command, Fifo, Notify, TrackWeight, Tracked, Tracking};

@@ -16,7 +16,7 @@ use std::fs;
 
 pub use capture::Packet;
 pub use configs::*;
-pub use daemon::Daemon;
+pub use daemon::{Daemon, Signal};
 pub use ipvs::Table;
 pub use node::Node;
 use node::{Link, host};

@@ -65,7 +65,7 @@ impl Node {
             "echo $$ >{cgroup}/cgroup.procs
              exec unshare --net --mount --uts sh -c '
              mount --make-rprivate /
-             for folder in /run /tmp /etc/keepalived /var/lib/nginx /var/log; do
+             for folder in /run /tmp /etc/keepalived /var/lib/directord /var/lib/nginx /var/log; do
                  mkdir -p $folder; mount -t tmpfs -o mode=1777 tmpfs $folder
              done
              mkdir -p /var/log/nginx /run/lock /etc/keepalived

@@ -10,13 +10,16 @@ mod drift;
 mod failover;
 mod forwarding;
 mod genhash_equal;
+mod groups;
 mod interop;
 mod kill9;
+mod namespaces;
 mod refusals;
 mod reload;
 mod seed_http_dr;
 mod seed_mysql_dr;
 mod split;
+mod start;
 mod systemd;
 mod wire_equal;
 
@@ -79,8 +82,11 @@ pub fn all() -> Vec<Scenario> {
         forwarding::SCENARIOS,
         failover::SCENARIOS,
         drift::SCENARIOS,
+        groups::SCENARIOS,
+        namespaces::SCENARIOS,
         split::SCENARIOS,
         systemd::SCENARIOS,
+        start::SCENARIOS,
         refusals::SCENARIOS,
         genhash_equal::SCENARIOS,
         demo::SCENARIOS,

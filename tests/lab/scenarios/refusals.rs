@@ -39,8 +39,14 @@ fn run(lab: &Lab) {
         "CAP_NET_ADMIN and CAP_NET_RAW",
     );
 
+    let check = || {
+        let output = node.run(&format!("/lab/directord --check --host -f {FILE}"));
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(check().0, Some(0), "{}", check().1);
     node.write(FILE, vrrp.replacen("eth0", "eth7", 1));
     expect(START, 2, "interface eth7 does not exist");
+    assert!(check().0 == Some(2) && check().1.contains("there is no interface eth7"), "{}", check().1);
     // Into the background: whoever starts it learns the same.
     let output = node.run(&START.replace(" -n", ""));
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -87,7 +93,7 @@ fn run(lab: &Lab) {
     eventually("keepalived's signals do no harm", seconds(5), || daemon.log().contains("has no effect"));
 
     node.write(FILE, vrrp.replacen("priority", "priorty", 1));
-    let output = node.run(&START.replace("/run/directord", "/run/other"));
+    let output = node.run(&START.replace("/run/directord", "/run/other --strict"));
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(text.contains("priorty") && text.contains("not started"), "{text}");
     assert_eq!(output.status.code(), Some(2));

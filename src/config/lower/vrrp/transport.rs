@@ -4,7 +4,7 @@ use std::collections::btree_map::Entry;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::super::globals::Defaults;
-use super::super::{Lower, blocker, inside};
+use super::super::{Lower, inside, left_out};
 use super::{Draft, Instances, Routers};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
@@ -61,7 +61,7 @@ impl Lower<'_> {
                     password.as_ref().map_or(Vec::new(), |(password, _)| password.as_bytes().to_vec());
                 draft.extras.ah = Some(Secret(password));
                 self.report(
-                    blocker(span, "authentication AH is not supported by this version")
+                    left_out(span, "authentication AH is not supported by this version")
                         .consequence(
                             "without it, adverts of the other router would be refused, and ours sent unsigned",
                         )
@@ -103,6 +103,7 @@ impl Lower<'_> {
     pub(super) fn unicast_peers(&mut self, node: &Node<'_>, draft: &mut Draft) {
         draft.unicast = node.words.first().map(|word| word.span);
         let mut seen = std::mem::take(&mut self.seen);
+        self.no_words(node);
         self.within(node, |lower| {
             for line in inside(node) {
                 let Some((first, options)) = line.words.split_first() else { continue };
@@ -161,7 +162,7 @@ impl Lower<'_> {
     /// IPv6 addresses are read and not held.
     pub(super) fn unsupported_addresses(&mut self, draft: &Draft) {
         let diagnostic = |span, message: &str| {
-            blocker(span, message).consequence("leaving it out would leave the address without a director")
+            left_out(span, message).consequence("leaving it out would leave the address without a director")
         };
         if let Some((true, span)) = draft.family {
             self.grouped("VRRP over IPv6", span, || {
@@ -177,20 +178,20 @@ impl Lower<'_> {
     }
 
     /// Two instances of one number must not hear each other: keepalived refuses the same interface with the
-    /// same group or a peer in common.
+    /// same group or a peer in common. False: this one cannot run beside another one.
     pub(super) fn unique_router(
         &mut self,
         instances: &mut Instances,
         key: (InterfaceName, Vrid, bool),
         to: &[IpAddr],
         span: Span,
-    ) {
+    ) -> bool {
         let message = format!("virtual router id {} is taken on {}", key.1.number(), key.0);
         let routers = match instances.routers.entry(key) {
             Entry::Vacant(entry) => {
                 let to = to.iter().map(|address| (*address, span)).collect();
                 entry.insert(Routers { first: span, to });
-                return;
+                return true;
             }
             Entry::Occupied(entry) => entry.into_mut(),
         };
@@ -199,12 +200,13 @@ impl Lower<'_> {
                 .related(*first, "by this instance")
                 .consequence("the two instances would answer each other's adverts");
             self.report(diagnostic);
-            return;
+            return false;
         }
-        let diagnostic = blocker(span, message).related(routers.first, "by this instance");
+        let diagnostic = left_out(span, message).related(routers.first, "by this instance");
         routers.to.extend(to.iter().map(|address| (*address, span)));
         let text = "this version does not tell apart two instances of one number on one interface";
         self.report(diagnostic.consequence(text));
+        false
     }
 
     pub(super) fn usable_authentication(
@@ -233,8 +235,8 @@ impl Lower<'_> {
                     .help("add `unicast_peer { ADDRESS }`"),
             );
         }
-        if draft.unicast_ttl.is_some() && draft.peers.is_empty() {
-            self.adjusted(draft.unicast, "`unicast_ttl` without a peer", "it has no effect");
+        if let (Some((_, span)), true) = (draft.unicast_ttl, draft.peers.is_empty()) {
+            self.adjusted(Some(span), "`unicast_ttl` without a peer", "it has no effect");
         }
     }
 }

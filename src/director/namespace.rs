@@ -1,0 +1,126 @@
+//! `net_namespace`, `net_namespace_ipvs`: the network namespaces that the daemon lives in.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nix::sched::{CloneFlags, setns};
+
+use crate::config::model::Globals;
+use crate::ipvs::error::Unavailable;
+use crate::ipvs::io::Ipvs;
+
+/// Where `ip netns add` puts the names.
+const FOLDER: &str = "/run/netns";
+/// The namespace of the first process, for `net_namespace_ipvs` without a name.
+const FIRST: &str = "/proc/1/ns/net";
+
+/// Where the daemon works; fixed while it runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Namespaces {
+    /// `net_namespace`; `None`: the one that it was started in.
+    network: Option<String>,
+    /// `net_namespace_ipvs`; `None`: the same as for everything else; empty: that of the host.
+    ipvs: Option<String>,
+}
+
+/// A namespace that cannot be joined.
+#[derive(Debug, thiserror::Error)]
+pub enum NamespaceError {
+    /// It does not exist.
+    #[error(
+        "there is no network namespace `{0}`: `ip netns list` shows those that exist, `ip netns add {0}` makes it"
+    )]
+    Missing(String),
+    /// The capability is missing.
+    #[error(
+        "joining the network namespace `{0}` needs CAP_SYS_ADMIN: start directord as root, or grant it to the unit \
+         (`systemctl edit directord`, `CapabilityBoundingSet=CAP_SYS_ADMIN`)"
+    )]
+    NotPermitted(String),
+    /// Another reason.
+    #[error("cannot join the network namespace `{name}`: {source}")]
+    Other {
+        /// Its name.
+        name: String,
+        /// The reason.
+        source: io::Error,
+    },
+}
+
+impl Namespaces {
+    /// What the configuration asks for.
+    pub fn of(globals: &Globals) -> Self {
+        Self { network: globals.host.namespace.clone(), ipvs: globals.host.ipvs_namespace.clone() }
+    }
+
+    /// Takes the calling thread, and every thread that it starts from now on, into `net_namespace`.
+    pub fn join(&self) -> Result<(), NamespaceError> {
+        match &self.network {
+            Some(name) => enter(name, &Path::new(FOLDER).join(name)),
+            None => Ok(()),
+        }
+    }
+
+    /// Folders of its own for a daemon of another namespace or instance: two of them must not share locks and records.
+    pub fn folder(&self, base: &Path, instance: Option<&str>) -> PathBuf {
+        let parts: Vec<&str> = self.network.as_deref().into_iter().chain(instance).collect();
+        if parts.is_empty() { base.to_owned() } else { base.join(parts.join("_")) }
+    }
+
+    /// Opens IPVS where the tables are.
+    pub(super) fn open_ipvs(&self) -> Result<Ipvs, Unavailable> {
+        let path = match &self.ipvs {
+            None => return Ipvs::open(),
+            Some(name) if name.is_empty() => PathBuf::from(FIRST),
+            Some(name) => Path::new(FOLDER).join(name),
+        };
+        let name = self.ipvs.clone().unwrap_or_default();
+        // A socket stays in the namespace where it was made; the thread that made it does not matter.
+        let opened = std::thread::scope(|scope| {
+            let opener = scope.spawn(|| {
+                enter(&name, &path)
+                    .map_err(|error| Unavailable::Other(io::Error::other(error.to_string())))?;
+                Ipvs::open()
+            });
+            opener.join()
+        });
+        opened.unwrap_or_else(|_| {
+            Err(Unavailable::Other(io::Error::other("the thread that opens IPVS panicked")))
+        })
+    }
+}
+
+fn enter(name: &str, path: &Path) -> Result<(), NamespaceError> {
+    let file = File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => NamespaceError::Missing(name.to_owned()),
+        io::ErrorKind::PermissionDenied => NamespaceError::NotPermitted(name.to_owned()),
+        _ => NamespaceError::Other { name: name.to_owned(), source: error },
+    })?;
+    setns(file, CloneFlags::CLONE_NEWNET).map_err(|error| match error {
+        nix::errno::Errno::EPERM => NamespaceError::NotPermitted(name.to_owned()),
+        error => NamespaceError::Other { name: name.to_owned(), source: error.into() },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_has_its_folder() {
+        let namespaces =
+            |network: Option<&str>| Namespaces { network: network.map(str::to_owned), ipvs: None };
+        let base = Path::new("/run/directord");
+        assert_eq!(namespaces(None).folder(base, None), base);
+        assert_eq!(namespaces(Some("blue")).folder(base, None), base.join("blue"));
+        assert_eq!(namespaces(Some("blue")).folder(base, Some("a")), base.join("blue_a"));
+    }
+
+    #[test]
+    fn a_missing_one_is_named() {
+        let namespaces = Namespaces { network: Some("no-such-namespace".into()), ipvs: None };
+        let error = namespaces.join().unwrap_err().to_string();
+        assert!(error.starts_with("there is no network namespace `no-such-namespace`"), "{error}");
+    }
+}
