@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::Path;
 
-use super::diagnostic::{Code, Diagnostic, Diagnostics};
+use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use super::lint::allow::Allowed;
+use super::lint::places;
 use super::model::{Forwarding, Model, Net, Scheduler, VirtualServer};
 use super::source::{Sources, Span};
 use super::tree::{Node, Word};
@@ -215,6 +216,7 @@ impl Check<'_> {
     /// Virtual addresses of networks that their interface is not in.
     fn networks(&mut self, tree: &[Node<'_>], model: &Model, sources: &Sources) {
         let (allowed, _) = Allowed::read(sources);
+        let blocks = places::instances(tree);
         for instance in &model.instances {
             for address in &instance.addresses {
                 let interface = address.interface.as_ref().unwrap_or(&instance.interface);
@@ -224,18 +226,19 @@ impl Check<'_> {
                 if nets.is_empty() || nets.iter().any(|net| contains(net, address.address)) {
                     continue;
                 }
-                let Some(span) = address_place(tree, &instance.name, address.address) else { continue };
+                if self.diagnostics.is_full(Code::OutsideNetworks) {
+                    self.diagnostics.count(Code::OutsideNetworks, Severity::Lint, None);
+                    continue;
+                }
+                let node = blocks.get(instance.name.as_str());
+                let place = node.and_then(|node| address_place(node, address.address));
+                let Some(span) = place else { continue };
                 let known: Vec<String> =
                     nets.iter().map(|net| format!("{}/{}", net.address, net.prefix)).collect();
                 let message = format!("virtual address {} is in no network of {interface}", address.address);
-                let diagnostic = Diagnostic::new(
-                    Code::OutsideNetworks,
-                    super::diagnostic::Severity::Lint,
-                    Some(span),
-                    message,
-                )
-                .expected(format!("an address of {}", known.join(", ")))
-                .consequence("neighbours look for it there only if they have a route to it");
+                let diagnostic = Diagnostic::new(Code::OutsideNetworks, Severity::Lint, Some(span), message)
+                    .expected(format!("an address of {}", known.join(", ")))
+                    .consequence("neighbours look for it there only if they have a route to it");
                 if !allowed.silences(diagnostic.code, diagnostic.span, sources) {
                     self.diagnostics.push(diagnostic);
                 }
@@ -272,12 +275,7 @@ fn place(tree: &[Node<'_>], word: &str) -> Option<Span> {
     tree.iter().find(named)?.words.first().map(|word| word.span)
 }
 
-fn address_place(tree: &[Node<'_>], instance: &str, address: IpAddr) -> Option<Span> {
-    let is = |node: &&Node<'_>| {
-        node.keyword.is_some_and(|row| row.path == "vrrp_instance")
-            && node.words.get(1).is_some_and(|word| word.text == instance)
-    };
-    let node = tree.iter().find(is)?;
+fn address_place(node: &Node<'_>, address: IpAddr) -> Option<Span> {
     let lists = node.body.iter().flat_map(|body| &body.nodes);
     let lines = lists.filter_map(|node| node.body.as_ref()).flat_map(|body| &body.nodes);
     let mut words = lines.filter_map(|line| line.words.first());

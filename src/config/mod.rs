@@ -79,7 +79,9 @@ fn read(path: &Path, files: &dyn Files, options: &Options, host: Option<&dyn Hos
     let mut sources = Sources::default();
     let mut diagnostics = Diagnostics::default();
     let tokens = expand::expand(path, files, options, &mut sources, &mut diagnostics);
+    let secrets = secrets(&tokens, &sources);
     let tree = tree::build(&tokens, &sources, &mut diagnostics);
+    drop(tokens);
     let model = lower::lower(&tree, &sources, &mut diagnostics);
     let (model, degraded) = match diagnostics.has_errors() {
         false => (Some(model), None),
@@ -93,7 +95,7 @@ fn read(path: &Path, files: &dyn Files, options: &Options, host: Option<&dyn Hos
         host::check(&tree, model, host, &sources, &mut diagnostics);
     }
     drop(tree);
-    for span in secrets(&tokens, &sources) {
+    for span in secrets {
         sources.hide(span);
     }
     Loaded { model, degraded, diagnostics: diagnostics.into_sorted(&sources), sources, places }

@@ -22,12 +22,17 @@ use crate::config::tree::{Node, Word};
 #[derive(Default)]
 pub(super) struct Instances {
     names: BTreeMap<String, Span>,
-    /// By interface, number and family; and of each the group or the peers that its adverts go to.
-    routers: BTreeMap<(InterfaceName, Vrid, bool), Vec<Router>>,
+    /// By interface, number and family.
+    routers: BTreeMap<(InterfaceName, Vrid, bool), Routers>,
 }
 
-/// The group or the peers of an instance, and where its number stands.
-type Router = (Vec<IpAddr>, Span);
+/// The instances of one number on one interface.
+struct Routers {
+    /// Where the number of the first stands.
+    first: Span,
+    /// The groups and the peers that adverts go to, each with where the number of the first to send there stands.
+    to: BTreeMap<IpAddr, Span>,
+}
 
 /// An instance as the file has it.
 #[derive(Default)]
@@ -246,11 +251,8 @@ impl Lower<'_> {
         // One router id serves IPv4 and IPv6 apart (RFC 9568 §5.2.3).
         let mut unique = true;
         if let Some(((vrid, span), interface)) = draft.vrid.zip(draft.interface.clone()) {
-            let mut to = draft.peers.clone();
-            to.sort_unstable();
-            if to.is_empty() {
-                to.push(group);
-            }
+            let group = [group];
+            let to = if draft.peers.is_empty() { &group[..] } else { &draft.peers };
             unique = self.unique_router(instances, (interface, vrid, ipv6), to, span);
         }
         if let (true, Some((Version::V2, span))) = (ipv6, draft.version) {

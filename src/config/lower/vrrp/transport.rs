@@ -1,10 +1,11 @@
 //! With whom an instance talks: address family, peers, groups, authentication.
 
+use std::collections::btree_map::Entry;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::super::globals::Defaults;
 use super::super::{Lower, inside, left_out};
-use super::{Draft, Instances};
+use super::{Draft, Instances, Routers};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
     Authentication, InterfaceName, Ipv6Transport, PeerTtl, Secret, Version, VirtualAddress, Vrid,
@@ -119,12 +120,13 @@ impl Lower<'_> {
 
     pub(super) fn unicast_peers(&mut self, node: &Node<'_>, draft: &mut Draft) {
         draft.unicast = node.words.first().map(|word| word.span);
+        let mut seen = std::mem::take(&mut self.seen);
         self.no_words(node);
         self.within(node, |lower| {
             for line in inside(node) {
                 let Some((first, options)) = line.words.split_first() else { continue };
                 let Some(peer) = lower.of_family(first, draft) else { continue };
-                if draft.peers.contains(&peer) {
+                if !seen.insert(("unicast_peer", peer.to_string())) {
                     let message = format!("peer {peer} is given twice");
                     lower.report(Diagnostic::error(Code::Duplicate, first.span, message));
                     continue;
@@ -134,6 +136,7 @@ impl Lower<'_> {
                 draft.extras.peer_ttl.extend(ttl);
             }
         });
+        self.seen = seen;
     }
 
     fn peer_options(&mut self, peer: IpAddr, options: &[Word<'_>]) -> Option<PeerTtl> {
@@ -198,13 +201,19 @@ impl Lower<'_> {
         &mut self,
         instances: &mut Instances,
         key: (InterfaceName, Vrid, bool),
-        to: Vec<IpAddr>,
+        to: &[IpAddr],
         span: Span,
     ) -> bool {
         let message = format!("virtual router id {} is taken on {}", key.1.number(), key.0);
-        let routers = instances.routers.entry(key).or_default();
-        let same = routers.iter().find(|(other, _)| other.iter().any(|address| to.contains(address)));
-        if let Some((_, first)) = same {
+        let routers = match instances.routers.entry(key) {
+            Entry::Vacant(entry) => {
+                let to = to.iter().map(|address| (*address, span)).collect();
+                entry.insert(Routers { first: span, to });
+                return true;
+            }
+            Entry::Occupied(entry) => entry.into_mut(),
+        };
+        if let Some(first) = to.iter().filter_map(|address| routers.to.get(address)).min() {
             let diagnostic = Diagnostic::error(Code::Duplicate, span, message)
                 .related(*first, "by this instance")
                 .consequence("the two instances would answer each other's adverts")
@@ -212,15 +221,11 @@ impl Lower<'_> {
             self.report(diagnostic);
             return false;
         }
-        if let Some((_, first)) = routers.first() {
-            let diagnostic = left_out(span, message).related(*first, "by this instance");
-            let text = "this version does not tell apart two instances of one number on one interface";
-            routers.push((to, span));
-            self.report(diagnostic.consequence(text));
-            return false;
-        }
-        routers.push((to, span));
-        true
+        let diagnostic = left_out(span, message).related(routers.first, "by this instance");
+        routers.to.extend(to.iter().map(|address| (*address, span)));
+        let text = "this version does not tell apart two instances of one number on one interface";
+        self.report(diagnostic.consequence(text));
+        false
     }
 
     pub(super) fn usable_authentication(
