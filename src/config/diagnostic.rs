@@ -16,7 +16,7 @@ use serde::Serialize;
 pub use pages::{PAGES, Page};
 pub use render::{Format, render, summary};
 
-use super::source::{Sources, Span};
+use super::source::{Sources, Span, first_bytes};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -127,10 +127,8 @@ pub enum Code {
     JsonTwice = 63,
     /// A text of JSON that keepalived.conf has no words for.
     JsonText = 64,
-    /// More errors, warnings or lints than are reported one by one.
-    TooMany = 65,
     /// Arrays of JSON with far more elements than a file of that size has.
-    JsonElements = 66,
+    JsonElements = 65,
     /// `config fmt`: bytes that are no text.
     Text = 80,
     /// `config fmt`: a layout that would change the meaning.
@@ -242,6 +240,10 @@ pub struct Diagnostic {
     pub fix: Option<Fix>,
     /// Further places of the same.
     pub also: Vec<Span>,
+    /// How many more there are, which are not listed.
+    pub also_left: usize,
+    /// For how many it stands: 1, unless it says how many more of its kind there are.
+    pub count: usize,
 }
 
 impl Diagnostic {
@@ -275,12 +277,9 @@ impl Diagnostic {
             help: None,
             fix: None,
             also: Vec::new(),
+            also_left: 0,
+            count: 1,
         }
-    }
-
-    /// Whether a start or a reload goes by it.
-    fn decides(&self) -> bool {
-        self.code.blocks() || self.code.is_unread()
     }
 
     /// Sets the text under the place.
@@ -320,27 +319,32 @@ impl Diagnostic {
     }
 }
 
-/// Diagnostics of one severity that are reported one by one: enough for anybody, and few beside a file of any size.
-const MOST: usize = 500;
+/// So many diagnostics of one code are kept, and so many places of one diagnostic; the others are counted.
+const KEPT: usize = 1000;
+/// Texts of a diagnostic are cut here: a word can be as long as a file.
+const LONGEST: usize = 300;
 
-/// Collects diagnostics; those that would repeat themselves become one with several places.
+/// Collects diagnostics; those that would repeat themselves become one with several places, and of those that
+/// are many the first ones are kept.
 #[derive(Debug, Default)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
     grouped: BTreeMap<Cow<'static, str>, usize>,
-    /// How many there are of each severity, in the list or not.
-    counts: BTreeMap<Severity, usize>,
+    kept: BTreeMap<Code, usize>,
+    /// How many are only counted, and where the first of them is.
+    left: BTreeMap<(Code, Severity), (usize, Option<Span>)>,
 }
 
 impl Diagnostics {
-    /// Adds one. Of each severity the first 500 are kept, of the others the number; what decides what runs is kept
-    /// always.
-    pub fn push(&mut self, diagnostic: Diagnostic) {
-        let count = self.counts.entry(diagnostic.severity).or_default();
-        if *count < MOST || diagnostic.decides() {
-            self.list.push(diagnostic);
+    /// Adds one.
+    pub fn push(&mut self, mut diagnostic: Diagnostic) {
+        if self.is_full(diagnostic.code) {
+            self.count(diagnostic.code, diagnostic.severity, diagnostic.span);
+            return;
         }
-        *count += 1;
+        diagnostic.shorten();
+        *self.kept.entry(diagnostic.code).or_default() += 1;
+        self.list.push(diagnostic);
     }
 
     /// Adds one, or only its place when there is one of this key already.
@@ -353,19 +357,38 @@ impl Diagnostics {
         let key = key.into();
         let group = self.grouped.get(&key).copied();
         if let Some(first) = group.and_then(|index| self.list.get_mut(index)) {
-            first.also.push(span);
+            match first.also.len() < KEPT {
+                true => first.also.push(span),
+                false => first.also_left += 1,
+            }
             return;
         }
-        let index = self.list.len();
+        let before = self.list.len();
         self.push(make());
-        if self.list.len() > index {
-            self.grouped.insert(key, index);
+        if self.list.len() > before {
+            self.grouped.insert(key, before);
         }
+    }
+
+    /// Whether one more of this code would only be counted: what is expensive to say need not be made.
+    pub fn is_full(&self, code: Code) -> bool {
+        self.kept.get(&code).is_some_and(|kept| *kept >= KEPT)
+    }
+
+    /// Counts one that is not made, as its kind is full.
+    pub fn count(&mut self, code: Code, severity: Severity, span: Option<Span>) {
+        self.left.entry((code, severity)).or_insert((0, span)).0 += 1;
+    }
+
+    /// The one that was added with this key.
+    pub fn grouped_mut(&mut self, key: &str) -> Option<&mut Diagnostic> {
+        self.list.get_mut(*self.grouped.get(key)?)
     }
 
     /// Whether there is an error among them.
     pub fn has_errors(&self) -> bool {
-        self.counts.contains_key(&Severity::Error)
+        self.list.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+            || self.left.keys().any(|(_, severity)| *severity == Severity::Error)
     }
 
     /// Whether a file that counts could not be read: what is there is not the configuration that was meant.
@@ -375,20 +398,81 @@ impl Diagnostics {
 
     /// Everything, in the order of the lines that were written; what has no place comes last.
     pub fn into_sorted(mut self, sources: &Sources) -> Vec<Diagnostic> {
-        for (severity, count) in self.counts {
-            let listed = self.list.iter().filter(|one| one.severity == severity).count();
-            let noun = severity.name();
-            let message = match count - listed {
-                0 => continue,
-                1 => format!("1 more {noun} is not shown"),
-                more => format!("{more} more {noun}s are not shown"),
-            };
-            let more = Diagnostic::new(Code::TooMany, severity, None, message);
-            self.list.push(more.help("mend those that are shown, and check again"));
+        for ((code, severity), (count, span)) in self.left {
+            let message = format!("{count} more of this kind");
+            let rest = Diagnostic::new(code, severity, span, message).label("the first of them");
+            self.list.push(Diagnostic { count, ..rest });
         }
         self.list.sort_by_cached_key(|diagnostic| {
             (diagnostic.span.is_none(), diagnostic.span.map(|span| sources.written(span)))
         });
         self.list
+    }
+}
+
+impl Diagnostic {
+    fn shorten(&mut self) {
+        let texts = [&mut self.message, &mut self.label].into_iter();
+        let more = [&mut self.block, &mut self.expected, &mut self.consequence, &mut self.help];
+        let related = self.related.iter_mut().map(|(_, label)| label);
+        for text in texts.chain(more.into_iter().flatten()).chain(related) {
+            if text.len() > LONGEST {
+                text.truncate(first_bytes(text, LONGEST).len());
+                text.push('…');
+            }
+        }
+        self.fix.take_if(|fix| fix.replacement.len() > LONGEST);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(sources: &mut Sources) -> Span {
+        Span { source: sources.add_file("t", b"x".to_vec()), start: 0, end: 1 }
+    }
+
+    #[test]
+    fn many_of_a_kind_are_counted() {
+        let mut sources = Sources::default();
+        let span = span(&mut sources);
+        let mut diagnostics = Diagnostics::default();
+        for number in 0..KEPT + 150 {
+            diagnostics.push(Diagnostic::note(Code::Old, span, format!("{number}")));
+        }
+        assert!(!diagnostics.has_errors());
+        diagnostics.push(Diagnostic::error(Code::Old, span, "one"));
+        assert!(diagnostics.has_errors());
+        let list = diagnostics.into_sorted(&sources);
+        assert_eq!(list.len(), KEPT + 2);
+        assert_eq!(summary(&list), "1 error, 1150 notes");
+        assert!(list.iter().any(|one| one.message == "150 more of this kind"));
+    }
+
+    #[test]
+    fn many_places_are_counted() {
+        let mut sources = Sources::default();
+        let span = span(&mut sources);
+        let mut diagnostics = Diagnostics::default();
+        for _ in 0..KEPT + 150 {
+            diagnostics.push_grouped("key", span, || Diagnostic::note(Code::Old, span, "x"));
+        }
+        let list = diagnostics.into_sorted(&sources);
+        assert_eq!((list.len(), list[0].also.len(), list[0].also_left), (1, KEPT, 149));
+        assert!(render(&list, &sources, Format::Line, false).contains("and 1143 more"));
+    }
+
+    #[test]
+    fn long_texts_are_cut() {
+        let mut sources = Sources::default();
+        let span = span(&mut sources);
+        let mut diagnostics = Diagnostics::default();
+        let long = "é".repeat(LONGEST);
+        let one = Diagnostic::note(Code::Old, span, &long).label(&long).related(span, &long).fix(span, &long);
+        diagnostics.push(one.help(&long));
+        let list = diagnostics.into_sorted(&sources);
+        assert!(list[0].message.len() <= LONGEST + 3 && list[0].fix.is_none());
+        assert!(list[0].help.as_ref().is_some_and(|help| help.ends_with('…')));
     }
 }

@@ -4,6 +4,7 @@
 //! into. Line by line, in keepalived's order: comment, `@id`, `$NAME=` or generator, substitution, comment
 //! again, include, words. A line without any of these is lexed where it stands.
 
+mod budget;
 pub(super) mod define;
 mod generate;
 
@@ -12,11 +13,12 @@ use std::path::{Path, PathBuf};
 
 pub(super) use self::generate::generator;
 
+use self::budget::Budget;
 use self::define::Definition;
 use super::Options;
 use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use super::lexer::{self, Token, TokenKind};
-use super::source::{Files, ReadError, SourceId, Sources, Span, offset};
+use super::source::{Files, MAX_FILE, ReadError, SourceId, Sources, Span, offset};
 
 /// Files within files.
 const DEPTH: usize = 16;
@@ -24,8 +26,8 @@ const DEPTH: usize = 16;
 const FILES: usize = 4096;
 /// Bytes of a line that keepalived reads, with its end.
 const LONGEST_LINE: usize = 1023;
-/// Lines that come out of definitions and generators, in one load.
-const EXPANSIONS: usize = 1_000_000;
+/// Bytes of all files of one load.
+const ALL_FILES: usize = MAX_FILE;
 
 /// Reads `path` and everything that it includes.
 pub(super) fn expand(
@@ -46,7 +48,8 @@ pub(super) fn expand(
         stack: Vec::new(),
         checks: if options.check_includes { Checks::ALL } else { Checks::default() },
         read: 0,
-        expansions: 0,
+        bytes: 0,
+        budget: Budget::default(),
         random: options.random,
     };
     expander.main_files(path);
@@ -61,12 +64,14 @@ struct Expander<'a> {
     tokens: Vec<Token>,
     definitions: BTreeMap<String, Definition>,
     /// A definition whose last line ended with a backslash.
-    open: Option<(String, Definition)>,
+    open: Option<(String, Vec<String>)>,
     /// The files that are being read, innermost last.
     stack: Vec<PathBuf>,
     checks: Checks,
+    /// Files, and their bytes.
     read: usize,
-    expansions: usize,
+    bytes: usize,
+    budget: Budget,
     random: u64,
 }
 
@@ -100,6 +105,7 @@ impl Expander<'_> {
         let name = path.display().to_string();
         match self.files.read(path) {
             Ok(bytes) => {
+                self.bytes += bytes.len();
                 let id = self.sources.add_file(&name, bytes);
                 if self.files.is_executable(path) {
                     let message = format!("{name} is executable");
@@ -142,7 +148,7 @@ impl Expander<'_> {
             let text = self.sources.text_of(id);
             let line = text.get(start..start + length).unwrap_or("");
             if self.open.is_some() {
-                self.continue_definition(line.to_owned(), span);
+                self.continue_definition(span);
             } else if is_plain(line) {
                 self.lex(span);
             } else {
@@ -150,8 +156,8 @@ impl Expander<'_> {
             }
             start += length;
         }
-        if let Some((name, definition)) = self.open.take() {
-            self.definitions.insert(name, definition);
+        if let Some((name, lines)) = self.open.take() {
+            self.end_definition(name, lines);
         }
         self.checks = checks;
         self.stack.pop();
@@ -326,7 +332,13 @@ impl Expander<'_> {
             return;
         }
         match self.files.read(path) {
+            Ok(bytes) if self.bytes + bytes.len() > ALL_FILES => {
+                let limit = ALL_FILES >> 20;
+                let message = format!("{name} is not included: all files are larger than {limit} MiB");
+                self.diagnostics.push(Diagnostic::error(Code::Include, span, message));
+            }
             Ok(bytes) => {
+                self.bytes += bytes.len();
                 let id = self.sources.add_file(&name, bytes);
                 self.source(id, path);
             }
@@ -339,14 +351,19 @@ impl Expander<'_> {
         }
     }
 
-    /// Counts a line that nobody wrote; false when there are too many.
-    fn count_expansion(&mut self, span: Span) -> bool {
-        self.expansions += 1;
-        if self.expansions == EXPANSIONS {
-            let message = format!("definitions expand to more than {EXPANSIONS} lines");
-            self.diagnostics.push(Diagnostic::error(Code::Expansion, span, message));
+    /// What can be expanded is expanded: said once.
+    fn budget_error(&mut self, span: Span) {
+        if self.budget.is_news() {
+            let limit = budget::EXPANDED >> 20;
+            self.diagnostics.push(
+                Diagnostic::error(Code::Expansion, span, "definitions and generators expand without end")
+                    .label(format!("here they have made more than {limit} MiB"))
+                    .consequence("this line and what follows is not expanded")
+                    .help(
+                        "look for a generator with too many values, or a definition that is used too often",
+                    ),
+            );
         }
-        self.expansions < EXPANSIONS
     }
 
     fn expansion_error(&mut self, span: Span, message: impl Into<String>) {

@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::Path;
 
-use super::diagnostic::{Code, Diagnostic, Diagnostics};
+use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use super::lint::allow::Allowed;
+use super::lint::places;
 use super::model::{Forwarding, Model, Net, Scheduler, VirtualServer};
 use super::source::{Sources, Span};
 use super::tree::{Node, Word};
@@ -21,14 +22,25 @@ pub trait Host {
     fn has_user(&self, name: &str) -> Option<bool>;
     /// Whether there is a group of this name; `None`: nobody said in time.
     fn has_group(&self, name: &str) -> Option<bool>;
-    /// What keeps a program from being run safely, and the command that mends it.
-    fn script_trouble(&self, path: &Path) -> Option<(String, String)>;
+    /// What keeps a program from being run safely.
+    fn script_trouble(&self, path: &Path) -> Option<ScriptTrouble>;
     /// Whether a kernel module is loaded, built in, or there to be loaded.
     fn has_module(&self, name: &str) -> bool;
     /// The value under `/proc/sys`, by its name with dots; `None`: there is none.
     fn sysctl(&self, name: &str) -> Option<String>;
     /// Whether a name has an address; `None`: nobody said in time.
     fn resolves(&self, name: &str) -> Option<bool>;
+}
+
+/// Why a program cannot be run, or not safely.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptTrouble {
+    /// What is wrong.
+    pub message: String,
+    /// What comes of it.
+    pub consequence: String,
+    /// How to mend it: mostly a command.
+    pub fix: String,
 }
 
 /// Looks at everything that needs the machine.
@@ -143,10 +155,10 @@ impl Check<'_> {
         if !path.starts_with('/') {
             return;
         }
-        if let Some((trouble, fix)) = self.host.script_trouble(Path::new(path)) {
-            let diagnostic = Diagnostic::warning(Code::HostScript, word.span, trouble)
-                .consequence("it cannot be run, or somebody else can change what runs as its user")
-                .help(fix);
+        if let Some(trouble) = self.host.script_trouble(Path::new(path)) {
+            let diagnostic = Diagnostic::warning(Code::HostScript, word.span, trouble.message)
+                .consequence(trouble.consequence)
+                .help(trouble.fix);
             self.once(path, diagnostic);
         }
     }
@@ -156,7 +168,11 @@ impl Check<'_> {
         if self.host.resolves(&word.text) == Some(false) {
             let message = format!("{} has no address", word.text);
             let diagnostic = Diagnostic::warning(Code::HostName, word.span, message);
-            self.once(&word.text, diagnostic.help(format!("`getent ahosts {}` must print one", word.text)));
+            let name = &word.text;
+            let diagnostic = diagnostic.consequence("nothing can be sent there").help(format!(
+                "correct the name, or write the address itself; `getent ahosts {name}` shows what this host knows"
+            ));
+            self.once(name, diagnostic);
         }
     }
 
@@ -200,6 +216,7 @@ impl Check<'_> {
     /// Virtual addresses of networks that their interface is not in.
     fn networks(&mut self, tree: &[Node<'_>], model: &Model, sources: &Sources) {
         let (allowed, _) = Allowed::read(sources);
+        let blocks = places::instances(tree);
         for instance in &model.instances {
             for address in &instance.addresses {
                 let interface = address.interface.as_ref().unwrap_or(&instance.interface);
@@ -209,18 +226,19 @@ impl Check<'_> {
                 if nets.is_empty() || nets.iter().any(|net| contains(net, address.address)) {
                     continue;
                 }
-                let Some(span) = address_place(tree, &instance.name, address.address) else { continue };
+                if self.diagnostics.is_full(Code::OutsideNetworks) {
+                    self.diagnostics.count(Code::OutsideNetworks, Severity::Lint, None);
+                    continue;
+                }
+                let node = blocks.get(instance.name.as_str());
+                let place = node.and_then(|node| address_place(node, address.address));
+                let Some(span) = place else { continue };
                 let known: Vec<String> =
                     nets.iter().map(|net| format!("{}/{}", net.address, net.prefix)).collect();
                 let message = format!("virtual address {} is in no network of {interface}", address.address);
-                let diagnostic = Diagnostic::new(
-                    Code::OutsideNetworks,
-                    super::diagnostic::Severity::Lint,
-                    Some(span),
-                    message,
-                )
-                .expected(format!("an address of {}", known.join(", ")))
-                .consequence("neighbours look for it there only if they have a route to it");
+                let diagnostic = Diagnostic::new(Code::OutsideNetworks, Severity::Lint, Some(span), message)
+                    .expected(format!("an address of {}", known.join(", ")))
+                    .consequence("neighbours look for it there only if they have a route to it");
                 if !allowed.silences(diagnostic.code, diagnostic.span, sources) {
                     self.diagnostics.push(diagnostic);
                 }
@@ -257,12 +275,7 @@ fn place(tree: &[Node<'_>], word: &str) -> Option<Span> {
     tree.iter().find(named)?.words.first().map(|word| word.span)
 }
 
-fn address_place(tree: &[Node<'_>], instance: &str, address: IpAddr) -> Option<Span> {
-    let is = |node: &&Node<'_>| {
-        node.keyword.is_some_and(|row| row.path == "vrrp_instance")
-            && node.words.get(1).is_some_and(|word| word.text == instance)
-    };
-    let node = tree.iter().find(is)?;
+fn address_place(node: &Node<'_>, address: IpAddr) -> Option<Span> {
     let lists = node.body.iter().flat_map(|body| &body.nodes);
     let lines = lists.filter_map(|node| node.body.as_ref()).flat_map(|body| &body.nodes);
     let mut words = lines.filter_map(|line| line.words.first());
@@ -293,9 +306,12 @@ mod tests {
         fn has_group(&self, name: &str) -> Option<bool> {
             Some(name == "nogroup")
         }
-        fn script_trouble(&self, path: &Path) -> Option<(String, String)> {
-            (path != Path::new("/ok"))
-                .then(|| (format!("{} does not exist", path.display()), "make it".into()))
+        fn script_trouble(&self, path: &Path) -> Option<ScriptTrouble> {
+            (path != Path::new("/ok")).then(|| ScriptTrouble {
+                message: format!("{} does not exist", path.display()),
+                consequence: "it cannot be run".into(),
+                fix: "make it".into(),
+            })
         }
         fn has_module(&self, name: &str) -> bool {
             matches!(name, "ip_vs" | "ip_vs_rr")

@@ -140,6 +140,12 @@ pub fn nearest(block: BlockId, word: &str) -> Option<&'static str> {
     closest(word, words.iter().map(|(name, _)| *name))
 }
 
+/// Whether `word` is one of `block` but for the case of its letters.
+pub fn in_another_case(block: BlockId, word: &str) -> bool {
+    let words = INDEX.blocks.get(usize::from(block.0)).map_or(&[][..], |block| &block.words);
+    words.iter().any(|(name, _)| name.eq_ignore_ascii_case(word))
+}
+
 /// The candidate nearest to `word`, when it is near: a typing error in three characters at most, or upper case.
 pub fn closest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_ascii_lowercase();
@@ -193,6 +199,9 @@ fn edit_distance(a: &str, b: &str, limit: usize) -> usize {
             }
             row.push(best);
             previous_b = Some(cb);
+        }
+        if row.iter().all(|distance| *distance > limit) {
+            return limit + 1;
         }
         previous_a = Some(ca);
         before_last = std::mem::replace(&mut last, row);

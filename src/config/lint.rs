@@ -7,15 +7,17 @@
 pub(super) mod allow;
 mod checks;
 mod peer;
-mod places;
+pub(super) mod places;
 mod routers;
 mod scripts;
 mod services;
 mod tracking;
 
+use std::collections::BTreeMap;
+
 use super::Loaded;
 use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
-use super::model::Model;
+use super::model::{Instance, Model};
 use super::source::{Sources, Span};
 use super::tree::Node;
 use allow::Allowed;
@@ -25,7 +27,8 @@ use places::InstancePlaces;
 #[derive(Debug, Default)]
 pub struct Places {
     allowed: Allowed,
-    instances: Vec<InstancePlaces>,
+    /// By name.
+    instances: BTreeMap<String, InstancePlaces>,
 }
 
 /// Looks at one configuration.
@@ -45,13 +48,15 @@ pub(super) fn lint(
         );
     }
     scripts::lint(&mut lints, tree);
-    routers::lint(&mut lints, tree, model);
+    let blocks = places::instances(tree);
+    routers::lint(&mut lints, &blocks, model);
     services::lint(&mut lints, tree, model);
-    tracking::lint(&mut lints, tree, model);
-    let place = |instance| {
-        let mut place = places::instance(tree, instance)?;
-        place.weighted = tracking::weighted(tree, model, instance);
-        Some(place)
+    let tracked = tracking::Known::new(tree, model, &blocks);
+    tracking::lint(&mut lints, &tracked, model);
+    let place = |instance: &Instance| {
+        let mut place = places::instance(blocks.get(instance.name.as_str())?)?;
+        place.weighted = tracked.weighted(instance);
+        Some((instance.name.clone(), place))
     };
     let instances = model.instances.iter().filter_map(place).collect();
     Places { allowed, instances }
@@ -75,6 +80,11 @@ struct Lints<'a> {
 }
 
 impl Lints<'_> {
+    /// Whether one more of this code would only be counted.
+    fn is_full(&self, code: Code) -> bool {
+        self.diagnostics.is_full(code)
+    }
+
     /// Unless a comment silences it.
     fn report(&mut self, diagnostic: Diagnostic) {
         if !self.allowed.silences(diagnostic.code, diagnostic.span, self.sources) {

@@ -78,7 +78,8 @@ pub fn load(path: &Path, files: &dyn Files, options: &Options) -> Loaded {
     read(path, files, options, None)
 }
 
-/// The same, and looks whether `host` has what the configuration needs. Without errors in the file only.
+/// The same, and looks whether `host` has what the configuration needs; of a file with errors, what it would be without
+/// them.
 pub fn load_for(path: &Path, files: &dyn Files, options: &Options, host: &dyn Host) -> Loaded {
     read(path, files, options, Some(host))
 }
@@ -98,9 +99,10 @@ fn read(path: &Path, files: &dyn Files, options: &Options, host: Option<&dyn Hos
         }
         false => {
             let tokens = expand::expand(path, files, options, &mut sources, &mut diagnostics);
+            let secrets = secrets(&tokens, &sources);
             let tree = tree::build(&tokens, &sources, &mut diagnostics);
-            let meaning = Meaning::of(&tree, &sources, &mut diagnostics, host);
-            (meaning, secrets(&tokens, &sources))
+            drop(tokens);
+            (Meaning::of(&tree, &sources, &mut diagnostics, host), secrets)
         }
     };
     for span in secrets {
@@ -134,7 +136,7 @@ impl Meaning {
             Some(model) => lint::lint(tree, model, sources, diagnostics),
             None => lint::Places::default(),
         };
-        if let (Some(model), Some(host)) = (&model, host) {
+        if let (Some(model), Some(host)) = (model.as_ref().or(degraded.as_ref()), host) {
             host::check(tree, model, host, sources, diagnostics);
         }
         Self { model, degraded, places }
@@ -153,7 +155,11 @@ fn secrets(tokens: &[Token], sources: &Sources) -> Vec<Span> {
             continue;
         }
         match shown {
-            Some(0) => found.push(token.span),
+            Some(0) => {
+                found.push(token.span);
+                // A comment sign in a password makes a comment of the rest of it.
+                found.extend(sources.comment_behind(token.span));
+            }
             Some(left) => shown = Some(left - 1),
             None => {
                 shown = match sources.text(token.span) {
@@ -161,6 +167,7 @@ fn secrets(tokens: &[Token], sources: &Sources) -> Vec<Span> {
                     "password" => Some(0),
                     // `key PATH` of SSL is none.
                     "key" if starts => Some(1),
+                    word if starts && is_nearly_secret(word) => Some(0),
                     _ => None,
                 };
             }
@@ -168,6 +175,13 @@ fn secrets(tokens: &[Token], sources: &Sources) -> Vec<Span> {
         starts = false;
     }
     found
+}
+
+/// `auht_pass`: what follows is a password all the same.
+fn is_nearly_secret(word: &str) -> bool {
+    word.starts_with(|first: char| first.is_ascii_alphabetic())
+        && keywords::places(word).is_empty()
+        && keywords::closest(word, ["auth_pass", "password"].into_iter()).is_some()
 }
 
 impl Loaded {

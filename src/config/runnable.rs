@@ -3,7 +3,7 @@
 //! In: a [`Model`]. Out: the instances and virtual servers to run, with the services of groups filled in, and what
 //! is left out of them, with the reason. Whoever starts or reloads decides whether that will do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::model::{
@@ -69,10 +69,16 @@ pub fn runnable(model: &Model) -> Runnable {
         taken.insert(server.service);
         result.virtual_servers.push(server.clone());
     }
-    for (at, grouped) in model.extras.grouped_servers.iter().enumerate() {
-        let before = model.extras.grouped_servers.iter().take(at);
-        let index = before.filter(|other| other.group == grouped.group).count();
-        let group = model.extras.groups.iter().find(|group| group.name == grouped.group);
+    let mut groups: BTreeMap<&str, &VirtualServerGroup> = BTreeMap::new();
+    for group in &model.extras.groups {
+        groups.entry(&group.name).or_insert(group);
+    }
+    // How many virtual servers use a group so far.
+    let mut uses: BTreeMap<&str, usize> = BTreeMap::new();
+    for grouped in &model.extras.grouped_servers {
+        let used = uses.entry(&grouped.group).or_default();
+        let index = std::mem::replace(used, *used + 1);
+        let group = groups.get(grouped.group.as_str()).copied();
         match with_services(grouped, group, index, &mut taken) {
             Ok(server) => result.virtual_servers.push(server),
             Err(why) => {

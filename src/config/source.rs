@@ -1,9 +1,9 @@
 //! Texts and places in them.
 //!
 //! In: bytes of files, as a [`Files`] hands them out. Out: [`Span`]s, and from a span its text and its
-//! `file:line:column`. A text that comes out of an expansion (a line with `$NAME` in it) is a source of its
-//! own that remembers where it was used, so every word of the configuration is a slice of some source and
-//! every span leads back to a line that somebody wrote.
+//! `file:line:column`. Lines that come out of an expansion (of a line with `$NAME` in it) stand in a source of
+//! their own that remembers where each was used, so every word of the configuration is a slice of some source
+//! and every span leads back to a line that somebody wrote.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -40,9 +40,12 @@ pub struct Position<'a> {
     pub file: &'a str,
     /// Line.
     pub line: usize,
-    /// Column.
+    /// Column; behind the first 64 KiB of a line it counts bytes.
     pub column: usize,
 }
+
+/// Where columns start to count bytes.
+const FAR: usize = 64 << 10;
 
 #[derive(Debug)]
 struct Source {
@@ -50,16 +53,26 @@ struct Source {
     text: String,
     /// Byte offset of the first character of each line.
     lines: Vec<u32>,
-    /// Where this text was expanded, when it is no file.
-    origin: Option<Span>,
     /// JSON: words are strings, without quotes and escapes of keepalived.conf.
     json: bool,
 }
 
+/// The lines that nobody wrote, one after the other.
+#[derive(Debug, Default)]
+struct Expansions {
+    text: String,
+    /// Where each starts, and where it was expanded.
+    origins: Vec<(u32, Span)>,
+}
+
+/// The source of the lines that nobody wrote.
+const EXPANSIONS: SourceId = SourceId(u32::MAX);
+
 /// Every text of one load.
 #[derive(Debug, Default)]
 pub struct Sources {
-    sources: Vec<Source>,
+    files: Vec<Source>,
+    expansions: Expansions,
 }
 
 impl Sources {
@@ -67,13 +80,19 @@ impl Sources {
     pub fn add_file(&mut self, name: &str, bytes: Vec<u8>) -> SourceId {
         let text = String::from_utf8(bytes)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-        self.add(name.to_owned(), text, None)
+        let count = text.bytes().filter(|byte| *byte == b'\n').count();
+        let mut lines = Vec::with_capacity(count + 1);
+        lines.push(0);
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        lines.extend(ends.map(|(at, _)| offset(at + 1)));
+        self.files.push(Source { name: name.to_owned(), text, lines, json: false });
+        SourceId(offset(self.files.len() - 1))
     }
 
     /// Adds a file of JSON.
     pub fn add_json(&mut self, name: &str, bytes: Vec<u8>) -> SourceId {
         let id = self.add_file(name, bytes);
-        if let Some(source) = self.sources.last_mut() {
+        if let Some(source) = self.files.last_mut() {
             source.json = true;
         }
         id
@@ -81,33 +100,36 @@ impl Sources {
 
     /// Whether the configuration is one of JSON.
     pub fn is_json(&self) -> bool {
-        self.sources.first().is_some_and(|source| source.json)
+        self.files.first().is_some_and(|source| source.json)
     }
 
-    /// Adds what `origin` expands to.
-    pub fn add_expansion(&mut self, text: String, origin: Span) -> SourceId {
-        self.add(String::new(), text, Some(origin))
-    }
-
-    fn add(&mut self, name: String, text: String, origin: Option<Span>) -> SourceId {
-        let mut lines = vec![0];
-        if origin.is_none() {
-            let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-            lines.extend(ends.map(|(at, _)| offset(at + 1)));
-        }
-        self.sources.push(Source { name, text, lines, origin, json: false });
-        SourceId(offset(self.sources.len() - 1))
+    /// Adds a line that the line at `origin`, which stands in a file, expands to.
+    pub fn add_expansion(&mut self, text: &str, origin: Span) -> Span {
+        let all = &mut self.expansions;
+        let start = offset(all.text.len());
+        all.text.push_str(text);
+        let end = offset(all.text.len());
+        all.text.push('\n');
+        all.origins.push((start, origin));
+        Span { source: EXPANSIONS, start, end }
     }
 
     /// The files, in the order in which they were read; the main file is the first.
     pub(super) fn files(&self) -> impl Iterator<Item = (SourceId, &str)> {
-        let numbered = self.sources.iter().enumerate().filter(|(_, source)| source.origin.is_none());
-        numbered.map(|(index, source)| (SourceId(offset(index)), source.text.as_str()))
+        self.files.iter().enumerate().map(|(index, file)| (SourceId(offset(index)), file.text.as_str()))
+    }
+
+    /// Bytes of all texts: what was read, and what definitions became.
+    pub fn bytes(&self) -> usize {
+        self.files.iter().map(|file| file.text.len()).sum::<usize>() + self.expansions.text.len()
     }
 
     /// The whole text of a source.
     pub fn text_of(&self, id: SourceId) -> &str {
-        self.source(id).map_or("", |source| &source.text)
+        match id {
+            EXPANSIONS => &self.expansions.text,
+            id => self.source(id).map_or("", |source| &source.text),
+        }
     }
 
     /// The text under a span.
@@ -117,27 +139,52 @@ impl Sources {
 
     /// Puts stars in the place of a text that nobody may see.
     pub fn hide(&mut self, span: Span) {
-        let source = usize::try_from(span.source.0).ok().and_then(|at| self.sources.get_mut(at));
+        let text = match span.source {
+            EXPANSIONS => &mut self.expansions.text,
+            SourceId(at) => match self.files.get_mut(at as usize) {
+                Some(file) => &mut file.text,
+                None => return,
+            },
+        };
         let range = span.start as usize..span.end as usize;
-        if let Some(source) = source
-            && let Some(length) = source.text.get(range.clone()).map(str::len)
-        {
-            source.text.replace_range(range, &"*".repeat(length));
+        if let Some(length) = text.get(range.clone()).map(str::len) {
+            text.replace_range(range, &"*".repeat(length));
         }
+    }
+
+    /// The comment behind a word, to the end of its line.
+    pub fn comment_behind(&self, word: Span) -> Option<Span> {
+        let text = self.text_of(word.source).get(word.end as usize..)?;
+        let rest = text.split('\n').next()?;
+        let sign = rest.find(['#', '!'])?;
+        let end = word.end + offset(rest.len());
+        Some(Span { start: word.end + offset(sign), end, ..word })
     }
 
     /// The span in a file that `span` comes from: itself, unless it lies in an expansion.
     pub fn written(&self, span: Span) -> Span {
-        let mut span = span;
-        while let Some(origin) = self.source(span.source).and_then(|source| source.origin) {
-            span = origin;
-        }
-        span
+        self.origin(span).map_or(span, |(_, origin)| origin)
     }
 
     /// Whether the span lies in an expansion.
     pub fn is_expansion(&self, span: Span) -> bool {
-        self.source(span.source).is_some_and(|source| source.origin.is_some())
+        span.source == EXPANSIONS
+    }
+
+    /// The whole line that nobody wrote around the span; empty when it lies in a file.
+    pub fn line_of_expansion(&self, span: Span) -> &str {
+        let start = self.origin(span).map(|(start, _)| start as usize);
+        let line = start.and_then(|start| self.expansions.text.get(start..));
+        line.and_then(|text| text.split('\n').next()).unwrap_or("")
+    }
+
+    fn origin(&self, span: Span) -> Option<(u32, Span)> {
+        if span.source != EXPANSIONS {
+            return None;
+        }
+        let origins = &self.expansions.origins;
+        let after = origins.partition_point(|(start, _)| *start <= span.start);
+        origins.get(after.checked_sub(1)?).copied()
     }
 
     /// Where the span starts, in the file that was written.
@@ -146,7 +193,10 @@ impl Sources {
         let (line, start) = self.line_start(span);
         let before = self.text_of(span.source).get(start as usize..span.start as usize).unwrap_or("");
         let file = self.source(span.source).map_or("", |source| &source.name);
-        Position { file, line, column: before.chars().count() + 1 }
+        // In a file of a single line every place is far from its start.
+        let near = first_bytes(before, FAR);
+        let far = before.len() - near.len();
+        Position { file, line, column: near.chars().count() + far + 1 }
     }
 
     /// Number of blanks and tabs in front of the span, when nothing else stands there.
@@ -154,19 +204,16 @@ impl Sources {
         let span = self.written(span);
         let (_, start) = self.line_start(span);
         let before = self.text_of(span.source).get(start as usize..span.start as usize)?;
-        let before = before.trim_start_matches('\u{feff}');
-        let width = |c: char| if c == '\t' { 8 } else { 1 };
-        before.chars().all(|c| c == ' ' || c == '\t').then(|| before.chars().map(width).sum())
+        // From the span back: a line may hold many blocks behind many blanks.
+        let rest = before.trim_end_matches([' ', '\t']).trim_end_matches('\u{feff}');
+        rest.is_empty().then(|| width(before))
     }
 
     /// Number of blanks and tabs that the line of the span starts with.
     pub fn line_indentation(&self, span: Span) -> usize {
         let span = self.written(span);
         let (_, start) = self.line_start(span);
-        let before = self.text_of(span.source).get(start as usize..span.start as usize).unwrap_or("");
-        let width = |c: char| if c == '\t' { 8 } else { 1 };
-        let before = before.trim_start_matches('\u{feff}');
-        before.chars().take_while(|c| *c == ' ' || *c == '\t').map(width).sum()
+        width(self.text_of(span.source).get(start as usize..span.start as usize).unwrap_or(""))
     }
 
     /// Line number (from 1) and offset of the line that holds the start of a written span.
@@ -184,8 +231,24 @@ impl Sources {
     }
 
     fn source(&self, id: SourceId) -> Option<&Source> {
-        self.sources.get(id.0 as usize)
+        self.files.get(id.0 as usize)
     }
+}
+
+/// Columns that the text takes up with the blanks at its start. Nobody indents further than it counts.
+fn width(text: &str) -> usize {
+    const MOST: usize = 1000;
+    let width = |c: char| if c == '\t' { 8 } else { 1 };
+    let text = text.trim_start_matches('\u{feff}');
+    text.chars().take_while(|c| *c == ' ' || *c == '\t').take(MOST).map(width).sum()
+}
+
+/// The start of the text: at most so many bytes, and no half character.
+pub(super) fn first_bytes(text: &str, most: usize) -> &str {
+    let most = most.min(text.len());
+    // A character has four bytes at most.
+    let ends = most.saturating_sub(3)..=most;
+    ends.rev().find_map(|end| text.get(..end)).unwrap_or("")
 }
 
 /// Offsets fit: a file is at most [`MAX_FILE`] long.
@@ -277,9 +340,13 @@ mod tests {
         let mut sources = Sources::default();
         let id = sources.add_file("a", "x\n$Y z\n".into());
         let origin = Span { source: id, start: 2, end: 6 };
-        let expanded = sources.add_expansion("why z".into(), origin);
-        let word = Span { source: expanded, start: 4, end: 5 };
-        assert_eq!(sources.text(word), "z");
-        assert_eq!(sources.position(word).line, 2);
+        sources.add_expansion("another", origin);
+        let expanded = sources.add_expansion("why z", origin);
+        sources.add_expansion("others", Span { start: 0, end: 1, ..origin });
+        let word = Span { start: expanded.start + 4, ..expanded };
+        assert_eq!((sources.text(expanded), sources.text(word)), ("why z", "z"));
+        assert_eq!(sources.line_of_expansion(word), "why z");
+        assert_eq!((sources.written(word), sources.position(word).line), (origin, 2));
+        assert!(sources.is_expansion(word) && !sources.is_expansion(origin));
     }
 }

@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use super::diagnostic::{Code, Diagnostic, Diagnostics};
+use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use super::keywords::{self, BlockId, Found, Keyword, ROOT};
 use super::lexer::{Token, TokenKind};
 use super::source::{Sources, Span};
@@ -29,11 +29,11 @@ pub(super) struct Word<'a> {
 #[derive(Debug)]
 pub(super) struct Node<'a> {
     /// The first word, and the others; never empty.
-    pub words: Vec<Word<'a>>,
+    pub words: Box<[Word<'a>]>,
     /// The row of the first word. `None` in a value block, whose lines are data.
     pub keyword: Option<&'static Keyword>,
     /// What stands between the braces.
-    pub body: Option<Body<'a>>,
+    pub body: Option<Box<Body<'a>>>,
 }
 
 /// The inside of a block.
@@ -68,6 +68,7 @@ pub(super) fn build<'a>(
         root: Vec::new(),
         last_root: None,
         excess: count(TokenKind::Open) - count(TokenKind::Close),
+        closed_early: None,
         end: tokens.last().map(|token| token.span),
         skipped: false,
     };
@@ -77,7 +78,7 @@ pub(super) fn build<'a>(
 
 /// A block that is open.
 struct Frame<'a> {
-    words: Vec<Word<'a>>,
+    words: Box<[Word<'a>]>,
     keyword: Option<&'static Keyword>,
     nodes: Vec<Node<'a>>,
     /// The words that are legal in it; `None`: whatever is in it is skipped.
@@ -98,6 +99,8 @@ struct Builder<'a, 'b> {
     last_root: Option<(&'static Keyword, Span, Span)>,
     /// How many more `{` than `}` there are in what is not yet accounted for.
     excess: i64,
+    /// The diagnostic of a block that is closed too early, until the root is left again: its key.
+    closed_early: Option<String>,
     end: Option<Span>,
     /// The statement before was not legal: a `{` that follows belongs to it.
     skipped: bool,
@@ -111,12 +114,12 @@ impl<'a> Builder<'a, '_> {
                 TokenKind::Word | TokenKind::Quoted | TokenKind::Escaped => words.push(self.word(*token)),
                 TokenKind::End => {
                     if !words.is_empty() {
-                        self.statement(std::mem::take(&mut words), index);
+                        self.statement(exact(&mut words), index);
                     }
                 }
                 TokenKind::Open => {
                     if words.is_empty() {
-                        words = self.line_before();
+                        words = self.line_before().into_vec();
                     }
                     if self.stack.len() >= DEPTH {
                         let message = format!("more than {DEPTH} blocks within each other");
@@ -124,18 +127,18 @@ impl<'a> Builder<'a, '_> {
                         self.stack.clear();
                         return;
                     }
-                    self.open(std::mem::take(&mut words), token.span);
+                    self.open(exact(&mut words), token.span);
                 }
                 TokenKind::Close => {
                     if !words.is_empty() {
-                        self.statement(std::mem::take(&mut words), index);
+                        self.statement(exact(&mut words), index);
                     }
                     self.close(token.span);
                 }
             }
         }
         if !words.is_empty() {
-            self.statement(words, self.tokens.len());
+            self.statement(exact(&mut words), self.tokens.len());
         }
         self.finish();
     }
@@ -150,7 +153,7 @@ impl<'a> Builder<'a, '_> {
     }
 
     /// The statement that a `{` on a line of its own belongs to.
-    fn line_before(&mut self) -> Vec<Word<'a>> {
+    fn line_before(&mut self) -> Box<[Word<'a>]> {
         let nodes = match self.stack.last_mut() {
             Some(frame) => &mut frame.nodes,
             None => &mut self.root,
@@ -158,10 +161,10 @@ impl<'a> Builder<'a, '_> {
         let waits = nodes
             .last()
             .is_some_and(|node| node.body.is_none() && node.keyword.is_some_and(Keyword::is_block));
-        if waits { nodes.pop().map(|node| node.words).unwrap_or_default() } else { Vec::new() }
+        if waits { nodes.pop().map(|node| node.words).unwrap_or_default() } else { Box::default() }
     }
 
-    fn statement(&mut self, words: Vec<Word<'a>>, index: usize) {
+    fn statement(&mut self, words: Box<[Word<'a>]>, index: usize) {
         self.close_forgotten(&words);
         let Some(found) = self.legal(&words, false) else {
             self.skipped = true;
@@ -186,7 +189,7 @@ impl<'a> Builder<'a, '_> {
     }
 
     /// A block keyword that no `{` follows.
-    fn without_brace(&mut self, words: Vec<Word<'a>>, row: Found, next: Option<&Token>) {
+    fn without_brace(&mut self, words: Box<[Word<'a>]>, row: Found, next: Option<&Token>) {
         let Some((first, last)) = words.first().zip(words.last()) else { return };
         let name = first.text.clone();
         let (first, end) = (first.span, Span { start: last.span.end, ..last.span });
@@ -211,11 +214,11 @@ impl<'a> Builder<'a, '_> {
                 damaged: false,
             });
         } else {
-            self.add(Node { words, keyword: Some(row.keyword), body: Some(Body::default()) });
+            self.add(Node { words, keyword: Some(row.keyword), body: Some(Box::default()) });
         }
     }
 
-    fn open(&mut self, words: Vec<Word<'a>>, brace: Span) {
+    fn open(&mut self, words: Box<[Word<'a>]>, brace: Span) {
         if words.is_empty() && !std::mem::take(&mut self.skipped) {
             let message = "a `{` without a keyword in front of it";
             self.report(
@@ -244,6 +247,12 @@ impl<'a> Builder<'a, '_> {
         self.close_inner(brace);
         let Some(frame) = self.stack.pop() else {
             self.excess += 1;
+            let early = self.closed_early.take();
+            if let Some(said) = early.and_then(|key| self.diagnostics.grouped_mut(&key)) {
+                // The block's own end, left over: one `}` too many, not one at the wrong place.
+                said.help = Some("delete that `}`: the block has another one at its end".to_owned());
+                return;
+            }
             let place = self.last_root.map(|(_, opened, closed)| (opened, closed));
             self.diagnostics.push_grouped("extra-close", brace, || {
                 let message = "this `}` closes nothing";
@@ -260,16 +269,17 @@ impl<'a> Builder<'a, '_> {
         self.end_frame(frame, brace);
     }
 
-    fn end_frame(&mut self, frame: Frame<'a>, at: Span) {
+    fn end_frame(&mut self, mut frame: Frame<'a>, at: Span) {
         if let (true, Some((keyword, word))) = (self.stack.is_empty(), frame.keyword.zip(frame.words.first()))
         {
             self.last_root = Some((keyword, word.span, at));
         }
         if frame.kept {
+            frame.nodes.shrink_to_fit();
             self.add(Node {
                 words: frame.words,
                 keyword: frame.keyword,
-                body: Some(Body { nodes: frame.nodes, damaged: frame.damaged }),
+                body: Some(Box::new(Body { nodes: frame.nodes, damaged: frame.damaged })),
             });
         }
     }
@@ -313,20 +323,25 @@ impl<'a> Builder<'a, '_> {
             return;
         }
         let places = keywords::places(&word.text);
-        let near = keywords::nearest(block, &word.text);
-        if places.is_empty() || near.is_some_and(|near| near.eq_ignore_ascii_case(&word.text)) {
-            let mut diagnostic =
-                Diagnostic::error(Code::UnknownKeyword, word.span, format!("unknown {what} `{}`", word.text));
-            if let Some(near) = near {
-                diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(word.span, near);
+        if places.is_empty() || keywords::in_another_case(block, &word.text) {
+            if self.diagnostics.is_full(Code::UnknownKeyword) {
+                self.diagnostics.count(Code::UnknownKeyword, Severity::Error, Some(word.span));
+                return;
             }
-            if opening {
-                diagnostic = diagnostic.consequence("the whole block is skipped");
-            }
-            let block = self.path();
+            let path = self.path();
             let within = self.stack.last().and_then(|frame| frame.keyword).map_or("", |keyword| keyword.path);
             let key = format!("unknown {within}/{}", word.text);
-            self.diagnostics.push_grouped(key, word.span, || Diagnostic { block, ..diagnostic });
+            self.diagnostics.push_grouped(key, word.span, || {
+                let message = format!("unknown {what} `{}`", word.text);
+                let mut diagnostic = Diagnostic::error(Code::UnknownKeyword, word.span, message);
+                if let Some(near) = keywords::nearest(block, &word.text) {
+                    diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(word.span, near);
+                }
+                if opening {
+                    diagnostic = diagnostic.consequence("the whole block is skipped");
+                }
+                Diagnostic { block: path, ..diagnostic }
+            });
             return;
         }
         let closed = self.last_root.filter(|(keyword, ..)| {
@@ -336,7 +351,9 @@ impl<'a> Builder<'a, '_> {
             if let Some(body) = self.root.last_mut().and_then(|node| node.body.as_mut()) {
                 body.damaged = true;
             }
-            self.diagnostics.push_grouped("closed-early", word.span, || {
+            let key = format!("closed early {closed:?}");
+            self.closed_early = Some(key.clone());
+            self.diagnostics.push_grouped(key, word.span, || {
                 Diagnostic::error(
                     Code::Misplaced,
                     word.span,
@@ -349,6 +366,10 @@ impl<'a> Builder<'a, '_> {
             });
             return;
         }
+        if self.diagnostics.is_full(Code::Misplaced) {
+            self.diagnostics.count(Code::Misplaced, Severity::Error, Some(word.span));
+            return;
+        }
         let here = match self.stack.last().and_then(|frame| frame.keyword) {
             Some(keyword) => format!("in `{}`", keyword.word()),
             None => "outside of any block".to_owned(),
@@ -356,7 +377,7 @@ impl<'a> Builder<'a, '_> {
         let message = format!("`{}` is not legal {here}", word.text);
         let mut diagnostic = Diagnostic::error(Code::Misplaced, word.span, message)
             .label(format!("belongs in {}", belongs(places)));
-        if let Some(near) = near {
+        if let Some(near) = keywords::nearest(block, &word.text) {
             diagnostic = diagnostic.help(format!("or did you mean `{near}`?"));
         }
         self.report(diagnostic);
@@ -444,7 +465,7 @@ impl<'a> Builder<'a, '_> {
 
     /// Adds the blocks that are open.
     fn report(&mut self, diagnostic: Diagnostic) {
-        let block = self.path();
+        let block = if self.diagnostics.is_full(diagnostic.code) { None } else { self.path() };
         self.diagnostics.push(Diagnostic { block, ..diagnostic });
     }
 
@@ -454,9 +475,19 @@ impl<'a> Builder<'a, '_> {
     }
 }
 
+/// The words, in a list that is not longer than they are; the room for the next ones stays.
+fn exact<'a>(words: &mut Vec<Word<'a>>) -> Box<[Word<'a>]> {
+    words.drain(..).collect()
+}
+
 /// The words in front of a `{`, for people.
 pub(super) fn title(words: &[Word<'_>]) -> Option<String> {
-    let words: Vec<&str> = words.iter().take(4).map(|word| &*word.text).collect();
+    const LONGEST: usize = 60;
+    let short = |word: &Word<'_>| match word.text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", word.text.get(..end).unwrap_or("")),
+        None => word.text.to_string(),
+    };
+    let words: Vec<String> = words.iter().take(4).map(short).collect();
     (!words.is_empty()).then(|| words.join(" "))
 }
 

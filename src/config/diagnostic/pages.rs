@@ -67,11 +67,12 @@ pub static PAGES: &[Page] = &[
     ),
     page(
         Code::Quote,
-        "a double quote without its end",
-        "Text in double quotes ends on the line where it starts.",
+        "a quote without its end, or one that does not protect",
+        "Text in double quotes ends on the line where it starts. `#` and `!` start a comment everywhere else, in the \
+         middle of a word and between single quotes, too.",
         "global_defs {\n    router_id \"LVS_A\n}\n",
         "global_defs {\n    router_id \"LVS_A\"\n}\n",
-        "Add the second quote.",
+        "Add the second quote, or put the text with the comment sign between double quotes.",
     ),
     page(
         Code::MissingClose,
@@ -401,14 +402,6 @@ pub static PAGES: &[Page] = &[
          time there.",
         "", "",
         "Write the text without the character; a line whose words have blanks is an array of words.",
-    ),
-    page(
-        Code::TooMany,
-        "more than is shown",
-        "Of the errors of a configuration the first 500 are reported one by one, and of the others the number; so it is \
-         with warnings, lints and notes. So many come from a file of another kind, or from one cause in many lines.",
-        "", "",
-        "Mend what is shown, and check again.",
     ),
     page(
         Code::JsonElements,

@@ -39,7 +39,8 @@ pub fn render(list: &[Diagnostic], sources: &Sources, format: Format, colour: bo
 
 /// `2 errors, 1 warning, 1 lint, 3 notes`; `no errors` when there is nothing.
 pub fn summary(list: &[Diagnostic]) -> String {
-    let count = |severity| list.iter().filter(|one| one.severity == severity).count();
+    let of = |severity| list.iter().filter(move |one| one.severity == severity);
+    let count = |severity| of(severity).map(|one| one.count).sum::<usize>();
     let part = |severity, name: &str| match count(severity) {
         0 => None,
         1 => Some(format!("1 {name}")),
@@ -175,7 +176,7 @@ fn notes(one: &Diagnostic, sources: &Sources) -> Vec<String> {
         notes.push(consequence.clone());
     }
     if let Some(span) = one.span.filter(|span| sources.is_expansion(*span)) {
-        notes.push(format!("the line expands to `{}`", shorten(sources.text_of(span.source).trim())));
+        notes.push(format!("the line expands to `{}`", shorten(sources.line_of_expansion(span).trim())));
     }
     if !one.also.is_empty() {
         notes.push(also(one, sources));
@@ -195,8 +196,9 @@ fn also(one: &Diagnostic, sources: &Sources) -> String {
         }
     };
     let places: Vec<String> = one.also.iter().take(SHOWN).map(place).collect();
-    let noun = if one.also.len() == 1 { "line" } else { "lines" };
-    let left = one.also.len().saturating_sub(SHOWN);
+    let all = one.also.len() + one.also_left;
+    let noun = if all == 1 { "line" } else { "lines" };
+    let left = all.saturating_sub(SHOWN);
     match (left, places.split_last()) {
         (0, Some((last, []))) => format!("also at {noun} {last}"),
         (0, Some((last, before))) => format!("also at {noun} {} and {last}", before.join(", ")),
@@ -277,6 +279,13 @@ struct Item<'a> {
     related: Vec<Labelled<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     also: Vec<Place<'a>>,
+    #[serde(skip_serializing_if = "is_zero")]
+    also_left: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it on by reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 #[derive(Serialize)]
@@ -302,7 +311,8 @@ struct Patched<'a> {
 }
 
 fn json(list: &[Diagnostic], sources: &Sources) -> String {
-    let count = |severity| list.iter().filter(|one| one.severity == severity).count();
+    let of = |severity| list.iter().filter(move |one| one.severity == severity);
+    let count = |severity| of(severity).map(|one| one.count).sum::<usize>();
     let document = Document {
         errors: count(Severity::Error),
         warnings: count(Severity::Warning),
@@ -336,5 +346,6 @@ fn item<'a>(one: &'a Diagnostic, sources: &'a Sources) -> Item<'a> {
         }),
         related: one.related.iter().map(|(span, label)| Labelled { place: place(*span), label }).collect(),
         also: one.also.iter().map(|span| place(*span)).collect(),
+        also_left: one.also_left,
     }
 }

@@ -1,19 +1,21 @@
 //! `$NAME=` definitions and their use.
 
-use super::super::source::{Span, offset};
+use std::rc::Rc;
+
+use super::super::source::Span;
+use super::budget::{LINE, STEP};
 use super::{Expander, lexer};
 
-/// Definitions within definitions.
+/// Definitions within definitions: one that names itself stops here.
 const DEPTH: usize = 32;
-/// Substitutions in one line: a definition that names itself stops here.
-const STEPS: usize = 10_000;
-/// Bytes that one line may grow to.
-const LENGTH: usize = 1 << 20;
+/// Bytes between the braces of a use; keepalived reads no longer line.
+const INSIDE: usize = 1024;
 
 /// What a name stands for: one line, or several.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Definition {
-    pub(super) lines: Vec<String>,
+#[derive(Debug, Clone)]
+pub(super) enum Definition {
+    Line(Rc<str>),
+    Lines(Rc<[String]>),
 }
 
 /// `$NAME=text`: the name and the text.
@@ -34,7 +36,8 @@ pub(in crate::config) fn name(text: &str) -> Option<(&str, &str)> {
 pub(in crate::config) fn reference(after: &str) -> Option<(&str, &str, &str)> {
     match after.strip_prefix('{') {
         Some(inside) => {
-            let (inside, rest) = inside.split_once('}')?;
+            let end = inside.bytes().take(INSIDE).position(|byte| byte == b'}')?;
+            let (inside, rest) = (inside.get(..end)?, inside.get(end + 1..)?);
             let (name, arguments) = inside.split_once([' ', '\t']).unwrap_or((inside, ""));
             Some((name, arguments.trim(), rest))
         }
@@ -54,51 +57,56 @@ impl Expander<'_> {
             Some(first) => {
                 let first = first.trim_end();
                 let lines = if first.is_empty() { Vec::new() } else { vec![first.to_owned()] };
-                self.open = Some((name, Definition { lines }));
+                self.open = Some((name, lines));
             }
             None => {
-                self.definitions.insert(name, Definition { lines: vec![value.to_owned()] });
+                let definition = Definition::Line(value.into());
+                self.definitions.insert(name, definition);
             }
         }
     }
 
     /// One more line of a definition. A comment is skipped; an empty line, or one without a backslash, ends it.
-    pub(super) fn continue_definition(&mut self, line: String, _: Span) {
-        let stripped = lexer::strip_comment(&line);
-        if stripped.is_empty() && !line.trim().is_empty() {
-            return;
-        }
-        let Some((name, mut definition)) = self.open.take() else { return };
-        let (text, more) = stripped.strip_suffix('\\').map_or((stripped, false), |text| (text, true));
+    pub(super) fn continue_definition(&mut self, span: Span) {
+        let Some((name, mut lines)) = self.open.take() else { return };
+        let line = self.sources.text(span);
+        let stripped = lexer::strip_comment(line);
+        let comment = stripped.is_empty() && !line.trim().is_empty();
+        let (text, more) = stripped.strip_suffix('\\').map_or((stripped, comment), |text| (text, true));
         if !text.trim().is_empty() {
-            definition.lines.push(text.trim().to_owned());
+            lines.push(text.trim().to_owned());
         }
         if more {
-            self.open = Some((name, definition));
+            self.open = Some((name, lines));
         } else {
-            self.definitions.insert(name, definition);
+            self.end_definition(name, lines);
         }
+    }
+
+    pub(super) fn end_definition(&mut self, name: String, lines: Vec<String>) {
+        self.definitions.insert(name, Definition::Lines(lines.into()));
     }
 
     /// The lines that a line with `$` in it becomes.
     pub(super) fn substituted(&mut self, span: Span) -> Vec<Span> {
+        if self.budget.is_spent() {
+            return Vec::new();
+        }
         let text = self.sources.text(span).to_owned();
         let mut substitution =
-            Substitution { expander: self, span, lines: Vec::new(), steps: 0, failed: false };
-        substitution.lines.push(String::new());
+            Substitution { expander: self, span, lines: vec![String::new()], quotes: 0, failed: false };
         substitution.append(&text, 0);
         let (lines, failed) = (substitution.lines, substitution.failed);
-        if failed || lines.first().is_some_and(|line| lines.len() == 1 && *line == text) {
-            return if failed { Vec::new() } else { vec![span] };
+        if failed {
+            return Vec::new();
         }
-        let mut spans = Vec::new();
+        if lines.first().is_some_and(|line| lines.len() == 1 && *line == text) {
+            return vec![span];
+        }
+        let mut spans = Vec::with_capacity(lines.len());
         for (index, line) in lines.into_iter().enumerate() {
-            if !self.count_expansion(span) {
-                break;
-            }
-            let id = self.sources.add_expansion(line, span);
-            let end = offset(self.sources.text_of(id).len());
-            let mut line = self.stripped(Span { source: id, start: 0, end });
+            let line = self.sources.add_expansion(&line, span);
+            let mut line = self.stripped(line);
             if index > 0 && self.sources.text(line).starts_with('@') {
                 match self.condition(line) {
                     Some(rest) => line = rest,
@@ -115,29 +123,31 @@ struct Substitution<'a, 'b> {
     expander: &'a mut Expander<'b>,
     span: Span,
     lines: Vec<String>,
-    steps: usize,
+    /// Double quotes in the last line so far.
+    quotes: usize,
     failed: bool,
 }
 
 impl Substitution<'_, '_> {
     fn push(&mut self, text: &str) {
-        if let Some(line) = self.lines.last_mut() {
+        if !self.expander.budget.take(text.len()) {
+            self.fail_with_budget();
+        } else if let Some(line) = self.lines.last_mut() {
             line.push_str(text);
-        }
-        if self.lines.last().is_some_and(|line| line.len() > LENGTH) {
-            self.fail("the line expands without end");
+            self.quotes += text.bytes().filter(|byte| *byte == b'"').count();
         }
     }
 
     fn append(&mut self, text: &str, depth: usize) {
         let mut left = text;
         while let Some(at) = left.find('$') {
-            if self.failed {
-                return;
+            if !self.expander.budget.take(STEP) {
+                self.fail_with_budget();
             }
-            self.steps += 1;
-            if self.steps > STEPS || depth > DEPTH {
+            if depth > DEPTH {
                 self.fail("the definition expands without end");
+            }
+            if self.failed {
                 return;
             }
             let (before, dollar) = left.split_at_checked(at).unwrap_or((left, ""));
@@ -155,8 +165,8 @@ impl Substitution<'_, '_> {
     fn one<'t>(&mut self, after: &'t str, depth: usize) -> Option<&'t str> {
         let (name, arguments, rest) = reference(after)?;
         if let Some(definition) = self.expander.definitions.get(name) {
-            let lines = definition.lines.clone();
-            return self.defined(&lines, rest, depth);
+            let definition = definition.clone();
+            return self.defined(&definition, rest, depth);
         }
         let value = match name {
             "_PWD" => self.folder(),
@@ -173,7 +183,8 @@ impl Substitution<'_, '_> {
             "_HASH" => "#".to_owned(),
             "_BANG" => "!".to_owned(),
             "_ENV" => self.expander.options.environment.get(arguments).cloned().unwrap_or_default(),
-            _ if after.starts_with('{') && !self.is_quoted() => {
+            // Inside double quotes a brace is no brace.
+            _ if after.starts_with('{') && self.quotes.is_multiple_of(2) => {
                 self.fail(format!("`{name}` is not defined"));
                 return Some(rest);
             }
@@ -183,8 +194,15 @@ impl Substitution<'_, '_> {
         Some(rest)
     }
 
-    fn defined<'t>(&mut self, lines: &[String], rest: &'t str, depth: usize) -> Option<&'t str> {
-        match lines {
+    fn defined<'t>(&mut self, definition: &Definition, rest: &'t str, depth: usize) -> Option<&'t str> {
+        let lines = match definition {
+            Definition::Line(line) => {
+                self.append(line, depth + 1);
+                return Some(rest);
+            }
+            Definition::Lines(lines) => lines,
+        };
+        match &**lines {
             [] => Some(rest),
             [line] => {
                 self.append(line, depth + 1);
@@ -192,13 +210,13 @@ impl Substitution<'_, '_> {
             }
             // Several lines fit only where nothing follows.
             _ if !rest.trim().is_empty() => None,
-            _ => {
+            lines => {
                 for (index, line) in lines.iter().enumerate() {
                     if self.failed {
                         break;
                     }
                     if index > 0 {
-                        self.lines.push(String::new());
+                        self.next_line();
                     }
                     self.line_of(line, depth + 1);
                 }
@@ -207,13 +225,21 @@ impl Substitution<'_, '_> {
         }
     }
 
+    fn next_line(&mut self) {
+        if self.expander.budget.take(LINE) {
+            self.lines.push(String::new());
+            self.quotes = 0;
+        } else {
+            self.fail_with_budget();
+        }
+    }
+
     /// One of several lines; it may be a definition itself.
     fn line_of(&mut self, line: &str, depth: usize) {
         let empty = self.lines.last().is_none_or(|line| line.trim().is_empty());
         match splits(line).filter(|_| empty) {
             Some((name, value)) => {
-                let definition = Definition { lines: vec![value.to_owned()] };
-                self.expander.definitions.insert(name.to_owned(), definition);
+                self.expander.definitions.insert(name.to_owned(), Definition::Line(value.into()));
             }
             None => self.append(line, depth),
         }
@@ -243,9 +269,9 @@ impl Substitution<'_, '_> {
         folder.map_or_else(String::new, |folder| folder.display().to_string())
     }
 
-    /// Whether the place that has been reached is inside double quotes, where a brace is no brace.
-    fn is_quoted(&self) -> bool {
-        self.lines.last().is_some_and(|line| line.matches('"').count() % 2 == 1)
+    fn fail_with_budget(&mut self) {
+        self.failed = true;
+        self.expander.budget_error(self.span);
     }
 
     fn fail(&mut self, message: impl Into<String>) {

@@ -2,6 +2,7 @@
 
 use super::super::source::{Span, offset};
 use super::Expander;
+use super::budget::LINE;
 use super::define::Definition;
 
 impl Expander<'_> {
@@ -9,36 +10,44 @@ impl Expander<'_> {
     pub(super) fn generate(&mut self, span: Span) -> bool {
         let text = self.sources.text(span).to_owned();
         let Some((name, inside, rest)) = generator(&text) else { return false };
-        let rows = match name {
-            "~LST" => self.list(inside),
-            name => self.sequence(span, inside, name == "~SEQx"),
-        };
         let rest = Span { start: span.end - offset(rest.len()), ..span };
-        match rows {
-            Ok(rows) => {
-                for row in rows {
-                    if !self.count_expansion(span) {
+        let result = match name {
+            "~LST" => self.list(inside, span, rest),
+            name => self.sequence(inside, name == "~SEQx").map(|values| {
+                for value in values.numbers() {
+                    let text = if values.hex { format!("{value:x}") } else { value.to_string() };
+                    self.definitions.insert(values.name.to_owned(), Definition::Line(text.into()));
+                    if !self.repeat(span, rest) {
                         break;
                     }
-                    for (name, value) in row {
-                        self.definitions.insert(name, Definition { lines: vec![value] });
-                    }
-                    self.line(rest, true);
                 }
-            }
-            Err(message) => self.expansion_error(span, message),
+            }),
+        };
+        if let Err(message) = result {
+            self.expansion_error(span, message);
         }
         true
     }
 
+    /// The line once more; false when there are too many.
+    fn repeat(&mut self, span: Span, rest: Span) -> bool {
+        let goes_on = self.budget.take(LINE);
+        if goes_on {
+            self.line(rest, true);
+        } else {
+            self.budget_error(span);
+        }
+        goes_on
+    }
+
     /// `~SEQ(name, [start, [step,]] end)`.
-    fn sequence(&mut self, span: Span, inside: &str, hex: bool) -> Result<Vec<Row>, String> {
+    fn sequence<'t>(&self, inside: &'t str, hex: bool) -> Result<Sequence<'t>, String> {
         const USAGE: &str = "~SEQ takes (NAME, [START, [STEP,]] END)";
         let mut words = inside.split(',').map(str::trim);
         let name = words.next().filter(|name| !name.is_empty()).ok_or(USAGE)?;
         let mut numbers = Vec::new();
         for word in words {
-            numbers.push(self.bound(span, word).ok_or_else(|| format!("`{word}` is no number; {USAGE}"))?);
+            numbers.push(self.bound(word).ok_or_else(|| format!("`{word}` is no number; {USAGE}"))?);
         }
         let toward = |start: i64, end: i64| if end < start { -1 } else { 1 };
         let (start, step, end) = match numbers.as_slice() {
@@ -56,61 +65,67 @@ impl Expander<'_> {
         if hex && (start < 0 || end < 0) {
             return Err("~SEQx takes no negative numbers".to_owned());
         }
-        let count = end.abs_diff(start) / step.unsigned_abs();
-        if count >= super::EXPANSIONS as u64 {
-            return Err(format!("the sequence has more than {} values", super::EXPANSIONS));
-        }
-        let mut rows = Vec::new();
-        let mut value = start;
-        while if step > 0 { value <= end } else { value >= end } {
-            let text = if hex { format!("{value:x}") } else { value.to_string() };
-            rows.push(vec![(name.to_owned(), text)]);
-            match value.checked_add(step) {
-                Some(next) => value = next,
-                None => break,
-            }
-        }
-        Ok(rows)
+        Ok(Sequence { name, start, step, end, hex })
     }
 
     /// A number as C writes it, or a definition that holds one.
-    fn bound(&mut self, span: Span, word: &str) -> Option<i64> {
-        let _ = span;
+    fn bound(&self, word: &str) -> Option<i64> {
         let name = word.strip_prefix('$').map(|name| name.trim_start_matches('{').trim_end_matches('}'));
         let word = match name {
-            Some(name) => self.definitions.get(name)?.lines.first()?.trim().to_owned(),
-            None => word.to_owned(),
+            Some(name) => match self.definitions.get(name)? {
+                Definition::Line(line) => line.trim(),
+                Definition::Lines(lines) => lines.first()?.trim(),
+            },
+            None => word,
         };
-        let (negative, digits) =
-            word.strip_prefix('-').map_or((false, word.as_str()), |digits| (true, digits));
+        let (negative, digits) = word.strip_prefix('-').map_or((false, word), |digits| (true, digits));
         let (digits, base) = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
             Some(digits) => (digits, 16),
             None if digits.len() > 1 && digits.starts_with('0') => (digits, 8),
             None => (digits, 10),
         };
         let number = i64::from_str_radix(digits, base).ok()?;
-        Some(if negative { -number } else { number })
+        if negative { number.checked_neg() } else { Some(number) }
     }
 
     /// `~LST(name, a, b)` or `~LST({n,m}, {a,1}, {b,2})`.
-    fn list(&mut self, inside: &str) -> Result<Vec<Row>, String> {
-        let mut groups = tuples(inside).into_iter();
+    fn list(&mut self, inside: &str, span: Span, rest: Span) -> Result<(), String> {
+        let mut groups = Tuples(inside.trim());
         let names = groups.next().filter(|names| names.iter().all(|name| !name.is_empty()));
         let names = names.ok_or("~LST takes (NAME, VALUE...) or ({NAME, ...}, {VALUE, ...}...)")?;
-        let mut rows = Vec::new();
-        for values in groups {
-            if values.len() > names.len() {
-                return Err(format!("{} values for {} names", values.len(), names.len()));
-            }
-            let value = |at: usize| values.get(at).cloned().unwrap_or_default();
-            rows.push(names.iter().enumerate().map(|(at, name)| (name.clone(), value(at))).collect());
+        if let Some(values) = Tuples(groups.0).find(|values| values.len() > names.len()) {
+            return Err(format!("{} values for {} names", values.len(), names.len()));
         }
-        Ok(rows)
+        for values in groups {
+            for (at, name) in names.iter().enumerate() {
+                let value = values.get(at).copied().unwrap_or_default();
+                self.definitions.insert((*name).to_owned(), Definition::Line(value.into()));
+            }
+            if !self.budget.take(names.len()) || !self.repeat(span, rest) {
+                self.budget_error(span);
+                break;
+            }
+        }
+        Ok(())
     }
 }
 
-/// Names and the values that they take in one repetition.
-type Row = Vec<(String, String)>;
+/// The numbers of `~SEQ`.
+struct Sequence<'a> {
+    name: &'a str,
+    start: i64,
+    step: i64,
+    end: i64,
+    hex: bool,
+}
+
+impl Sequence<'_> {
+    fn numbers(&self) -> impl Iterator<Item = i64> {
+        let (step, end) = (self.step, self.end);
+        let within = move |value: &i64| if step > 0 { *value <= end } else { *value >= end };
+        std::iter::successors(Some(self.start), move |value| value.checked_add(step)).take_while(within)
+    }
+}
 
 /// The generator that the text starts with: its name, what stands between its parentheses, and the rest.
 pub(in crate::config) fn generator(text: &str) -> Option<(&str, &str, &str)> {
@@ -121,23 +136,28 @@ pub(in crate::config) fn generator(text: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// Words parted by commas; words in braces belong together.
-fn tuples(text: &str) -> Vec<Vec<String>> {
-    let mut groups = Vec::new();
-    let mut left = text.trim();
-    while !left.is_empty() {
+struct Tuples<'a>(&'a str);
+
+impl<'a> Iterator for Tuples<'a> {
+    type Item = Vec<&'a str>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let left = self.0;
+        if left.is_empty() {
+            return None;
+        }
         let (group, rest) = match left.strip_prefix('{') {
             Some(inside) => {
                 let (group, rest) = inside.split_once('}').unwrap_or((inside, ""));
-                (group.split(',').map(|word| word.trim().to_owned()).collect(), rest)
+                (group.split(',').map(str::trim).collect(), rest)
             }
             None => {
                 let (word, _) = left.split_once(',').unwrap_or((left, ""));
-                (vec![word.trim().to_owned()], left.get(word.len()..).unwrap_or(""))
+                (vec![word.trim()], left.get(word.len()..).unwrap_or(""))
             }
         };
-        groups.push(group);
         let rest = rest.trim_start();
-        left = rest.strip_prefix(',').unwrap_or(rest).trim_start();
+        self.0 = rest.strip_prefix(',').unwrap_or(rest).trim_start();
+        Some(group)
     }
-    groups
 }

@@ -264,9 +264,9 @@ impl<'a> Lines<'a, '_> {
         let mut left = tokens.iter().peekable();
         while let Some(token) = left.next() {
             let (from, to) = extent(token, text);
-            if token.kind == TokenKind::Open && run.reference(text, from) {
+            let open = token.kind == TokenKind::Open;
+            if let Some(end) = run.reference(text, from).filter(|_| open) {
                 // `${NAME}`: up to its brace it is part of the word.
-                let end = from + text.get(from..).and_then(|rest| rest.find('}')).unwrap_or(0);
                 while let Some(token) = left.next_if(|token| extent(token, text).0 <= end) {
                     pieces.verbatim |= extent(token, text).1 > end + 1;
                 }
@@ -338,11 +338,11 @@ impl Run {
         text.get(start..self.end().unwrap_or(start)).unwrap_or("")
     }
 
-    /// Whether the `{` at `at` is that of `${`, and closed on this line.
-    fn reference(&self, text: &str, at: usize) -> bool {
-        self.end() == Some(at)
-            && self.text(text).ends_with('$')
-            && text.get(at..).is_some_and(|rest| rest.contains('}'))
+    /// Where the use ends whose `${` ends at `at`.
+    fn reference(&self, text: &str, at: usize) -> Option<usize> {
+        let after = text.get(at..).filter(|_| self.end() == Some(at) && self.text(text).ends_with('$'))?;
+        let (_, _, rest) = define::reference(after)?;
+        Some(text.len() - rest.len() - 1)
     }
 
     fn take<'a>(&mut self, text: &'a str, names: &Names<'_>) -> Option<Words<'a>> {

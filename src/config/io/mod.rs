@@ -12,6 +12,9 @@ pub use machine::Machine;
 
 use super::source::{Files, MAX_FILE, ReadError};
 
+/// Files that one pattern finds; more are never read.
+const MATCHES: usize = 5000;
+
 /// The files of this machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
@@ -44,8 +47,8 @@ impl Files for Disk {
                 found.extend(Path::new(&pattern).exists().then(|| PathBuf::from(&pattern)));
                 continue;
             }
-            let paths = glob::glob(&pattern).into_iter().flatten().flatten();
-            found.extend(paths.filter(|path| path.is_file()));
+            let paths = glob::glob(&single_stars(&pattern)).into_iter().flatten().flatten();
+            found.extend(paths.filter(|path| path.is_file()).take(MATCHES - found.len().min(MATCHES)));
         }
         found
     }
@@ -69,6 +72,12 @@ fn explain(error: std::io::Error) -> ReadError {
         std::io::ErrorKind::IsADirectory => ReadError::Directory,
         _ => ReadError::System(error.to_string()),
     }
+}
+
+/// `**` is `*`, as in glob(3); to the library it is every folder below.
+fn single_stars(pattern: &str) -> String {
+    let pairs = pattern.chars().zip(std::iter::once(' ').chain(pattern.chars()));
+    pairs.filter(|pair| *pair != ('*', '*')).map(|(c, _)| c).collect()
 }
 
 /// Brace alternatives, as the shell expands them: `a{b,c}` is `ab` and `ac`. At most 1024 of them.
@@ -120,6 +129,15 @@ mod tests {
         assert_eq!(alternatives("a{b,c{d,e}}f"), ["abf", "acdf", "acef"]);
         assert_eq!(alternatives("plain"), ["plain"]);
         assert_eq!(alternatives("open{a,b"), ["open{a,b"]);
+    }
+
+    #[test]
+    fn two_stars_find_what_one_finds() {
+        assert_eq!(single_stars("a/**/b***.conf"), "a/*/b*.conf");
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("a/b")).unwrap();
+        fs::write(folder.path().join("a/b/deep.conf"), "x").unwrap();
+        assert_eq!(Disk.matches(&folder.path().join("**/*.conf")), [] as [PathBuf; 0]);
     }
 
     #[test]

@@ -76,7 +76,11 @@ impl<'a> Reader<'a> {
         };
         let word = Word { text: Cow::Owned(name.to_owned()), span: at };
         let before = body.nodes.len();
-        let node = |words, body| Node { words, keyword: Some(found.keyword), body };
+        let node = |words: Vec<Word<'static>>, body: Option<Body<'static>>| Node {
+            words: words.into(),
+            keyword: Some(found.keyword),
+            body: body.map(Box::new),
+        };
         let whole = match (shape, value) {
             (Shape::Block(header, Times::Many), Value::Array(list)) => {
                 for element in &list.elements {
@@ -152,7 +156,7 @@ impl<'a> Reader<'a> {
             None => Body::default(),
         };
         self.blocks.pop();
-        Some(Node { words, keyword: Some(keyword), body: Some(body) })
+        Some(Node { words: words.into(), keyword: Some(keyword), body: Some(Box::new(body)) })
     }
 
     /// What stands in front of the brace in keepalived.conf.
@@ -276,10 +280,8 @@ impl<'a> Reader<'a> {
         let mut whole = true;
         for element in &list.elements {
             match self.words(element, name, each) {
-                Some(mut words) if !words.is_empty() => {
-                    // There may be very many lines of one word.
-                    words.shrink_to_fit();
-                    nodes.push(Node { words, keyword: None, body: None });
+                Some(words) if !words.is_empty() => {
+                    nodes.push(Node { words: words.into(), keyword: None, body: None });
                 }
                 Some(_) => {
                     whole = false;

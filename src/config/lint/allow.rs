@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::diagnostic::Code;
-use crate::config::source::{SourceId, Sources, Span, offset};
+use crate::config::source::{SourceId, Sources, Span, first_bytes, offset};
 
 const MARK: &str = "directord: allow(";
+/// Bytes of the list of codes that are looked at.
+const LIST: usize = 1024;
 
 /// The codes that comments silence, and where.
 #[derive(Debug, Default)]
@@ -27,18 +29,21 @@ impl Allowed {
             return (allowed, unknown);
         }
         for (index, (id, text)) in sources.files().enumerate() {
+            let top = top(text);
             for (at, _) in text.match_indices(MARK) {
-                allowed.comment(sources, id, index == 0, at, &mut unknown);
+                let of_file = (at < top).then_some(index == 0);
+                allowed.comment(sources, id, of_file, at, &mut unknown);
             }
         }
         (allowed, unknown)
     }
 
+    /// `of_file`: it stands at the top of a file, and whether that is the main one.
     fn comment(
         &mut self,
         sources: &Sources,
         id: SourceId,
-        main: bool,
+        of_file: Option<bool>,
         at: usize,
         unknown: &mut Vec<(Span, String)>,
     ) {
@@ -48,7 +53,7 @@ impl Allowed {
         let Some(statement) = before.strip_suffix(['#', '!']) else { return };
         let begin = at + MARK.len();
         let rest = text.get(begin..).unwrap_or("");
-        let rest = rest.split('\n').next().unwrap_or("");
+        let rest = first_bytes(rest, LIST).split('\n').next().unwrap_or("");
         let Some(list) = rest.split(')').next().filter(|list| list.len() < rest.len()) else { return };
         let mut codes = BTreeSet::new();
         let mut from = begin;
@@ -64,12 +69,15 @@ impl Allowed {
             }
             from += word.len() + 1;
         }
+        if codes.is_empty() {
+            return;
+        }
         let alone = statement.trim().is_empty();
         self.lines.entry((id, line)).or_default().extend(&codes);
         if alone {
             self.lines.entry((id, line + 1)).or_default().extend(&codes);
         }
-        if alone && is_top(text.get(..start as usize).unwrap_or("")) {
+        if let Some(main) = of_file.filter(|_| alone) {
             self.files.entry(id).or_default().extend(&codes);
             if main {
                 self.everywhere.extend(&codes);
@@ -89,8 +97,15 @@ impl Allowed {
     }
 }
 
-/// Whether nothing but comments and blank lines stands here.
-fn is_top(text: &str) -> bool {
-    let text = text.trim_start_matches('\u{feff}');
-    text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with(['#', '!']))
+/// Where the first line starts that is neither blank nor a comment.
+fn top(text: &str) -> usize {
+    let mut end = 0;
+    for line in text.split_inclusive('\n') {
+        let content = if end == 0 { line.trim_start_matches('\u{feff}') } else { line }.trim();
+        if !content.is_empty() && !content.starts_with(['#', '!']) {
+            break;
+        }
+        end += line.len();
+    }
+    end
 }

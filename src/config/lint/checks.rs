@@ -1,24 +1,28 @@
 //! Lints of checks.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::places::child;
+use super::places::{child, children};
 use super::{Lints, lint_at};
 use crate::config::diagnostic::Code;
-use crate::config::model::{CheckKind, Checker, Protocol, RealServer, Service, VirtualServer};
+use crate::config::model::{CheckKind, Checker, InterfaceName, Protocol, RealServer, Service, VirtualServer};
 use crate::config::source::Span;
 use crate::config::tree::Node;
 
 const HTTP: [&str; 2] = ["HTTP_GET", "SSL_GET"];
 
 pub(super) fn lint(lints: &mut Lints<'_>, node: &Node<'_>, real: &RealServer, server: &VirtualServer) {
-    for (checker, place) in places(node, real) {
+    let places = places(node, real);
+    let asks = |(checker, _): &&(&Checker, _)| matches!(checker.kind, CheckKind::Http(_));
+    let http: BTreeMap<_, &Checker> =
+        places.iter().rev().filter(asks).map(|(checker, _)| (route(checker), *checker)).collect();
+    for (checker, place) in &places {
         slow(lints, checker, place);
         match &checker.kind {
             CheckKind::Http(_) => over_udp(lints, checker, place, server),
-            kind if *kind == CheckKind::Tcp => included(lints, checker, place, real),
-            _ => {}
+            CheckKind::Tcp => included(lints, place, http.get(&route(checker)).copied()),
         }
     }
 }
@@ -37,10 +41,9 @@ pub(super) fn digests(lints: &mut Lints<'_>, reals: &[(&Node<'_>, &RealServer)])
     for (node, real) in reals {
         for (checker, place) in places(node, real) {
             let CheckKind::Http(check) = &checker.kind else { continue };
-            for (number, url) in check.urls.iter().enumerate() {
+            for (url, url_place) in check.urls.iter().zip(children(place, &["url"])) {
                 let Some(digest) = url.digest else { continue };
-                let url_place = child(place, &["url"], number);
-                let Some(span) = child(url_place, &["digest"], 0).span() else { continue };
+                let Some(span) = child(url_place, "digest").span() else { continue };
                 let key = Page { tls: check.tls, path: &url.path, host: url.virtualhost.as_deref() };
                 match seen.get(&key) {
                     None => drop(seen.insert(key, (digest, span))),
@@ -68,7 +71,7 @@ pub(super) fn digests(lints: &mut Lints<'_>, reals: &[(&Node<'_>, &RealServer)])
 fn slow(lints: &mut Lints<'_>, checker: &Checker, place: &Node<'_>) {
     let (timeout, pause) = (checker.connect.timeout, checker.delay_loop);
     let Some(span) = place.span().filter(|_| timeout > pause) else { return };
-    let span = child(place, &["connect_timeout"], 0).span().unwrap_or(span);
+    let span = child(place, "connect_timeout").span().unwrap_or(span);
     let retries = checker.retry;
     let all = pause
         .saturating_add(timeout.saturating_mul(retries.saturating_add(1)))
@@ -100,16 +103,15 @@ fn over_udp(lints: &mut Lints<'_>, checker: &Checker, place: &Node<'_>, server: 
     });
 }
 
-/// A connection that another check opens anyway.
-fn included(lints: &mut Lints<'_>, checker: &Checker, place: &Node<'_>, real: &RealServer) {
+/// What two checks that open the same connection have in common.
+fn route(checker: &Checker) -> (SocketAddr, Option<IpAddr>, Option<&InterfaceName>, u32) {
     let connect = &checker.connect;
-    let same = |other: &&Checker| {
-        let theirs = &other.connect;
-        matches!(other.kind, CheckKind::Http(_))
-            && (theirs.to, theirs.from, &theirs.interface, theirs.fwmark)
-                == (connect.to, connect.from, &connect.interface, connect.fwmark)
-    };
-    let Some((span, other)) = place.span().zip(real.checkers.iter().find(same)) else { return };
+    (connect.to, connect.from, connect.interface.as_ref(), connect.fwmark)
+}
+
+/// A connection that another check opens anyway.
+fn included(lints: &mut Lints<'_>, place: &Node<'_>, http: Option<&Checker>) {
+    let Some((span, other)) = place.span().zip(http) else { return };
     let name =
         if matches!(&other.kind, CheckKind::Http(check) if check.tls) { "SSL_GET" } else { "HTTP_GET" };
     lints.grouped(span, || {
@@ -121,23 +123,15 @@ fn included(lints: &mut Lints<'_>, checker: &Checker, place: &Node<'_>, real: &R
 
 /// The checks of a real server with their blocks.
 fn places<'n, 's, 'm>(node: &'n Node<'s>, real: &'m RealServer) -> Vec<(&'m Checker, &'n Node<'s>)> {
-    let (mut http, mut tcp) = (0, 0);
-    let mut found = Vec::with_capacity(real.checkers.len());
-    for checker in &real.checkers {
+    let (mut http, mut tcp) = (children(node, &HTTP), children(node, &["TCP_CHECK"]));
+    let place = |checker: &'m Checker| {
         let place = match &checker.kind {
-            CheckKind::Http(_) => {
-                http += 1;
-                child(node, &HTTP, http - 1)
-            }
-            kind if *kind == CheckKind::Tcp => {
-                tcp += 1;
-                child(node, &["TCP_CHECK"], tcp - 1)
-            }
-            _ => node,
+            CheckKind::Http(_) => http.next(),
+            CheckKind::Tcp => tcp.next(),
         };
-        found.push((checker, place));
-    }
-    found
+        (checker, place.unwrap_or(node))
+    };
+    real.checkers.iter().map(place).collect()
 }
 
 fn seconds(time: Duration) -> String {

@@ -1,21 +1,23 @@
 //! The files of both nodes: what must be equal in them, and is not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::places::InstancePlaces;
-use super::{Lints, Places, lint_at, tracking};
+use super::tracking::{self, Weights};
+use super::{Lints, Places, lint_at};
 use crate::config::diagnostic::{Code, Diagnostic, Severity};
-use crate::config::model::{Authentication, InitialState, Instance, Model, Version};
+use crate::config::model::{Authentication, InitialState, Instance, InterfaceName, Model, Version, Vrid};
 use crate::config::source::Sources;
 
 pub(super) fn lint(lints: &mut Lints<'_>, own: (&Model, &Places), peer: (&Model, &Places, &Sources)) {
     let (model, places) = own;
     let (other_model, other_places, sources) = peer;
     let mut met: BTreeSet<&str> = BTreeSet::new();
+    let others = Others::new(&other_model.instances);
     for instance in &model.instances {
-        let Some(place) = find(places, &instance.name) else { continue };
-        let Some(other) = counterpart(instance, &other_model.instances) else {
+        let Some(place) = places.instances.get(&instance.name) else { continue };
+        let Some(other) = others.counterpart(instance) else {
             lints.report(
                 lint_at(
                     Code::PeerMissing,
@@ -27,10 +29,11 @@ pub(super) fn lint(lints: &mut Lints<'_>, own: (&Model, &Places), peer: (&Model,
             continue;
         };
         met.insert(&other.name);
-        let other_place = find(other_places, &other.name);
+        let other_place = other_places.instances.get(&other.name);
         let mut pair = Pair { lints, instance, other, place, other_place, sources };
         pair.compare();
-        let weighted = other_place.map_or(&[][..], |place| &place.weighted);
+        let none = Weights::new();
+        let weighted = other_place.map_or(&none, |place| &place.weighted);
         tracking::compare(lints, (instance, &place.weighted), (other, weighted));
     }
     for other in other_model.instances.iter().filter(|other| !met.contains(other.name.as_str())) {
@@ -42,21 +45,42 @@ pub(super) fn lint(lints: &mut Lints<'_>, own: (&Model, &Places), peer: (&Model,
     }
 }
 
-fn find<'a>(places: &'a Places, name: &str) -> Option<&'a InstancePlaces> {
-    places.instances.iter().find(|place| place.name == name)
+/// The instances of the other node, by what they may be recognised by.
+struct Others<'a> {
+    instances: &'a [Instance],
+    by_name: BTreeMap<&'a str, usize>,
+    by_address: BTreeMap<IpAddr, Vec<usize>>,
+    by_router: BTreeMap<(Vrid, &'a InterfaceName), usize>,
 }
 
-/// The instance that was meant to be the same virtual router: whatever differs, the rest tells.
-fn counterpart<'a>(one: &Instance, others: &'a [Instance]) -> Option<&'a Instance> {
-    let addresses = addresses(one);
-    let shares = |other: &Instance| addresses_of(other).any(|address| addresses.contains(&address));
-    let tests: [&dyn Fn(&Instance) -> bool; 4] = [
-        &|other| other.vrid == one.vrid && (other.name == one.name || shares(other)),
-        &|other| other.name == one.name,
-        &|other| shares(other),
-        &|other| other.vrid == one.vrid && other.interface == one.interface,
-    ];
-    tests.iter().find_map(|test| others.iter().find(|other| test(other)))
+impl<'a> Others<'a> {
+    fn new(instances: &'a [Instance]) -> Self {
+        let empty = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (by_name, by_address, by_router) = empty;
+        let mut others = Self { instances, by_name, by_address, by_router };
+        for (index, instance) in instances.iter().enumerate() {
+            others.by_name.entry(&instance.name).or_insert(index);
+            others.by_router.entry((instance.vrid, &instance.interface)).or_insert(index);
+            for address in addresses_of(instance) {
+                others.by_address.entry(address).or_default().push(index);
+            }
+        }
+        others
+    }
+
+    /// The instance that was meant to be the same virtual router: whatever differs, the rest tells.
+    fn counterpart(&self, one: &Instance) -> Option<&'a Instance> {
+        let named = self.by_name.get(one.name.as_str()).copied();
+        let sharing =
+            addresses_of(one).filter_map(|address| self.by_address.get(&address)).flatten().copied();
+        let sharing: BTreeSet<usize> = sharing.collect();
+        let alike = sharing.iter().copied().chain(named);
+        let same_number =
+            alike.filter(|index| self.instances.get(*index).is_some_and(|it| it.vrid == one.vrid));
+        let router = || self.by_router.get(&(one.vrid, &one.interface)).copied();
+        let index = same_number.min().or(named).or(sharing.first().copied()).or_else(router)?;
+        self.instances.get(index)
+    }
 }
 
 fn addresses_of(instance: &Instance) -> impl Iterator<Item = IpAddr> {
@@ -107,19 +131,15 @@ impl Pair<'_, '_> {
         }
         let (mine, theirs) = (addresses(one), addresses(other));
         if mine != theirs {
-            let only = |set: BTreeSet<IpAddr>| match set.is_empty() {
-                true => "nothing more".to_owned(),
-                false => set.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            let only = |set: BTreeSet<IpAddr>, node: &str| {
+                let list: Vec<String> = set.iter().map(ToString::to_string).collect();
+                (!list.is_empty()).then(|| format!("{} only {node}", list.join(", ")))
             };
-            let values = (only(&mine - &theirs), only(&theirs - &mine));
+            let sides = [only(&mine - &theirs, "here"), only(&theirs - &mine, "there")];
+            let sides: Vec<String> = sides.into_iter().flatten().collect();
+            let message = format!("the nodes have different virtual addresses: {}", sides.join(", "));
             let consequence = "adverts are refused for it, or an address is gone after a takeover";
-            self.differs(
-                Code::PeerAddresses,
-                "virtual_ipaddress",
-                "set of virtual addresses",
-                values,
-                consequence,
-            );
+            self.say(Code::PeerAddresses, "virtual_ipaddress", message, consequence);
         }
         if one.advert_interval != other.advert_interval {
             let values = (seconds(one), seconds(other));
@@ -162,10 +182,15 @@ impl Pair<'_, '_> {
     fn differs(&mut self, code: Code, word: &str, what: &str, values: (String, String), consequence: &str) {
         let (mine, theirs) = values;
         let message = format!("the other node has another {what}: {mine} here, {theirs} there");
+        self.say(code, word, message, consequence);
+    }
+
+    fn say(&mut self, code: Code, word: &str, message: String, consequence: &str) {
         self.lints.report(
             lint_at(code, self.place.of(word), message)
                 .label(self.place_of_other(word))
-                .consequence(consequence),
+                .consequence(consequence)
+                .help("write the same in both files"),
         );
     }
 

@@ -1,20 +1,20 @@
 //! From the model back to the lines that it came from.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::tracking::Weighted;
-use crate::config::model::{Instance, RealServer, Service, VirtualServer};
+use super::tracking::Weights;
+use crate::config::model::{RealServer, Service, VirtualServer};
 use crate::config::source::Span;
 use crate::config::tree::Node;
 
 /// Where an instance and its settings stand.
 #[derive(Debug)]
 pub(super) struct InstancePlaces {
-    pub(super) name: String,
     head: Span,
     settings: Vec<(&'static str, Span)>,
     /// What it tracks with a weight.
-    pub(super) weighted: Vec<Weighted>,
+    pub(super) weighted: Weights,
 }
 
 impl InstancePlaces {
@@ -24,18 +24,26 @@ impl InstancePlaces {
     }
 }
 
-pub(super) fn instance(tree: &[Node<'_>], instance: &Instance) -> Option<InstancePlaces> {
-    let node = instance_node(tree, instance)?;
+pub(super) fn instance(node: &Node<'_>) -> Option<InstancePlaces> {
     let settings =
         inside(node).iter().filter_map(|node| Some((node.keyword?.word(), node.span()?))).collect();
-    Some(InstancePlaces { name: instance.name.clone(), head: node.span()?, settings, weighted: Vec::new() })
+    Some(InstancePlaces { head: node.span()?, settings, weighted: Vec::new() })
 }
 
-pub(super) fn instance_node<'n, 's>(tree: &'n [Node<'s>], instance: &Instance) -> Option<&'n Node<'s>> {
-    let named = |node: &&Node<'_>| {
-        is(node, "vrrp_instance") && node.words.get(1).is_some_and(|word| word.text == instance.name)
-    };
-    tree.iter().find(named)
+/// The blocks of the instances by name; of two with one name the first, which counts.
+pub(in crate::config) fn instances<'n, 's>(tree: &'n [Node<'s>]) -> BTreeMap<&'n str, &'n Node<'s>> {
+    named(tree, "vrrp_instance")
+}
+
+/// The blocks of this kind by name; of two with one name the first.
+pub(super) fn named<'n, 's>(tree: &'n [Node<'s>], word: &str) -> BTreeMap<&'n str, &'n Node<'s>> {
+    let mut found = BTreeMap::new();
+    for node in tree.iter().filter(|node| is(node, word)) {
+        if let Some(name) = node.words.get(1) {
+            found.entry(&*name.text).or_insert(node);
+        }
+    }
+    found
 }
 
 /// The services with the blocks that they came from. Both are in the order of the file.
@@ -68,10 +76,14 @@ pub(super) fn real_servers<'n, 's, 'm>(
     pairs.filter(|(node, real)| address_of(node) == Some(real.address.ip())).collect()
 }
 
-/// The `number`th child of one of these names, else the node itself.
-pub(super) fn child<'n, 's>(node: &'n Node<'s>, words: &[&str], number: usize) -> &'n Node<'s> {
-    let mut children = inside(node).iter().filter(|node| words.iter().any(|word| is(node, word)));
-    children.nth(number).unwrap_or(node)
+/// The first child of this name, else the node itself.
+pub(super) fn child<'n, 's>(node: &'n Node<'s>, word: &str) -> &'n Node<'s> {
+    inside(node).iter().find(|node| is(node, word)).unwrap_or(node)
+}
+
+/// The children of one of these names.
+pub(super) fn children<'n, 's>(node: &'n Node<'s>, words: &[&str]) -> impl Iterator<Item = &'n Node<'s>> {
+    inside(node).iter().filter(|node| words.iter().any(|word| is(node, word)))
 }
 
 pub(super) fn inside<'n, 's>(node: &'n Node<'s>) -> &'n [Node<'s>] {

@@ -3,23 +3,25 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::places::{inside, instance_node};
+use super::places::inside;
 use super::{Lints, lint_at};
 use crate::config::diagnostic::Code;
 use crate::config::model::Model;
 use crate::config::source::Span;
 use crate::config::tree::Node;
 
-pub(super) fn lint(lints: &mut Lints<'_>, tree: &[Node<'_>], model: &Model) {
-    let mut owners: BTreeMap<IpAddr, (&str, &Node<'_>)> = BTreeMap::new();
+pub(super) fn lint(lints: &mut Lints<'_>, blocks: &BTreeMap<&str, &Node<'_>>, model: &Model) {
+    let mut owners: BTreeMap<IpAddr, (&str, Option<Span>)> = BTreeMap::new();
     for instance in &model.instances {
-        let Some(node) = instance_node(tree, instance) else { continue };
+        let Some(node) = blocks.get(instance.name.as_str()) else { continue };
+        let lines = lines(node);
         for address in instance.addresses.iter().chain(&instance.excluded_addresses) {
             let address = address.address;
+            let place = lines.get(&address).copied();
             match owners.get(&address) {
-                None => drop(owners.insert(address, (&instance.name, node))),
+                None => drop(owners.insert(address, (&instance.name, place))),
                 Some((other, first)) => {
-                    let Some(span) = line_of(node, address) else { continue };
+                    let Some(span) = place else { continue };
                     let message = format!("virtual address {address} belongs to two instances");
                     let mut diagnostic = lint_at(Code::SharedAddress, span, message)
                         .consequence(format!(
@@ -27,8 +29,8 @@ pub(super) fn lint(lints: &mut Lints<'_>, tree: &[Node<'_>], model: &Model) {
                             instance.name
                         ))
                         .help("leave it in one of the two");
-                    if let Some(first) = line_of(first, address) {
-                        diagnostic = diagnostic.related(first, format!("also in {other}"));
+                    if let Some(first) = first {
+                        diagnostic = diagnostic.related(*first, format!("also in {other}"));
                     }
                     lints.report(diagnostic);
                 }
@@ -37,15 +39,17 @@ pub(super) fn lint(lints: &mut Lints<'_>, tree: &[Node<'_>], model: &Model) {
     }
 }
 
-/// The line of an address.
-fn line_of(node: &Node<'_>, address: IpAddr) -> Option<Span> {
-    let lines = inside(node)
+/// The lines of the addresses of an instance.
+fn lines(node: &Node<'_>) -> BTreeMap<IpAddr, Span> {
+    let blocks = inside(node)
         .iter()
         .filter(|node| node.keyword.is_some_and(|keyword| keyword.word().starts_with("virtual_ipaddress")));
-    let words = lines.flat_map(inside).filter_map(|line| line.words.first());
-    let mut found = words.filter(|word| {
+    let mut found = BTreeMap::new();
+    for word in blocks.flat_map(inside).filter_map(|line| line.words.first()) {
         let text = word.text.split('/').next().unwrap_or("");
-        text.parse::<IpAddr>() == Ok(address)
-    });
-    found.next().map(|word| word.span)
+        if let Ok(address) = text.parse() {
+            found.entry(address).or_insert(word.span);
+        }
+    }
+    found
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::places::{child, real_servers, services};
+use super::places::{child, children, real_servers, services};
 use super::{Lints, checks, lint_at};
 use crate::config::diagnostic::Code;
 use crate::config::model::{Model, Protocol, Scheduler, Service, VirtualServer};
@@ -34,7 +34,7 @@ fn service(lints: &mut Lints<'_>, node: &Node<'_>, server: &VirtualServer, addre
             );
         }
         if server.sorry_server.is_some_and(|sorry| sorry.address == real.address)
-            && let Some(sorry) = child(node, &["sorry_server"], 0).span()
+            && let Some(sorry) = child(node, "sorry_server").span()
         {
             let message = format!("the sorry server {} is one of the real servers", real.address);
             lints.report(
@@ -56,8 +56,8 @@ fn persistence(lints: &mut Lints<'_>, node: &Node<'_>, server: &VirtualServer) {
     let Service::Address { protocol: Protocol::Udp, address } = server.service else { return };
     let spreads = matches!(server.scheduler, Scheduler::Rr | Scheduler::Wrr);
     let Some(persistence) = server.persistence.filter(|_| spreads && address.port() != 0) else { return };
-    let place = child(node, &["persistence_timeout", "persistence_granularity"], 0);
-    if let Some(span) = place.span() {
+    let place = children(node, &["persistence_timeout", "persistence_granularity"]).next();
+    if let Some(span) = place.unwrap_or(node).span() {
         let name = server.scheduler.name();
         let message = format!("persistence with `lb_algo {name}` over UDP");
         lints.report(

@@ -3,10 +3,15 @@
 //! A weight changes the priority; whether that moves the addresses depends on the other router. With the file of the
 //! other node each object is made to fail alone.
 
-use super::places::inside;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::places::{inside, named};
 use super::{Lints, lint_at};
 use crate::config::diagnostic::Code;
-use crate::config::model::{Instance, Model, Preempt, Priority, SyncGroup, TrackWeight, Tracked, Tracking};
+use crate::config::model::{
+    Instance, Model, ModelExtras, Preempt, Priority, SyncGroup, TrackWeight, Tracked, Tracking,
+};
 use crate::config::source::Span;
 use crate::config::tree::Node;
 
@@ -20,12 +25,53 @@ pub(super) struct Weighted {
     span: Span,
 }
 
-pub(super) fn lint(lints: &mut Lints<'_>, tree: &[Node<'_>], model: &Model) {
+/// What counts for an instance: its own list, and that of its group, which the members share.
+pub(super) type Weights = Vec<Arc<[Weighted]>>;
+
+/// Everything that is tracked with a weight, by who tracks it.
+pub(super) struct Known<'a> {
+    own: BTreeMap<&'a str, Arc<[Weighted]>>,
+    /// By the name of a member.
+    groups: BTreeMap<&'a str, (&'a SyncGroup, Arc<[Weighted]>)>,
+}
+
+impl<'a> Known<'a> {
+    pub(super) fn new(tree: &[Node<'_>], model: &'a Model, instances: &BTreeMap<&str, &Node<'_>>) -> Self {
+        let defaults = defaults(&model.extras);
+        let mut known = Self { own: BTreeMap::new(), groups: BTreeMap::new() };
+        for instance in &model.instances {
+            let node = instances.get(instance.name.as_str()).copied();
+            let list = of_tracking(node, &defaults, &instance.extras.tracking);
+            if !list.is_empty() {
+                known.own.insert(&instance.name, list);
+            }
+        }
+        let blocks = named(tree, "vrrp_sync_group");
+        for group in &model.extras.sync_groups {
+            let list = of_tracking(blocks.get(group.name.as_str()).copied(), &defaults, &group.tracking);
+            for member in &group.members {
+                known.groups.entry(member).or_insert_with(|| (group, Arc::clone(&list)));
+            }
+        }
+        known
+    }
+
+    /// What is tracked with a weight that counts: by the instance, and by its group.
+    pub(super) fn weighted(&self, instance: &Instance) -> Weights {
+        let group = self.groups.get(instance.name.as_str());
+        let own = self.own.get(instance.name.as_str());
+        let own = own.filter(|_| group.is_none_or(|(group, _)| group.tracking_weight));
+        let of_group = group.map(|(_, list)| list).filter(|list| !list.is_empty());
+        own.into_iter().chain(of_group).cloned().collect()
+    }
+}
+
+pub(super) fn lint(lints: &mut Lints<'_>, known: &Known<'_>, model: &Model) {
     for instance in &model.instances {
-        let own = of_tracking(tree, model, &instance.extras.tracking, &["vrrp_instance", &instance.name]);
-        let group = group_of(model, instance);
+        let own = known.own.get(instance.name.as_str());
+        let group = known.groups.get(instance.name.as_str()).map(|(group, _)| group);
         if let Some(group) = group.filter(|group| !group.tracking_weight) {
-            for one in &own {
+            for one in own.into_iter().flat_map(|list| list.iter()) {
                 let message =
                     format!("the weight of {} does not count in sync group {}", one.what, group.name);
                 lints.report(
@@ -38,8 +84,8 @@ pub(super) fn lint(lints: &mut Lints<'_>, tree: &[Node<'_>], model: &Model) {
                 );
             }
         }
-        let weighted = weighted(tree, model, instance);
-        if let (Preempt::Never, Some(first)) = (instance.preempt, weighted.first()) {
+        let weighted = known.weighted(instance);
+        if let (Preempt::Never, Some(first)) = (instance.preempt, each(&weighted).next()) {
             let message =
                 format!("{} changes the priority, and `nopreempt` leaves the master as it is", first.what);
             lints.report(
@@ -51,8 +97,9 @@ pub(super) fn lint(lints: &mut Lints<'_>, tree: &[Node<'_>], model: &Model) {
                     .help("leave the weight out: a failure is then FAULT, and the other router takes over; or leave out nopreempt"),
             );
         }
-        if instance.priority == Priority::OWNER {
-            for one in &weighted {
+        // The list of a group is that of each of its members: the first ones say what there is to say.
+        if instance.priority == Priority::OWNER && !lints.is_full(Code::NeverMoves) {
+            for one in each(&weighted) {
                 let message = format!("failure of {} can never move the addresses", one.what);
                 lints.report(
                     lint_at(Code::NeverMoves, one.span, message)
@@ -67,20 +114,17 @@ pub(super) fn lint(lints: &mut Lints<'_>, tree: &[Node<'_>], model: &Model) {
 }
 
 /// With the other node: each object fails alone, everything else is well.
-pub(super) fn compare(
-    lints: &mut Lints<'_>,
-    pair: (&Instance, &[Weighted]),
-    other: (&Instance, &[Weighted]),
-) {
+pub(super) fn compare(lints: &mut Lints<'_>, pair: (&Instance, &Weights), other: (&Instance, &Weights)) {
     let (instance, weighted) = pair;
-    let well = total(instance, weighted, None);
-    let theirs = total(other.0, other.1, None);
+    let change = each(weighted).map(|one| change(one, false)).sum();
+    let well = total(instance, change);
+    let theirs = total(other.0, each(other.1).map(|one| self::change(one, false)).sum());
     // It is not the master when all is well: there is nothing to move away.
     if well < theirs || instance.priority == Priority::OWNER {
         return;
     }
-    for (at, one) in weighted.iter().enumerate() {
-        let failed = total(instance, weighted, Some(at));
+    for one in each(weighted) {
+        let failed = total(instance, change - self::change(one, false) + self::change(one, true));
         if failed < theirs {
             continue;
         }
@@ -103,77 +147,77 @@ pub(super) fn compare(
     }
 }
 
-/// What is tracked with a weight that counts: by the instance, and by its group.
-pub(super) fn weighted(tree: &[Node<'_>], model: &Model, instance: &Instance) -> Vec<Weighted> {
-    let group = group_of(model, instance);
-    let mut list = Vec::new();
-    if group.is_none_or(|group| group.tracking_weight) {
-        list = of_tracking(tree, model, &instance.extras.tracking, &["vrrp_instance", &instance.name]);
-    }
-    if let Some(group) = group {
-        list.extend(of_tracking(tree, model, &group.tracking, &["vrrp_sync_group", &group.name]));
-    }
-    list
+fn each(weights: &Weights) -> impl Iterator<Item = &Weighted> {
+    weights.iter().flat_map(|list| list.iter())
 }
 
-/// The priority that goes out (1 to 254) when the one at `failed` has failed and the others are well.
-fn total(instance: &Instance, weighted: &[Weighted], failed: Option<usize>) -> i32 {
-    let base = i32::from(instance.priority.number());
-    if instance.priority == Priority::OWNER {
-        return base;
-    }
-    let change = |(at, one): (usize, &Weighted)| {
-        let number = i32::from(one.weight.number);
-        let counts = if failed == Some(at) { number < 0 } else { number > 0 };
-        let sign = if one.weight.reverse { -1 } else { 1 };
-        if counts { number * sign } else { 0 }
-    };
-    (base + weighted.iter().enumerate().map(change).sum::<i32>()).clamp(1, 254)
+/// What the object adds to the priority.
+fn change(one: &Weighted, failed: bool) -> i64 {
+    let number = i64::from(one.weight.number);
+    let counts = if failed { number < 0 } else { number > 0 };
+    let sign = if one.weight.reverse { -1 } else { 1 };
+    if counts { number * sign } else { 0 }
 }
 
-fn group_of<'m>(model: &'m Model, instance: &Instance) -> Option<&'m SyncGroup> {
-    model.extras.sync_groups.iter().find(|group| group.members.contains(&instance.name))
+/// The priority that goes out: 1 to 254, or that of the owner, which nothing changes.
+fn total(instance: &Instance, change: i64) -> i64 {
+    let base = i64::from(instance.priority.number());
+    if instance.priority == Priority::OWNER { base } else { (base + change).clamp(1, 254) }
 }
+
+/// The weights that objects have where the line that names them gives none; by kind and name.
+fn defaults(extras: &ModelExtras) -> BTreeMap<(&'static str, &str), TrackWeight> {
+    let scripts = extras.scripts.iter().map(|one| ((SCRIPT, one.name.as_str()), one.weight));
+    let processes = extras.processes.iter().map(|one| ((PROCESS, one.name.as_str()), one.weight));
+    let sessions = extras.bfd.iter().map(|one| ((SESSION, one.name.as_str()), one.weight));
+    let all = scripts.chain(processes).chain(sessions);
+    // Of two with one name the first counts.
+    let mut defaults = BTreeMap::new();
+    for (name, weight) in all {
+        defaults.entry(name).or_insert(weight);
+    }
+    defaults
+}
+
+const SCRIPT: &str = "vrrp_script";
+const PROCESS: &str = "vrrp_track_process";
+const SESSION: &str = "bfd_instance";
 
 /// Objects whose state is yes or no. What a file changes depends on the number in it.
-fn of_tracking(tree: &[Node<'_>], model: &Model, tracking: &Tracking, block: &[&str; 2]) -> Vec<Weighted> {
-    let extras = &model.extras;
-    let script = |name: &str| extras.scripts.iter().find(|one| one.name == name).map(|one| one.weight);
-    let process = |name: &str| extras.processes.iter().find(|one| one.name == name).map(|one| one.weight);
-    let session = |name: &str| extras.bfd.iter().find(|one| one.name == name).map(|one| one.weight);
-    let mut found: Vec<(&'static str, &str, TrackWeight)> = Vec::new();
-    found.extend(tracking.interfaces.iter().map(|(name, weight)| ("interface", name.as_str(), *weight)));
-    type Kind<'a> = (&'static str, &'a [Tracked], &'a dyn Fn(&str) -> Option<TrackWeight>);
-    let kinds: [Kind<'_>; 3] = [
-        ("vrrp_script", &tracking.scripts, &script),
-        ("vrrp_track_process", &tracking.processes, &process),
-        ("bfd_instance", &tracking.bfd, &session),
-    ];
-    for (kind, list, default) in kinds {
-        let each = list.iter().map(|one| (kind, &*one.name, one.weight.or_else(|| default(&one.name))));
-        found.extend(each.filter_map(|(kind, name, weight)| Some((kind, name, weight?))));
+fn of_tracking(
+    node: Option<&Node<'_>>,
+    defaults: &BTreeMap<(&'static str, &str), TrackWeight>,
+    tracking: &Tracking,
+) -> Arc<[Weighted]> {
+    let interfaces = tracking.interfaces.iter();
+    let mut found: Vec<(&'static str, &str, TrackWeight)> =
+        interfaces.map(|(name, weight)| ("interface", name.as_str(), *weight)).collect();
+    let kinds: [(&'static str, &[Tracked]); 3] =
+        [(SCRIPT, &tracking.scripts), (PROCESS, &tracking.processes), (SESSION, &tracking.bfd)];
+    for (kind, list) in kinds {
+        let weight = |one: &Tracked| one.weight.or_else(|| defaults.get(&(kind, one.name.as_str())).copied());
+        found.extend(list.iter().filter_map(|one| Some((kind, one.name.as_str(), weight(one)?))));
     }
-    let place = |name: &str| line_of(tree, block, name);
-    let weighted = found.into_iter().filter(|(_, _, weight)| weight.number != 0);
-    weighted
-        .filter_map(|(kind, name, weight)| {
-            Some(Weighted { what: format!("{kind} {name}"), weight, span: place(name)? })
-        })
-        .collect()
+    found.retain(|(_, _, weight)| weight.number != 0);
+    let Some(node) = node.filter(|_| !found.is_empty()) else { return Arc::default() };
+    let lines = lines(node);
+    let place = |(kind, name, weight): (&str, &str, TrackWeight)| {
+        Some(Weighted { what: format!("{kind} {name}"), weight, span: *lines.get(name)? })
+    };
+    found.into_iter().filter_map(place).collect()
 }
 
-/// The line of a `track_*` block that names the object.
-fn line_of(tree: &[Node<'_>], block: &[&str; 2], name: &str) -> Option<Span> {
-    let [kind, title] = block;
-    let named = |node: &&Node<'_>| {
-        node.keyword.is_some_and(|row| row.path == *kind)
-            && node.words.get(1).is_some_and(|word| word.text == *title)
-    };
-    let node = tree.iter().find(named)?;
+/// The lines of the `track_*` blocks, by the object that they name.
+fn lines<'n>(node: &'n Node<'_>) -> BTreeMap<&'n str, Span> {
     let lists =
         inside(node).iter().filter(|node| node.keyword.is_some_and(|row| row.word().starts_with("track_")));
-    let mut lines = lists.flat_map(inside);
-    lines.find(|line| line.words.first().is_some_and(|word| word.text == name))?.span()
+    let mut lines = BTreeMap::new();
+    for line in lists.flat_map(inside) {
+        if let Some((word, span)) = line.words.first().zip(line.span()) {
+            lines.entry(&*word.text).or_insert(span);
+        }
+    }
+    lines
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `TCP_CHECK`, `HTTP_GET`, `SSL_GET`: how a real server is checked.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -20,10 +21,13 @@ use crate::config::tree::Node;
 
 /// A check as the file has it.
 pub(super) struct CheckDraft {
+    /// That of its block.
+    pub(super) keyword: &'static str,
     span: Option<Span>,
     http: Option<Box<HttpDraft>>,
+    /// Of a check that this version does not make: first what the file says, at its end what it comes to.
     other: Option<Box<OtherDraft>>,
-    made: Option<Box<UnmadeKind>>,
+    made: Option<UnmadeKind>,
     log_all_failures: Option<bool>,
     inherited: Inherited,
     ip: Option<IpAddr>,
@@ -67,15 +71,16 @@ impl Lower<'_> {
     ) {
         self.no_words(node);
         let http = match kind {
-            "HTTP_GET" => Some(HttpDraft::default()),
-            "SSL_GET" => Some(HttpDraft { tls: true, ..HttpDraft::default() }),
+            "HTTP_GET" => Some(Box::default()),
+            "SSL_GET" => Some(Box::new(HttpDraft { tls: true, ..HttpDraft::default() })),
             _ => None,
         };
-        let other = (http.is_none() && kind != "TCP_CHECK").then(|| OtherDraft::new(kind));
+        let other = (http.is_none() && kind != "TCP_CHECK").then(|| Box::new(OtherDraft::new(kind)));
         let mut draft = CheckDraft {
             span: node.span(),
-            http: http.map(Box::new),
-            other: other.map(Box::new),
+            keyword: kind,
+            http,
+            other,
             made: None,
             log_all_failures: None,
             inherited: Inherited::default(),
@@ -95,12 +100,12 @@ impl Lower<'_> {
                 }),
                 _ => lower.check_setting(word, node, &mut draft),
             });
-            if let Some(other) = &draft.other {
-                draft.made = lower.finish_other(node, other, names).map(Box::new);
-            }
         });
-        if draft.other.is_some() && draft.made.is_none() {
-            return;
+        if let Some(other) = draft.other.take() {
+            draft.made = self.within(node, |lower| lower.finish_other(node, &other, names));
+            if draft.made.is_none() {
+                return;
+            }
         }
         if let (Some(http), Some(span)) = (&draft.http, node.span())
             && !http.has_url
@@ -307,14 +312,23 @@ impl Lower<'_> {
         service_host: Option<&str>,
     ) -> Vec<Checker> {
         let mut list: Vec<Checker> = Vec::with_capacity(real.checks.len());
+        let mut places = Vec::with_capacity(real.checks.len());
         for draft in real.checks.iter().filter(|draft| draft.is_made()) {
-            let Some(checker) = self.checker(draft, real, inherited, port, service_host) else { continue };
-            if list.contains(&checker) {
-                self.adjusted(draft.span, "the same check is there twice", "it is made once");
-                continue;
+            if let Some(checker) = self.checker(draft, real, inherited, port, service_host) {
+                list.push(checker);
+                places.push(draft.span);
             }
-            list.push(checker);
         }
+        if list.len() < 2 {
+            return list;
+        }
+        let mut first: BTreeSet<&Checker> = BTreeSet::new();
+        let kept: Vec<bool> = list.iter().map(|checker| first.insert(checker)).collect();
+        for (span, _) in places.into_iter().zip(&kept).filter(|(_, kept)| !**kept) {
+            self.adjusted(span, "the same check is there twice", "it is made once");
+        }
+        let mut kept = kept.into_iter();
+        list.retain(|_| kept.next() == Some(true));
         list
     }
 
@@ -326,10 +340,12 @@ impl Lower<'_> {
         port: u16,
     ) -> Vec<UnmadeChecker> {
         let drafts = real.checks.iter().filter_map(|draft| draft.made.as_ref().map(|kind| (draft, kind)));
-        for (draft, _) in drafts.clone() {
+        let mut list = Vec::with_capacity(drafts.clone().count());
+        for (draft, kind) in drafts {
             self.reachable_from(draft, draft.ip.unwrap_or(real.endpoint.ip));
+            list.push(unmade(draft, kind, real, inherited, port));
         }
-        drafts.map(|(draft, kind)| unmade(draft, kind, real, inherited, port)).collect()
+        list
     }
 
     fn checker(
@@ -421,19 +437,9 @@ impl Lower<'_> {
 }
 
 impl CheckDraft {
-    /// The keyword of its block.
-    pub(super) fn keyword(&self) -> &'static str {
-        match (&self.http, &self.other) {
-            (Some(http), _) if http.tls => "SSL_GET",
-            (Some(_), _) => "HTTP_GET",
-            (None, Some(other)) => other.kind,
-            (None, None) => "TCP_CHECK",
-        }
-    }
-
     /// Whether this version makes it.
     pub(super) fn is_made(&self) -> bool {
-        self.other.is_none()
+        self.made.is_none()
     }
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::track::Names;
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::keywords::closest;
 use crate::config::model::{
     GarpGroup, InterfaceName, LinkDelay, LinkPoll, ModelExtras, Ssl, SyncGroup, TrackGroup,
 };
@@ -86,7 +85,7 @@ impl Lower<'_> {
                 let message = format!("there is no `vrrp_instance {name}`");
                 let mut diagnostic = Diagnostic::error(Code::Undefined, word.span, message)
                     .consequence("the group would be kept together without it");
-                if let Some(near) = closest(name, instances.keys().map(String::as_str)) {
+                if let Some(near) = self.near(name, instances) {
                     diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(word.span, near);
                 }
                 self.report(diagnostic);
@@ -207,6 +206,14 @@ impl Lower<'_> {
     ) {
         self.no_words(node);
         self.within(node, |lower| {
+            if word == "static_ipaddress" {
+                // As many as there can be: no list takes more memory for each byte of text.
+                let address = |line: &&Node<'_>| {
+                    let digit = |c: char| c.is_ascii_digit() || c == ':';
+                    line.words.first().is_some_and(|word| word.text.contains(digit))
+                };
+                extras.addresses.reserve(inside(node).iter().filter(address).count());
+            }
             for line in inside(node) {
                 match word {
                     "static_ipaddress" => extras.addresses.extend(lower.static_address(line, names)),

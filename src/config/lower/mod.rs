@@ -25,19 +25,20 @@ mod values;
 mod vrrp;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnostic::{Code, Diagnostic, Diagnostics};
-use super::keywords::{Keyword, Status};
+use super::keywords::{Keyword, Status, closest};
 use super::model::Model;
 use super::source::{Sources, Span};
-use super::tree::{Body, Node, Word, title};
+use super::tree::{Node, Word, title};
 
 pub(super) use script::split;
 
 /// Reads the whole tree.
 pub(super) fn lower(tree: &[Node<'_>], sources: &Sources, diagnostics: &mut Diagnostics) -> Model {
-    let mut lower = Lower { sources, diagnostics, blocks: Vec::new(), quiet: 0, said_repeated: false };
+    let (blocks, seen) = (Vec::new(), BTreeSet::new());
+    let mut lower = Lower { sources, diagnostics, blocks, seen, quiet: 0, said_repeated: false };
     let mut defaults = globals::Defaults::default();
     for node in tree.iter().filter(|node| is_globals(node)) {
         lower.globals(node, &mut defaults);
@@ -130,6 +131,8 @@ struct Lower<'a> {
     diagnostics: &'a mut Diagnostics,
     /// Titles of the blocks around the place that is read.
     blocks: Vec<String>,
+    /// What may be named once in the block that is read: what it is, and its name.
+    seen: BTreeSet<(&'static str, String)>,
     /// Blocks around the place that have no effect: what is in them is not said to have none once more.
     quiet: usize,
     /// The statement is there again, and its reader has said which one counts.
@@ -162,7 +165,9 @@ impl Lower<'_> {
     /// Enters a block for the time of `inside`.
     fn within<T>(&mut self, node: &Node<'_>, inside: impl FnOnce(&mut Self) -> T) -> T {
         self.blocks.push(title(&node.words).unwrap_or_default());
+        let seen = std::mem::take(&mut self.seen);
         let result = inside(self);
+        self.seen = seen;
         self.blocks.pop();
         result
     }
@@ -170,7 +175,6 @@ impl Lower<'_> {
     /// The word to read a keyword as.
     fn status(&mut self, keyword: &'static Keyword, span: Span) -> &'static str {
         let name = keyword.word();
-        let message = format!("`{name}` has no effect in this version");
         match keyword.status {
             Status::Implemented => {}
             Status::Replaced(today) => {
@@ -189,12 +193,12 @@ impl Lower<'_> {
                     .consequence("the settings of mail alerts are accepted and have no effect")
             }),
             Status::NotYet(consequence) => self.grouped(keyword.path, span, || {
+                let message = format!("`{name}` has no effect in this version");
                 Diagnostic::warning(Code::NotYet, span, message).consequence(consequence)
             }),
-            Status::LeftOut(consequence) => {
-                let diagnostic = left_out(span, format!("`{name}` is not supported by this version"));
-                self.grouped(keyword.path, span, || diagnostic.consequence(consequence));
-            }
+            Status::LeftOut(consequence) => self.grouped(keyword.path, span, || {
+                left_out(span, format!("`{name}` is not supported by this version")).consequence(consequence)
+            }),
         }
         name
     }
@@ -213,13 +217,20 @@ impl Lower<'_> {
         }
     }
 
+    /// The name that an undefined one was most likely meant to be; not looked for once there are too many of them.
+    fn near<'n>(&self, name: &str, known: &'n BTreeMap<String, Span>) -> Option<&'n str> {
+        let wanted = !self.diagnostics.is_full(Code::Undefined);
+        wanted.then(|| closest(name, known.keys().map(String::as_str))).flatten()
+    }
+
     fn grouped(&mut self, key: impl Into<Cow<'static, str>>, span: Span, make: impl FnOnce() -> Diagnostic) {
         self.diagnostics.push_grouped(key, span, make);
     }
 
     /// Adds the blocks around it.
     fn report(&mut self, diagnostic: Diagnostic) {
-        let block = (!self.blocks.is_empty()).then(|| self.blocks.join(", "));
+        let around = !self.blocks.is_empty() && !self.diagnostics.is_full(diagnostic.code);
+        let block = around.then(|| self.blocks.join(", "));
         self.diagnostics.push(Diagnostic { block, ..diagnostic });
     }
 }
@@ -235,7 +246,7 @@ const REPEATABLE: [&str; 2] = ["include_check", "key"];
 
 /// The statements of a block; none when it has no braces, which the tree has reported.
 fn inside<'n, 's>(node: &'n Node<'s>) -> &'n [Node<'s>] {
-    node.body.as_ref().map_or(&[], |body: &Body<'s>| &body.nodes)
+    node.body.as_ref().map_or(&[], |body| &body.nodes)
 }
 
 /// The words behind the keyword.

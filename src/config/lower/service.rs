@@ -8,7 +8,6 @@ use super::real::RealDraft;
 use super::track::Names;
 use super::{Lower, arguments, inside, left_out};
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::keywords::closest;
 use crate::config::model::{
     Forwarding, GroupedServer, Protocol, Scheduler, SchedulerFlags, Service, ServiceExtras, VirtualServer,
     Weight,
@@ -27,6 +26,8 @@ pub(super) struct Services {
     pub(super) places: BTreeMap<Service, Span>,
     /// Which of the virtual servers of the model it is.
     pub(super) index: BTreeMap<Service, usize>,
+    /// The real servers of those that have more than one block.
+    known: BTreeMap<Service, BTreeSet<SocketAddr>>,
     /// `virtual_server_group` blocks.
     pub(super) groups: BTreeMap<String, Span>,
 }
@@ -38,8 +39,9 @@ impl Services {
             self.index.insert(server.service, to.len());
             return to.push(server);
         };
-        let known: BTreeSet<SocketAddr> = first.real_servers.iter().map(|real| real.address).collect();
-        let new = server.real_servers.into_iter().filter(|real| !known.contains(&real.address));
+        let known = self.known.entry(server.service);
+        let known = known.or_insert_with(|| first.real_servers.iter().map(|real| real.address).collect());
+        let new = server.real_servers.into_iter().filter(|real| known.insert(real.address));
         first.real_servers.extend(new);
     }
 }
@@ -137,7 +139,7 @@ impl Lower<'_> {
                 if !services.groups.contains_key(&*name.text) {
                     let message = format!("there is no `virtual_server_group {}`", name.text);
                     let mut diagnostic = Diagnostic::warning(Code::Undefined, name.span, message);
-                    if let Some(near) = closest(&name.text, services.groups.keys().map(String::as_str)) {
+                    if let Some(near) = self.near(&name.text, &services.groups) {
                         diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(name.span, near);
                     }
                     self.report(diagnostic.consequence("there is no address to serve"));

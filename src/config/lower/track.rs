@@ -314,7 +314,7 @@ impl Lower<'_> {
             _ => return false,
         };
         let most = if matches!(word, "track_script" | "track_bfd") { 253 } else { WEIGHT };
-        let mut found = Vec::new();
+        let mut seen = std::mem::take(&mut self.seen);
         self.no_words(node);
         self.within(node, |lower| {
             for line in inside(node) {
@@ -323,8 +323,7 @@ impl Lower<'_> {
                 if !known.contains_key(&*name.text) {
                     let message = format!("there is no `{what} {}`", name.text);
                     let mut diagnostic = Diagnostic::error(Code::Undefined, name.span, message);
-                    let near = crate::config::keywords::closest(&name.text, known.keys().map(String::as_str));
-                    if let Some(near) = near {
+                    if let Some(near) = lower.near(&name.text, known) {
                         diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(name.span, near);
                     }
                     lower.report(diagnostic.consequence("nothing would be tracked"));
@@ -339,41 +338,41 @@ impl Lower<'_> {
                         "keepalived tracks only what is defined above, and drops this line",
                     );
                 }
-                found.push((Tracked { name: name.text.to_string(), weight }, name.span));
+                if seen.insert((what, name.text.to_string())) {
+                    list.push(Tracked { name: name.text.to_string(), weight });
+                } else {
+                    lower.tracked_twice(name);
+                }
             }
         });
-        for (tracked, span) in found {
-            if list.iter().any(|other: &Tracked| other.name == tracked.name) {
-                let message = format!("`{}` is tracked twice", tracked.name);
-                self.report(
-                    Diagnostic::warning(Code::Repeated, span, message)
-                        .consequence("the first one counts, as in keepalived"),
-                );
-            } else {
-                list.push(tracked);
-            }
-        }
+        self.seen = seen;
         true
     }
 
     fn track_interfaces(&mut self, node: &Node<'_>, tracking: &mut Tracking) {
+        let mut seen = std::mem::take(&mut self.seen);
         self.no_words(node);
         self.within(node, |lower| {
             for line in inside(node) {
                 let Some((name, options)) = line.words.split_first() else { continue };
                 let weight = lower.track_options(options, 253).unwrap_or_default();
                 let Some(interface) = lower.interface(name) else { continue };
-                if tracking.interfaces.iter().any(|(other, _)| *other == interface) {
-                    let message = format!("`{interface}` is tracked twice");
-                    lower.report(
-                        Diagnostic::warning(Code::Repeated, name.span, message)
-                            .consequence("the first one counts, as in keepalived"),
-                    );
-                } else {
+                if seen.insert(("track_interface", name.text.to_string())) {
                     tracking.interfaces.push((interface, weight));
+                } else {
+                    lower.tracked_twice(name);
                 }
             }
         });
+        self.seen = seen;
+    }
+
+    fn tracked_twice(&mut self, name: &Word<'_>) {
+        let message = format!("`{}` is tracked twice", name.text);
+        self.report(
+            Diagnostic::warning(Code::Repeated, name.span, message)
+                .consequence("the first one counts, as in keepalived"),
+        );
     }
 
     /// `[weight NUMBER [reverse|noreverse]]`.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Lower, arguments, left_out};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::dump::HIDDEN;
-use crate::config::keywords::{Keyword, closest};
+use crate::config::keywords::{Keyword, closest, examples};
 use crate::config::model::InterfaceName;
 use crate::config::source::Span;
 use crate::config::tree::{Node, Word};
@@ -439,13 +439,20 @@ impl Lower<'_> {
 
 /// `priority <INT>: 1..255; …`.
 fn usage(keyword: &Keyword) -> String {
-    match (keyword.args, keyword.range) {
-        ("(flag)" | "{ block }", _) => format!("`{}` alone", keyword.word()),
+    let usage = match (keyword.args, keyword.range) {
+        ("(flag)" | "{ block }", _) => return format!("`{}` alone", keyword.word()),
         (args, "") => format!("`{} {args}`", keyword.word()),
         (args, range) => {
             let range = range.split(';').next().unwrap_or(range);
             format!("`{} {args}`: {range}", keyword.word())
         }
+    };
+    let example = examples::statement(keyword);
+    let line =
+        example.lines().map(str::trim_start).find(|line| line.split(' ').next() == Some(keyword.word()));
+    match line.map(|line| line.trim_end_matches(" {")).filter(|line| line.contains(' ')) {
+        Some(line) => format!("{usage}; for example `{line}`"),
+        None => usage,
     }
 }
 

@@ -22,8 +22,8 @@ use crate::config::tree::{Node, Word};
 #[derive(Default)]
 pub(super) struct Instances {
     names: BTreeMap<String, Span>,
-    /// By interface, number and family; and of each the group or the peers that its adverts go to.
-    routers: BTreeMap<(InterfaceName, Vrid, bool), Vec<Router>>,
+    /// By interface, number and family.
+    routers: BTreeMap<(InterfaceName, Vrid, bool), Routers>,
     /// What this version cannot run beside the others.
     pub(super) left_out: Vec<InstanceLeftOut>,
 }
@@ -38,8 +38,13 @@ pub(super) enum Beside {
     Wrong,
 }
 
-/// The group or the peers of an instance, and where its number stands.
-type Router = (Vec<IpAddr>, Span);
+/// The instances of one number on one interface.
+struct Routers {
+    /// Where the number of the first stands.
+    first: Span,
+    /// The groups and the peers that adverts go to, each with where the number of the first to send there stands.
+    to: BTreeMap<IpAddr, Span>,
+}
 
 /// An instance as the file has it.
 #[derive(Default)]
@@ -73,7 +78,7 @@ struct Draft {
     lower_prio_no_advert: Option<bool>,
     higher_prio_send_advert: Option<bool>,
     dont_track_primary: bool,
-    /// `virtual_ipaddress` has lines, right or wrong.
+    /// `virtual_ipaddress` has lines, right or wrong, or a part of the instance was not understood.
     has_addresses: bool,
     extras: InstanceExtras,
 }
@@ -106,7 +111,8 @@ impl Lower<'_> {
             }
         }
         let instance = self.within(node, |lower| {
-            let mut draft = Draft::default();
+            let damaged = node.body.as_ref().is_some_and(|body| body.damaged);
+            let mut draft = Draft { has_addresses: damaged, ..Draft::default() };
             lower.each(inside(node), |lower, word, node| {
                 lower.instance_setting(word, node, &mut draft, names)
             });
@@ -257,11 +263,8 @@ impl Lower<'_> {
         draft.extras.ipv6 = ipv6_transport;
         // One router id serves IPv4 and IPv6 apart (RFC 9568 §5.2.3).
         if let Some(((vrid, span), interface)) = draft.vrid.zip(draft.interface.clone()) {
-            let mut to = draft.peers.clone();
-            to.sort_unstable();
-            if to.is_empty() {
-                to.push(group);
-            }
+            let group = [group];
+            let to = if draft.peers.is_empty() { &group[..] } else { &draft.peers };
             match self.unique_router(instances, (interface, vrid, ipv6), to, span) {
                 Beside::Runs => {}
                 Beside::LeftOut => left_out_whole = true,

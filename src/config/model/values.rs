@@ -1,4 +1,5 @@
 use std::fmt;
+use std::num::NonZeroU8;
 
 /// Virtual router identifier, 1..=255 (RFC 9568 §5.2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,28 +84,43 @@ impl Weight {
 }
 
 /// Name of a network interface: 1 to 15 bytes, no blank, no `/`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct InterfaceName(String);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InterfaceName {
+    /// Zeros behind the name.
+    bytes: [u8; 15],
+    length: NonZeroU8,
+}
 
 impl InterfaceName {
     /// Error: the kernel would take no interface of this name.
     pub fn new(name: &str) -> Result<Self, NameError> {
         let bad = |c: char| c.is_whitespace() || c == '/' || c.is_control();
-        if name.is_empty() || name.len() > 15 || name == "." || name == ".." || name.contains(bad) {
+        if name == "." || name == ".." || name.contains(bad) {
             return Err(NameError);
         }
-        Ok(Self(name.to_owned()))
+        let length = u8::try_from(name.len()).ok().and_then(NonZeroU8::new).ok_or(NameError)?;
+        let mut bytes = [0; 15];
+        let start = bytes.get_mut(..name.len()).ok_or(NameError)?;
+        start.copy_from_slice(name.as_bytes());
+        Ok(Self { bytes, length })
     }
 
     /// The name.
     pub fn as_str(&self) -> &str {
-        &self.0
+        let bytes = self.bytes.get(..usize::from(self.length.get()));
+        bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
     }
 }
 
 impl fmt::Display for InterfaceName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for InterfaceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("InterfaceName").field(&self.as_str()).finish()
     }
 }
 

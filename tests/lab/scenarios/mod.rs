@@ -22,6 +22,7 @@ mod split;
 mod start;
 mod systemd;
 mod wire_equal;
+mod worst;
 
 #[derive(Clone, Copy)]
 pub struct Scenario {
@@ -89,6 +90,7 @@ pub fn all() -> Vec<Scenario> {
         start::SCENARIOS,
         refusals::SCENARIOS,
         genhash_equal::SCENARIOS,
+        worst::SCENARIOS,
         demo::SCENARIOS,
         bench::SCENARIOS,
     ];

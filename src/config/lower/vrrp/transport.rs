@@ -1,10 +1,11 @@
 //! With whom an instance talks: address family, peers, groups, authentication.
 
+use std::collections::btree_map::Entry;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::super::globals::Defaults;
 use super::super::{Lower, inside, left_out};
-use super::{Beside, Draft, Instances};
+use super::{Beside, Draft, Instances, Routers};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
     Authentication, InterfaceName, Ipv6Transport, PeerTtl, Secret, Version, VirtualAddress, Vrid,
@@ -58,6 +59,20 @@ impl Lower<'_> {
                 _ => {}
             });
         });
+        let comment =
+            password.as_ref().and_then(|(_, span)| Some((*span, self.sources.comment_behind(*span)?)));
+        if let Some((word, comment)) = comment.filter(|(word, comment)| comment.start == word.end)
+            && !self.sources.text(word).starts_with('\'')
+        {
+            let sign = Span { end: comment.start + 1, ..comment };
+            self.report(
+                Diagnostic::warning(Code::Quote, sign, "the password ends at this comment sign")
+                    .label("the rest of the line is a comment, as in keepalived")
+                    .help(
+                        "put the password between double quotes, on every node at once: its end is not sent now",
+                    ),
+            );
+        }
         match (kind.as_ref().map(|(kind, span)| (&**kind, *span)), &password) {
             (Some(("AH", span)), _) => {
                 let password =
@@ -78,7 +93,11 @@ impl Lower<'_> {
                     let message = format!("`auth_pass` has {} characters", password.len());
                     self.report(
                         Diagnostic::warning(Code::Conflict, *span, message)
-                            .consequence("only the first 8 are sent and compared, as keepalived does"),
+                            .consequence("only the first 8 are sent and compared, as keepalived does")
+                            .help(
+                                "shorten it to 8 on every node; it travels in clear text, so take one that \
+                                 protects nothing else",
+                            ),
                     );
                 }
                 if password.is_empty() {
@@ -109,12 +128,13 @@ impl Lower<'_> {
 
     pub(super) fn unicast_peers(&mut self, node: &Node<'_>, draft: &mut Draft) {
         draft.unicast = node.words.first().map(|word| word.span);
+        let mut seen = std::mem::take(&mut self.seen);
         self.no_words(node);
         self.within(node, |lower| {
             for line in inside(node) {
                 let Some((first, options)) = line.words.split_first() else { continue };
                 let Some(peer) = lower.of_family(first, draft) else { continue };
-                if draft.peers.contains(&peer) {
+                if !seen.insert(("unicast_peer", peer.to_string())) {
                     let message = format!("peer {peer} is given twice");
                     lower.report(Diagnostic::error(Code::Duplicate, first.span, message));
                     continue;
@@ -124,6 +144,7 @@ impl Lower<'_> {
                 draft.extras.peer_ttl.extend(ttl);
             }
         });
+        self.seen = seen;
     }
 
     fn peer_options(&mut self, peer: IpAddr, options: &[Word<'_>]) -> Option<PeerTtl> {
@@ -188,28 +209,31 @@ impl Lower<'_> {
         &mut self,
         instances: &mut Instances,
         key: (InterfaceName, Vrid, bool),
-        to: Vec<IpAddr>,
+        to: &[IpAddr],
         span: Span,
     ) -> Beside {
         let message = format!("virtual router id {} is taken on {}", key.1.number(), key.0);
-        let routers = instances.routers.entry(key).or_default();
-        let same = routers.iter().find(|(other, _)| other.iter().any(|address| to.contains(address)));
-        if let Some((_, first)) = same {
+        let routers = match instances.routers.entry(key) {
+            Entry::Vacant(entry) => {
+                let to = to.iter().map(|address| (*address, span)).collect();
+                entry.insert(Routers { first: span, to });
+                return Beside::Runs;
+            }
+            Entry::Occupied(entry) => entry.into_mut(),
+        };
+        if let Some(first) = to.iter().filter_map(|address| routers.to.get(address)).min() {
             let diagnostic = Diagnostic::error(Code::Duplicate, span, message)
                 .related(*first, "by this instance")
-                .consequence("the two instances would answer each other's adverts");
+                .consequence("the two instances would answer each other's adverts")
+                .help("give one of them another number of 1..255, the same on every node of the pair");
             self.report(diagnostic);
             return Beside::Wrong;
         }
-        if let Some((_, first)) = routers.first() {
-            let diagnostic = left_out(span, message).related(*first, "by this instance");
-            let text = "this version does not tell apart two instances of one number on one interface";
-            routers.push((to, span));
-            self.report(diagnostic.consequence(text));
-            return Beside::LeftOut;
-        }
-        routers.push((to, span));
-        Beside::Runs
+        let diagnostic = left_out(span, message).related(routers.first, "by this instance");
+        routers.to.extend(to.iter().map(|address| (*address, span)));
+        let text = "this version does not tell apart two instances of one number on one interface";
+        self.report(diagnostic.consequence(text));
+        Beside::LeftOut
     }
 
     pub(super) fn usable_authentication(
