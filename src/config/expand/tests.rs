@@ -51,7 +51,10 @@ fn definitions() {
 fn several_lines() {
     let text =
         "$CHK=\\\n  TCP_CHECK { \\\n   # why\n   connect_port $PORT \\\n  }\n$PORT=80\nreal {\n  $CHK\n}\n";
-    assert_eq!(expanded(text), ["real {", "TCP_CHECK {", "connect_port 80", "}", "}"]);
+    let (read, diagnostics) = lines(Texts::one("main", text), "main");
+    assert_eq!(read, ["real {", "TCP_CHECK {", "connect_port 80", "}", "}"]);
+    assert_eq!(diagnostics.len(), 1);
+    assert_eq!(diagnostics[0].code, Code::Portable);
 }
 
 #[test]
