@@ -38,6 +38,8 @@ pub(super) struct Decision {
 pub(super) struct Start {
     /// What the daemon puts in force.
     pub candidate: Candidate,
+    /// The configuration that it comes from, for `-d`.
+    pub model: Model,
     /// `net_namespace` and `instance`.
     pub folder: (Namespaces, Option<String>),
     /// Which one it is.
@@ -127,7 +129,7 @@ impl Start {
         let namespaces = Namespaces::of(&model.globals);
         let folder = (namespaces.clone(), model.globals.process.instance.clone());
         let candidate = Candidate { runnable: runnable(model), namespaces, unrun, kept, instead: None };
-        Self { candidate, folder, source }
+        Self { candidate, model: model.clone(), folder, source }
     }
 }
 

@@ -1,22 +1,26 @@
-//! keepalived.conf to a typed `model::Model`, and everything worth saying about it on the way.
+//! keepalived.conf or JSON to a typed `model::Model`, everything worth saying about it on the way, and back.
 //!
 //! In: the path of a file, a `Files` that reads it, `Options`. Out: `Loaded`. The way there: `expand`
 //! (files to tokens, with `lexer`), `tree` (tokens to blocks, with `keywords`), `lower` (blocks to the
-//! model), `lint`. Only `io` touches the disk. A configuration with an error has no model for a reload; what it
-//! comes to without what is wrong stands apart, for a start that has nothing better.
+//! model), `lint`; a `.json` file goes from `json` to `lower`. The way back: `raise` (model to statements), `dump`
+//! (statements to text). Only `io` touches the disk. A configuration with an error has no model for a reload; what
+//! it comes to without what is wrong stands apart, for a start that has nothing better.
 
 pub mod diagnostic;
+pub mod dump;
 mod expand;
 pub mod format;
 pub mod host;
 /// The real files.
 pub mod io;
+mod json;
 pub mod keywords;
 mod lexer;
 pub mod lint;
 mod lower;
 /// The typed configuration: a value that is out of range cannot be represented.
 pub mod model;
+mod raise;
 pub mod recorded;
 pub mod reference;
 pub mod runnable;
@@ -64,7 +68,12 @@ pub struct Loaded {
     pub places: lint::Places,
 }
 
-/// Reads `path` and what it includes.
+/// Whether the file holds JSON: its name ends in `.json`.
+pub fn is_json(path: &Path) -> bool {
+    json::is_json(path)
+}
+
+/// Reads `path`, and what it includes. A name that ends in `.json` holds JSON.
 pub fn load(path: &Path, files: &dyn Files, options: &Options) -> Loaded {
     read(path, files, options, None)
 }
@@ -78,27 +87,60 @@ pub fn load_for(path: &Path, files: &dyn Files, options: &Options, host: &dyn Ho
 fn read(path: &Path, files: &dyn Files, options: &Options, host: Option<&dyn Host>) -> Loaded {
     let mut sources = Sources::default();
     let mut diagnostics = Diagnostics::default();
-    let tokens = expand::expand(path, files, options, &mut sources, &mut diagnostics);
-    let secrets = secrets(&tokens, &sources);
-    let tree = tree::build(&tokens, &sources, &mut diagnostics);
-    drop(tokens);
-    let model = lower::lower(&tree, &sources, &mut diagnostics);
-    let (model, degraded) = match diagnostics.has_errors() {
-        false => (Some(model), None),
-        true => (None, Some(model).filter(|_| !diagnostics.is_unread())),
+    let (meaning, secrets) = match json::is_json(path) {
+        true => {
+            let file = json::open(path, files, &mut sources, &mut diagnostics);
+            let tree = file.and_then(|file| json::tree(file, &sources, &mut diagnostics));
+            let meaning = match tree {
+                Some(tree) => Meaning::of(&tree, &sources, &mut diagnostics, host),
+                None => Meaning::default(),
+            };
+            (meaning, file.map_or(Vec::new(), |file| json::secrets(file, &sources)))
+        }
+        false => {
+            let tokens = expand::expand(path, files, options, &mut sources, &mut diagnostics);
+            let secrets = secrets(&tokens, &sources);
+            let tree = tree::build(&tokens, &sources, &mut diagnostics);
+            drop(tokens);
+            (Meaning::of(&tree, &sources, &mut diagnostics, host), secrets)
+        }
     };
-    let places = match &model {
-        Some(model) => lint::lint(&tree, model, &sources, &mut diagnostics),
-        None => lint::Places::default(),
-    };
-    if let (Some(model), Some(host)) = (model.as_ref().or(degraded.as_ref()), host) {
-        host::check(&tree, model, host, &sources, &mut diagnostics);
-    }
-    drop(tree);
     for span in secrets {
         sources.hide(span);
     }
+    let Meaning { model, degraded, places } = meaning;
     Loaded { model, degraded, diagnostics: diagnostics.into_sorted(&sources), sources, places }
+}
+
+/// What a tree comes to; nothing, when there is none.
+#[derive(Default)]
+struct Meaning {
+    model: Option<Model>,
+    degraded: Option<Model>,
+    places: lint::Places,
+}
+
+impl Meaning {
+    fn of(
+        tree: &[tree::Node<'_>],
+        sources: &Sources,
+        diagnostics: &mut Diagnostics,
+        host: Option<&dyn Host>,
+    ) -> Self {
+        let model = lower::lower(tree, sources, diagnostics);
+        let (model, degraded) = match diagnostics.has_errors() {
+            false => (Some(model), None),
+            true => (None, Some(model).filter(|_| !diagnostics.is_unread())),
+        };
+        let places = match &model {
+            Some(model) => lint::lint(tree, model, sources, diagnostics),
+            None => lint::Places::default(),
+        };
+        if let (Some(model), Some(host)) = (model.as_ref().or(degraded.as_ref()), host) {
+            host::check(tree, model, host, sources, diagnostics);
+        }
+        Self { model, degraded, places }
+    }
 }
 
 /// Words that no diagnostic may show: passwords and keys.

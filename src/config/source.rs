@@ -53,6 +53,8 @@ struct Source {
     text: String,
     /// Byte offset of the first character of each line.
     lines: Vec<u32>,
+    /// JSON: words are strings, without quotes and escapes of keepalived.conf.
+    json: bool,
 }
 
 /// The lines that nobody wrote, one after the other.
@@ -83,8 +85,22 @@ impl Sources {
         lines.push(0);
         let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         lines.extend(ends.map(|(at, _)| offset(at + 1)));
-        self.files.push(Source { name: name.to_owned(), text, lines });
+        self.files.push(Source { name: name.to_owned(), text, lines, json: false });
         SourceId(offset(self.files.len() - 1))
+    }
+
+    /// Adds a file of JSON.
+    pub fn add_json(&mut self, name: &str, bytes: Vec<u8>) -> SourceId {
+        let id = self.add_file(name, bytes);
+        if let Some(source) = self.files.last_mut() {
+            source.json = true;
+        }
+        id
+    }
+
+    /// Whether the configuration is one of JSON.
+    pub fn is_json(&self) -> bool {
+        self.files.first().is_some_and(|source| source.json)
     }
 
     /// Adds a line that the line at `origin`, which stands in a file, expands to.

@@ -496,7 +496,7 @@ fn in_or_below(keyword: &Keyword, block: &Keyword) -> bool {
 }
 
 /// The blocks where a word is legal: `virtual_server`, or `a or b`, for people.
-fn belongs(places: &[&Keyword]) -> String {
+pub(super) fn belongs(places: &[&Keyword]) -> String {
     let mut blocks: Vec<&str> = Vec::new();
     for place in places {
         let block = match place.block() {

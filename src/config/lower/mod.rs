@@ -33,6 +33,8 @@ use super::model::Model;
 use super::source::{Sources, Span};
 use super::tree::{Node, Word, title};
 
+pub(super) use script::split;
+
 /// Reads the whole tree.
 pub(super) fn lower(tree: &[Node<'_>], sources: &Sources, diagnostics: &mut Diagnostics) -> Model {
     let (blocks, seen) = (Vec::new(), BTreeSet::new());
@@ -91,6 +93,7 @@ pub(super) fn lower(tree: &[Node<'_>], sources: &Sources, diagnostics: &mut Diag
             _ => lower.root_setting(word, node, &mut model.globals),
         }
     });
+    model.extras.left_out = instances.left_out;
     model
 }
 

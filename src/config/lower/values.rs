@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Lower, arguments, left_out};
 use crate::config::diagnostic::{Code, Diagnostic};
+use crate::config::dump::HIDDEN;
 use crate::config::keywords::{Keyword, closest, examples};
 use crate::config::model::InterfaceName;
 use crate::config::source::Span;
@@ -337,6 +338,10 @@ impl Lower<'_> {
 
     /// A place where keepalived does something else than it says.
     pub(super) fn portable(&mut self, span: Span, message: &'static str, consequence: &'static str) {
+        // keepalived reads no JSON.
+        if self.sources.is_json() {
+            return;
+        }
         let block = (!self.blocks.is_empty()).then(|| self.blocks.join(", "));
         self.grouped(message, span, || Diagnostic {
             block,
@@ -354,6 +359,19 @@ impl Lower<'_> {
         if let Some(span) = span {
             self.report(Diagnostic::warning(Code::Conflict, span, message).consequence(consequence));
         }
+    }
+
+    /// A password or a key. `None`: a dump has put stars in its place.
+    pub(super) fn secret<'n, 's>(&mut self, word: &'n Word<'s>) -> Option<&'n Word<'s>> {
+        if word.text != HIDDEN {
+            return Some(word);
+        }
+        self.report(
+            Diagnostic::error(Code::Hidden, word.span, "the secret is hidden: this file comes from a dump")
+                .consequence("it is not known")
+                .help("write the secret itself, or dump with `directord config dump --secrets`"),
+        );
+        None
     }
 
     /// Words that are one too few.

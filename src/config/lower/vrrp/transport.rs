@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::super::globals::Defaults;
 use super::super::{Lower, inside, left_out};
-use super::{Draft, Instances, Routers};
+use super::{Beside, Draft, Instances, Routers};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
     Authentication, InterfaceName, Ipv6Transport, PeerTtl, Secret, Version, VirtualAddress, Vrid,
@@ -46,12 +46,16 @@ impl Lower<'_> {
     }
 
     pub(super) fn authentication(&mut self, node: &Node<'_>, draft: &mut Draft) {
-        let (mut kind, mut password) = (None, None);
+        let (mut kind, mut password, mut has_password) = (None, None, false);
         self.no_words(node);
         self.within(node, |lower| {
             lower.each(inside(node), |lower, word, node| match word {
                 "auth_type" => kind = lower.one(node).map(|word| (word.text.clone(), word.span)),
-                "auth_pass" => password = lower.one(node).map(|word| (word.text.clone(), word.span)),
+                "auth_pass" => {
+                    has_password = true;
+                    let word = lower.one(node).and_then(|word| lower.secret(word));
+                    password = word.map(|word| (word.text.clone(), word.span));
+                }
                 _ => {}
             });
         });
@@ -73,6 +77,8 @@ impl Lower<'_> {
             (Some(("AH", span)), _) => {
                 let password =
                     password.as_ref().map_or(Vec::new(), |(password, _)| password.as_bytes().to_vec());
+                // Of two blocks the second counts.
+                draft.authentication = None;
                 draft.extras.ah = Some(Secret(password));
                 self.report(
                     left_out(span, "authentication AH is not supported by this version")
@@ -99,8 +105,10 @@ impl Lower<'_> {
                 }
                 let mut bytes = [0; 8];
                 bytes.iter_mut().zip(password.bytes()).for_each(|(to, from)| *to = from);
+                draft.extras.ah = None;
                 draft.authentication = node.span().map(|span| (Authentication::Pass(bytes), span));
             }
+            (Some(("PASS", _)), None) if has_password => {}
             (Some(("PASS", _)), None) => {
                 self.required(node, "`auth_type PASS` needs a password", "add `auth_pass PASSWORD`");
             }
@@ -196,20 +204,20 @@ impl Lower<'_> {
     }
 
     /// Two instances of one number must not hear each other: keepalived refuses the same interface with the
-    /// same group or a peer in common. False: this one cannot run beside another one.
+    /// same group or a peer in common.
     pub(super) fn unique_router(
         &mut self,
         instances: &mut Instances,
         key: (InterfaceName, Vrid, bool),
         to: &[IpAddr],
         span: Span,
-    ) -> bool {
+    ) -> Beside {
         let message = format!("virtual router id {} is taken on {}", key.1.number(), key.0);
         let routers = match instances.routers.entry(key) {
             Entry::Vacant(entry) => {
                 let to = to.iter().map(|address| (*address, span)).collect();
                 entry.insert(Routers { first: span, to });
-                return true;
+                return Beside::Runs;
             }
             Entry::Occupied(entry) => entry.into_mut(),
         };
@@ -219,13 +227,13 @@ impl Lower<'_> {
                 .consequence("the two instances would answer each other's adverts")
                 .help("give one of them another number of 1..255, the same on every node of the pair");
             self.report(diagnostic);
-            return false;
+            return Beside::Wrong;
         }
         let diagnostic = left_out(span, message).related(routers.first, "by this instance");
         routers.to.extend(to.iter().map(|address| (*address, span)));
         let text = "this version does not tell apart two instances of one number on one interface";
         self.report(diagnostic.consequence(text));
-        false
+        Beside::LeftOut
     }
 
     pub(super) fn usable_authentication(
