@@ -12,6 +12,7 @@ mod forwarding;
 mod genhash_equal;
 mod groups;
 mod interop;
+mod json;
 mod kill9;
 mod namespaces;
 mod refusals;
@@ -88,6 +89,7 @@ pub fn all() -> Vec<Scenario> {
         split::SCENARIOS,
         systemd::SCENARIOS,
         start::SCENARIOS,
+        json::SCENARIOS,
         refusals::SCENARIOS,
         genhash_equal::SCENARIOS,
         worst::SCENARIOS,
