@@ -57,7 +57,7 @@ fn a_configuration_that_cannot_be_run_whole() {
     assert_eq!(status(&output), 1);
     let text = stderr(&output);
     assert!(
-        text.contains("as it stands: 0 instances and 1 virtual server\n  virtual_server [web]:0: 10.0.0.2:80\nleft out: vrrp_instance VI_1: "),
+        text.contains(", but for what this version cannot run: 0 instances and 1 virtual server\n  virtual_server [web]:0: 10.0.0.2:80\nnot as configured: vrrp_instance VI_1: "),
         "{text}"
     );
 }
@@ -215,19 +215,26 @@ fn help_version_and_wrong_options() {
     assert_eq!(status(&version), 0);
     assert!(stderr(&version).starts_with("directord "));
     let wrong = directord(&["--chekc"]);
-    assert_eq!(status(&wrong), 1);
+    assert_eq!(status(&wrong), 2);
     assert!(stderr(&wrong).contains("--check"));
     // keepalived would start a daemon.
     let word = directord(&["check", "-f", "conf-examples/vrrp-only.conf"]);
-    assert_eq!(status(&word), 1);
+    assert_eq!(status(&word), 2);
     assert!(stderr(&word).contains("--check -f FILE"));
+    // Nobody who asks what would happen wants it to happen.
+    for asked in [&["--as-start"][..], &["--host"], &["--peer", "none.conf"], &["--format", "line"]] {
+        let output = directord(&[asked, &["-f", "none.conf"]].concat());
+        assert_eq!(status(&output), 2);
+        let text = stderr(&output);
+        assert!(!text.contains("not started") && text.contains("cannot read") && text.contains("none.conf"), "{text}");
+    }
 }
 
 #[test]
 fn genhash_wants_its_options() {
     for arguments in [&["genhash"][..], &["-T"], &["--genhash", "-s", "127.0.0.1"]] {
         let output = directord(arguments);
-        assert_eq!(status(&output), 1, "{arguments:?}");
+        assert_eq!(status(&output), 2, "{arguments:?}");
         assert!(stderr(&output).contains("--url"), "{}", stderr(&output));
     }
 }
@@ -248,7 +255,7 @@ fn explanations() {
     assert_eq!((status(&near), near.stdout.len()), (1, 0));
     assert!(stderr(&near).contains("near it: advert_int"), "{}", stderr(&near));
     let none = directord(&["explain"]);
-    assert_eq!(status(&none), 1);
+    assert_eq!(status(&none), 2);
     assert!(stderr(&none).contains("CODE | KEYWORD"));
     assert_eq!(status(&directord(&["explain", "--help"])), 0);
 }

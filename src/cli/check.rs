@@ -63,11 +63,14 @@ pub fn run(options: &CheckOptions) -> ExitCode {
         compare(&mut loaded, &peer);
         if peer.has_errors() {
             let file = path.display();
-            let message = format!("the two files are not compared: {file} has errors");
-            loaded.diagnostics.push(
-                Diagnostic::new(Code::Unreadable, Severity::Error, None, message)
-                    .help(format!("directord --check -f {file}")),
-            );
+            let unread = peer.diagnostics.iter().find(|one| one.code == Code::Unreadable);
+            let why = unread.map_or_else(|| format!("{file} has errors"), |one| one.message.clone());
+            let message = format!("the two files are not compared: {why}");
+            let diagnostic = Diagnostic::new(Code::Unreadable, Severity::Error, None, message);
+            loaded.diagnostics.push(match unread {
+                Some(_) => diagnostic,
+                None => diagnostic.help(format!("directord --check -f {file}")),
+            });
         }
     }
     let colour =

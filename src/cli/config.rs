@@ -8,15 +8,11 @@ use clap::Parser as _;
 use super::options::Config;
 use super::{dump, format, refuse};
 
-/// Runs the command that the second word names. Wrong options end with 2, as files that cannot be read do.
+/// Runs the command that the second word names.
 pub(super) fn start(arguments: &[OsString]) -> ExitCode {
     match Config::try_parse_from(arguments) {
         Ok(Config::Dump(options)) => dump::run(&options.into()),
         Ok(Config::Fmt(options)) => format::run(&options.files, options.output()),
-        Err(error) => {
-            let wrong = error.use_stderr();
-            let status = refuse(&error, ExitCode::SUCCESS);
-            if wrong { ExitCode::from(2) } else { status }
-        }
+        Err(error) => refuse(&error, ExitCode::SUCCESS),
     }
 }

@@ -59,8 +59,12 @@ fn option(text: &mut String, argument: &Arg) {
     let names: Vec<String> = [short, long].into_iter().flatten().collect();
     let takes = argument.get_action().takes_values();
     let value = argument.get_value_names().and_then(|names| names.first()).filter(|_| takes);
-    let value = value.map(ToString::to_string).unwrap_or_default();
-    let _ = writeln!(text, ".TP\n.B {}", escaped(format!("{} {value}", names.join(", ")).trim()));
+    let value = match value {
+        Some(value) if argument.is_require_equals_set() => format!("[={value}]"),
+        Some(value) => format!(" {value}"),
+        None => String::new(),
+    };
+    let _ = writeln!(text, ".TP\n.B {}", escaped(format!("{}{value}", names.join(", ")).trim()));
     let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
     let _ = writeln!(text, "{}.", escaped(&help));
     let choices: Vec<String> =
@@ -115,7 +119,9 @@ Read the configuration again. With an error in it nothing changes; what is equal
 .B SIGTERM, SIGINT
 Tell the peer, give addresses and services up, and end.
 .SH EXIT STATUS OF A CHECK
-0: nothing to mend. 1: warnings. 2: errors, the configuration would not be used. Notes and lints change nothing.
+0: nothing to mend. 1: warnings. 2: errors, a reload would refuse the configuration; or wrong options. Notes and lints
+change nothing.
+With \\-\\-as\\-start 1 also stands for errors that a start gets around, and 2 for a start that would be refused.
 .SH SEE ALSO
 .BR directord.conf (5),
 .BR ipvsadm (8)

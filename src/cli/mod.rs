@@ -74,7 +74,7 @@ fn start(arguments: Vec<OsString>) -> ExitCode {
             "directord: unexpected word `{}`: a configuration is given with -f FILE, and tested with --check -f FILE",
             word.to_string_lossy()
         );
-        return ExitCode::FAILURE;
+        return ExitCode::from(2);
     }
     if options.is_check() {
         return check::run(&options.check_options());
@@ -93,7 +93,7 @@ fn start_genhash(arguments: &[OsString]) -> ExitCode {
     }
 }
 
-/// What clap has to say. keepalived ends with 1 after a wrong option.
+/// What clap has to say. A wrong option ends with 2: 1 is what a check with warnings ends with.
 fn refuse(error: &clap::Error, help: ExitCode) -> ExitCode {
     let text = error.render();
     match error.kind() {
@@ -104,7 +104,7 @@ fn refuse(error: &clap::Error, help: ExitCode) -> ExitCode {
         }
         _ => {
             eprint!("{text}");
-            ExitCode::FAILURE
+            ExitCode::from(2)
         }
     }
 }

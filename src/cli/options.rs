@@ -68,7 +68,7 @@ pub(super) struct Options {
     /// The same, appending the result to LOG
     #[arg(short = 't', long, value_name = "LOG", num_args = 0..=1, require_equals = true, help_heading = CHECK)]
     config_test: Option<Option<PathBuf>>,
-    /// File of the other node: say where the two disagree
+    /// File of the other node: say where the two disagree; this and what follows imply --check
     #[arg(long, value_name = "FILE", help_heading = CHECK)]
     peer: Option<PathBuf>,
     /// Name that @NAME lines of that file are compared with
@@ -80,9 +80,9 @@ pub(super) struct Options {
     /// Say what a start would run
     #[arg(long, help_heading = CHECK)]
     as_start: bool,
-    /// How the result is written
-    #[arg(long, value_name = "FORMAT", default_value = "human", help_heading = CHECK)]
-    format: FormatName,
+    /// How the result is written [default: human]
+    #[arg(long, value_name = "FORMAT", help_heading = CHECK)]
+    format: Option<FormatName>,
 
     /// Stay in the foreground
     #[arg(short = 'n', long, help_heading = RUN)]
@@ -206,7 +206,8 @@ enum FormatName {
 impl Options {
     /// Whether the configuration is only tested.
     pub(super) fn is_check(&self) -> bool {
-        self.check || self.config_test.is_some()
+        let more = self.peer.is_some() || self.host || self.as_start || self.format.is_some();
+        self.check || self.config_test.is_some() || more
     }
 
     fn policy(&self) -> Policy {
@@ -223,10 +224,10 @@ impl Options {
             peer: self.peer,
             peer_id: self.peer_id,
             format: match self.format {
-                FormatName::Human => Format::Human,
-                FormatName::Json => Format::Json,
-                FormatName::Line => Format::Line,
-                FormatName::Sarif => Format::Sarif,
+                None | Some(FormatName::Human) => Format::Human,
+                Some(FormatName::Json) => Format::Json,
+                Some(FormatName::Line) => Format::Line,
+                Some(FormatName::Sarif) => Format::Sarif,
             },
             log: self.config_test.flatten(),
         }
@@ -317,6 +318,7 @@ pub(super) fn normalised(arguments: Vec<OsString>) -> Vec<OsString> {
 #[derive(Debug, Parser)]
 #[command(
     name = "directord explain",
+    bin_name = "directord explain",
     about = "What a keyword of the configuration, or the code of a diagnostic, means"
 )]
 pub(super) struct Explain {

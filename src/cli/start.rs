@@ -170,7 +170,8 @@ pub(super) fn describe(config: &Path, decision: &Decision) -> String {
         return text + &format!("{name}: a start would be refused\n");
     };
     let what = match &start.source {
-        Source::File => format!("{name} as it stands"),
+        Source::File if start.candidate.runnable.left_out.is_empty() => format!("{name} as it stands"),
+        Source::File => format!("{name}, but for what this version cannot run"),
         Source::Kept(time) => format!("the configuration that was applied at {time}"),
         Source::Degraded => format!("{name} without what is wrong in it"),
     };
@@ -185,7 +186,7 @@ pub(super) fn describe(config: &Path, decision: &Decision) -> String {
         text += &format!("  virtual_server {}: {}\n", server.name(), listed(&addresses));
     }
     for left_out in &runnable.left_out {
-        text += &format!("left out: {left_out}\n");
+        text += &format!("not as configured: {left_out}\n");
     }
     text
 }

@@ -96,7 +96,7 @@ pub fn runnable(model: &Model) -> Runnable {
                 format!("real_server {} {} of {}", real.address.ip(), real.address.port(), server.name());
             result
                 .left_out
-                .push(LeftOut { what, why: "it is never taken out: this version makes none of its checks" });
+                .push(LeftOut { what, why: "it serves unchecked: this version makes none of its checks" });
         }
     }
     result
