@@ -226,7 +226,10 @@ fn help_version_and_wrong_options() {
         let output = directord(&[asked, &["-f", "none.conf"]].concat());
         assert_eq!(status(&output), 2);
         let text = stderr(&output);
-        assert!(!text.contains("not started") && text.contains("cannot read") && text.contains("none.conf"), "{text}");
+        assert!(
+            !text.contains("not started") && text.contains("cannot read") && text.contains("none.conf"),
+            "{text}"
+        );
     }
 }
 

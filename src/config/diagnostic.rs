@@ -177,6 +177,8 @@ pub enum Code {
     NeverMoves = 1020,
     /// Lint: a virtual address outside the networks of its interface.
     OutsideNetworks = 1021,
+    /// `state MASTER` without a priority.
+    OwnerByDefault = 1022,
 }
 
 impl Code {

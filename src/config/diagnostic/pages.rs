@@ -660,4 +660,15 @@ pub static PAGES: &[Page] = &[
         "", "",
         "Correct the address or the interface, or write the prefix length: 192.168.100.240/24.",
     ),
+    page(
+        Code::OwnerByDefault,
+        "lint: a MASTER without a priority is the owner",
+        "`state MASTER` without `priority` means priority 255, as in keepalived: the owner of the addresses, which no \
+         weight lowers and no other node outranks. BACKUP without it has 100.",
+        "vrrp_instance VI_1 {\n    state MASTER\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress {\n        \
+         192.168.100.240/24\n    }\n}\n",
+        "vrrp_instance VI_1 {\n    state MASTER\n    interface eth0\n    virtual_router_id 51\n    priority 150\n    \
+         virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\n",
+        "Write the priority that is meant.",
+    ),
 ];

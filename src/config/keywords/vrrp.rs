@@ -65,7 +65,7 @@ pub(super) static ROWS: &[Keyword] = &[
     row("vrrp_instance/accept", "(flag)", "on unless strict and not owner", "", "accept traffic addressed to the VIPs", "", Implemented),
     row("vrrp_instance/no_accept", "(flag)", "off", "firewall builds only", "drop traffic addressed to the VIPs unless owner", "", NotYet("traffic to the virtual addresses is accepted")),
     row("vrrp_instance/skip_check_adv_addr", "<BOOL>?", "vrrp_skip_check_adv_addr", "bare = on; off ALSO sets it in this source", "skip VIP comparison for repeated adverts", "", Implemented),
-    row("vrrp_instance/strict_mode", "<BOOL>?", "vrrp_strict", "bare = on", "RFC strictness for this instance", "", NotYet("the rules of the RFC are not enforced")),
+    row("vrrp_instance/strict_mode", "<BOOL>?", "vrrp_strict", "bare = on", "RFC strictness for this instance", "", NotYet("of the rules of the RFC only one is kept: a password is dropped")),
     row("vrrp_instance/preempt", "(flag)", "on", "", "undo nopreempt", "", Implemented),
     row("vrrp_instance/nopreempt", "(flag)", "off", "cleared (reported) with priority 255 or state MASTER", "do not take over from a live lower-priority master", "", Implemented),
     row("vrrp_instance/preempt_delay", "<TIMER>", "0", "0..1000 s; cleared with state MASTER, strict or nopreempt", "wait before preempting", "1.1.8", Implemented),

@@ -7,7 +7,9 @@ use super::places::InstancePlaces;
 use super::tracking::{self, Weights};
 use super::{Lints, Places, lint_at};
 use crate::config::diagnostic::{Code, Diagnostic, Severity};
-use crate::config::model::{Authentication, InitialState, Instance, InterfaceName, Model, Version, Vrid};
+use crate::config::model::{
+    Authentication, InitialState, Instance, InterfaceName, Model, Preempt, Version, Vrid,
+};
 use crate::config::source::Sources;
 
 pub(super) fn lint(lints: &mut Lints<'_>, own: (&Model, &Places), peer: (&Model, &Places, &Sources)) {
@@ -162,7 +164,33 @@ impl Pair<'_, '_> {
     fn priorities(&mut self) {
         let (one, other) = (self.instance, self.other);
         let master = |instance: &Instance| instance.initial_state == InitialState::Master;
-        if one.priority != other.priority || !(master(one) || master(other)) {
+        if one.priority != other.priority {
+            let lower_master = |one: &Instance, other: &Instance| {
+                master(one) && !master(other) && one.priority < other.priority
+            };
+            let which = match (lower_master(one, other), lower_master(other, one)) {
+                (true, _) => "this node",
+                (_, true) => "the other node",
+                _ => return,
+            };
+            let (mine, theirs) = (one.priority.number(), other.priority.number());
+            let word = if self.place.of("priority") == self.place.of("") { "state" } else { "priority" };
+            let message = format!(
+                "{which} is to be the MASTER, and has the lower priority: {mine} here, {theirs} there"
+            );
+            let preempts = if which == "this node" { other } else { one };
+            self.lints.report(
+                lint_at(Code::PeerPriority, self.place.of(word), message)
+                    .label(self.place_of_other("priority"))
+                    .consequence(match preempts.preempt {
+                        Preempt::Never => "it stays master only until it fails once, and does not come back",
+                        _ => "the other one takes over as soon as it hears it",
+                    })
+                    .help("give the MASTER the higher priority, or swap the states"),
+            );
+            return;
+        }
+        if !(master(one) || master(other)) {
             return;
         }
         let number = one.priority.number();

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::places::inside;
 use super::{Lints, lint_at};
 use crate::config::diagnostic::Code;
-use crate::config::model::Model;
+use crate::config::model::{Model, Priority};
 use crate::config::source::Span;
 use crate::config::tree::Node;
 
@@ -14,6 +14,22 @@ pub(super) fn lint(lints: &mut Lints<'_>, blocks: &BTreeMap<&str, &Node<'_>>, mo
     let mut owners: BTreeMap<IpAddr, (&str, Option<Span>)> = BTreeMap::new();
     for instance in &model.instances {
         let Some(node) = blocks.get(instance.name.as_str()) else { continue };
+        let written =
+            |word: &str| inside(node).iter().find(|node| node.keyword.is_some_and(|row| row.word() == word));
+        if let (Some(state), None, true) =
+            (written("state"), written("priority"), instance.priority == Priority::OWNER)
+            && let Some(span) = state.span()
+        {
+            lints.report(
+                lint_at(
+                    Code::OwnerByDefault,
+                    span,
+                    "MASTER without `priority` is 255, the owner of the addresses",
+                )
+                .consequence("no weight lowers it, and no other node ever outranks it")
+                .help("add the priority that is meant: `priority 150`"),
+            );
+        }
         let lines = lines(node);
         for address in instance.addresses.iter().chain(&instance.excluded_addresses) {
             let address = address.address;

@@ -1,6 +1,6 @@
 //! Readers of the options of a line: routes, rules, addresses.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::Lower;
 use crate::config::diagnostic::{Code, Diagnostic};
@@ -153,8 +153,16 @@ impl Lower<'_> {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (&*word.text, None),
         };
-        let text = short_ipv4(address).unwrap_or_else(|| address.to_owned());
-        let part = Word { text: text.into(), span: word.span };
+        if let Some(whole) = short_ipv4(address) {
+            let message = format!("`{address}` is no whole IPv4 address");
+            let fix = prefix.map_or_else(|| whole.clone(), |prefix| format!("{whole}/{prefix}"));
+            let diagnostic = Diagnostic::error(Code::BadAddress, word.span, message);
+            self.report(
+                diagnostic.expected("four numbers of 0 to 255, with dots between them").fix(word.span, fix),
+            );
+            return None;
+        }
+        let part = Word { text: address.to_owned().into(), span: word.span };
         let address = self.address_in(&part)?;
         let full = if address.is_ipv6() { 128 } else { 32 };
         let Some(prefix) = prefix else { return Some(Net { address, prefix: full }) };
@@ -162,7 +170,11 @@ impl Lower<'_> {
         if number.is_none() {
             let message = format!("`/{prefix}` is no prefix length");
             let expected = format!("/0 to /{full}");
-            self.report(Diagnostic::error(Code::BadAddress, word.span, message).expected(expected));
+            let mut diagnostic = Diagnostic::error(Code::BadAddress, word.span, message).expected(expected);
+            if let Some(length) = prefix.parse::<Ipv4Addr>().ok().and_then(mask_length) {
+                diagnostic = diagnostic.fix(word.span, format!("{address}/{length}"));
+            }
+            self.report(diagnostic);
         }
         number.map(|prefix| Net { address, prefix })
     }
@@ -245,7 +257,13 @@ pub(super) fn c_number(text: &str) -> Option<u64> {
     if legal { u64::from_str_radix(digits, radix).ok() } else { None }
 }
 
-/// `10.1` as iproute2 reads it, 10.1.0.0.
+/// 24 for 255.255.255.0; `None`: it is no mask.
+fn mask_length(mask: Ipv4Addr) -> Option<u32> {
+    let bits = u32::from(mask);
+    (bits.leading_ones() + bits.trailing_zeros() == 32 || bits == 0).then(|| bits.leading_ones())
+}
+
+/// What `10.1` most likely stands for, 10.1.0.0; `None`: it is whole, or no address at all.
 fn short_ipv4(text: &str) -> Option<String> {
     let parts = text.split('.').count();
     let digits = !text.is_empty() && text.split('.').all(|part| part.parse::<u8>().is_ok());

@@ -205,7 +205,7 @@ fn what_an_instance_tracks_and_tells() {
 fn routes_and_rules() {
     let text = "static_routes {\n\
         default via 10.0.0.1 dev eth0 table 9 metric 5 mtu lock 1400 rtt 100ms\n\
-        blackhole 10.9/16\n\
+        blackhole 10.9.0.0/16\n\
         inet6 2001:db8::/32 nexthop via fe80::1 dev eth0 weight 3 nexthop via fe80::2 dev eth1\n\
         10.8.0.0/16 encap mpls 100/200 via 10.0.0.1 features ecn realms 1/2 pref high\n}\n\
         static_rules {\nnot from 10.0.0.0/8 fwmark 0x10/0xff lookup 9 priority 100\ndport 80-90 goto 200 preference 7\n}\n\

@@ -207,13 +207,19 @@ impl Lower<'_> {
         let Some(word) = self.one(node) else { return };
         let state = STATES.iter().find(|(name, _)| *name == word.text).map(|(_, state)| *state);
         if state.is_none() {
-            let near = closest(&word.text, STATES.iter().map(|(name, _)| *name)).unwrap_or("BACKUP");
-            self.report(
-                Diagnostic::warning(Code::BadChoice, word.span, format!("`{}` is no state", word.text))
-                    .expected("MASTER or BACKUP")
-                    .consequence("BACKUP is used, as keepalived does")
-                    .fix(word.span, near),
-            );
+            let near = match &*word.text.to_ascii_lowercase() {
+                "active" | "primary" => Some("MASTER"),
+                "passive" | "secondary" | "slave" | "standby" => Some("BACKUP"),
+                _ => closest(&word.text, STATES.iter().map(|(name, _)| *name)),
+            };
+            let message = format!("`{}` is no state", word.text);
+            let diagnostic = Diagnostic::warning(Code::BadChoice, word.span, message)
+                .expected("MASTER or BACKUP")
+                .consequence("BACKUP is used, as keepalived does");
+            self.report(match near {
+                Some(near) => diagnostic.fix(word.span, near),
+                None => diagnostic,
+            });
         }
         let Some(span) = node.span() else { return };
         let state = state.unwrap_or(InitialState::Backup);
@@ -287,7 +293,8 @@ impl Lower<'_> {
         let initial_state = state.unwrap_or(if owner { InitialState::Master } else { InitialState::Backup });
         let advert_interval = self.advert_interval(draft.advert_interval, version);
         let preempt = self.preempt(&draft, owner);
-        let authentication = self.usable_authentication(draft.authentication.take(), version);
+        let strict = draft.extras.strict.unwrap_or(defaults.globals.vrrp.strict);
+        let authentication = self.usable_authentication(draft.authentication.take(), version, strict);
         self.transport(&draft);
         self.distinct_addresses(title, &mut draft, version);
         let has_interface = draft.has_interface;

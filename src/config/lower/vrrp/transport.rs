@@ -240,8 +240,18 @@ impl Lower<'_> {
         &mut self,
         given: Option<(Authentication, Span)>,
         version: Version,
+        strict: bool,
     ) -> Authentication {
         match given {
+            Some((_, span)) if strict && version == Version::V2 => {
+                self.adjusted(
+                    Some(span),
+                    "the strict mode knows no authentication",
+                    "adverts are sent and accepted without the password, as keepalived does; a node without \
+                     `vrrp_strict` drops them: both are masters",
+                );
+                Authentication::None
+            }
             Some((_, span)) if version == Version::V3 => {
                 self.adjusted(
                     Some(span),
