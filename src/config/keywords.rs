@@ -8,6 +8,7 @@
 mod checkers;
 pub mod examples;
 mod globals;
+mod habits;
 mod language;
 mod lines;
 mod lvs;
@@ -146,11 +147,16 @@ pub fn in_another_case(block: BlockId, word: &str) -> bool {
     words.iter().any(|(name, _)| name.eq_ignore_ascii_case(word))
 }
 
-/// The candidate nearest to `word`, when it is near: a typing error in three characters at most, or upper case.
+/// The candidate nearest to `word`, when it is near: a typing error in three characters at most, upper case, or another
+/// word for the same.
 pub fn closest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_ascii_lowercase();
     let limit = (word.chars().count() / 3).clamp(1, 3);
-    let distance = |name: &'a str| (edit_distance(&lower, &name.to_ascii_lowercase(), limit), name);
+    let meant = habits::meant(word);
+    let distance = |name: &'a str| match meant.contains(&name) {
+        true => (0, name),
+        false => (edit_distance(&lower, &name.to_ascii_lowercase(), limit), name),
+    };
     let (least, name) = candidates.map(distance).min()?;
     (least <= limit).then_some(name)
 }

@@ -207,11 +207,7 @@ impl Lower<'_> {
         let Some(word) = self.one(node) else { return };
         let state = STATES.iter().find(|(name, _)| *name == word.text).map(|(_, state)| *state);
         if state.is_none() {
-            let near = match &*word.text.to_ascii_lowercase() {
-                "active" | "primary" => Some("MASTER"),
-                "passive" | "secondary" | "slave" | "standby" => Some("BACKUP"),
-                _ => closest(&word.text, STATES.iter().map(|(name, _)| *name)),
-            };
+            let near = closest(&word.text, STATES.iter().map(|(name, _)| *name));
             let message = format!("`{}` is no state", word.text);
             let diagnostic = Diagnostic::warning(Code::BadChoice, word.span, message)
                 .expected("MASTER or BACKUP")
