@@ -74,6 +74,26 @@ pub fn load_for(path: &Path, files: &dyn Files, options: &Options, host: &dyn Ho
     read(path, files, options, Some(host))
 }
 
+/// The words and braces of a configuration.
+#[derive(Debug)]
+pub struct Words {
+    /// Where they stand, without their quotes, in the order in which they count.
+    pub list: Vec<Span>,
+    /// The texts that they stand in.
+    pub sources: Sources,
+    /// What there is to say of quotes, definitions and includes, in the order of the files.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// The first step of [`load`]: what is read where a keyword or a value may stand. Passwords are not hidden.
+pub fn words(path: &Path, files: &dyn Files, options: &Options) -> Words {
+    let mut sources = Sources::default();
+    let mut diagnostics = Diagnostics::default();
+    let tokens = expand::expand(path, files, options, &mut sources, &mut diagnostics);
+    let list = tokens.iter().filter(|token| token.kind != TokenKind::End).map(|token| token.span).collect();
+    Words { list, diagnostics: diagnostics.into_sorted(&sources), sources }
+}
+
 fn read(path: &Path, files: &dyn Files, options: &Options, host: Option<&dyn Host>) -> Loaded {
     let mut sources = Sources::default();
     let mut diagnostics = Diagnostics::default();
@@ -94,10 +114,18 @@ fn read(path: &Path, files: &dyn Files, options: &Options, host: Option<&dyn Hos
         host::check(&tree, model, host, &sources, &mut diagnostics);
     }
     drop(tree);
+    let mut diagnostics = diagnostics.into_sorted(&sources);
+    let text = |span: &Span| (*span, sources.text(*span));
+    diagnostic::hide(&mut diagnostics, secrets.iter().map(text).collect());
     for span in secrets {
         sources.hide(span);
     }
-    Loaded { model, degraded, diagnostics: diagnostics.into_sorted(&sources), sources, places }
+    Loaded { model, degraded, diagnostics, sources, places }
+}
+
+/// Whether the words behind this one are a password.
+fn announces_secret(word: &str) -> bool {
+    word.starts_with("auth_pas") || word == "password"
 }
 
 /// Words that no diagnostic may show: passwords and keys.
@@ -116,8 +144,7 @@ fn secrets(tokens: &[Token], sources: &Sources) -> Vec<Span> {
             Some(left) => shown = Some(left - 1),
             None => {
                 shown = match sources.text(token.span) {
-                    word if word.starts_with("auth_pas") => Some(0),
-                    "password" => Some(0),
+                    word if announces_secret(word) => Some(0),
                     // `key PATH` of SSL is none.
                     "key" if starts => Some(1),
                     _ => None,

@@ -476,7 +476,8 @@ pub(super) fn title(words: &[Word<'_>]) -> Option<String> {
         Some((end, _)) => format!("{}…", word.text.get(..end).unwrap_or("")),
         None => word.text.to_string(),
     };
-    let words: Vec<String> = words.iter().take(4).map(short).collect();
+    let shown = words.iter().position(|word| super::announces_secret(&word.text)).map_or(4, |at| at + 1);
+    let words: Vec<String> = words.iter().take(shown.min(4)).map(short).collect();
     (!words.is_empty()).then(|| words.join(" "))
 }
 
