@@ -35,6 +35,10 @@ pub struct Keyword {
     pub since: &'static str,
     /// How far this version goes.
     pub status: Status,
+    /// The last part of the path.
+    word: &'static str,
+    /// Braces follow it.
+    block: bool,
 }
 
 /// How far this version goes with a word.
@@ -75,7 +79,7 @@ impl Keyword {
 
     /// The word itself.
     pub fn word(&self) -> &'static str {
-        self.path.rsplit('/').next().unwrap_or(self.path)
+        self.word
     }
 
     /// The block it stands in, by path; empty at the root.
@@ -85,7 +89,7 @@ impl Keyword {
 
     /// Whether braces follow it.
     pub fn is_block(&self) -> bool {
-        self.args.contains('{')
+        self.block
     }
 
     /// Whether the lines in its braces are data, not keywords.
@@ -254,7 +258,24 @@ const fn row(
     since: &'static str,
     status: Status,
 ) -> Keyword {
-    Keyword { path, args, default, range, doc, since, status }
+    let word = match last(path.as_bytes(), b'/') {
+        Some(at) => path.split_at(at + 1).1,
+        None => path,
+    };
+    let block = last(args.as_bytes(), b'{').is_some();
+    Keyword { path, args, default, range, doc, since, status, word, block }
+}
+
+#[expect(clippy::indexing_slicing, reason = "the compiler runs it, and nobody else")]
+const fn last(text: &[u8], byte: u8) -> Option<usize> {
+    let mut at = text.len();
+    while at > 0 {
+        at -= 1;
+        if text[at] == byte {
+            return Some(at);
+        }
+    }
+    None
 }
 
 #[cfg(test)]

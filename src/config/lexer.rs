@@ -5,14 +5,6 @@
 //! outside double quotes is a token of its own; a quoted word does not glue to its neighbours; a single
 //! quote is an ordinary character; a string ends with its line.
 
-use nom::branch::alt;
-use nom::bytes::complete::{tag, take_till, take_while1};
-use nom::character::complete::char;
-use nom::combinator::{map, opt, recognize, rest, value};
-use nom::multi::many1_count;
-use nom::sequence::preceded;
-use nom::{IResult, Parser};
-
 use super::source::{SourceId, Span, offset};
 
 /// What a stretch of text is.
@@ -44,34 +36,64 @@ pub(super) struct Token {
 /// Appends the tokens of one line to `out`, without its [`TokenKind::End`]. Returns the span of a quote that
 /// is never closed; what follows it has become one word.
 pub(super) fn line(source: SourceId, start: u32, text: &str, out: &mut Vec<Token>) -> Option<Span> {
-    let mut left = text;
+    let span = |from: usize, to: usize| Span {
+        source,
+        start: start.saturating_add(offset(from)),
+        end: start.saturating_add(offset(to)),
+    };
+    let bytes = text.as_bytes();
     let mut unterminated = None;
-    while !left.is_empty() {
-        let Ok((after, piece)) = piece(left) else { break };
-        let at = text.len() - left.len();
-        let whole = (at, text.len() - after.len());
-        left = after;
-        let (kind, (from, to)) = match piece {
-            Piece::Blank => continue,
-            Piece::Open => (TokenKind::Open, whole),
-            Piece::Close => (TokenKind::Close, whole),
-            Piece::Word { escaped: true } => (TokenKind::Escaped, whole),
-            Piece::Word { escaped: false } => (TokenKind::Word, whole),
-            Piece::Quoted { closed: true } => (TokenKind::Quoted, (whole.0 + 1, whole.1 - 1)),
-            Piece::Quoted { closed: false } => {
-                unterminated = Some(Span {
-                    source,
-                    start: start.saturating_add(offset(at)),
-                    end: start.saturating_add(offset(at + 1)),
-                });
-                (TokenKind::Quoted, (whole.0 + 1, whole.1))
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let from = at;
+        let (kind, to) = match class(*byte) {
+            Class::Blank => {
+                at += 1;
+                continue;
             }
+            Class::Comment => break,
+            Class::Open => (TokenKind::Open, from + 1),
+            Class::Close => (TokenKind::Close, from + 1),
+            Class::Quote => {
+                let inside = text.get(from + 1..).unwrap_or("");
+                let length = inside.find('"').unwrap_or_else(|| {
+                    unterminated = Some(span(from, from + 1));
+                    inside.len()
+                });
+                at = from + 1 + length + 1;
+                out.push(Token { kind: TokenKind::Quoted, span: span(from + 1, from + 1 + length) });
+                continue;
+            }
+            Class::Mark if is_mark(bytes, from) => {
+                at += BYTE_ORDER_MARK.len();
+                continue;
+            }
+            Class::Escape | Class::Mark | Class::Plain => word(bytes, from),
         };
-        let span =
-            Span { source, start: start.saturating_add(offset(from)), end: start.saturating_add(offset(to)) };
-        out.push(Token { kind, span });
+        at = to;
+        out.push(Token { kind, span: span(from, to) });
     }
     unterminated
+}
+
+/// A run of plain characters and escapes, from here on: its kind and its end. A backslash in front of anything but
+/// `#` and `!` is plain.
+fn word(bytes: &[u8], from: usize) -> (TokenKind, usize) {
+    let mut kind = TokenKind::Word;
+    let mut at = from;
+    while let Some(byte) = bytes.get(at) {
+        match class(*byte) {
+            Class::Plain => at += 1,
+            Class::Escape if matches!(bytes.get(at + 1), Some(b'#' | b'!')) => {
+                kind = TokenKind::Escaped;
+                at += 2;
+            }
+            Class::Mark if is_mark(bytes, at) => break,
+            Class::Escape | Class::Mark => at += 1,
+            _ => break,
+        }
+    }
+    (kind, at)
 }
 
 /// The text in front of a comment, without blanks at both ends: what `include` and `$NAME=` see.
@@ -112,42 +134,40 @@ pub(super) fn quoted_comment(text: &str) -> Option<usize> {
     None
 }
 
+/// What a byte means outside of double quotes.
 #[derive(Clone, Copy)]
-enum Piece {
+enum Class {
     Blank,
     Close,
+    Comment,
+    /// A backslash.
+    Escape,
+    /// It may start a byte order mark.
+    Mark,
     Open,
-    Quoted { closed: bool },
-    Word { escaped: bool },
-}
-
-fn piece(input: &str) -> IResult<&str, Piece> {
-    let blank = value(Piece::Blank, take_while1(is_blank));
-    let comment = value(Piece::Blank, preceded(alt((char('#'), char('!'))), rest));
-    let open = value(Piece::Open, char('{'));
-    let close = value(Piece::Close, char('}'));
-    let inside = take_till(|c| c == '"');
-    let quoted =
-        map((char('"'), inside, opt(char('"'))), |(_, _, end)| Piece::Quoted { closed: end.is_some() });
-    alt((blank, word, open, close, quoted, comment)).parse(input)
-}
-
-/// A run of plain characters and escapes. A backslash in front of anything but `#` and `!` is plain.
-fn word(input: &str) -> IResult<&str, Piece> {
-    let plain = take_while1(|c| is_plain(c) && c != '\\');
-    let part = alt((plain, tag("\\#"), tag("\\!"), tag("\\")));
-    let (after, word) = recognize(many1_count(part)).parse(input)?;
-    let escaped = word.contains("\\#") || word.contains("\\!");
-    Ok((after, Piece::Word { escaped }))
+    Plain,
+    Quote,
 }
 
 /// A NUL is no part of a word: keepalived refuses the line, here it parts words.
-fn is_blank(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\r' | '\n' | '\u{b}' | '\u{c}' | '\0' | '\u{feff}')
+fn class(byte: u8) -> Class {
+    match byte {
+        b' ' | b'\t' | b'\r' | b'\n' | 0xb | 0xc | 0 => Class::Blank,
+        b'{' => Class::Open,
+        b'}' => Class::Close,
+        b'"' => Class::Quote,
+        b'#' | b'!' => Class::Comment,
+        b'\\' => Class::Escape,
+        0xef => Class::Mark,
+        _ => Class::Plain,
+    }
 }
 
-fn is_plain(c: char) -> bool {
-    !is_blank(c) && !matches!(c, '{' | '}' | '"' | '#' | '!')
+/// A blank, wherever it stands.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+fn is_mark(bytes: &[u8], at: usize) -> bool {
+    bytes.get(at..).is_some_and(|rest| rest.starts_with(BYTE_ORDER_MARK))
 }
 
 #[cfg(test)]

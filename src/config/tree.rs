@@ -459,7 +459,8 @@ impl<'a> Builder<'a, '_> {
     }
 
     fn path(&self) -> Option<String> {
-        let names: Vec<String> = self.stack.iter().filter_map(|frame| title(&frame.words)).collect();
+        let names: Vec<String> =
+            self.stack.iter().filter_map(|frame| title(frame.words.iter().map(|word| &*word.text))).collect();
         (!names.is_empty()).then(|| names.join(", "))
     }
 }
@@ -469,16 +470,23 @@ fn exact<'a>(words: &mut Vec<Word<'a>>) -> Box<[Word<'a>]> {
     words.drain(..).collect()
 }
 
+/// So many words of a block are shown.
+pub(super) const SHOWN: usize = 4;
+
 /// The words in front of a `{`, for people.
-pub(super) fn title(words: &[Word<'_>]) -> Option<String> {
+pub(super) fn title<'w>(words: impl Iterator<Item = &'w str>) -> Option<String> {
     const LONGEST: usize = 60;
-    let short = |word: &Word<'_>| match word.text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", word.text.get(..end).unwrap_or("")),
-        None => word.text.to_string(),
-    };
-    let shown = words.iter().position(|word| super::announces_secret(&word.text)).map_or(4, |at| at + 1);
-    let words: Vec<String> = words.iter().take(shown.min(4)).map(short).collect();
-    (!words.is_empty()).then(|| words.join(" "))
+    let mut title = String::new();
+    for word in words.take(SHOWN) {
+        let end = word.char_indices().nth(LONGEST).map(|(end, _)| end);
+        let blank = if title.is_empty() { "" } else { " " };
+        title.extend([blank, word.get(..end.unwrap_or(word.len())).unwrap_or("")]);
+        title.extend(end.map(|_| '…'));
+        if super::announces_secret(word) {
+            break;
+        }
+    }
+    (!title.is_empty()).then_some(title)
 }
 
 fn in_or_below(keyword: &Keyword, block: &Keyword) -> bool {

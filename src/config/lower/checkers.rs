@@ -108,9 +108,8 @@ impl Lower<'_> {
             && !http.has_url
         {
             let message = format!("`{kind}` has no url");
-            let block = self.blocks.join(", ");
             self.report(
-                Diagnostic { block: Some(block), ..Diagnostic::error(Code::Required, span, message) }
+                Diagnostic::error(Code::Required, span, message)
                     .consequence("nothing would be asked, and the real server never be taken out")
                     .help("add `url { path / }`"),
             );

@@ -3,17 +3,17 @@
 use super::checkers::CheckDraft;
 use super::lvs::{Endpoint, Inherited};
 use super::track::Names;
-use super::{Lower, inside};
+use super::{Lower, Title, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::keywords::Status;
 use crate::config::model::{Forwarding, RealExtras, Weight};
-use crate::config::tree::{Node, title};
+use crate::config::tree::Node;
 
 /// A real server as the file has it.
 pub(super) struct RealDraft {
     pub(super) endpoint: Endpoint,
     /// `real_server ADDRESS PORT`, for messages.
-    pub(super) title: String,
+    pub(super) title: Title,
     pub(super) inherited: Inherited,
     pub(super) weight: Option<Weight>,
     pub(super) forwarding: Option<Forwarding>,
@@ -29,14 +29,15 @@ impl Lower<'_> {
         let endpoint = self.endpoint(node);
         let mut draft = RealDraft {
             endpoint: endpoint?,
-            title: title(&node.words).unwrap_or_default(),
+            title: Title::of(node),
             inherited: Inherited::default(),
             weight: None,
             forwarding: None,
             upper_threshold: 0,
             lower_threshold: 0,
             inhibit: None,
-            checks: Vec::new(),
+            // Most have one.
+            checks: Vec::with_capacity(1),
             extras: RealExtras::default(),
         };
         self.within(node, |lower| {
@@ -85,7 +86,7 @@ impl Lower<'_> {
             return;
         };
         let kind = skipped.words.first().map_or("", |word| &word.text);
-        let message = format!("no check of `{}` is made by this version", draft.title);
+        let message = format!("no check of `{}` is made by this version", draft.title.text(self.sources));
         let help = format!("add a TCP_CHECK or HTTP_GET beside the {kind}");
         let related = skipped.span();
         self.grouped("unchecked", span, || {

@@ -195,7 +195,7 @@ impl Lower<'_> {
         for real in drafts {
             let forwarding = real.forwarding.unwrap_or(forwarding);
             let span = real.endpoint.span;
-            self.blocks.push(real.title.clone());
+            self.blocks.push(real.title);
             let reachable = self.same_family(&real.endpoint, service, forwarding, "real server");
             let address = match draft.grouped {
                 // Each service of the group has its own.

@@ -337,7 +337,7 @@ impl Lower<'_> {
 
     /// A place where keepalived does something else than it says.
     pub(super) fn portable(&mut self, span: Span, message: &'static str, consequence: &'static str) {
-        let block = (!self.blocks.is_empty()).then(|| self.blocks.join(", "));
+        let block = self.around();
         self.grouped(message, span, || Diagnostic {
             block,
             ..Diagnostic::note(Code::Portable, span, message).consequence(consequence)
