@@ -47,6 +47,7 @@ pub(super) fn expand(
         open: None,
         stack: Vec::new(),
         checks: if options.check_includes { Checks::ALL } else { Checks::default() },
+        apostrophes: false,
         read: 0,
         bytes: 0,
         budget: Budget::default(),
@@ -68,6 +69,8 @@ struct Expander<'a> {
     /// The files that are being read, innermost last.
     stack: Vec<PathBuf>,
     checks: Checks,
+    /// A file so far has a single quote.
+    apostrophes: bool,
     /// Files, and their bytes.
     read: usize,
     bytes: usize,
@@ -130,6 +133,9 @@ impl Expander<'_> {
         self.stack.push(path.to_owned());
         self.read += 1;
         let checks = self.checks;
+        // Files without them need not be searched line by line.
+        let dollars = self.sources.text_of(id).contains('$');
+        self.apostrophes |= self.sources.text_of(id).contains('\'');
         let mut start = 0;
         loop {
             let text = self.sources.text_of(id);
@@ -149,10 +155,10 @@ impl Expander<'_> {
             let line = text.get(start..start + length).unwrap_or("");
             if self.open.is_some() {
                 self.continue_definition(span);
-            } else if is_plain(line) {
-                self.lex(span);
-            } else {
+            } else if is_marked(line) || dollars && line.contains('$') {
                 self.line(span, true);
+            } else {
+                self.lex(span);
             }
             start += length;
         }
@@ -207,7 +213,9 @@ impl Expander<'_> {
         let open = lexer::line(span.source, span.start, text, &mut self.tokens);
         let end = Span { start: span.end, ..span };
         let first = self.tokens.get(before).copied();
-        if first.is_some() {
+        // A brace ends what is in front of it.
+        let brace = |token: &Token| matches!(token.kind, TokenKind::Open | TokenKind::Close);
+        if first.is_some() && !self.tokens.last().is_some_and(brace) {
             self.tokens.push(Token { kind: TokenKind::End, span: end });
         }
         if let Some(quote) = open {
@@ -217,7 +225,8 @@ impl Expander<'_> {
                     .help("a quoted word ends on the line where it starts: add the second \""),
             );
         }
-        if text.contains('\'')
+        if (self.apostrophes || self.sources.is_expansion(span))
+            && text.contains('\'')
             && let Some(at) = lexer::quoted_comment(text)
         {
             let mark = Span { start: span.start + offset(at), end: span.start + offset(at + 1), ..span };
@@ -373,8 +382,18 @@ impl Expander<'_> {
 
 /// Whether the line holds nothing but words, braces and a comment.
 pub(super) fn is_plain(line: &str) -> bool {
+    !is_marked(line) && !line.contains('$')
+}
+
+/// Whether the line starts with what makes it more than words.
+fn is_marked(line: &str) -> bool {
+    // Hardly any line does, and its first character tells.
+    match line.bytes().find(|byte| *byte > b' ') {
+        Some(b'@' | b'~' | b'i' | 0x80..) => {}
+        _ => return false,
+    }
     let text = line.trim_start_matches(['\u{feff}']).trim_start();
-    !text.starts_with(['@', '~']) && !text.starts_with("include") && !line.contains('$')
+    text.starts_with(['@', '~']) || text.starts_with("include")
 }
 
 /// The pattern of an include line, and what it checks.

@@ -39,6 +39,8 @@ pub struct Keyword {
     word: &'static str,
     /// Braces follow it.
     block: bool,
+    /// A program follows it.
+    script: bool,
 }
 
 /// How far this version goes with a word.
@@ -92,6 +94,11 @@ impl Keyword {
         self.block
     }
 
+    /// Whether a program to run follows it.
+    pub fn takes_script(&self) -> bool {
+        self.script
+    }
+
     /// Whether the lines in its braces are data, not keywords.
     pub fn is_value_block(&self) -> bool {
         self.is_block() && !self.args.contains("{ block }")
@@ -128,8 +135,13 @@ pub struct Found {
 /// The row of `word` in `block`.
 pub fn lookup(block: BlockId, word: &str) -> Option<Found> {
     let words = &INDEX.blocks.get(usize::from(block.0))?.words;
-    let at = words.binary_search_by(|(name, _)| (*name).cmp(word)).ok()?;
+    let at = words.binary_search_by(|(name, _)| order(name).cmp(&order(word))).ok()?;
     words.get(at).map(|(_, found)| *found)
+}
+
+/// By length first: most words of a block are told apart by it.
+fn order(name: &str) -> (usize, &str) {
+    (name.len(), name)
 }
 
 /// Whether the lines of `block` are data.
@@ -213,7 +225,7 @@ fn edit_distance(a: &str, b: &str, limit: usize) -> usize {
 }
 
 struct Block {
-    /// Sorted by name.
+    /// In the order of [`order`].
     words: Vec<(&'static str, Found)>,
     data: bool,
 }
@@ -244,7 +256,7 @@ fn build() -> Index {
         }
     }
     for block in &mut blocks {
-        block.words.sort_by_key(|(name, _)| *name);
+        block.words.sort_by_key(|(name, _)| order(name));
     }
     Index { blocks, places }
 }
@@ -263,7 +275,20 @@ const fn row(
         None => path,
     };
     let block = last(args.as_bytes(), b'{').is_some();
-    Keyword { path, args, default, range, doc, since, status, word, block }
+    let script = starts_with(args.as_bytes(), b"<SCRIPT>") || starts_with(args.as_bytes(), b"[<SCRIPT>");
+    Keyword { path, args, default, range, doc, since, status, word, block, script }
+}
+
+#[expect(clippy::indexing_slicing, reason = "the compiler runs it, and nobody else")]
+const fn starts_with(text: &[u8], start: &[u8]) -> bool {
+    let mut at = 0;
+    while at < start.len() {
+        if at == text.len() || text[at] != start[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
 }
 
 #[expect(clippy::indexing_slicing, reason = "the compiler runs it, and nobody else")]

@@ -28,6 +28,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use bumpalo::Bump;
 use diagnostic::{Diagnostic, Diagnostics, Format, Severity};
 use host::Host;
 use lexer::{Token, TokenKind};
@@ -99,7 +100,8 @@ fn read(path: &Path, files: &dyn Files, options: &Options, host: Option<&dyn Hos
     let mut diagnostics = Diagnostics::default();
     let tokens = expand::expand(path, files, options, &mut sources, &mut diagnostics);
     let secrets = secrets(&tokens, &sources);
-    let tree = tree::build(&tokens, &sources, &mut diagnostics);
+    let arena = Bump::new();
+    let tree = tree::build(&tokens, &sources, &arena, &mut diagnostics);
     drop(tokens);
     let model = lower::lower(&tree, &sources, &mut diagnostics);
     let (model, degraded) = match diagnostics.has_errors() {
@@ -114,6 +116,7 @@ fn read(path: &Path, files: &dyn Files, options: &Options, host: Option<&dyn Hos
         host::check(&tree, model, host, &sources, &mut diagnostics);
     }
     drop(tree);
+    drop(arena);
     let mut diagnostics = diagnostics.into_sorted(&sources);
     let text = |span: &Span| (*span, sources.text(*span));
     diagnostic::hide(&mut diagnostics, secrets.iter().map(text).collect());

@@ -6,7 +6,9 @@
 //! further out, says that it was meant. Only then are such guesses made: a file with as many `{` as `}` is
 //! read by its braces alone.
 
-use std::borrow::Cow;
+use std::cell::Cell;
+
+use bumpalo::Bump;
 
 use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use super::keywords::{self, BlockId, Found, Keyword, ROOT};
@@ -17,32 +19,32 @@ use super::source::{Sources, Span};
 const DEPTH: usize = 32;
 
 /// One word.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Word<'a> {
     /// Its text, without quotes and with escapes decoded.
-    pub text: Cow<'a, str>,
+    pub text: &'a str,
     /// Where it stands.
     pub span: Span,
 }
 
 /// A statement, or a block with what stands in front of its `{`.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Node<'a> {
     /// The first word, and the others; never empty.
-    pub words: Box<[Word<'a>]>,
+    pub words: &'a [Word<'a>],
     /// The row of the first word. `None` in a value block, whose lines are data.
     pub keyword: Option<&'static Keyword>,
     /// What stands between the braces.
-    pub body: Option<Box<Body<'a>>>,
+    pub body: Option<&'a Body<'a>>,
 }
 
 /// The inside of a block.
 #[derive(Debug, Default)]
 pub(super) struct Body<'a> {
     /// Statements and blocks that are legal here; data lines in a value block.
-    pub nodes: Vec<Node<'a>>,
+    pub nodes: &'a [Node<'a>],
     /// Something in it was not legal and is left out: what is missing may have been meant by it.
-    pub damaged: bool,
+    pub damaged: Cell<bool>,
 }
 
 impl Node<'_> {
@@ -53,18 +55,21 @@ impl Node<'_> {
     }
 }
 
-/// Builds the tree.
+/// Builds the tree in `arena`.
 pub(super) fn build<'a>(
     tokens: &[Token],
     sources: &'a Sources,
+    arena: &'a Bump,
     diagnostics: &mut Diagnostics,
 ) -> Vec<Node<'a>> {
     let count = |kind| i64::try_from(tokens.iter().filter(|token| token.kind == kind).count()).unwrap_or(0);
     let mut builder = Builder {
         tokens,
         sources,
+        arena,
         diagnostics,
         stack: Vec::new(),
+        spare: Vec::new(),
         root: Vec::new(),
         last_root: None,
         excess: count(TokenKind::Open) - count(TokenKind::Close),
@@ -77,7 +82,7 @@ pub(super) fn build<'a>(
 
 /// A block that is open.
 struct Frame<'a> {
-    words: Box<[Word<'a>]>,
+    words: &'a [Word<'a>],
     keyword: Option<&'static Keyword>,
     nodes: Vec<Node<'a>>,
     /// The words that are legal in it; `None`: whatever is in it is skipped.
@@ -91,8 +96,11 @@ struct Frame<'a> {
 struct Builder<'a, 'b> {
     tokens: &'b [Token],
     sources: &'a Sources,
+    arena: &'a Bump,
     diagnostics: &'b mut Diagnostics,
     stack: Vec<Frame<'a>>,
+    /// Empty lists of blocks that are closed, for the next ones.
+    spare: Vec<Vec<Node<'a>>>,
     root: Vec<Node<'a>>,
     /// The block that was closed last at the root: its row, its first word, its `}`.
     last_root: Option<(&'static Keyword, Span, Span)>,
@@ -111,12 +119,12 @@ impl<'a> Builder<'a, '_> {
                 TokenKind::Word | TokenKind::Quoted | TokenKind::Escaped => words.push(self.word(*token)),
                 TokenKind::End => {
                     if !words.is_empty() {
-                        self.statement(exact(&mut words), index);
+                        self.statement(self.exact(&mut words), index);
                     }
                 }
                 TokenKind::Open => {
                     if words.is_empty() {
-                        words = self.line_before().into_vec();
+                        words.extend_from_slice(self.line_before());
                     }
                     if self.stack.len() >= DEPTH {
                         let message = format!("more than {DEPTH} blocks within each other");
@@ -124,33 +132,40 @@ impl<'a> Builder<'a, '_> {
                         self.stack.clear();
                         return;
                     }
-                    self.open(exact(&mut words), token.span);
+                    self.open(self.exact(&mut words), token.span);
                 }
                 TokenKind::Close => {
                     if !words.is_empty() {
-                        self.statement(exact(&mut words), index);
+                        self.statement(self.exact(&mut words), index);
                     }
                     self.close(token.span);
                 }
             }
         }
         if !words.is_empty() {
-            self.statement(exact(&mut words), self.tokens.len());
+            self.statement(self.exact(&mut words), self.tokens.len());
         }
         self.finish();
+    }
+
+    /// The words, in a list of their own; the room for the next ones stays.
+    fn exact(&self, words: &mut Vec<Word<'a>>) -> &'a [Word<'a>] {
+        let list = self.arena.alloc_slice_copy(words);
+        words.clear();
+        list
     }
 
     fn word(&self, token: Token) -> Word<'a> {
         let text = self.sources.text(token.span);
         let text = match token.kind {
-            TokenKind::Escaped => Cow::Owned(text.replace("\\#", "#").replace("\\!", "!")),
-            _ => Cow::Borrowed(text),
+            TokenKind::Escaped => self.arena.alloc_str(&text.replace("\\#", "#").replace("\\!", "!")),
+            _ => text,
         };
         Word { text, span: token.span }
     }
 
     /// The statement that a `{` on a line of its own belongs to.
-    fn line_before(&mut self) -> Box<[Word<'a>]> {
+    fn line_before(&mut self) -> &'a [Word<'a>] {
         let nodes = match self.stack.last_mut() {
             Some(frame) => &mut frame.nodes,
             None => &mut self.root,
@@ -158,12 +173,12 @@ impl<'a> Builder<'a, '_> {
         let waits = nodes
             .last()
             .is_some_and(|node| node.body.is_none() && node.keyword.is_some_and(Keyword::is_block));
-        if waits { nodes.pop().map(|node| node.words).unwrap_or_default() } else { Box::default() }
+        if waits { nodes.pop().map(|node| node.words).unwrap_or_default() } else { &[] }
     }
 
-    fn statement(&mut self, words: Box<[Word<'a>]>, index: usize) {
-        self.close_forgotten(&words);
-        let Some(found) = self.legal(&words, false) else {
+    fn statement(&mut self, words: &'a [Word<'a>], index: usize) {
+        self.close_forgotten(words);
+        let Some(found) = self.legal(words, false) else {
             self.skipped = true;
             return;
         };
@@ -186,9 +201,9 @@ impl<'a> Builder<'a, '_> {
     }
 
     /// A block keyword that no `{` follows.
-    fn without_brace(&mut self, words: Box<[Word<'a>]>, row: Found, next: Option<&Token>) {
+    fn without_brace(&mut self, words: &'a [Word<'a>], row: Found, next: Option<&Token>) {
         let Some((first, last)) = words.first().zip(words.last()) else { return };
-        let name = first.text.clone();
+        let name = first.text;
         let (first, end) = (first.span, Span { start: last.span.end, ..last.span });
         let indentation = self.sources.line_indentation(first);
         let inside = next.is_some_and(|token| {
@@ -205,17 +220,21 @@ impl<'a> Builder<'a, '_> {
             self.stack.push(Frame {
                 words,
                 keyword: Some(row.keyword),
-                nodes: Vec::new(),
+                nodes: self.spare.pop().unwrap_or_default(),
                 block: row.opens,
                 kept: true,
                 damaged: false,
             });
         } else {
-            self.add(Node { words, keyword: Some(row.keyword), body: Some(Box::default()) });
+            self.add(Node {
+                words,
+                keyword: Some(row.keyword),
+                body: Some(self.arena.alloc(Body::default())),
+            });
         }
     }
 
-    fn open(&mut self, words: Box<[Word<'a>]>, brace: Span) {
+    fn open(&mut self, words: &'a [Word<'a>], brace: Span) {
         if words.is_empty() && !std::mem::take(&mut self.skipped) {
             let message = "a `{` without a keyword in front of it";
             self.report(
@@ -223,12 +242,12 @@ impl<'a> Builder<'a, '_> {
             );
         }
         self.skipped = false;
-        self.close_forgotten(&words);
-        let found = if words.is_empty() { None } else { self.legal(&words, true) };
+        self.close_forgotten(words);
+        let found = if words.is_empty() { None } else { self.legal(words, true) };
         let (keyword, block, kept) = match found {
             Some(Some(row)) if row.opens.is_some() => (Some(row.keyword), row.opens, true),
             Some(_) => {
-                let name = words.first().map(|word| word.text.clone()).unwrap_or_default();
+                let name = words.first().map(|word| word.text).unwrap_or_default();
                 let message = format!("`{name}` opens no block");
                 self.report(
                     Diagnostic::error(Code::Open, brace, message).consequence("what is in it is skipped"),
@@ -237,7 +256,8 @@ impl<'a> Builder<'a, '_> {
             }
             None => (None, None, false),
         };
-        self.stack.push(Frame { words, keyword, nodes: Vec::new(), block, kept, damaged: false });
+        let nodes = self.spare.pop().unwrap_or_default();
+        self.stack.push(Frame { words, keyword, nodes, block, kept, damaged: false });
     }
 
     fn close(&mut self, brace: Span) {
@@ -266,13 +286,12 @@ impl<'a> Builder<'a, '_> {
             self.last_root = Some((keyword, word.span, at));
         }
         if frame.kept {
-            frame.nodes.shrink_to_fit();
-            self.add(Node {
-                words: frame.words,
-                keyword: frame.keyword,
-                body: Some(Box::new(Body { nodes: frame.nodes, damaged: frame.damaged })),
-            });
+            let nodes = self.arena.alloc_slice_copy(&frame.nodes);
+            let body = Body { nodes, damaged: Cell::new(frame.damaged) };
+            self.add(Node { words: frame.words, keyword: frame.keyword, body: Some(self.arena.alloc(body)) });
         }
+        frame.nodes.clear();
+        self.spare.push(frame.nodes);
     }
 
     fn add(&mut self, node: Node<'a>) {
@@ -293,7 +312,7 @@ impl<'a> Builder<'a, '_> {
         if keywords::is_value_block(block) {
             return Some(None);
         }
-        match keywords::lookup(block, &word.text) {
+        match keywords::lookup(block, word.text) {
             Some(found) => Some(Some(found)),
             None => {
                 self.illegal(word, block, opening);
@@ -313,8 +332,8 @@ impl<'a> Builder<'a, '_> {
             self.report(Diagnostic::error(Code::Expansion, word.span, message));
             return;
         }
-        let places = keywords::places(&word.text);
-        if places.is_empty() || keywords::in_another_case(block, &word.text) {
+        let places = keywords::places(word.text);
+        if places.is_empty() || keywords::in_another_case(block, word.text) {
             if self.diagnostics.is_full(Code::UnknownKeyword) {
                 self.diagnostics.count(Code::UnknownKeyword, Severity::Error, Some(word.span));
                 return;
@@ -325,7 +344,7 @@ impl<'a> Builder<'a, '_> {
             self.diagnostics.push_grouped(key, word.span, || {
                 let message = format!("unknown {what} `{}`", word.text);
                 let mut diagnostic = Diagnostic::error(Code::UnknownKeyword, word.span, message);
-                if let Some(near) = keywords::nearest(block, &word.text) {
+                if let Some(near) = keywords::nearest(block, word.text) {
                     diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(word.span, near);
                 }
                 if opening {
@@ -339,8 +358,8 @@ impl<'a> Builder<'a, '_> {
             self.stack.is_empty() && places.iter().any(|place| in_or_below(place, keyword))
         });
         if let Some((keyword, opened, closed)) = closed {
-            if let Some(body) = self.root.last_mut().and_then(|node| node.body.as_mut()) {
-                body.damaged = true;
+            if let Some(body) = self.root.last().and_then(|node| node.body) {
+                body.damaged.set(true);
             }
             self.diagnostics.push_grouped("closed-early", word.span, || {
                 Diagnostic::error(
@@ -366,7 +385,7 @@ impl<'a> Builder<'a, '_> {
         let message = format!("`{}` is not legal {here}", word.text);
         let mut diagnostic = Diagnostic::error(Code::Misplaced, word.span, message)
             .label(format!("belongs in {}", belongs(places)));
-        if let Some(near) = keywords::nearest(block, &word.text) {
+        if let Some(near) = keywords::nearest(block, word.text) {
             diagnostic = diagnostic.help(format!("or did you mean `{near}`?"));
         }
         self.report(diagnostic);
@@ -380,7 +399,7 @@ impl<'a> Builder<'a, '_> {
         };
         let legal = |block: Option<BlockId>| {
             block.is_some_and(|block| {
-                !keywords::is_value_block(block) && keywords::lookup(block, &word.text).is_some()
+                !keywords::is_value_block(block) && keywords::lookup(block, word.text).is_some()
             })
         };
         if frame.block.is_none() || legal(frame.block) {
@@ -388,7 +407,7 @@ impl<'a> Builder<'a, '_> {
         }
         let depth = match self.stack.iter().rposition(|frame| legal(frame.block)) {
             Some(index) => index + 1,
-            None if keywords::lookup(ROOT, &word.text).is_some() => 0,
+            None if keywords::lookup(ROOT, word.text).is_some() => 0,
             None => return,
         };
         let (Some(here), Some(opener)) = (self.sources.indentation(word.span), frame.words.first()) else {
@@ -460,14 +479,9 @@ impl<'a> Builder<'a, '_> {
 
     fn path(&self) -> Option<String> {
         let names: Vec<String> =
-            self.stack.iter().filter_map(|frame| title(frame.words.iter().map(|word| &*word.text))).collect();
+            self.stack.iter().filter_map(|frame| title(frame.words.iter().map(|word| word.text))).collect();
         (!names.is_empty()).then(|| names.join(", "))
     }
-}
-
-/// The words, in a list that is not longer than they are; the room for the next ones stays.
-fn exact<'a>(words: &mut Vec<Word<'a>>) -> Box<[Word<'a>]> {
-    words.drain(..).collect()
 }
 
 /// So many words of a block are shown.

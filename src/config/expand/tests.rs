@@ -15,6 +15,9 @@ fn lines(texts: Texts, main: &str) -> (Vec<String>, Vec<Diagnostic>) {
                 let line = lines.last_mut().unwrap();
                 line.push_str(if line.is_empty() { "" } else { " " });
                 line.push_str(sources.text(token.span));
+                if matches!(token.kind, TokenKind::Open | TokenKind::Close) {
+                    lines.push(String::new());
+                }
             }
         }
     }

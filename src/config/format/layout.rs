@@ -97,7 +97,7 @@ impl<'a> Layout<'a> {
             }
             Shape::Continue { .. } => {
                 self.write(out, line.comment);
-                self.definition = self.definition + net;
+                self.definition += net;
             }
             _ => {
                 self.write(out, line.comment);

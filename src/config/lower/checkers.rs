@@ -283,7 +283,7 @@ impl Lower<'_> {
         }
         let mut ranges = Vec::new();
         for word in arguments(node) {
-            let (low, high) = word.text.split_once('-').unwrap_or((&word.text, &word.text));
+            let (low, high) = word.text.split_once('-').unwrap_or((word.text, word.text));
             let number = |text: &str| text.parse::<u16>().ok().filter(|code| (100..=599).contains(code));
             match number(low).zip(number(high)).filter(|(low, high)| low <= high) {
                 Some(range) => ranges.push(range),

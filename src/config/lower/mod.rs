@@ -130,7 +130,7 @@ struct Title([Option<Span>; SHOWN]);
 impl Title {
     fn of(node: &Node<'_>) -> Self {
         let mut spans = [None; SHOWN];
-        for (span, word) in spans.iter_mut().zip(&node.words) {
+        for (span, word) in spans.iter_mut().zip(node.words) {
             *span = Some(word.span);
         }
         Self(spans)
@@ -270,7 +270,7 @@ const REPEATABLE: [&str; 2] = ["include_check", "key"];
 
 /// The statements of a block; none when it has no braces, which the tree has reported.
 fn inside<'n, 's>(node: &'n Node<'s>) -> &'n [Node<'s>] {
-    node.body.as_ref().map_or(&[], |body| &body.nodes)
+    node.body.as_ref().map_or(&[], |body| body.nodes)
 }
 
 /// The words behind the keyword.

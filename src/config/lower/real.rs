@@ -21,7 +21,8 @@ pub(super) struct RealDraft {
     pub(super) lower_threshold: u32,
     pub(super) inhibit: Option<bool>,
     pub(super) checks: Vec<CheckDraft>,
-    pub(super) extras: RealExtras,
+    /// `None`: nothing of it is set.
+    pub(super) extras: Option<Box<RealExtras>>,
 }
 
 impl Lower<'_> {
@@ -38,7 +39,7 @@ impl Lower<'_> {
             inhibit: None,
             // Most have one.
             checks: Vec::with_capacity(1),
-            extras: RealExtras::default(),
+            extras: None,
         };
         self.within(node, |lower| {
             lower.each(inside(node), |lower, word, node| lower.real_setting(word, node, &mut draft, names));
@@ -63,12 +64,12 @@ impl Lower<'_> {
             }
             "notify_up" | "notify_down" => {
                 let command = self.command(node);
-                let extras = &mut draft.extras;
+                let extras = draft.extras.get_or_insert_default();
                 let to = if word == "notify_up" { &mut extras.notify_up } else { &mut extras.notify_down };
                 self.first(node, to, command);
             }
-            "smtp_alert" => draft.extras.smtp_alert = self.boolean(node),
-            "snmp_name" => draft.extras.snmp_name = self.text(node),
+            "smtp_alert" => draft.extras.get_or_insert_default().smtp_alert = self.boolean(node),
+            "snmp_name" => draft.extras.get_or_insert_default().snmp_name = self.text(node),
             check => self.check(check, node, names, &mut draft.checks),
         }
     }
@@ -85,7 +86,7 @@ impl Lower<'_> {
         else {
             return;
         };
-        let kind = skipped.words.first().map_or("", |word| &word.text);
+        let kind = skipped.words.first().map_or("", |word| word.text);
         let message = format!("no check of `{}` is made by this version", draft.title.text(self.sources));
         let help = format!("add a TCP_CHECK or HTTP_GET beside the {kind}");
         let related = skipped.span();

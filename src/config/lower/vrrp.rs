@@ -83,7 +83,7 @@ impl Lower<'_> {
         let name = self.one(node);
         let mut again = false;
         if let Some(name) = name {
-            match instances.names.get(&*name.text) {
+            match instances.names.get(name.text) {
                 Some(first) => {
                     again = true;
                     self.report(
@@ -195,7 +195,7 @@ impl Lower<'_> {
         let Some(word) = self.one(node) else { return };
         let state = STATES.iter().find(|(name, _)| *name == word.text).map(|(_, state)| *state);
         if state.is_none() {
-            let near = closest(&word.text, STATES.iter().map(|(name, _)| *name)).unwrap_or("BACKUP");
+            let near = closest(word.text, STATES.iter().map(|(name, _)| *name)).unwrap_or("BACKUP");
             self.report(
                 Diagnostic::warning(Code::BadChoice, word.span, format!("`{}` is no state", word.text))
                     .expected("MASTER or BACKUP")
