@@ -19,6 +19,7 @@ use super::Options;
 use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use super::lexer::{self, Token, TokenKind};
 use super::source::{Files, MAX_FILE, ReadError, SourceId, Sources, Span, offset};
+use super::tokens::Tokens;
 
 /// Files within files.
 const DEPTH: usize = 16;
@@ -36,13 +37,14 @@ pub(super) fn expand(
     options: &Options,
     sources: &mut Sources,
     diagnostics: &mut Diagnostics,
-) -> Vec<Token> {
+) -> Tokens {
     let mut expander = Expander {
         files,
         options,
         sources,
         diagnostics,
-        tokens: Vec::new(),
+        tokens: Tokens::default(),
+        words: Vec::new(),
         definitions: BTreeMap::new(),
         open: None,
         stack: Vec::new(),
@@ -62,7 +64,9 @@ struct Expander<'a> {
     options: &'a Options,
     sources: &'a mut Sources,
     diagnostics: &'a mut Diagnostics,
-    tokens: Vec<Token>,
+    tokens: Tokens,
+    /// Those of the line that is read.
+    words: Vec<Token>,
     definitions: BTreeMap<String, Definition>,
     /// A definition whose last line ended with a backslash.
     open: Option<(String, Vec<String>)>,
@@ -208,14 +212,15 @@ impl Expander<'_> {
     }
 
     fn lex(&mut self, span: Span) {
-        let before = self.tokens.len();
+        self.words.clear();
         let text = self.sources.text(span);
-        let open = lexer::line(span.source, span.start, text, &mut self.tokens);
+        let open = lexer::line(span.source, span.start, text, &mut self.words);
         let end = Span { start: span.end, ..span };
-        let first = self.tokens.get(before).copied();
+        let first = self.words.first().copied();
         // A brace ends what is in front of it.
         let brace = |token: &Token| matches!(token.kind, TokenKind::Open | TokenKind::Close);
-        if first.is_some() && !self.tokens.last().is_some_and(brace) {
+        self.words.iter().for_each(|token| self.tokens.push(*token));
+        if self.words.last().is_some_and(|last| !brace(last)) {
             self.tokens.push(Token { kind: TokenKind::End, span: end });
         }
         if let Some(quote) = open {
@@ -237,13 +242,13 @@ impl Expander<'_> {
             );
         }
         if first.is_some_and(|token| self.sources.text(token.span) == "include_check") {
-            self.set_checks(before);
+            self.set_checks();
         }
     }
 
     /// `include_check`: bare is all; a plain word sets, `+` adds, `-` removes.
-    fn set_checks(&mut self, before: usize) {
-        let words = self.tokens.get(before + 1..).unwrap_or(&[]);
+    fn set_checks(&mut self) {
+        let words = self.words.get(1..).unwrap_or(&[]);
         let words = words.iter().take_while(|token| token.kind == TokenKind::Word);
         let words: Vec<&str> = words.map(|token| self.sources.text(token.span)).collect();
         if words.is_empty() {

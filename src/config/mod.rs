@@ -21,6 +21,7 @@ pub mod recorded;
 pub mod reference;
 pub mod runnable;
 pub mod source;
+mod tokens;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -31,9 +32,10 @@ use serde::{Deserialize, Serialize};
 use bumpalo::Bump;
 use diagnostic::{Diagnostic, Diagnostics, Format, Severity};
 use host::Host;
-use lexer::{Token, TokenKind};
+use lexer::TokenKind;
 use model::Model;
 use source::{Files, Sources, Span};
+use tokens::Tokens;
 
 /// What the outside says about how to read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,7 +105,7 @@ fn read(path: &Path, files: &dyn Files, options: &Options, host: Option<&dyn Hos
     let arena = Bump::new();
     let tree = tree::build(&tokens, &sources, &arena, &mut diagnostics);
     drop(tokens);
-    let model = lower::lower(&tree, &sources, &mut diagnostics);
+    let model = lower::lower(&tree.nodes, &sources, &mut diagnostics);
     let (model, degraded) = match diagnostics.has_errors() {
         false => (Some(model), None),
         true => (None, Some(model).filter(|_| !diagnostics.is_unread())),
@@ -113,7 +115,7 @@ fn read(path: &Path, files: &dyn Files, options: &Options, host: Option<&dyn Hos
         None => lint::Places::default(),
     };
     if let (Some(model), Some(host)) = (&model, host) {
-        host::check(&tree, model, host, &sources, &mut diagnostics);
+        host::check(&tree.nodes, model, host, &sources, &mut diagnostics);
     }
     drop(tree);
     drop(arena);
@@ -132,12 +134,12 @@ fn announces_secret(word: &str) -> bool {
 }
 
 /// Words that no diagnostic may show: passwords and keys.
-fn secrets(tokens: &[Token], sources: &Sources) -> Vec<Span> {
+fn secrets(tokens: &Tokens, sources: &Sources) -> Vec<Span> {
     let mut found = Vec::new();
     // How many words of this line are left to show; `None`: no secret is near.
     let mut shown: Option<usize> = None;
     let mut starts = true;
-    for token in tokens {
+    for token in tokens.iter() {
         if matches!(token.kind, TokenKind::End | TokenKind::Open | TokenKind::Close) {
             (starts, shown) = (true, None);
             continue;

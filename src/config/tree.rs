@@ -14,6 +14,7 @@ use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use super::keywords::{self, BlockId, Found, Keyword, ROOT};
 use super::lexer::{Token, TokenKind};
 use super::source::{Sources, Span};
+use super::tokens::Tokens;
 
 /// Blocks within blocks. The language needs five.
 const DEPTH: usize = 32;
@@ -55,13 +56,22 @@ impl Node<'_> {
     }
 }
 
+/// A whole configuration.
+#[derive(Debug)]
+pub(super) struct Tree<'a> {
+    /// What stands outside of any block.
+    pub nodes: Vec<Node<'a>>,
+    /// A statement that names a program is somewhere in it.
+    pub has_scripts: bool,
+}
+
 /// Builds the tree in `arena`.
 pub(super) fn build<'a>(
-    tokens: &[Token],
+    tokens: &Tokens,
     sources: &'a Sources,
     arena: &'a Bump,
     diagnostics: &mut Diagnostics,
-) -> Vec<Node<'a>> {
+) -> Tree<'a> {
     let count = |kind| i64::try_from(tokens.iter().filter(|token| token.kind == kind).count()).unwrap_or(0);
     let mut builder = Builder {
         tokens,
@@ -75,9 +85,10 @@ pub(super) fn build<'a>(
         excess: count(TokenKind::Open) - count(TokenKind::Close),
         end: tokens.last().map(|token| token.span),
         skipped: false,
+        has_scripts: false,
     };
     builder.run();
-    builder.root
+    Tree { nodes: builder.root, has_scripts: builder.has_scripts }
 }
 
 /// A block that is open.
@@ -94,7 +105,7 @@ struct Frame<'a> {
 }
 
 struct Builder<'a, 'b> {
-    tokens: &'b [Token],
+    tokens: &'b Tokens,
     sources: &'a Sources,
     arena: &'a Bump,
     diagnostics: &'b mut Diagnostics,
@@ -109,6 +120,7 @@ struct Builder<'a, 'b> {
     end: Option<Span>,
     /// The statement before was not legal: a `{` that follows belongs to it.
     skipped: bool,
+    has_scripts: bool,
 }
 
 impl<'a> Builder<'a, '_> {
@@ -143,7 +155,7 @@ impl<'a> Builder<'a, '_> {
             }
         }
         if !words.is_empty() {
-            self.statement(self.exact(&mut words), self.tokens.len());
+            self.statement(self.exact(&mut words), usize::MAX);
         }
         self.finish();
     }
@@ -188,8 +200,7 @@ impl<'a> Builder<'a, '_> {
             return;
         };
         if row.opens.is_some() {
-            let next =
-                self.tokens.get(index..).unwrap_or(&[]).iter().find(|token| token.kind != TokenKind::End);
+            let next = self.tokens.from(index).find(|token| token.kind != TokenKind::End);
             if next.is_some_and(|token| token.kind == TokenKind::Open) {
                 self.add(Node { words, keyword: Some(row.keyword), body: None });
                 return;
@@ -313,7 +324,10 @@ impl<'a> Builder<'a, '_> {
             return Some(None);
         }
         match keywords::lookup(block, word.text) {
-            Some(found) => Some(Some(found)),
+            Some(found) => {
+                self.has_scripts |= found.keyword.takes_script();
+                Some(Some(found))
+            }
             None => {
                 self.illegal(word, block, opening);
                 if let Some(frame) = self.stack.last_mut() {

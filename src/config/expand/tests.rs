@@ -8,7 +8,7 @@ fn lines(texts: Texts, main: &str) -> (Vec<String>, Vec<Diagnostic>) {
     let options = Options { config_id: "lvs1".into(), environment, ..Options::default() };
     let tokens = expand(Path::new(main), &texts, &options, &mut sources, &mut diagnostics);
     let mut lines = vec![String::new()];
-    for token in tokens {
+    for token in tokens.iter() {
         match token.kind {
             TokenKind::End => lines.push(String::new()),
             _ => {

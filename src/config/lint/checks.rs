@@ -16,8 +16,12 @@ use crate::config::tree::Node;
 const HTTP: [&str; 2] = ["HTTP_GET", "SSL_GET"];
 
 pub(super) fn lint(lints: &mut Lints<'_>, node: &Node<'_>, real: &RealServer, server: &VirtualServer) {
-    let interesting = |checker: &Checker| matches!(checker.kind, CheckKind::Http(_)) || is_slow(checker);
-    if !real.checkers.iter().any(interesting) {
+    let checkers = || real.checkers.iter();
+    let http = checkers().any(|checker| matches!(checker.kind, CheckKind::Http(_)));
+    let tcp = checkers().any(|checker| checker.kind == CheckKind::Tcp);
+    let udp = matches!(server.service, Service::Address { protocol: Protocol::Udp, .. });
+    // With most real servers there is nothing to look for.
+    if !(checkers().any(is_slow) || http && (tcp || udp)) {
         return;
     }
     let places = places(node, real);

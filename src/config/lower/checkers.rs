@@ -173,6 +173,8 @@ impl Lower<'_> {
             }
             "url" => {
                 http.has_url = true;
+                // Most checks have one.
+                http.urls.reserve_exact(usize::from(http.urls.is_empty()));
                 http.urls.extend(self.url(node));
             }
             _ => {}
