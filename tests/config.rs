@@ -18,7 +18,8 @@ use directord::config::{Loaded, Options, load};
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut found: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    found.retain(|path| path.extension().is_some_and(|extension| extension == "conf"));
+    let text = |path: &Path| path.extension().is_some_and(|is| is == "conf" || is == "json");
+    found.retain(|path| text(path));
     found.sort();
     assert!(!found.is_empty());
     found
@@ -37,7 +38,7 @@ fn load_file(path: &Path) -> Loaded {
 fn golden() {
     let bless = std::env::var_os("BLESS").is_some();
     let mut different = Vec::new();
-    for path in files("tests/golden") {
+    for path in [files("tests/golden"), files("tests/golden/json")].concat() {
         let name = path.file_name().unwrap().to_str().unwrap();
         let loaded = load_text(name, &fs::read_to_string(&path).unwrap());
         let found = format!("{}{name}: {}\n", loaded.render(Format::Human, false), loaded.summary());
@@ -171,12 +172,16 @@ fn damaged_files() {
     let seed = 20_231;
     let mut random = fastrand::Rng::with_seed(seed);
     let seed_file = |path: &Path| path.ends_with("seed-http.conf");
-    let mut texts: Vec<PathBuf> = [files("conf-examples"), files("tests/golden")].concat();
+    let mut texts: Vec<PathBuf> =
+        [files("conf-examples"), files("tests/golden"), files("tests/golden/json")].concat();
     texts.sort_by_key(|path| !seed_file(path));
-    let texts: Vec<String> = texts.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let json = |path: &Path| path.extension().is_some_and(|is| is == "json");
+    let name = |path: &Path| if json(path) { "damaged.json" } else { "damaged" };
+    let texts: Vec<(&str, String)> =
+        texts.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect();
     for round in 0..4000 {
         // Half of them are the web pair, the others whatever there is.
-        let text = if round % 2 == 0 { &texts[0] } else { &texts[random.usize(..texts.len())] };
+        let (name, text) = if round % 2 == 0 { &texts[0] } else { &texts[random.usize(..texts.len())] };
         let lines: Vec<&str> = text.lines().collect();
         let at = (0..=random.usize(..text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap();
         let line = random.usize(..lines.len());
@@ -193,7 +198,7 @@ fn damaged_files() {
                 format!("{}{mark}{}", &text[..at], &text[at..])
             }
         };
-        let loaded = load_text("damaged", &damaged);
+        let loaded = load_text(name, &damaged);
         assert_eq!(loaded.model.is_none(), loaded.has_errors(), "seed {seed}, round {round}");
         for format in [Format::Human, Format::Line, Format::Json, Format::Sarif] {
             let _ = loaded.render(format, false);
@@ -278,4 +283,36 @@ fn what_was_not_read_does_not_run() {
         let loaded = load(Path::new(path), &texts, &Options { check_includes: true, ..Options::default() });
         assert!(loaded.has_errors() && loaded.degraded.is_none(), "{text}");
     }
+}
+
+/// Wherever a password stands on a line that something is said of.
+#[test]
+fn no_password_is_shown() {
+    let lines = [
+        "auth_pass hunter2hunter2",
+        "auth_pass 'x#hunter2'",
+        "auth_pass 'x hunter2'",
+        "auth_pass x!hunter2 # hunter2",
+        "auth_pass \"hunter2\" hunter2",
+        "auth_pass hunter2\"",
+        "auht_pass hunter2",
+        "auth_pas hunter2",
+        "AUTH_PASS hunter2",
+        "authpass hunter2",
+        "auth_type PASS auth_pass hunter2",
+    ];
+    for line in lines {
+        let text = format!(
+            "vrrp_instance A {{\ninterface eth0\nvirtual_router_id 1\nauthentication {{\nauth_type PASS\n{line}\n}}\n\
+             virtual_ipaddress {{\n10.0.0.9\n}}\n}}\n"
+        );
+        let loaded = load_text("t", &text);
+        for format in [Format::Human, Format::Line, Format::Json, Format::Sarif] {
+            let said = loaded.render(format, false);
+            assert!(!said.contains("hunter2"), "{line}:\n{said}");
+        }
+        assert!(!loaded.diagnostics.is_empty(), "{line}");
+    }
+    let cut = load_text("t", "vrrp_instance A {\nauthentication {\nauth_type PASS\nauth_pass x#y\n}\n}\n");
+    assert!(cut.diagnostics.iter().any(|one| one.message == "the password ends at this comment sign"));
 }

@@ -116,6 +116,7 @@ fn the_reference_is_the_table() {
         ("docs/keywords.md", reference::markdown()),
         ("docs/man/directord.conf.5", reference::man()),
         ("docs/man/directord.8", manual::man()),
+        ("docs/schema/directord.schema.json", reference::schema()),
     ];
     for (name, text) in made {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);

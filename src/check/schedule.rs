@@ -300,6 +300,7 @@ mod tests {
             retry: 2,
             delay_before_retry: Duration::from_secs(3),
             alpha: false,
+            log_all_failures: None,
         }
     }
 

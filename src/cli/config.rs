@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use super::options::Config;
-use super::{format, refuse};
+use super::{dump, format, refuse};
 
 /// Runs the command that the second word names. Wrong options end with 2, as files that cannot be read do.
 pub(super) fn start(arguments: &[OsString]) -> ExitCode {
     match Config::try_parse_from(arguments) {
+        Ok(Config::Dump(options)) => dump::run(&options.into()),
         Ok(Config::Fmt(options)) => format::run(&options.files, options.output()),
         Err(error) => {
             let wrong = error.use_stderr();

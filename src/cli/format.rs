@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use crate::config::diagnostic::Format;
 use crate::config::format::format;
 use crate::config::io::Disk;
+use crate::config::is_json;
 use crate::config::source::{Files as _, MAX_FILE, ReadError};
 
 /// Where the result goes.
@@ -47,6 +48,11 @@ pub fn run(files: &[PathBuf], output: Output) -> ExitCode {
 fn one(path: &Path, output: Output) -> Result<bool, String> {
     let input = path == Path::new("-");
     let name = if input { "standard input".into() } else { path.display().to_string() };
+    if is_json(path) {
+        return Err(format!(
+            "directord: {name} is JSON, and left as it is: `directord config dump --format json --secrets -f {name}` writes it anew"
+        ));
+    }
     let bytes = if input { standard_input() } else { Disk.read(path) };
     let bytes = bytes.map_err(|error| format!("directord: cannot read {name}: {error}"))?;
     let before = bytes.clone();

@@ -92,6 +92,9 @@ directord \\- director daemon for Linux Virtual Server pairs
 .B directord explain
 CODE | KEYWORD
 .br
+.B directord config dump
+[\\-f FILE] [\\-\\-format FORMAT] [\\-\\-defaults] [\\-\\-secrets]
+.br
 .B directord config fmt
 [\\-\\-check | \\-\\-stdout] [FILE...]
 .br

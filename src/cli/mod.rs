@@ -8,6 +8,8 @@
 pub mod check;
 /// `config`.
 mod config;
+/// `config dump`.
+pub mod dump;
 /// `explain`.
 pub mod explain;
 /// `config fmt`.

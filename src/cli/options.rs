@@ -9,11 +9,13 @@ use std::time::Duration;
 use clap::{ArgAction, Parser, ValueEnum};
 
 use super::check::CheckOptions;
+use super::dump::{self, DumpOptions};
 use super::format::Output;
 use super::genhash::GenhashOptions;
 use super::run::RunOptions;
 use super::start::Policy;
 use crate::config::diagnostic::Format;
+use crate::config::dump::Show;
 use crate::config::io::node_name;
 use crate::config::model::HttpProtocol;
 
@@ -30,15 +32,16 @@ const INERT: &str = "Accepted for keepalived's sake, without effect";
     name = "directord",
     about = "Director daemon for Linux Virtual Server pairs: VRRP, health checks and IPVS from one keepalived.conf",
     after_help = "directord explain CODE | KEYWORD: what a diagnostic or a word of the configuration means.\n\
+        directord config dump: the configuration as it counts, as keepalived.conf or JSON.\n\
         directord config fmt: files in their canonical layout.\n\
         directord genhash --help: the digest of a page, for HTTP_GET.\n\
         keepalived's --check is the long form of -C; here it tests the configuration, and -C has no long form.",
     disable_version_flag = true,
     disable_help_subcommand = true,
-    override_usage = "directord [OPTIONS]\n       directord --check -f FILE\n       directord explain CODE | KEYWORD\n       directord config fmt [FILE...]\n       directord genhash -s ADDRESS -p PORT -u URL"
+    override_usage = "directord [OPTIONS]\n       directord --check -f FILE\n       directord explain CODE | KEYWORD\n       directord config dump [-f FILE]\n       directord config fmt [FILE...]\n       directord genhash -s ADDRESS -p PORT -u URL"
 )]
 pub(super) struct Options {
-    /// Configuration file
+    /// Configuration file; a name that ends in .json holds JSON
     #[arg(
         short = 'f',
         long = "use-file",
@@ -121,7 +124,7 @@ pub(super) struct Options {
     /// Log more; twice: still more
     #[arg(short = 'D', long, action = ArgAction::Count, help_heading = LOG)]
     log_detail: u8,
-    /// Log the configuration at start
+    /// Log the configuration at start, as config dump --defaults writes it
     #[arg(short = 'd', long, help_heading = LOG)]
     dump_conf: bool,
 
@@ -327,12 +330,61 @@ pub(super) struct Explain {
 #[command(
     name = "directord config",
     bin_name = "directord config",
-    about = "Configuration files as texts",
+    about = "Configurations as texts",
     disable_help_subcommand = true,
     subcommand_required = true
 )]
 pub(super) enum Config {
+    Dump(Dump),
     Fmt(Fmt),
+}
+
+/// Options of `config dump`.
+#[derive(Debug, clap::Args)]
+#[command(
+    about = "The configuration as it counts: definitions, includes and inheritance resolved, in today's words"
+)]
+pub(super) struct Dump {
+    /// Configuration file; a name that ends in .json holds JSON
+    #[arg(
+        short = 'f',
+        long = "use-file",
+        value_name = "FILE",
+        default_value = "/etc/keepalived/keepalived.conf"
+    )]
+    config: PathBuf,
+    /// Name that @NAME lines are compared with [default: node name up to its first dot]
+    #[arg(short = 'i', long, value_name = "NAME")]
+    config_id: Option<String>,
+    /// Language of the dump
+    #[arg(long, value_name = "FORMAT", default_value = "conf")]
+    format: DumpFormat,
+    /// Show settings that have their default, too
+    #[arg(long)]
+    defaults: bool,
+    /// Show passwords and keys, which are ******** otherwise
+    #[arg(long)]
+    secrets: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum DumpFormat {
+    Conf,
+    Json,
+}
+
+impl From<Dump> for DumpOptions {
+    fn from(options: Dump) -> Self {
+        Self {
+            config: options.config,
+            config_id: options.config_id.unwrap_or_else(node_name),
+            format: match options.format {
+                DumpFormat::Conf => dump::Format::Conf,
+                DumpFormat::Json => dump::Format::Json,
+            },
+            show: Show { defaults: options.defaults, secrets: options.secrets },
+        }
+    }
 }
 
 /// Options of `config fmt`.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::config::diagnostic::{Format, Severity, render};
+use crate::config::dump::{self, Show};
 use crate::config::{Loaded, Options};
 use crate::director;
 use crate::director::logging::{self, Destination};
@@ -34,7 +35,7 @@ pub struct RunOptions {
     pub log_detail: u8,
     /// `-l`: log to standard error too.
     pub log_console: bool,
-    /// `-d`: log the configuration at start.
+    /// `-d`: log the configuration at start, with defaults and without secrets.
     pub dump_conf: bool,
     /// `-V`: leave the virtual addresses at stop.
     pub dont_release_vrrp: bool,
@@ -84,7 +85,10 @@ pub fn run(options: RunOptions) -> ExitCode {
     };
     let mut lock = None;
     if !options.foreground {
-        // Whoever starts it must learn why it does not run.
+        // Whoever starts it must learn why it does not run, and with what it does.
+        if let Some(instead) = &chosen.candidate.instead {
+            eprintln!("directord: starting with {instead}");
+        }
         match director::prepare(&director_options, &chosen.candidate) {
             Ok(taken) => lock = Some(taken),
             Err(error) => {
@@ -100,8 +104,7 @@ pub fn run(options: RunOptions) -> ExitCode {
     let destination = if options.foreground { Destination::Stderr } else { Destination::SystemLog };
     let _log = logging::start(destination, options.log_detail > 0);
     tracing::info!("Starting directord {} with {}", env!("CARGO_PKG_VERSION"), config.display());
-    let dump = options.dump_conf.then(|| "-d".to_owned());
-    for option in options.ineffective.iter().chain(&dump) {
+    for option in &options.ineffective {
         tracing::info!("option {option} is accepted and has no effect");
     }
     say(&decision.loaded);
@@ -115,6 +118,11 @@ pub fn run(options: RunOptions) -> ExitCode {
         tracing::error!(
             "Starting with {instead}; `directord --check` shows what to mend, a reload takes it in"
         );
+    }
+    if options.dump_conf {
+        // The log is no place for passwords.
+        let text = dump::conf(&chosen.model, Show { defaults: true, secrets: false });
+        text.lines().filter(|line| !line.is_empty()).for_each(|line| tracing::info!("{line}"));
     }
     let prepared = match lock {
         Some(mut lock) => lock.forked().map(|()| lock).map_err(director::Error::Runtime),

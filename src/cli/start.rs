@@ -38,6 +38,8 @@ pub(super) struct Decision {
 pub(super) struct Start {
     /// What the daemon puts in force.
     pub candidate: Candidate,
+    /// The configuration that it comes from, for `-d`.
+    pub model: Model,
     /// `net_namespace` and `instance`.
     pub folder: (Namespaces, Option<String>),
     /// Which one it is.
@@ -72,7 +74,7 @@ pub(super) fn decide(config: &Path, language: &Options, policy: &Policy) -> Deci
         return decision;
     }
     if policy.fallback {
-        match from_kept(config, &policy.state_dir) {
+        match from_kept(config, language, &policy.state_dir) {
             Ok(start) => decision.start = start,
             Err(why) => decision.kept_trouble = Some(why),
         }
@@ -106,11 +108,14 @@ pub(super) fn reload(config: &Path, language: &Options) -> Result<Candidate, Vec
     }
 }
 
-fn from_kept(config: &Path, state_dir: &Path) -> Result<Option<Start>, String> {
-    let Some(kept) = Kept::read(state_dir).map_err(|error| error.to_string())? else { return Ok(None) };
-    if kept.origin != config {
-        let origin = kept.origin.display();
-        return Err(format!("the configuration kept at {} is of another file, {origin}", kept.time));
+fn from_kept(config: &Path, language: &Options, state_dir: &Path) -> Result<Option<Start>, String> {
+    let kept = Kept::read(state_dir, config).map_err(|error| error.to_string())?;
+    let Some(kept) = kept else { return Ok(None) };
+    if !kept.is_of(config, language) {
+        return Err(format!(
+            "the configuration kept at {} is of another file or another --config-id",
+            kept.time
+        ));
     }
     let loaded = kept.load();
     let Some(model) = &loaded.model else {
@@ -124,7 +129,7 @@ impl Start {
         let namespaces = Namespaces::of(&model.globals);
         let folder = (namespaces.clone(), model.globals.process.instance.clone());
         let candidate = Candidate { runnable: runnable(model), namespaces, unrun, kept, instead: None };
-        Self { candidate, folder, source }
+        Self { candidate, model: model.clone(), folder, source }
     }
 }
 

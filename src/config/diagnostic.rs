@@ -34,6 +34,18 @@ pub enum Severity {
     Error,
 }
 
+impl Severity {
+    /// `error`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Lint => "lint",
+            Self::Note => "note",
+        }
+    }
+}
+
 /// What kind of diagnostic it is: stable, for scripts and for looking up. Written `D0001`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Code {
@@ -107,6 +119,18 @@ pub enum Code {
     HostKernel = 43,
     /// On this host: a name without an address.
     HostName = 44,
+    /// A secret that a dump has hidden.
+    Hidden = 60,
+    /// A text that is no JSON.
+    JsonSyntax = 61,
+    /// A value of JSON of another type than its keyword takes.
+    JsonType = 62,
+    /// A member of JSON that is there twice.
+    JsonTwice = 63,
+    /// A text of JSON that keepalived.conf has no words for.
+    JsonText = 64,
+    /// Arrays of JSON with far more elements than a file of that size has.
+    JsonElements = 65,
     /// `config fmt`: bytes that are no text.
     Text = 80,
     /// `config fmt`: a layout that would change the meaning.
@@ -168,6 +192,11 @@ impl Code {
     /// Whether part of the configuration does not run, or not as it should, although the file is right.
     pub fn blocks(self) -> bool {
         matches!(self, Self::LeftOut | Self::Unchecked)
+    }
+
+    /// Whether, as an error, it says that a file that counts could not be read.
+    fn is_unread(self) -> bool {
+        matches!(self, Self::Include | Self::Unreadable)
     }
 }
 
@@ -353,6 +382,11 @@ impl Diagnostics {
         self.left.entry((code, severity)).or_insert((0, span)).0 += 1;
     }
 
+    /// The one that was added with this key.
+    pub fn grouped_mut(&mut self, key: &str) -> Option<&mut Diagnostic> {
+        self.list.get_mut(*self.grouped.get(key)?)
+    }
+
     /// Whether there is an error among them.
     pub fn has_errors(&self) -> bool {
         self.list.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
@@ -361,10 +395,7 @@ impl Diagnostics {
 
     /// Whether a file that counts could not be read: what is there is not the configuration that was meant.
     pub fn is_unread(&self) -> bool {
-        let unread = |one: &Diagnostic| {
-            one.severity == Severity::Error && matches!(one.code, Code::Include | Code::Unreadable)
-        };
-        self.list.iter().any(unread)
+        self.list.iter().any(|one| one.severity == Severity::Error && one.code.is_unread())
     }
 
     /// Everything, in the order of the lines that were written; what has no place comes last.

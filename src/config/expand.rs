@@ -147,7 +147,8 @@ impl Expander<'_> {
             let length = left.find('\n').map_or(left.len(), |at| at + 1);
             let span = Span { source: id, start: offset(start), end: offset(start + length) };
             if length > LONGEST_LINE {
-                let last = Span { start: span.end.saturating_sub(1), ..span };
+                let width = self.sources.text(span).chars().next_back().map_or(0, char::len_utf8);
+                let last = Span { start: span.end.saturating_sub(offset(width)), ..span };
                 self.diagnostics.push_grouped("long line", last, || {
                     let message = format!("the line has {length} bytes");
                     Diagnostic::note(Code::Portable, last, message).consequence(

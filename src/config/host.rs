@@ -22,14 +22,25 @@ pub trait Host {
     fn has_user(&self, name: &str) -> Option<bool>;
     /// Whether there is a group of this name; `None`: nobody said in time.
     fn has_group(&self, name: &str) -> Option<bool>;
-    /// What keeps a program from being run safely, and the command that mends it.
-    fn script_trouble(&self, path: &Path) -> Option<(String, String)>;
+    /// What keeps a program from being run safely.
+    fn script_trouble(&self, path: &Path) -> Option<ScriptTrouble>;
     /// Whether a kernel module is loaded, built in, or there to be loaded.
     fn has_module(&self, name: &str) -> bool;
     /// The value under `/proc/sys`, by its name with dots; `None`: there is none.
     fn sysctl(&self, name: &str) -> Option<String>;
     /// Whether a name has an address; `None`: nobody said in time.
     fn resolves(&self, name: &str) -> Option<bool>;
+}
+
+/// Why a program cannot be run, or not safely.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptTrouble {
+    /// What is wrong.
+    pub message: String,
+    /// What comes of it.
+    pub consequence: String,
+    /// How to mend it: mostly a command.
+    pub fix: String,
 }
 
 /// Looks at everything that needs the machine.
@@ -144,10 +155,10 @@ impl Check<'_> {
         if !path.starts_with('/') {
             return;
         }
-        if let Some((trouble, fix)) = self.host.script_trouble(Path::new(path)) {
-            let diagnostic = Diagnostic::warning(Code::HostScript, word.span, trouble)
-                .consequence("it cannot be run, or somebody else can change what runs as its user")
-                .help(fix);
+        if let Some(trouble) = self.host.script_trouble(Path::new(path)) {
+            let diagnostic = Diagnostic::warning(Code::HostScript, word.span, trouble.message)
+                .consequence(trouble.consequence)
+                .help(trouble.fix);
             self.once(path, diagnostic);
         }
     }
@@ -157,7 +168,11 @@ impl Check<'_> {
         if self.host.resolves(word.text) == Some(false) {
             let message = format!("{} has no address", word.text);
             let diagnostic = Diagnostic::warning(Code::HostName, word.span, message);
-            self.once(word.text, diagnostic.help(format!("`getent ahosts {}` must print one", word.text)));
+            let name = word.text;
+            let diagnostic = diagnostic.consequence("nothing can be sent there").help(format!(
+                "correct the name, or write the address itself; `getent ahosts {name}` shows what this host knows"
+            ));
+            self.once(name, diagnostic);
         }
     }
 
@@ -291,9 +306,12 @@ mod tests {
         fn has_group(&self, name: &str) -> Option<bool> {
             Some(name == "nogroup")
         }
-        fn script_trouble(&self, path: &Path) -> Option<(String, String)> {
-            (path != Path::new("/ok"))
-                .then(|| (format!("{} does not exist", path.display()), "make it".into()))
+        fn script_trouble(&self, path: &Path) -> Option<ScriptTrouble> {
+            (path != Path::new("/ok")).then(|| ScriptTrouble {
+                message: format!("{} does not exist", path.display()),
+                consequence: "it cannot be run".into(),
+                fix: "make it".into(),
+            })
         }
         fn has_module(&self, name: &str) -> bool {
             matches!(name, "ip_vs" | "ip_vs_rr")

@@ -11,6 +11,7 @@ mod globals;
 mod language;
 mod lines;
 mod lvs;
+pub mod shape;
 mod track;
 mod vrrp;
 

@@ -1,22 +1,26 @@
-//! keepalived.conf to a typed `model::Model`, and everything worth saying about it on the way.
+//! keepalived.conf or JSON to a typed `model::Model`, everything worth saying about it on the way, and back.
 //!
 //! In: the path of a file, a `Files` that reads it, `Options`. Out: `Loaded`. The way there: `expand`
 //! (files to tokens, with `lexer`), `tree` (tokens to blocks, with `keywords`), `lower` (blocks to the
-//! model), `lint`. Only `io` touches the disk. A configuration with an error has no model for a reload; what it
-//! comes to without what is wrong stands apart, for a start that has nothing better.
+//! model), `lint`; a `.json` file goes from `json` to `lower`. The way back: `raise` (model to statements), `dump`
+//! (statements to text). Only `io` touches the disk. A configuration with an error has no model for a reload; what
+//! it comes to without what is wrong stands apart, for a start that has nothing better.
 
 pub mod diagnostic;
+pub mod dump;
 mod expand;
 pub mod format;
 pub mod host;
 /// The real files.
 pub mod io;
+mod json;
 pub mod keywords;
 mod lexer;
 pub mod lint;
 mod lower;
 /// The typed configuration: a value that is out of range cannot be represented.
 pub mod model;
+mod raise;
 pub mod recorded;
 pub mod reference;
 pub mod runnable;
@@ -67,12 +71,18 @@ pub struct Loaded {
     pub places: lint::Places,
 }
 
-/// Reads `path` and what it includes.
+/// Whether the file holds JSON: its name ends in `.json`.
+pub fn is_json(path: &Path) -> bool {
+    json::is_json(path)
+}
+
+/// Reads `path`, and what it includes. A name that ends in `.json` holds JSON.
 pub fn load(path: &Path, files: &dyn Files, options: &Options) -> Loaded {
     read(path, files, options, None)
 }
 
-/// The same, and looks whether `host` has what the configuration needs. Without errors in the file only.
+/// The same, and looks whether `host` has what the configuration needs; of a file with errors, what it would be without
+/// them.
 pub fn load_for(path: &Path, files: &dyn Files, options: &Options, host: &dyn Host) -> Loaded {
     read(path, files, options, Some(host))
 }
@@ -100,32 +110,65 @@ pub fn words(path: &Path, files: &dyn Files, options: &Options) -> Words {
 fn read(path: &Path, files: &dyn Files, options: &Options, host: Option<&dyn Host>) -> Loaded {
     let mut sources = Sources::default();
     let mut diagnostics = Diagnostics::default();
-    let tokens = expand::expand(path, files, options, &mut sources, &mut diagnostics);
-    let secrets = secrets(&tokens, &sources);
-    let arena = Bump::new();
-    let tree = tree::build(&tokens, &sources, &arena, &mut diagnostics);
-    drop(tokens);
-    let model = lower::lower(&tree.nodes, &sources, &mut diagnostics);
-    let (model, degraded) = match diagnostics.has_errors() {
-        false => (Some(model), None),
-        true => (None, Some(model).filter(|_| !diagnostics.is_unread())),
+    let (meaning, secrets) = match json::is_json(path) {
+        true => {
+            let arena = Bump::new();
+            let file = json::open(path, files, &mut sources, &mut diagnostics);
+            let tree = file.and_then(|file| json::tree(file, &sources, &arena, &mut diagnostics));
+            let meaning = match tree {
+                Some(tree) => Meaning::of(&tree, &sources, &mut diagnostics, host),
+                None => Meaning::default(),
+            };
+            (meaning, file.map_or(Vec::new(), |file| json::secrets(file, &sources)))
+        }
+        false => {
+            let tokens = expand::expand(path, files, options, &mut sources, &mut diagnostics);
+            let secrets = secrets(&tokens, &sources);
+            let arena = Bump::with_capacity(tree::room(&tokens));
+            let tree = tree::build(&tokens, &sources, &arena, &mut diagnostics);
+            drop(tokens);
+            (Meaning::of(&tree, &sources, &mut diagnostics, host), secrets)
+        }
     };
-    let places = match &model {
-        Some(model) => lint::lint(&tree, model, &sources, &mut diagnostics),
-        None => lint::Places::default(),
-    };
-    if let (Some(model), Some(host)) = (&model, host) {
-        host::check(&tree.nodes, model, host, &sources, &mut diagnostics);
-    }
-    drop(tree);
-    drop(arena);
     let mut diagnostics = diagnostics.into_sorted(&sources);
     let text = |span: &Span| (*span, sources.text(*span));
     diagnostic::hide(&mut diagnostics, secrets.iter().map(text).collect());
     for span in secrets {
         sources.hide(span);
     }
+    let Meaning { model, degraded, places } = meaning;
     Loaded { model, degraded, diagnostics, sources, places }
+}
+
+/// What a tree comes to; nothing, when there is none.
+#[derive(Default)]
+struct Meaning {
+    model: Option<Model>,
+    degraded: Option<Model>,
+    places: lint::Places,
+}
+
+impl Meaning {
+    fn of(
+        tree: &tree::Tree<'_>,
+        sources: &Sources,
+        diagnostics: &mut Diagnostics,
+        host: Option<&dyn Host>,
+    ) -> Self {
+        let model = lower::lower(&tree.nodes, sources, diagnostics);
+        let (model, degraded) = match diagnostics.has_errors() {
+            false => (Some(model), None),
+            true => (None, Some(model).filter(|_| !diagnostics.is_unread())),
+        };
+        let places = match &model {
+            Some(model) => lint::lint(tree, model, sources, diagnostics),
+            None => lint::Places::default(),
+        };
+        if let (Some(model), Some(host)) = (model.as_ref().or(degraded.as_ref()), host) {
+            host::check(&tree.nodes, model, host, sources, diagnostics);
+        }
+        Self { model, degraded, places }
+    }
 }
 
 /// Whether the words behind this one are a password.
@@ -145,13 +188,18 @@ fn secrets(tokens: &Tokens, sources: &Sources) -> Vec<Span> {
             continue;
         }
         match shown {
-            Some(0) => found.push(token.span),
+            Some(0) => {
+                found.push(token.span);
+                // A comment sign in a password makes a comment of the rest of it.
+                found.extend(sources.comment_behind(token.span));
+            }
             Some(left) => shown = Some(left - 1),
             None => {
                 shown = match sources.text(token.span) {
                     word if announces_secret(word) => Some(0),
                     // `key PATH` of SSL is none.
                     "key" if starts => Some(1),
+                    word if starts && is_nearly_secret(word) => Some(0),
                     _ => None,
                 };
             }
@@ -159,6 +207,16 @@ fn secrets(tokens: &Tokens, sources: &Sources) -> Vec<Span> {
         starts = false;
     }
     found
+}
+
+/// `auht_pass`: what follows is a password all the same.
+fn is_nearly_secret(word: &str) -> bool {
+    // Most words are too short, too long or too different, which is soon seen.
+    (5..=12).contains(&word.len())
+        && word.contains(['s', 'S'])
+        && word.starts_with(|first: char| first.is_ascii_alphabetic())
+        && keywords::places(word).is_empty()
+        && keywords::closest(word, ["auth_pass", "password"].into_iter()).is_some()
 }
 
 impl Loaded {

@@ -1,15 +1,17 @@
 //! The table of words, and the codes, as pages to read.
 //!
 //! In: a word or a code. Out: plain text of at most 80 columns ([`keyword`], [`code`]), the whole reference
-//! ([`markdown`]), the manual page ([`man`]). All of them come from the rows that the parser reads.
+//! ([`markdown`]), the manual page ([`man`]), the schema of JSON ([`schema()`]). All of them come from the rows that the parser reads.
 
 mod manual;
+mod schema;
 mod table;
 
 use super::diagnostic::{Code, PAGES};
 use super::keywords::{Keyword, Status, all, closest, examples};
 
 pub use manual::man;
+pub use schema::schema;
 pub use table::markdown;
 
 const WIDTH: usize = 80;

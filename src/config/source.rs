@@ -54,6 +54,8 @@ struct Source {
     text: String,
     /// Byte offset of the first character of each line; made when it is needed.
     lines: OnceLock<Vec<u32>>,
+    /// JSON: words are strings, without quotes and escapes of keepalived.conf.
+    json: bool,
 }
 
 impl Source {
@@ -91,8 +93,22 @@ impl Sources {
     pub fn add_file(&mut self, name: &str, bytes: Vec<u8>) -> SourceId {
         let text = String::from_utf8(bytes)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-        self.files.push(Source { name: name.to_owned(), text, lines: OnceLock::new() });
+        self.files.push(Source { name: name.to_owned(), text, lines: OnceLock::new(), json: false });
         SourceId(offset(self.files.len() - 1))
+    }
+
+    /// Adds a file of JSON.
+    pub fn add_json(&mut self, name: &str, bytes: Vec<u8>) -> SourceId {
+        let id = self.add_file(name, bytes);
+        if let Some(source) = self.files.last_mut() {
+            source.json = true;
+        }
+        id
+    }
+
+    /// Whether the configuration is one of JSON.
+    pub fn is_json(&self) -> bool {
+        self.files.first().is_some_and(|source| source.json)
     }
 
     /// Adds a line that the line at `origin`, which stands in a file, expands to.
@@ -142,6 +158,15 @@ impl Sources {
         if let Some(length) = text.get(range.clone()).map(str::len) {
             text.replace_range(range, &"*".repeat(length));
         }
+    }
+
+    /// The comment behind a word, to the end of its line.
+    pub fn comment_behind(&self, word: Span) -> Option<Span> {
+        let text = self.text_of(word.source).get(word.end as usize..)?;
+        let rest = text.split('\n').next()?;
+        let sign = rest.find(['#', '!'])?;
+        let end = word.end + offset(rest.len());
+        Some(Span { start: word.end + offset(sign), end, ..word })
     }
 
     /// The span in a file that `span` comes from: itself, unless it lies in an expansion.

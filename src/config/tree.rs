@@ -65,6 +65,17 @@ pub(super) struct Tree<'a> {
     pub has_scripts: bool,
 }
 
+/// Bytes that the tree takes in its arena, or little less than that.
+pub(super) fn room(tokens: &Tokens) -> usize {
+    let one = |token: &Token| match token.kind {
+        TokenKind::Close => 0,
+        TokenKind::End => size_of::<Node<'_>>(),
+        TokenKind::Open => size_of::<Node<'_>>() + size_of::<Body<'_>>(),
+        TokenKind::Escaped | TokenKind::Quoted | TokenKind::Word => size_of::<Word<'_>>(),
+    };
+    tokens.iter().map(one).sum()
+}
+
 /// Builds the tree in `arena`.
 pub(super) fn build<'a>(
     tokens: &Tokens,
@@ -83,6 +94,7 @@ pub(super) fn build<'a>(
         root: Vec::new(),
         last_root: None,
         excess: count(TokenKind::Open) - count(TokenKind::Close),
+        closed_early: None,
         end: tokens.last().map(|token| token.span),
         skipped: false,
         has_scripts: false,
@@ -117,6 +129,8 @@ struct Builder<'a, 'b> {
     last_root: Option<(&'static Keyword, Span, Span)>,
     /// How many more `{` than `}` there are in what is not yet accounted for.
     excess: i64,
+    /// The diagnostic of a block that is closed too early, until the root is left again: its key.
+    closed_early: Option<String>,
     end: Option<Span>,
     /// The statement before was not legal: a `{` that follows belongs to it.
     skipped: bool,
@@ -275,6 +289,12 @@ impl<'a> Builder<'a, '_> {
         self.close_inner(brace);
         let Some(frame) = self.stack.pop() else {
             self.excess += 1;
+            let early = self.closed_early.take();
+            if let Some(said) = early.and_then(|key| self.diagnostics.grouped_mut(&key)) {
+                // The block's own end, left over: one `}` too many, not one at the wrong place.
+                said.help = Some("delete that `}`: the block has another one at its end".to_owned());
+                return;
+            }
             let place = self.last_root.map(|(_, opened, closed)| (opened, closed));
             self.diagnostics.push_grouped("extra-close", brace, || {
                 let message = "this `}` closes nothing";
@@ -375,7 +395,9 @@ impl<'a> Builder<'a, '_> {
             if let Some(body) = self.root.last().and_then(|node| node.body) {
                 body.damaged.set(true);
             }
-            self.diagnostics.push_grouped("closed-early", word.span, || {
+            let key = format!("closed early {closed:?}");
+            self.closed_early = Some(key.clone());
+            self.diagnostics.push_grouped(key, word.span, || {
                 Diagnostic::error(
                     Code::Misplaced,
                     word.span,
@@ -522,7 +544,7 @@ fn in_or_below(keyword: &Keyword, block: &Keyword) -> bool {
 }
 
 /// The blocks where a word is legal: `virtual_server`, or `a or b`, for people.
-fn belongs(places: &[&Keyword]) -> String {
+pub(super) fn belongs(places: &[&Keyword]) -> String {
     let mut blocks: Vec<&str> = Vec::new();
     for place in places {
         let block = match place.block() {

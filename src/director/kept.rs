@@ -1,7 +1,7 @@
 //! The last configuration that was applied without errors, kept whole for a start that finds errors in the file.
 //!
-//! One file in the state directory, readable by its owner alone: it holds the passwords of the configuration. Written
-//! anew as a whole, so that a loss of power leaves the old one or the new one.
+//! One file in the state directory for each configuration file, readable by its owner alone: it holds the passwords of
+//! the configuration. Written anew as a whole, so that a loss of power leaves the old one or the new one.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -15,8 +15,6 @@ use serde::{Deserialize, Serialize};
 use crate::config::recorded::Recording;
 use crate::config::{Loaded, Options, load};
 
-/// Name of the file in the state directory.
-const FILE: &str = "last-good.json";
 /// Largest file that is read: a configuration with its includes.
 const LONGEST: u64 = 512 << 20;
 
@@ -69,9 +67,9 @@ impl Kept {
         Self { time, origin: origin.to_owned(), options, recording }
     }
 
-    /// What is kept in `directory`; `None`: nothing yet.
-    pub fn read(directory: &Path) -> Result<Option<Self>, KeptError> {
-        let path = directory.join(FILE);
+    /// What is kept of `origin` in `directory`; `None`: nothing yet.
+    pub fn read(directory: &Path, origin: &Path) -> Result<Option<Self>, KeptError> {
+        let path = place(directory, origin);
         let unreadable = |source| KeptError::Unreadable { path: path.clone(), source };
         let file = match OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -92,7 +90,8 @@ impl Kept {
         builder.recursive(true).mode(0o700).create(directory)?;
         let checksum = checksum(self).map_err(io::Error::other)?;
         let text = serde_json::to_string(&Envelope { checksum, kept: self.clone() })?;
-        let new = directory.join(format!("{FILE}.new"));
+        let path = place(directory, &self.origin);
+        let new = path.with_extension("new");
         match fs::remove_file(&new) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -100,8 +99,13 @@ impl Kept {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
-        fs::rename(&new, directory.join(FILE))?;
+        fs::rename(&new, &path)?;
         File::open(directory)?.sync_all()
+    }
+
+    /// Whether it is of this file, read for this node.
+    pub fn is_of(&self, origin: &Path, options: &Options) -> bool {
+        self.origin == origin && self.options.config_id == options.config_id
     }
 
     /// Reads it as the daemon read it then.
@@ -110,9 +114,16 @@ impl Kept {
     }
 }
 
+/// `etc-keepalived-keepalived.conf.json`: two daemons on one host have two files.
+fn place(directory: &Path, origin: &Path) -> PathBuf {
+    let name = origin.to_string_lossy().replace('/', "-");
+    directory.join(format!("{}.json", name.trim_start_matches('-')))
+}
+
 fn checksum(kept: &Kept) -> Result<String, KeptError> {
     let text = serde_json::to_vec(kept);
-    let text = text.map_err(|error| KeptError::Unreadable { path: FILE.into(), source: error.into() })?;
+    let text =
+        text.map_err(|error| KeptError::Unreadable { path: kept.origin.clone(), source: error.into() })?;
     Ok(Md5::digest(text).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
@@ -124,8 +135,10 @@ mod tests {
     use crate::config::recorded::Recorder;
     use crate::config::source::Texts;
 
+    const ORIGIN: &str = "/etc/k.conf";
+
     fn kept(text: &str) -> Kept {
-        let files = Texts::one("/etc/k.conf", text);
+        let files = Texts::one(ORIGIN, text);
         let recorder = Recorder::new(&files);
         let options = Options {
             environment: [("SITE", "north"), ("TOKEN", "secret")]
@@ -133,26 +146,26 @@ mod tests {
                 .into(),
             ..Options::default()
         };
-        let _ = load(Path::new("/etc/k.conf"), &recorder, &options);
-        Kept::new(Path::new("/etc/k.conf"), &options, recorder.into_recording())
+        let _ = load(Path::new(ORIGIN), &recorder, &options);
+        Kept::new(Path::new(ORIGIN), &options, recorder.into_recording())
     }
 
     #[test]
     fn what_is_written_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("state");
-        assert_eq!(Kept::read(&directory).unwrap(), None);
+        assert_eq!(Kept::read(&directory, Path::new(ORIGIN)).unwrap(), None);
         let first = kept("global_defs {\nrouter_id ${_ENV SITE}\n}\n");
         first.write(&directory).unwrap();
         let second = kept("global_defs {\nrouter_id ${_ENV SITE}2\n}\n");
         second.write(&directory).unwrap();
-        let read = Kept::read(&directory).unwrap().unwrap();
+        let read = Kept::read(&directory, Path::new(ORIGIN)).unwrap().unwrap();
         assert_eq!(read, second);
         let model = read.load().model.unwrap();
         assert_eq!(model.globals.router_id.as_deref(), Some("north2"));
-        let text = fs::read_to_string(directory.join(FILE)).unwrap();
+        let text = fs::read_to_string(place(&directory, Path::new(ORIGIN))).unwrap();
         assert!(!text.contains("secret"), "{text}");
-        let mode = fs::metadata(directory.join(FILE)).unwrap().permissions().mode();
+        let mode = fs::metadata(place(&directory, Path::new(ORIGIN))).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 
@@ -160,11 +173,11 @@ mod tests {
     fn a_damaged_one_is_not_used() {
         let folder = tempfile::tempdir().unwrap();
         kept("global_defs {\nrouter_id LVS_A\n}\n").write(folder.path()).unwrap();
-        let path = folder.path().join(FILE);
+        let path = place(folder.path(), Path::new(ORIGIN));
         let text = fs::read_to_string(&path).unwrap();
         for damaged in [text.replace("LVS_A", "LVS_B"), text[..text.len() / 2].to_owned(), String::new()] {
             fs::write(&path, damaged).unwrap();
-            assert!(matches!(Kept::read(folder.path()), Err(KeptError::Damaged(_))));
+            assert!(matches!(Kept::read(folder.path(), Path::new(ORIGIN)), Err(KeptError::Damaged(_))));
         }
     }
 }

@@ -29,6 +29,7 @@ fn checker(to: SocketAddr, alpha: bool) -> Checker {
         retry: 1,
         delay_before_retry: Duration::from_secs(1),
         alpha,
+        log_all_failures: None,
     }
 }
 

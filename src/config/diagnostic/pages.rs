@@ -67,11 +67,12 @@ pub static PAGES: &[Page] = &[
     ),
     page(
         Code::Quote,
-        "a double quote without its end",
-        "Text in double quotes ends on the line where it starts.",
+        "a quote without its end, or one that does not protect",
+        "Text in double quotes ends on the line where it starts. `#` and `!` start a comment everywhere else, in the \
+         middle of a word and between single quotes, too.",
         "global_defs {\n    router_id \"LVS_A\n}\n",
         "global_defs {\n    router_id \"LVS_A\"\n}\n",
-        "Add the second quote.",
+        "Add the second quote, or put the text with the comment sign between double quotes.",
     ),
     page(
         Code::MissingClose,
@@ -102,7 +103,8 @@ pub static PAGES: &[Page] = &[
     page(
         Code::TooDeep,
         "blocks within blocks within blocks",
-        "More than 32 blocks are open at once. The language needs five: usually many `}` are missing.",
+        "More than 32 blocks, or objects and arrays of JSON, are open at once. The language needs five, JSON ten: \
+         usually many `}` are missing. Of a file of JSON nothing is read.",
         "", "",
         "Close the blocks that are left open.",
     ),
@@ -356,6 +358,58 @@ pub static PAGES: &[Page] = &[
         "The resolver of this host knows no address for the name.",
         "", "",
         "Correct the name or the resolver, or write the address.",
+    ),
+    page(
+        Code::Hidden,
+        "a secret that a dump has hidden",
+        "directord config dump writes ******** in the place of passwords and keys. The file is not what it was: with \
+         ******** as password the other router would not be heard.",
+        "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    authentication {\n        auth_type PASS\n        \
+         auth_pass ********\n    }\n    virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\n",
+        "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    authentication {\n        auth_type PASS\n        \
+         auth_pass k3ys7one\n    }\n    virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\n",
+        "Write the secret itself, or dump with --secrets into a file that nobody else may read.",
+    ),
+    page(
+        Code::JsonSyntax,
+        "a text that is no JSON",
+        "The name of the file ends in .json, and its text breaks the rules of JSON: nothing of it is read. Comments and \
+         commas behind the last element are no JSON.",
+        "", "",
+        "Mend the place that is named; every editor and jq(1) check JSON, too.",
+    ),
+    page(
+        Code::JsonType,
+        "a value of another type",
+        "A keyword takes numbers, strings, true and false, arrays or objects, and the file has another of these. \
+         docs/schema/directord.schema.json says what each keyword takes; editors check against it.",
+        "", "",
+        "Write the type that is expected: 80 for a number, not \"80\"; a list even for one block.",
+    ),
+    page(
+        Code::JsonTwice,
+        "a member that is there twice",
+        "Readers of JSON differ in which of two equal members they take. Settings and blocks of one keyword stand in \
+         one member.",
+        "", "",
+        "Delete one of them, or put the elements of both into one array.",
+    ),
+    page(
+        Code::JsonText,
+        "a text that keepalived.conf has no words for",
+        "Whatever JSON says can be written as keepalived.conf. That has no double quote within a word, no control \
+         characters, and reads $_NAME as a definition. Commands are free of this: quotes and escapes are read a second \
+         time there.",
+        "", "",
+        "Write the text without the character; a line whose words have blanks is an array of words.",
+    ),
+    page(
+        Code::JsonElements,
+        "more elements than a file of this size has",
+        "The arrays of a file of JSON have more than 8000 elements, and more than one for each nine bytes: an address \
+         has ten bytes, a block more. Reading it would take many times its size in memory; nothing of it is read.",
+        "", "",
+        "Delete the empty and the repeated elements.",
     ),
     page(
         Code::Text,

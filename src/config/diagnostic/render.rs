@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::sarif::sarif;
 use super::{Diagnostic, Severity};
-use crate::config::source::{SourceId, Sources, Span};
+use crate::config::source::{Position, SourceId, Sources, Span};
 
 /// How diagnostics are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -81,7 +81,7 @@ fn human(one: &Diagnostic, sources: &Sources, renderer: &Renderer) -> String {
                 let snippet = Snippet::source(text).line_start(excerpt.line).path(excerpt.file);
                 group.element(snippet.annotations(marks))
             }
-            None => group.element(Origin::path(excerpt.file).line(excerpt.line)),
+            None => group.element(Origin::path(excerpt.file).line(excerpt.line).char_column(excerpt.column)),
         };
     }
     for note in notes(one, sources) {
@@ -110,6 +110,7 @@ fn human(one: &Diagnostic, sources: &Sources, renderer: &Renderer) -> String {
 struct Excerpt<'a> {
     file: &'a str,
     line: usize,
+    column: usize,
     /// `None`: the line is too long to show.
     text: Option<&'a str>,
     marks: Vec<(AnnotationKind, Range<usize>, &'a str)>,
@@ -139,13 +140,13 @@ fn excerpt<'a>(marks: Vec<(AnnotationKind, Span, &'a str)>, sources: &'a Sources
     let first = marks.iter().map(|(_, span, _)| *span).min()?;
     let last = marks.iter().map(|(_, span, _)| *span).max()?;
     let (line, start, text) = around(sources, first.source, first, last);
-    let file = sources.position(first).file;
+    let Position { file, column, .. } = sources.position(first);
     if text.lines().any(|line| line.len() > LONGEST) {
-        return Some(Excerpt { file, line, text: None, marks: Vec::new() });
+        return Some(Excerpt { file, line, column, text: None, marks: Vec::new() });
     }
     let marks =
         marks.into_iter().map(|(kind, span, label)| (kind, clamp(span, start, text), label)).collect();
-    Some(Excerpt { file, line, text: Some(text), marks })
+    Some(Excerpt { file, line, column, text: Some(text), marks })
 }
 
 /// The whole lines from `first` to `last`: number of the first, its offset, their text.
@@ -219,7 +220,7 @@ fn line(one: &Diagnostic, sources: &Sources) -> String {
         let position = sources.position(span);
         let _ = write!(text, "{}:{}:{}: ", position.file, position.line, position.column);
     }
-    let severity = severity_name(one.severity);
+    let severity = one.severity.name();
     let _ = write!(text, "{severity}[{}]: {}", one.code, one.message);
     if let Some(block) = &one.block {
         let _ = write!(text, " (in {block})");
@@ -242,15 +243,6 @@ fn line(one: &Diagnostic, sources: &Sources) -> String {
 /// Words of a file may hold anything; a terminal must not obey them.
 pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-fn severity_name(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Lint => "lint",
-        Severity::Note => "note",
-    }
 }
 
 #[derive(Serialize)]

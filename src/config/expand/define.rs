@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::super::diagnostic::{Code, Diagnostic};
 use super::super::source::Span;
 use super::budget::{LINE, STEP};
 use super::{Expander, lexer};
@@ -72,6 +73,13 @@ impl Expander<'_> {
         let line = self.sources.text(span);
         let stripped = lexer::strip_comment(line);
         let comment = stripped.is_empty() && !line.trim().is_empty();
+        if comment {
+            self.diagnostics.push_grouped("comment in definition", span, || {
+                Diagnostic::note(Code::Portable, span, "a comment between the lines of a definition")
+                    .consequence("it is passed over; keepalived 2.4 ends the definition here, 2.2 does not")
+                    .help("move it above the definition")
+            });
+        }
         let (text, more) = stripped.strip_suffix('\\').map_or((stripped, comment), |text| (text, true));
         if !text.trim().is_empty() {
             lines.push(text.trim().to_owned());
@@ -217,6 +225,12 @@ impl Substitution<'_, '_> {
                     }
                     if index > 0 {
                         self.next_line();
+                    } else if splits(line).is_some() {
+                        let span = self.span;
+                        self.expander.diagnostics.push_grouped("definition first", span, || {
+                            Diagnostic::note(Code::Portable, span, "this stands for lines of which the first is a definition")
+                                .consequence("it counts; keepalived 2.4 refuses a definition on the first line, 2.2 does not")
+                        });
                     }
                     self.line_of(line, depth + 1);
                 }

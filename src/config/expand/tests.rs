@@ -54,7 +54,10 @@ fn definitions() {
 fn several_lines() {
     let text =
         "$CHK=\\\n  TCP_CHECK { \\\n   # why\n   connect_port $PORT \\\n  }\n$PORT=80\nreal {\n  $CHK\n}\n";
-    assert_eq!(expanded(text), ["real {", "TCP_CHECK {", "connect_port 80", "}", "}"]);
+    let (read, diagnostics) = lines(Texts::one("main", text), "main");
+    assert_eq!(read, ["real {", "TCP_CHECK {", "connect_port 80", "}", "}"]);
+    assert_eq!(diagnostics.len(), 1);
+    assert_eq!(diagnostics[0].code, Code::Portable);
 }
 
 #[test]
@@ -88,4 +91,15 @@ fn includes() {
     let (_, diagnostics) = lines(texts(&[("/e/main", "include none\nincludem none")]), "/e/main");
     assert_eq!(diagnostics[0].severity, Severity::Warning);
     assert_eq!(diagnostics[1].severity, Severity::Error);
+}
+
+#[test]
+fn a_long_line_ends_with_a_whole_character() {
+    let text = format!("a {}é", "b".repeat(LONGEST_LINE));
+    let mut sources = Sources::default();
+    let mut diagnostics = Diagnostics::default();
+    let files = Texts::one("main", &text);
+    expand(Path::new("main"), &files, &Options::default(), &mut sources, &mut diagnostics);
+    let list = diagnostics.into_sorted(&sources);
+    assert_eq!(list.first().and_then(|one| one.span).map(|span| sources.text(span)), Some("é"));
 }

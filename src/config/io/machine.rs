@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::net::{IpAddr, ToSocketAddrs as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -10,7 +11,8 @@ use nix::ifaddrs::getifaddrs;
 use nix::sys::utsname::uname;
 use nix::unistd::{Group, User};
 
-use crate::config::host::Host;
+use crate::config::host::{Host, ScriptTrouble};
+use crate::config::keywords;
 use crate::config::model::Net;
 
 /// What is asked of name services may take this long in all: a resolver that does not answer keeps nobody waiting.
@@ -75,20 +77,36 @@ impl Host for Machine {
         self.in_time(move || Group::from_name(&name))?.ok().map(|group| group.is_some())
     }
 
-    fn script_trouble(&self, path: &Path) -> Option<(String, String)> {
+    fn script_trouble(&self, path: &Path) -> Option<ScriptTrouble> {
         let name = path.display();
+        let cannot = |message: String, fix: String| {
+            let consequence = "a script that cannot be run counts as one that fails".to_owned();
+            Some(ScriptTrouble { message, consequence, fix })
+        };
         let real = match path.canonicalize() {
             Ok(real) => real,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let fix = match similar(path) {
+                    Some(similar) => format!("did you mean {}?", similar.display()),
+                    None => format!("correct the path; `ls -l {name}` must show a program"),
+                };
+                return cannot(format!("there is no file {name}"), fix);
+            }
             Err(error) => {
-                return Some((format!("cannot run {name}: {error}"), format!("ls -l {name} must show it")));
+                let reason = error.to_string();
+                let reason = reason.split(" (os error").next().unwrap_or_default();
+                return cannot(
+                    format!("cannot run {name}: {reason}"),
+                    format!("`namei -l {name}` shows where"),
+                );
             }
         };
         let metadata = fs::metadata(&real).ok()?;
         if !metadata.is_file() {
-            return Some((format!("{name} is no program"), "name a file".to_owned()));
+            return cannot(format!("{name} is no program"), "name a file".to_owned());
         }
         if metadata.permissions().mode() & 0o111 == 0 {
-            return Some((format!("{name} is not executable"), format!("chmod +x {name}")));
+            return cannot(format!("{name} is not executable"), format!("chmod +x {name}"));
         }
         changeable(&real)
     }
@@ -121,23 +139,41 @@ impl Host for Machine {
     }
 }
 
+/// The file of the same folder that was most likely meant.
+fn similar(path: &Path) -> Option<PathBuf> {
+    let wanted = path.file_name()?.to_str()?;
+    let names: Vec<String> = fs::read_dir(path.parent()?)
+        .ok()?
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    let near = keywords::closest(wanted, names.iter().map(String::as_str))?;
+    Some(path.with_file_name(near))
+}
+
 /// Whether somebody else than root can change the file or a folder above it.
-fn changeable(path: &Path) -> Option<(String, String)> {
+fn changeable(path: &Path) -> Option<ScriptTrouble> {
     for part in path.ancestors() {
         let metadata = fs::metadata(part).ok()?;
         let (mode, name) = (metadata.permissions().mode(), part.display());
+        let trouble = |message: String, who: &str, fix: String| {
+            let consequence =
+                format!("{who} can decide what runs as the user of the script, and that may be root");
+            Some(ScriptTrouble { message, consequence, fix })
+        };
         if metadata.uid() != 0 {
-            let trouble = format!("{name} belongs to user {}, not to root", metadata.uid());
-            return Some((trouble, format!("chown root {name}")));
+            let message = format!("{name} belongs to user {}, not to root", metadata.uid());
+            return trouble(message, "that user", format!("chown root {name}"));
         }
         // In a folder with the sticky bit nobody changes the files of others.
         let sticky = metadata.is_dir() && mode & 0o1000 != 0;
         if mode & 0o022 != 0 && !sticky {
-            let who = if mode & 0o002 != 0 { "everybody" } else { "its group" };
-            return Some((
-                format!("{name} can be changed by {who} (mode {:04o})", mode & 0o7777),
-                format!("chmod go-w {name}"),
-            ));
+            let (by, who) = match mode & 0o002 != 0 {
+                true => ("everybody", "everybody"),
+                false => ("its group", "whoever is in that group"),
+            };
+            let message = format!("{name} can be changed by {by} (mode {:04o})", mode & 0o7777);
+            return trouble(message, who, format!("chmod go-w {name}"));
         }
     }
     None
@@ -155,8 +191,13 @@ mod tests {
         assert!(machine.addresses("no-such-if").is_none());
         assert_eq!(machine.has_user("root"), Some(true));
         assert_eq!(machine.has_user("no-such-user"), Some(false));
-        assert!(machine.script_trouble(Path::new("/none/such")).unwrap().0.contains("cannot run /none/such"));
-        assert!(machine.script_trouble(Path::new("/etc/passwd")).unwrap().0.contains("is not executable"));
+        assert!(
+            machine.script_trouble(Path::new("/none/such")).unwrap().message.contains("no file /none/such")
+        );
+        assert!(
+            machine.script_trouble(Path::new("/etc/passwd")).unwrap().message.contains("is not executable")
+        );
+        assert_eq!(machine.script_trouble(Path::new("/etc/paswd")).unwrap().fix, "did you mean /etc/passwd?");
         assert_eq!(machine.script_trouble(Path::new("/bin/sh")), None);
     }
 

@@ -24,6 +24,10 @@ impl Allowed {
     pub(in crate::config) fn read(sources: &Sources) -> (Self, Vec<(Span, String)>) {
         let mut allowed = Self::default();
         let mut unknown = Vec::new();
+        // JSON has no comments.
+        if sources.is_json() {
+            return (allowed, unknown);
+        }
         for (index, (id, text)) in sources.files().enumerate() {
             let top = top(text);
             for (at, _) in text.match_indices(MARK) {

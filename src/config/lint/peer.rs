@@ -131,19 +131,15 @@ impl Pair<'_, '_> {
         }
         let (mine, theirs) = (addresses(one), addresses(other));
         if mine != theirs {
-            let only = |set: BTreeSet<IpAddr>| match set.is_empty() {
-                true => "nothing more".to_owned(),
-                false => set.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            let only = |set: BTreeSet<IpAddr>, node: &str| {
+                let list: Vec<String> = set.iter().map(ToString::to_string).collect();
+                (!list.is_empty()).then(|| format!("{} only {node}", list.join(", ")))
             };
-            let values = (only(&mine - &theirs), only(&theirs - &mine));
+            let sides = [only(&mine - &theirs, "here"), only(&theirs - &mine, "there")];
+            let sides: Vec<String> = sides.into_iter().flatten().collect();
+            let message = format!("the nodes have different virtual addresses: {}", sides.join(", "));
             let consequence = "adverts are refused for it, or an address is gone after a takeover";
-            self.differs(
-                Code::PeerAddresses,
-                "virtual_ipaddress",
-                "set of virtual addresses",
-                values,
-                consequence,
-            );
+            self.say(Code::PeerAddresses, "virtual_ipaddress", message, consequence);
         }
         if one.advert_interval != other.advert_interval {
             let values = (seconds(one), seconds(other));
@@ -186,10 +182,15 @@ impl Pair<'_, '_> {
     fn differs(&mut self, code: Code, word: &str, what: &str, values: (String, String), consequence: &str) {
         let (mine, theirs) = values;
         let message = format!("the other node has another {what}: {mine} here, {theirs} there");
+        self.say(code, word, message, consequence);
+    }
+
+    fn say(&mut self, code: Code, word: &str, message: String, consequence: &str) {
         self.lints.report(
             lint_at(code, self.place.of(word), message)
                 .label(self.place_of_other(word))
-                .consequence(consequence),
+                .consequence(consequence)
+                .help("write the same in both files"),
         );
     }
 

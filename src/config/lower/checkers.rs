@@ -21,6 +21,8 @@ use crate::config::tree::Node;
 
 /// A check as the file has it.
 pub(super) struct CheckDraft {
+    /// That of its block.
+    pub(super) keyword: &'static str,
     span: Option<Span>,
     http: Option<Box<HttpDraft>>,
     /// Of a check that this version does not make: first what the file says, at its end what it comes to.
@@ -76,6 +78,7 @@ impl Lower<'_> {
         let other = (http.is_none() && kind != "TCP_CHECK").then(|| Box::new(OtherDraft::new(kind)));
         let mut draft = CheckDraft {
             span: node.span(),
+            keyword: kind,
             http,
             other,
             made: None,
@@ -385,6 +388,7 @@ impl Lower<'_> {
             retry: settings.retry.unwrap_or(1),
             delay_before_retry: settings.delay_before_retry.unwrap_or(Duration::from_secs(pause)),
             alpha: settings.alpha.unwrap_or(false),
+            log_all_failures: draft.log_all_failures,
         })
     }
 

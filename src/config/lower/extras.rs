@@ -203,7 +203,7 @@ impl Lower<'_> {
         }
         let number =
             self.integer_in(node.keyword, number, 1, 255).and_then(|number| u8::try_from(number).ok());
-        let Some(number) = number else { return };
+        let (Some(number), Some(value)) = (number, self.secret(value)) else { return };
         if keys.iter().any(|(other, _)| *other == number) {
             let message = format!("key {number} is given twice");
             self.report(Diagnostic::error(Code::Duplicate, value.span, message));

@@ -151,9 +151,11 @@ impl Lower<'_> {
             }
             "vrrp_rx_bufs_multiplier" => vrrp.buffer_multiplier = self.whole_as(node),
             _ if word.ends_with("_rcv_bufs") => {
+                vrrp.netlink_buffers.retain(|(other, _)| *other != word);
                 vrrp.netlink_buffers.extend(self.whole_as(node).map(|size| (word, size)));
             }
             _ if word.ends_with("_rcv_bufs_force") => {
+                vrrp.netlink_force.retain(|other| *other != word);
                 if self.boolean(node) == Some(true) {
                     vrrp.netlink_force.push(word);
                 }

@@ -183,6 +183,8 @@ impl Lower<'_> {
                 let text = lower.text(node);
                 match word {
                     "password" => {
+                        let shown = arguments(node).first().and_then(|word| lower.secret(word)).is_some();
+                        let text = text.filter(|_| shown);
                         result.password = text.map(|text| crate::config::model::Secret(text.into_bytes()));
                     }
                     "ca" => result.ca = text,

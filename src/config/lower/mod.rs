@@ -33,6 +33,8 @@ use super::model::Model;
 use super::source::{Sources, Span};
 use super::tree::{Node, SHOWN, Word, title};
 
+pub(super) use script::split;
+
 /// Reads the whole tree.
 pub(super) fn lower(tree: &[Node<'_>], sources: &Sources, diagnostics: &mut Diagnostics) -> Model {
     let (blocks, statements, seen) = (Vec::new(), Vec::new(), BTreeSet::new());
@@ -91,6 +93,7 @@ pub(super) fn lower(tree: &[Node<'_>], sources: &Sources, diagnostics: &mut Diag
             _ => lower.root_setting(word, node, &mut model.globals),
         }
     });
+    model.extras.left_out = instances.left_out;
     model
 }
 
@@ -125,19 +128,24 @@ fn is_globals(node: &Node<'_>) -> bool {
 
 /// The words in front of a `{`, for messages; no text is made before there is one.
 #[derive(Clone, Copy)]
-struct Title([Option<Span>; SHOWN]);
+struct Title {
+    /// In JSON it stands outside of the braces, where there is no word of its own for each block.
+    word: &'static str,
+    others: [Option<Span>; SHOWN - 1],
+}
 
 impl Title {
     fn of(node: &Node<'_>) -> Self {
-        let mut spans = [None; SHOWN];
-        for (span, word) in spans.iter_mut().zip(node.words) {
+        let mut others = [None; SHOWN - 1];
+        for (span, word) in others.iter_mut().zip(arguments(node)) {
             *span = Some(word.span);
         }
-        Self(spans)
+        Self { word: node.keyword.map_or("", Keyword::word), others }
     }
 
     fn text(&self, sources: &Sources) -> String {
-        title(self.0.iter().flatten().map(|span| sources.text(*span))).unwrap_or_default()
+        let others = self.others.iter().flatten().map(|span| sources.text(*span));
+        title(std::iter::once(self.word).chain(others)).unwrap_or_default()
     }
 }
 

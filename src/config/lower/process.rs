@@ -277,7 +277,7 @@ impl Lower<'_> {
             | "enable_snmp_rfcv3"
             | "enable_snmp_checker"
             | "enable_dbus" => {
-                if self.flag(node) {
+                if self.flag(node) && !outside.enabled.contains(&word) {
                     outside.enabled.push(word);
                 }
             }

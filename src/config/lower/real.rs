@@ -44,6 +44,9 @@ impl Lower<'_> {
         self.within(node, |lower| {
             lower.each(inside(node), |lower, word, node| lower.real_setting(word, node, &mut draft, names));
         });
+        // Their order means nothing. Those of a kind stand together, as in JSON.
+        let kinds: Vec<&str> = draft.checks.iter().map(|check| check.keyword).collect();
+        draft.checks.sort_by_key(|check| kinds.iter().position(|kind| *kind == check.keyword));
         self.checked_at_all(node, &draft);
         Some(draft)
     }

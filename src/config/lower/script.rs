@@ -121,6 +121,10 @@ impl Lower<'_> {
 
     /// The words behind the keyword: both kinds of quotes, which glue to what is beside them.
     pub(super) fn script_words(&self, node: &Node<'_>) -> Vec<String> {
+        // Strings of JSON have no quotes.
+        if self.sources.is_json() {
+            return arguments(node).iter().map(|word| word.text.to_string()).collect();
+        }
         split(&self.raw(arguments(node)), false)
     }
 
@@ -150,7 +154,7 @@ fn account_of(words: &[String]) -> Option<Account> {
 
 /// Splits at blanks outside of quotes; a backslash protects the next character. `decode`: escapes become what
 /// they stand for, otherwise they stay for the next level.
-fn split(text: &str, decode: bool) -> Vec<String> {
+pub(in crate::config) fn split(text: &str, decode: bool) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::{Lower, arguments, left_out};
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::keywords::{Keyword, closest};
+use crate::config::dump::HIDDEN;
+use crate::config::keywords::{Keyword, closest, examples};
 use crate::config::model::InterfaceName;
 use crate::config::source::Span;
 use crate::config::tree::{Node, Word};
@@ -337,6 +338,10 @@ impl Lower<'_> {
 
     /// A place where keepalived does something else than it says.
     pub(super) fn portable(&mut self, span: Span, message: &'static str, consequence: &'static str) {
+        // keepalived reads no JSON.
+        if self.sources.is_json() {
+            return;
+        }
         let block = self.around();
         self.grouped(message, span, || Diagnostic {
             block,
@@ -354,6 +359,19 @@ impl Lower<'_> {
         if let Some(span) = span {
             self.report(Diagnostic::warning(Code::Conflict, span, message).consequence(consequence));
         }
+    }
+
+    /// A password or a key. `None`: a dump has put stars in its place.
+    pub(super) fn secret<'n, 's>(&mut self, word: &'n Word<'s>) -> Option<&'n Word<'s>> {
+        if word.text != HIDDEN {
+            return Some(word);
+        }
+        self.report(
+            Diagnostic::error(Code::Hidden, word.span, "the secret is hidden: this file comes from a dump")
+                .consequence("it is not known")
+                .help("write the secret itself, or dump with `directord config dump --secrets`"),
+        );
+        None
     }
 
     /// Words that are one too few.
@@ -421,13 +439,20 @@ impl Lower<'_> {
 
 /// `priority <INT>: 1..255; …`.
 fn usage(keyword: &Keyword) -> String {
-    match (keyword.args, keyword.range) {
-        ("(flag)" | "{ block }", _) => format!("`{}` alone", keyword.word()),
+    let usage = match (keyword.args, keyword.range) {
+        ("(flag)" | "{ block }", _) => return format!("`{}` alone", keyword.word()),
         (args, "") => format!("`{} {args}`", keyword.word()),
         (args, range) => {
             let range = range.split(';').next().unwrap_or(range);
             format!("`{} {args}`: {range}", keyword.word())
         }
+    };
+    let example = examples::statement(keyword);
+    let line =
+        example.lines().map(str::trim_start).find(|line| line.split(' ').next() == Some(keyword.word()));
+    match line.map(|line| line.trim_end_matches(" {")).filter(|line| line.contains(' ')) {
+        Some(line) => format!("{usage}; for example `{line}`"),
+        None => usage,
     }
 }
 

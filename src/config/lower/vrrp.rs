@@ -12,8 +12,8 @@ use super::{Lower, inside, left_out};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::keywords::closest;
 use crate::config::model::{
-    AdvertInterval, Authentication, InitialState, Instance, InstanceExtras, InterfaceName, Preempt, Priority,
-    Version, VirtualAddress, Vrid,
+    AdvertInterval, Authentication, InitialState, Instance, InstanceExtras, InstanceLeftOut, InterfaceName,
+    Preempt, Priority, Version, VirtualAddress, Vrid,
 };
 use crate::config::source::Span;
 use crate::config::tree::{Node, Word};
@@ -24,6 +24,18 @@ pub(super) struct Instances {
     names: BTreeMap<String, Span>,
     /// By interface, number and family.
     routers: BTreeMap<(InterfaceName, Vrid, bool), Routers>,
+    /// What this version cannot run beside the others.
+    pub(super) left_out: Vec<InstanceLeftOut>,
+}
+
+/// An instance beside those above it.
+pub(super) enum Beside {
+    /// It can run.
+    Runs,
+    /// It cannot in this version.
+    LeftOut,
+    /// It cannot in any: it answers the adverts of another one.
+    Wrong,
 }
 
 /// The instances of one number on one interface.
@@ -66,8 +78,7 @@ struct Draft {
     lower_prio_no_advert: Option<bool>,
     higher_prio_send_advert: Option<bool>,
     dont_track_primary: bool,
-    no_addresses: bool,
-    /// `virtual_ipaddress` has lines, right or wrong.
+    /// `virtual_ipaddress` has lines, right or wrong, or a part of the instance was not understood.
     has_addresses: bool,
     extras: InstanceExtras,
 }
@@ -100,7 +111,8 @@ impl Lower<'_> {
             }
         }
         let instance = self.within(node, |lower| {
-            let mut draft = Draft::default();
+            let damaged = node.body.as_ref().is_some_and(|body| body.damaged.get());
+            let mut draft = Draft { has_addresses: damaged, ..Draft::default() };
             lower.each(inside(node), |lower, word, node| {
                 lower.instance_setting(word, node, &mut draft, names)
             });
@@ -178,7 +190,7 @@ impl Lower<'_> {
             "lower_prio_no_advert" => draft.lower_prio_no_advert = self.boolean(node),
             "higher_prio_send_advert" => draft.higher_prio_send_advert = self.boolean(node),
             "dont_track_primary" => draft.dont_track_primary = self.flag(node),
-            "no_virtual_ipaddress" => draft.no_addresses = self.flag(node),
+            "no_virtual_ipaddress" => draft.extras.no_addresses = self.flag(node),
             // Traffic to the virtual addresses is accepted anyway.
             "accept" => drop(self.flag(node)),
             _ => {
@@ -231,7 +243,9 @@ impl Lower<'_> {
         instances: &mut Instances,
     ) -> Option<Instance> {
         let title = node.span();
-        if !draft.has_interface && draft.unicast.is_some() && draft.source.is_some() {
+        let mut wrong = false;
+        let mut left_out_whole = !draft.has_interface && draft.unicast.is_some() && draft.source.is_some();
+        if left_out_whole {
             self.report_at(title, |span| {
                 left_out(span, "an instance without an interface is not supported by this version")
                     .consequence("no interface tells whether its addresses can be reached")
@@ -248,11 +262,14 @@ impl Lower<'_> {
         let (group, ipv6_transport) = transport::where_to(&draft, defaults, ipv6);
         draft.extras.ipv6 = ipv6_transport;
         // One router id serves IPv4 and IPv6 apart (RFC 9568 §5.2.3).
-        let mut unique = true;
         if let Some(((vrid, span), interface)) = draft.vrid.zip(draft.interface.clone()) {
             let group = [group];
             let to = if draft.peers.is_empty() { &group[..] } else { &draft.peers };
-            unique = self.unique_router(instances, (interface, vrid, ipv6), to, span);
+            match self.unique_router(instances, (interface, vrid, ipv6), to, span) {
+                Beside::Runs => {}
+                Beside::LeftOut => left_out_whole = true,
+                Beside::Wrong => wrong = true,
+            }
         }
         if let (true, Some((Version::V2, span))) = (ipv6, draft.version) {
             self.adjusted(Some(span), "IPv6 needs VRRP version 3", "version 3 is used, as keepalived does");
@@ -273,12 +290,11 @@ impl Lower<'_> {
         let authentication = self.usable_authentication(draft.authentication.take(), version);
         self.transport(&draft);
         self.distinct_addresses(title, &mut draft, version);
-        if !unique {
-            return None;
-        }
-        Some(Instance {
+        let has_interface = draft.has_interface;
+        let interface = draft.interface.or_else(|| InterfaceName::new("lo").ok().filter(|_| !has_interface));
+        let instance = Instance {
             name: name?.text.to_string(),
-            interface: draft.interface?,
+            interface: interface.filter(|_| has_interface || left_out_whole)?,
             vrid: draft.vrid?.0,
             version,
             initial_state,
@@ -305,7 +321,15 @@ impl Lower<'_> {
                 .unwrap_or(true),
             dont_track_primary: draft.dont_track_primary,
             extras: Box::new(draft.extras),
-        })
+        };
+        if wrong {
+            return None;
+        }
+        if left_out_whole {
+            instances.left_out.push(InstanceLeftOut { instance, has_interface });
+            return None;
+        }
+        Some(instance)
     }
 
     fn report_at(&mut self, span: Option<Span>, make: impl FnOnce(Span) -> Diagnostic) {
@@ -409,7 +433,7 @@ impl Lower<'_> {
                 Diagnostic::error(Code::Required, title, "an instance of version 3 needs a virtual address")
                     .help("add `virtual_ipaddress { ADDRESS/LENGTH }`"),
             ),
-            (Version::V2, Some(title)) if none && !draft.no_addresses => self.report(
+            (Version::V2, Some(title)) if none && !draft.extras.no_addresses => self.report(
                 Diagnostic::warning(Code::Empty, title, "the instance has no virtual address")
                     .consequence("it elects a master that does nothing"),
             ),

@@ -20,6 +20,8 @@ pub struct Checker {
     pub delay_before_retry: Duration,
     /// `alpha`: down until the first success; otherwise up until the first failure.
     pub alpha: bool,
+    /// `log_all_failures`; this version does not act on it.
+    pub log_all_failures: Option<bool>,
 }
 
 impl Checker {
@@ -33,6 +35,7 @@ impl Checker {
             retry: 0,
             delay_before_retry: Duration::ZERO,
             alpha: false,
+            log_all_failures: None,
             ..self.clone()
         }
     }

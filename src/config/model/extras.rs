@@ -1,7 +1,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-use super::{Command, Connect, InterfaceName, Notify, Route, Rule, Tracking};
+use super::{Command, Connect, Instance, InterfaceName, Notify, Route, Rule, Tracking};
 
 /// What an instance is told and this version does not act on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct InstanceExtras {
     pub routes: Vec<Route>,
     /// `virtual_rules`.
     pub rules: Vec<Rule>,
+    /// `no_virtual_ipaddress`: no address is meant to be there.
+    pub no_addresses: bool,
     /// `no_accept`.
     pub no_accept: bool,
     /// `strict_mode`.
@@ -60,6 +62,15 @@ pub struct InstanceExtras {
     pub ah: Option<Secret>,
     /// `auth_hmac`.
     pub hmac: Option<Hmac>,
+}
+
+/// An instance without an interface, or with the number of another one on the same interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceLeftOut {
+    /// The instance; its interface is `lo` when it names none.
+    pub instance: Instance,
+    /// It names an interface.
+    pub has_interface: bool,
 }
 
 /// Bytes that are never shown.

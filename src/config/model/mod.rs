@@ -17,8 +17,8 @@ mod vrrp;
 
 pub use check::{CheckKind, Checker, Connect, HttpCheck, HttpProtocol, HttpUrl, StatusCodes};
 pub use extras::{
-    AddressExtras, Hmac, HmacKey, HmacMode, InstanceExtras, Ipv6Transport, OwnDevice, PeerTtl, RealExtras,
-    Secret, ServiceExtras, Ssl, UnmadeChecker, UnmadeKind, UrlExtras,
+    AddressExtras, Hmac, HmacKey, HmacMode, InstanceExtras, InstanceLeftOut, Ipv6Transport, OwnDevice,
+    PeerTtl, RealExtras, Secret, ServiceExtras, Ssl, UnmadeChecker, UnmadeKind, UrlExtras,
 };
 pub use globals::{
     BufferPolicy, Globals, Host, LvsGlobals, Mail, Outside, Process, ProcessPart, RunFiles, Scripts,
@@ -54,6 +54,8 @@ pub struct Model {
 /// Blocks of the root that this version reads and does not act on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ModelExtras {
+    /// `vrrp_instance` blocks that are right and that this version cannot run beside the others.
+    pub left_out: Vec<InstanceLeftOut>,
     /// `vrrp_sync_group`.
     pub sync_groups: Vec<SyncGroup>,
     /// `vrrp_script`.

@@ -12,6 +12,7 @@ mod forwarding;
 mod genhash_equal;
 mod groups;
 mod interop;
+mod json;
 mod kill9;
 mod namespaces;
 mod refusals;
@@ -22,6 +23,7 @@ mod split;
 mod start;
 mod systemd;
 mod wire_equal;
+mod worst;
 
 #[derive(Clone, Copy)]
 pub struct Scenario {
@@ -87,8 +89,10 @@ pub fn all() -> Vec<Scenario> {
         split::SCENARIOS,
         systemd::SCENARIOS,
         start::SCENARIOS,
+        json::SCENARIOS,
         refusals::SCENARIOS,
         genhash_equal::SCENARIOS,
+        worst::SCENARIOS,
         demo::SCENARIOS,
         bench::SCENARIOS,
     ];

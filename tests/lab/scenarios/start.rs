@@ -12,7 +12,7 @@ pub const SCENARIOS: &[Scenario] = &[Scenario::directord(
 const FILE: &str = "/etc/keepalived/keepalived.conf";
 const PART: &str = "/etc/keepalived/web.conf";
 const START: &str = "/lab/directord -n -f /etc/keepalived/keepalived.conf --runtime-dir /run/directord";
-const KEPT: &str = "/var/lib/directord/last-good.json";
+const KEPT: &str = "/var/lib/directord/etc-keepalived-keepalived.conf.json";
 const SERVICE: &str = "TCP 192.168.100.240:80";
 
 fn run(lab: &Lab) {
@@ -68,8 +68,8 @@ fn run(lab: &Lab) {
     // Without what is kept, or with a damaged copy of it: the file itself, without what is wrong.
     let cases = [
         ("--no-fallback", "true"),
-        ("", "sed -i s/192.168.100.8/192.168.100.7/ /var/lib/directord/last-good.json"),
-        ("", "rm /var/lib/directord/last-good.json"),
+        ("", "sed -i s/192.168.100.8/192.168.100.7/ /var/lib/directord/etc-keepalived-keepalived.conf.json"),
+        ("", "rm /var/lib/directord/etc-keepalived-keepalived.conf.json"),
     ];
     let damaged = vrrp + &web_service("rr", "DR", BOTH).replacen("lb_algo rr", "lb_algo rr\n    quorun 1", 1);
     node.write(FILE, &damaged);

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::super::globals::Defaults;
 use super::super::{Lower, inside, left_out};
-use super::{Draft, Instances, Routers};
+use super::{Beside, Draft, Instances, Routers};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
     Authentication, InterfaceName, Ipv6Transport, PeerTtl, Secret, Version, VirtualAddress, Vrid,
@@ -46,19 +46,39 @@ impl Lower<'_> {
     }
 
     pub(super) fn authentication(&mut self, node: &Node<'_>, draft: &mut Draft) {
-        let (mut kind, mut password) = (None, None);
+        let (mut kind, mut password, mut has_password) = (None, None, false);
         self.no_words(node);
         self.within(node, |lower| {
             lower.each(inside(node), |lower, word, node| match word {
                 "auth_type" => kind = lower.one(node).map(|word| (word.text, word.span)),
-                "auth_pass" => password = lower.one(node).map(|word| (word.text, word.span)),
+                "auth_pass" => {
+                    has_password = true;
+                    let word = lower.one(node).and_then(|word| lower.secret(word));
+                    password = word.map(|word| (word.text, word.span));
+                }
                 _ => {}
             });
         });
+        let comment =
+            password.as_ref().and_then(|(_, span)| Some((*span, self.sources.comment_behind(*span)?)));
+        if let Some((word, comment)) = comment.filter(|(word, comment)| comment.start == word.end)
+            && !self.sources.text(word).starts_with('\'')
+        {
+            let sign = Span { end: comment.start + 1, ..comment };
+            self.report(
+                Diagnostic::warning(Code::Quote, sign, "the password ends at this comment sign")
+                    .label("the rest of the line is a comment, as in keepalived")
+                    .help(
+                        "put the password between double quotes, on every node at once: its end is not sent now",
+                    ),
+            );
+        }
         match (kind.as_ref().map(|(kind, span)| (&**kind, *span)), &password) {
             (Some(("AH", span)), _) => {
                 let password =
                     password.as_ref().map_or(Vec::new(), |(password, _)| password.as_bytes().to_vec());
+                // Of two blocks the second counts.
+                draft.authentication = None;
                 draft.extras.ah = Some(Secret(password));
                 self.report(
                     left_out(span, "authentication AH is not supported by this version")
@@ -73,7 +93,11 @@ impl Lower<'_> {
                     let message = format!("`auth_pass` has {} characters", password.len());
                     self.report(
                         Diagnostic::warning(Code::Conflict, *span, message)
-                            .consequence("only the first 8 are sent and compared, as keepalived does"),
+                            .consequence("only the first 8 are sent and compared, as keepalived does")
+                            .help(
+                                "shorten it to 8 on every node; it travels in clear text, so take one that \
+                                 protects nothing else",
+                            ),
                     );
                 }
                 if password.is_empty() {
@@ -81,8 +105,10 @@ impl Lower<'_> {
                 }
                 let mut bytes = [0; 8];
                 bytes.iter_mut().zip(password.bytes()).for_each(|(to, from)| *to = from);
+                draft.extras.ah = None;
                 draft.authentication = node.span().map(|span| (Authentication::Pass(bytes), span));
             }
+            (Some(("PASS", _)), None) if has_password => {}
             (Some(("PASS", _)), None) => {
                 self.required(node, "`auth_type PASS` needs a password", "add `auth_pass PASSWORD`");
             }
@@ -178,35 +204,36 @@ impl Lower<'_> {
     }
 
     /// Two instances of one number must not hear each other: keepalived refuses the same interface with the
-    /// same group or a peer in common. False: this one cannot run beside another one.
+    /// same group or a peer in common.
     pub(super) fn unique_router(
         &mut self,
         instances: &mut Instances,
         key: (InterfaceName, Vrid, bool),
         to: &[IpAddr],
         span: Span,
-    ) -> bool {
+    ) -> Beside {
         let message = format!("virtual router id {} is taken on {}", key.1.number(), key.0);
         let routers = match instances.routers.entry(key) {
             Entry::Vacant(entry) => {
                 let to = to.iter().map(|address| (*address, span)).collect();
                 entry.insert(Routers { first: span, to });
-                return true;
+                return Beside::Runs;
             }
             Entry::Occupied(entry) => entry.into_mut(),
         };
         if let Some(first) = to.iter().filter_map(|address| routers.to.get(address)).min() {
             let diagnostic = Diagnostic::error(Code::Duplicate, span, message)
                 .related(*first, "by this instance")
-                .consequence("the two instances would answer each other's adverts");
+                .consequence("the two instances would answer each other's adverts")
+                .help("give one of them another number of 1..255, the same on every node of the pair");
             self.report(diagnostic);
-            return false;
+            return Beside::Wrong;
         }
         let diagnostic = left_out(span, message).related(routers.first, "by this instance");
         routers.to.extend(to.iter().map(|address| (*address, span)));
         let text = "this version does not tell apart two instances of one number on one interface";
         self.report(diagnostic.consequence(text));
-        false
+        Beside::LeftOut
     }
 
     pub(super) fn usable_authentication(

@@ -1,0 +1,58 @@
+//! `global_defs`. What instances fall back to has become part of each instance, and is written there.
+
+use super::block::{Block, plain};
+use super::process::buffer_policy;
+use super::script::option;
+use crate::config::model::{Globals, VrrpGlobals};
+
+impl Block {
+    /// One block with all that is said; none when nothing is.
+    pub(super) fn globals(&mut self, globals: &Globals) {
+        self.block_unless_empty(vec![plain("global_defs")], |block| {
+            block.given("router_id", globals.router_id.as_ref());
+            block.mail(&globals.mail);
+            block.scripts(globals);
+            block.process(&globals.process);
+            block.vrrp_globals(&globals.vrrp);
+            block.lvs_globals(&globals.lvs);
+            block.host(globals);
+        });
+    }
+
+    fn vrrp_globals(&mut self, vrrp: &VrrpGlobals) {
+        self.given("vrrp_mcast_group6", vrrp.group6);
+        self.given("vrrp_garp_interval", vrrp.garp_interval);
+        self.given("vrrp_gna_interval", vrrp.gna_interval);
+        self.unless("vrrp_min_garp", vrrp.min_garp, false);
+        self.garp_extra("vrrp_garp_extra_if", vrrp.garp_extra);
+        self.unless("vrrp_strict", vrrp.strict, false);
+        self.flag("vrrp_check_unicast_src", vrrp.check_unicast_source);
+        self.flag("v3_checksum_as_v2", vrrp.v3_checksum_as_v2);
+        self.unless("vrrp_owner_ignore_adverts", vrrp.owner_ignore_adverts, false);
+        self.given("vrrp_startup_delay", vrrp.startup_delay);
+        self.given("vrrp_delay_after_boot", vrrp.delay_after_boot);
+        self.flag("log_unknown_vrids", vrrp.log_unknown);
+        self.given("vmac_prefix", vrrp.vmac_prefix.as_ref());
+        self.given("vmac_addr_prefix", vrrp.vmac_address_prefix.as_ref());
+        if !vrrp.buffers.is_empty() {
+            self.words("vrrp_rx_bufs_policy", vrrp.buffers.iter().map(buffer_policy));
+        }
+        self.given("vrrp_rx_bufs_multiplier", vrrp.buffer_multiplier);
+        for (keyword, size) in &vrrp.netlink_buffers {
+            self.set(keyword, *size);
+        }
+        for keyword in &vrrp.netlink_force {
+            self.set(keyword, true);
+        }
+    }
+
+    /// `[all] SECONDS`.
+    pub(super) fn garp_extra(&mut self, keyword: &str, extra: Option<(u32, bool)>) {
+        if let Some((seconds, all)) = extra {
+            match all {
+                true => self.words(keyword, option("all", Some(seconds))),
+                false => self.set(keyword, seconds),
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What is tracked: scripts, processes, files, BFD sessions, and the `track_*` lines that name them.
+
+use std::time::Duration;
+
+use super::Word;
+use super::block::{Block, Written as _, plain};
+use crate::config::model::{
+    BfdInstance, ParameterMatch, TrackFile, TrackProcess, TrackScript, TrackWeight, Tracked, Tracking,
+};
+
+impl Block {
+    pub(super) fn track_script(&mut self, script: &TrackScript) {
+        self.block(vec![plain("vrrp_script"), plain(&script.name)], |block| {
+            block.bare_command("script", &script.command);
+            block.unless("interval", script.interval, Duration::from_secs(1));
+            block.unless("timeout", script.timeout, script.interval);
+            block.weight(script.weight, TrackWeight::default());
+            block.unless("rise", script.rise, 1);
+            block.unless("fall", script.fall, 1);
+            block.flag("init_fail", script.init_fail);
+        });
+    }
+
+    pub(super) fn track_process(&mut self, process: &TrackProcess) {
+        self.block(vec![plain("vrrp_track_process"), plain(&process.name)], |block| {
+            block.words("process", process.command.iter().cloned().map(Word::Raw));
+            // Arguments are compared, and the whole command line, when there are some.
+            let has_arguments = process.command.len() > 1;
+            let implied = has_arguments.then_some(ParameterMatch::Exact);
+            if process.parameters != implied {
+                let word = match process.parameters {
+                    None | Some(ParameterMatch::Exact) => None,
+                    Some(ParameterMatch::Initial) => Some("initial"),
+                    Some(ParameterMatch::Partial) => Some("partial"),
+                };
+                block.words("param_match", word.map(plain));
+            }
+            match (process.full_command, has_arguments) {
+                (full, false) => block.flag("full_command", full),
+                (false, true) => block.set("full_command", false),
+                (true, true) => {}
+            }
+            block.weight(process.weight, TrackWeight::default());
+            if process.quorum > 0 {
+                block.unless("quorum", process.quorum, 1);
+            }
+            block.given("quorum_max", process.quorum_max);
+            // Neither has words for no delay at all.
+            let some = |delay: Duration| (!delay.is_zero()).then_some(delay);
+            block.given("terminate_delay", some(process.terminate_delay));
+            block.given("fork_delay", some(process.fork_delay));
+        });
+    }
+
+    pub(super) fn track_file(&mut self, file: &TrackFile) {
+        self.block(vec![plain("track_file"), plain(&file.name)], |block| {
+            block.set("file", &file.path);
+            block.weight(file.weight, TrackWeight { number: 1, reverse: false });
+            if let Some((number, overwrite)) = file.init {
+                let overwrite = overwrite.then(|| plain("overwrite"));
+                block.words("init_file", std::iter::once(plain(number.to_string())).chain(overwrite));
+            }
+        });
+    }
+
+    pub(super) fn bfd_instance(&mut self, session: &BfdInstance) {
+        self.block(vec![plain("bfd_instance"), plain(&session.name)], |block| {
+            block.set("neighbor_ip", session.neighbour);
+            block.given("source_ip", session.source);
+            block.milliseconds("min_rx", session.min_rx, 10);
+            block.milliseconds("min_tx", session.min_tx, 10);
+            block.milliseconds("idle_tx", session.idle_tx, 1000);
+            block.unless("multiplier", session.multiplier, 5);
+            block.flag("passive", session.passive);
+            block.unless("ttl", session.ttl, if session.neighbour.is_ipv6() { 64 } else { 255 });
+            block.unless("max_hops", session.max_hops, 0);
+            block.unless("multihop", session.multihop, false);
+            block.weight(session.weight, TrackWeight::default());
+            let both = session.vrrp && session.checker;
+            for (keyword, on) in [("vrrp", session.vrrp), ("checker", session.checker)] {
+                if on && (!both || block.shows(keyword)) {
+                    block.flag(keyword, true);
+                }
+            }
+        });
+    }
+
+    fn milliseconds(&mut self, keyword: &str, time: Duration, default: u64) {
+        // A thousand times as long, the text of seconds is one of milliseconds.
+        self.unless(keyword, time.saturating_mul(1000), Duration::from_secs(default));
+    }
+
+    fn weight(&mut self, weight: TrackWeight, default: TrackWeight) {
+        if weight != default || self.shows("weight") {
+            self.words("weight", numbers(weight));
+        }
+    }
+
+    pub(super) fn tracking(&mut self, tracking: &Tracking) {
+        let interfaces = tracking.interfaces.iter().map(|(interface, weight)| {
+            let weight = (*weight != TrackWeight::default()).then_some(*weight);
+            tracked(interface.as_str(), weight)
+        });
+        self.lines("track_interface", interfaces);
+        let line = |one: &Tracked| tracked(&one.name, one.weight);
+        self.lines("track_script", tracking.scripts.iter().map(line));
+        self.lines("track_file", tracking.files.iter().map(line));
+        self.lines("track_process", tracking.processes.iter().map(line));
+        self.lines("track_bfd", tracking.bfd.iter().map(line));
+    }
+}
+
+fn tracked(name: &str, weight: Option<TrackWeight>) -> Vec<Word> {
+    let weight = weight.map(|weight| std::iter::once(plain("weight")).chain(numbers(weight)));
+    std::iter::once(plain(name)).chain(weight.into_iter().flatten()).collect()
+}
+
+fn numbers(weight: TrackWeight) -> Vec<Word> {
+    let reverse = weight.reverse.then(|| plain("reverse"));
+    std::iter::once(plain(weight.number.written())).chain(reverse).collect()
+}
