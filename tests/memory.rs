@@ -202,6 +202,7 @@ fn cases() -> Vec<(&'static str, String)> {
             "tracked scripts",
             filled(&format!("{INSTANCE}track_script {{\n"), |number| format!("{}\n", word(number)), "}\n}\n"),
         ),
+        ("passwords", repeated("", "auth_pass a a a a\n", "")),
         ("mail addresses", repeated("global_defs {\nnotification_email {\n", "a ", "}\n}\n")),
         ("settings again", repeated("global_defs {\n", "vrrp_strict\n", "}\n")),
         ("instances", filled("", instance, "")),

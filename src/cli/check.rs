@@ -90,8 +90,11 @@ pub fn run(options: &CheckOptions) -> ExitCode {
         eprintln!("directord: cannot write the result: {error}");
         return ExitCode::from(2);
     }
+    let worst = loaded.worst();
+    // The process ends here: to give a large model back piece by piece takes longer than to check it.
+    std::mem::forget(loaded);
     if let Some((_, starts)) = start {
-        let clean = loaded.worst().is_none_or(|worst| worst < Severity::Warning);
+        let clean = worst.is_none_or(|worst| worst < Severity::Warning);
         return ExitCode::from(if clean {
             0
         } else if starts {
@@ -100,7 +103,7 @@ pub fn run(options: &CheckOptions) -> ExitCode {
             2
         });
     }
-    match loaded.worst() {
+    match worst {
         None | Some(Severity::Note | Severity::Lint) => ExitCode::SUCCESS,
         Some(Severity::Warning) => ExitCode::from(1),
         Some(Severity::Error) => ExitCode::from(2),

@@ -19,6 +19,7 @@ use super::Options;
 use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use super::lexer::{self, Token, TokenKind};
 use super::source::{Files, MAX_FILE, ReadError, SourceId, Sources, Span, offset};
+use super::tokens::Tokens;
 
 /// Files within files.
 const DEPTH: usize = 16;
@@ -36,17 +37,19 @@ pub(super) fn expand(
     options: &Options,
     sources: &mut Sources,
     diagnostics: &mut Diagnostics,
-) -> Vec<Token> {
+) -> Tokens {
     let mut expander = Expander {
         files,
         options,
         sources,
         diagnostics,
-        tokens: Vec::new(),
+        tokens: Tokens::default(),
+        words: Vec::new(),
         definitions: BTreeMap::new(),
         open: None,
         stack: Vec::new(),
         checks: if options.check_includes { Checks::ALL } else { Checks::default() },
+        apostrophes: false,
         read: 0,
         bytes: 0,
         budget: Budget::default(),
@@ -61,13 +64,17 @@ struct Expander<'a> {
     options: &'a Options,
     sources: &'a mut Sources,
     diagnostics: &'a mut Diagnostics,
-    tokens: Vec<Token>,
+    tokens: Tokens,
+    /// Those of the line that is read.
+    words: Vec<Token>,
     definitions: BTreeMap<String, Definition>,
     /// A definition whose last line ended with a backslash.
     open: Option<(String, Vec<String>)>,
     /// The files that are being read, innermost last.
     stack: Vec<PathBuf>,
     checks: Checks,
+    /// A file so far has a single quote.
+    apostrophes: bool,
     /// Files, and their bytes.
     read: usize,
     bytes: usize,
@@ -130,6 +137,9 @@ impl Expander<'_> {
         self.stack.push(path.to_owned());
         self.read += 1;
         let checks = self.checks;
+        // Files without them need not be searched line by line.
+        let dollars = self.sources.text_of(id).contains('$');
+        self.apostrophes |= self.sources.text_of(id).contains('\'');
         let mut start = 0;
         loop {
             let text = self.sources.text_of(id);
@@ -137,7 +147,8 @@ impl Expander<'_> {
             let length = left.find('\n').map_or(left.len(), |at| at + 1);
             let span = Span { source: id, start: offset(start), end: offset(start + length) };
             if length > LONGEST_LINE {
-                let last = Span { start: span.end.saturating_sub(1), ..span };
+                let width = self.sources.text(span).chars().next_back().map_or(0, char::len_utf8);
+                let last = Span { start: span.end.saturating_sub(offset(width)), ..span };
                 self.diagnostics.push_grouped("long line", last, || {
                     let message = format!("the line has {length} bytes");
                     Diagnostic::note(Code::Portable, last, message).consequence(
@@ -149,10 +160,10 @@ impl Expander<'_> {
             let line = text.get(start..start + length).unwrap_or("");
             if self.open.is_some() {
                 self.continue_definition(span);
-            } else if is_plain(line) {
-                self.lex(span);
-            } else {
+            } else if is_marked(line) || dollars && line.contains('$') {
                 self.line(span, true);
+            } else {
+                self.lex(span);
             }
             start += length;
         }
@@ -202,12 +213,15 @@ impl Expander<'_> {
     }
 
     fn lex(&mut self, span: Span) {
-        let before = self.tokens.len();
+        self.words.clear();
         let text = self.sources.text(span);
-        let open = lexer::line(span.source, span.start, text, &mut self.tokens);
+        let open = lexer::line(span.source, span.start, text, &mut self.words);
         let end = Span { start: span.end, ..span };
-        let first = self.tokens.get(before).copied();
-        if first.is_some() {
+        let first = self.words.first().copied();
+        // A brace ends what is in front of it.
+        let brace = |token: &Token| matches!(token.kind, TokenKind::Open | TokenKind::Close);
+        self.words.iter().for_each(|token| self.tokens.push(*token));
+        if self.words.last().is_some_and(|last| !brace(last)) {
             self.tokens.push(Token { kind: TokenKind::End, span: end });
         }
         if let Some(quote) = open {
@@ -217,7 +231,8 @@ impl Expander<'_> {
                     .help("a quoted word ends on the line where it starts: add the second \""),
             );
         }
-        if text.contains('\'')
+        if (self.apostrophes || self.sources.is_expansion(span))
+            && text.contains('\'')
             && let Some(at) = lexer::quoted_comment(text)
         {
             let mark = Span { start: span.start + offset(at), end: span.start + offset(at + 1), ..span };
@@ -228,13 +243,13 @@ impl Expander<'_> {
             );
         }
         if first.is_some_and(|token| self.sources.text(token.span) == "include_check") {
-            self.set_checks(before);
+            self.set_checks();
         }
     }
 
     /// `include_check`: bare is all; a plain word sets, `+` adds, `-` removes.
-    fn set_checks(&mut self, before: usize) {
-        let words = self.tokens.get(before + 1..).unwrap_or(&[]);
+    fn set_checks(&mut self) {
+        let words = self.words.get(1..).unwrap_or(&[]);
         let words = words.iter().take_while(|token| token.kind == TokenKind::Word);
         let words: Vec<&str> = words.map(|token| self.sources.text(token.span)).collect();
         if words.is_empty() {
@@ -373,8 +388,18 @@ impl Expander<'_> {
 
 /// Whether the line holds nothing but words, braces and a comment.
 pub(super) fn is_plain(line: &str) -> bool {
+    !is_marked(line) && !line.contains('$')
+}
+
+/// Whether the line starts with what makes it more than words.
+fn is_marked(line: &str) -> bool {
+    // Hardly any line does, and its first character tells.
+    match line.bytes().find(|byte| *byte > b' ') {
+        Some(b'@' | b'~' | b'i' | 0x80..) => {}
+        _ => return false,
+    }
     let text = line.trim_start_matches(['\u{feff}']).trim_start();
-    !text.starts_with(['@', '~']) && !text.starts_with("include") && !line.contains('$')
+    text.starts_with(['@', '~']) || text.starts_with("include")
 }
 
 /// The pattern of an include line, and what it checks.

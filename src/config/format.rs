@@ -12,6 +12,8 @@ mod same;
 
 use std::path::Path;
 
+use bumpalo::Bump;
+
 use super::diagnostic::{self, Code, Diagnostic, Diagnostics, Format, Severity};
 use super::source::{SourceId, Sources, Span, offset};
 use super::{Options, expand, tree};
@@ -123,7 +125,7 @@ fn braces(name: &str, text: &str, unbalanced: Unbalanced) -> Refused {
     let options = Options { config_id: unbalanced.node.clone(), ..Options::default() };
     let tokens = expand::expand(Path::new(name), &files, &options, &mut sources, &mut ignored);
     let mut found = Diagnostics::default();
-    tree::build(&tokens, &sources, &mut found);
+    tree::build(&tokens, &sources, &Bump::new(), &mut found);
     let mut found = found.into_sorted(&sources);
     found.retain(|one| matches!(one.code, Code::MissingClose | Code::ExtraClose));
     if found.is_empty() {

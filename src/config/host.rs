@@ -73,7 +73,7 @@ impl Check<'_> {
             match node.keyword {
                 Some(row) => {
                     self.statement(row.args, row.word(), node, dynamic);
-                    let inner = node.body.as_ref().map_or(&[][..], |body| &body.nodes);
+                    let inner = node.body.as_ref().map_or(&[][..], |body| body.nodes);
                     self.nodes(inner, row.word(), dynamic);
                 }
                 None => self.line(block, node, dynamic),
@@ -106,7 +106,7 @@ impl Check<'_> {
         if options.contains(&block) || block.ends_with("_routes") || block.ends_with("_rules") {
             for pair in node.words.windows(2) {
                 if let [option, name] = pair
-                    && matches!(&*option.text, "dev" | "iif" | "oif")
+                    && matches!(option.text, "dev" | "iif" | "oif")
                 {
                     self.interface(Some(name), false, dynamic);
                 }
@@ -116,7 +116,7 @@ impl Check<'_> {
 
     fn interface(&mut self, word: Option<&Word<'_>>, needed: bool, dynamic: bool) {
         let Some(word) = word else { return };
-        if self.own.contains(&*word.text) || self.host.addresses(&word.text).is_some() {
+        if self.own.contains(word.text) || self.host.addresses(word.text).is_some() {
             return;
         }
         let message = format!("there is no interface {} on this host", word.text);
@@ -125,18 +125,18 @@ impl Check<'_> {
                 .consequence("directord does not start, and a reload is refused"),
             false => Diagnostic::warning(Code::HostInterface, word.span, message),
         };
-        self.once(&word.text, diagnostic.help("`ip -brief link` shows those that there are"));
+        self.once(word.text, diagnostic.help("`ip -brief link` shows those that there are"));
     }
 
     /// `USER [[:]GROUP]`.
     fn account(&mut self, user: Option<&Word<'_>>, group: Option<&Word<'_>>) {
         let number = |text: &str| text.parse::<u32>().is_ok();
         if let Some(user) =
-            user.filter(|user| !number(&user.text) && self.host.has_user(&user.text) == Some(false))
+            user.filter(|user| !number(user.text) && self.host.has_user(user.text) == Some(false))
         {
             let message = format!("there is no user {} on this host", user.text);
             let fix = format!("useradd --system --shell /usr/sbin/nologin {}", user.text);
-            self.once(&user.text, Diagnostic::warning(Code::HostAccount, user.span, message).help(fix));
+            self.once(user.text, Diagnostic::warning(Code::HostAccount, user.span, message).help(fix));
         }
         let Some(group) = group else { return };
         let name = group.text.trim_start_matches(':');
@@ -165,10 +165,10 @@ impl Check<'_> {
 
     fn name(&mut self, word: Option<&Word<'_>>) {
         let Some(word) = word.filter(|word| word.text.parse::<IpAddr>().is_err()) else { return };
-        if self.host.resolves(&word.text) == Some(false) {
+        if self.host.resolves(word.text) == Some(false) {
             let message = format!("{} has no address", word.text);
             let diagnostic = Diagnostic::warning(Code::HostName, word.span, message);
-            let name = &word.text;
+            let name = word.text;
             let diagnostic = diagnostic.consequence("nothing can be sent there").help(format!(
                 "correct the name, or write the address itself; `getent ahosts {name}` shows what this host knows"
             ));
@@ -264,7 +264,7 @@ fn contains(net: &Net, address: IpAddr) -> bool {
 
 /// `use_vmac NAME`, `use_ipvlan NAME`.
 fn made_by_us(tree: &[Node<'_>]) -> BTreeSet<String> {
-    let inside = tree.iter().filter_map(|node| node.body.as_ref()).flat_map(|body| &body.nodes);
+    let inside = tree.iter().filter_map(|node| node.body.as_ref()).flat_map(|body| body.nodes);
     let makes =
         inside.filter(|node| node.keyword.is_some_and(|row| matches!(row.word(), "use_vmac" | "use_ipvlan")));
     makes.flat_map(|node| node.words.iter().skip(1)).map(|word| word.text.to_string()).collect()
@@ -276,8 +276,8 @@ fn place(tree: &[Node<'_>], word: &str) -> Option<Span> {
 }
 
 fn address_place(node: &Node<'_>, address: IpAddr) -> Option<Span> {
-    let lists = node.body.iter().flat_map(|body| &body.nodes);
-    let lines = lists.filter_map(|node| node.body.as_ref()).flat_map(|body| &body.nodes);
+    let lists = node.body.iter().flat_map(|body| body.nodes);
+    let lines = lists.filter_map(|node| node.body.as_ref()).flat_map(|body| body.nodes);
     let mut words = lines.filter_map(|line| line.words.first());
     words
         .find(|word| word.text.split('/').next().and_then(|text| text.parse().ok()) == Some(address))

@@ -37,6 +37,12 @@ pub struct Keyword {
     pub since: &'static str,
     /// How far this version goes.
     pub status: Status,
+    /// The last part of the path.
+    word: &'static str,
+    /// Braces follow it.
+    block: bool,
+    /// A program follows it.
+    script: bool,
 }
 
 /// How far this version goes with a word.
@@ -77,7 +83,7 @@ impl Keyword {
 
     /// The word itself.
     pub fn word(&self) -> &'static str {
-        self.path.rsplit('/').next().unwrap_or(self.path)
+        self.word
     }
 
     /// The block it stands in, by path; empty at the root.
@@ -87,7 +93,12 @@ impl Keyword {
 
     /// Whether braces follow it.
     pub fn is_block(&self) -> bool {
-        self.args.contains('{')
+        self.block
+    }
+
+    /// Whether a program to run follows it.
+    pub fn takes_script(&self) -> bool {
+        self.script
     }
 
     /// Whether the lines in its braces are data, not keywords.
@@ -126,8 +137,13 @@ pub struct Found {
 /// The row of `word` in `block`.
 pub fn lookup(block: BlockId, word: &str) -> Option<Found> {
     let words = &INDEX.blocks.get(usize::from(block.0))?.words;
-    let at = words.binary_search_by(|(name, _)| (*name).cmp(word)).ok()?;
+    let at = words.binary_search_by(|(name, _)| order(name).cmp(&order(word))).ok()?;
     words.get(at).map(|(_, found)| *found)
+}
+
+/// By length first: most words of a block are told apart by it.
+fn order(name: &str) -> (usize, &str) {
+    (name.len(), name)
 }
 
 /// Whether the lines of `block` are data.
@@ -216,7 +232,7 @@ fn edit_distance(a: &str, b: &str, limit: usize) -> usize {
 }
 
 struct Block {
-    /// Sorted by name.
+    /// In the order of [`order`].
     words: Vec<(&'static str, Found)>,
     data: bool,
 }
@@ -247,7 +263,7 @@ fn build() -> Index {
         }
     }
     for block in &mut blocks {
-        block.words.sort_by_key(|(name, _)| *name);
+        block.words.sort_by_key(|(name, _)| order(name));
     }
     Index { blocks, places }
 }
@@ -261,7 +277,37 @@ const fn row(
     since: &'static str,
     status: Status,
 ) -> Keyword {
-    Keyword { path, args, default, range, doc, since, status }
+    let word = match last(path.as_bytes(), b'/') {
+        Some(at) => path.split_at(at + 1).1,
+        None => path,
+    };
+    let block = last(args.as_bytes(), b'{').is_some();
+    let script = starts_with(args.as_bytes(), b"<SCRIPT>") || starts_with(args.as_bytes(), b"[<SCRIPT>");
+    Keyword { path, args, default, range, doc, since, status, word, block, script }
+}
+
+#[expect(clippy::indexing_slicing, reason = "the compiler runs it, and nobody else")]
+const fn starts_with(text: &[u8], start: &[u8]) -> bool {
+    let mut at = 0;
+    while at < start.len() {
+        if at == text.len() || text[at] != start[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+#[expect(clippy::indexing_slicing, reason = "the compiler runs it, and nobody else")]
+const fn last(text: &[u8], byte: u8) -> Option<usize> {
+    let mut at = text.len();
+    while at > 0 {
+        at -= 1;
+        if text[at] == byte {
+            return Some(at);
+        }
+    }
+    None
 }
 
 #[cfg(test)]

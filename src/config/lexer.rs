@@ -6,12 +6,10 @@
 //! quote is an ordinary character; a string ends with its line.
 
 use nom::branch::alt;
-use nom::bytes::complete::{tag, take_till, take_while1};
-use nom::character::complete::char;
-use nom::combinator::{map, opt, recognize, rest, value};
-use nom::multi::many1_count;
-use nom::sequence::preceded;
-use nom::{IResult, Parser};
+use nom::bytes::complete::{tag, take_till, take_while, take_while1};
+use nom::character::complete::one_of;
+use nom::combinator::{map, not, opt, rest, value};
+use nom::{IResult, Parser as _};
 
 use super::source::{SourceId, Span, offset};
 
@@ -44,34 +42,97 @@ pub(super) struct Token {
 /// Appends the tokens of one line to `out`, without its [`TokenKind::End`]. Returns the span of a quote that
 /// is never closed; what follows it has become one word.
 pub(super) fn line(source: SourceId, start: u32, text: &str, out: &mut Vec<Token>) -> Option<Span> {
-    let mut left = text;
+    let span = |from: usize, to: usize| Span {
+        source,
+        start: start.saturating_add(offset(from)),
+        end: start.saturating_add(offset(to)),
+    };
     let mut unterminated = None;
-    while !left.is_empty() {
-        let Ok((after, piece)) = piece(left) else { break };
-        let at = text.len() - left.len();
-        let whole = (at, text.len() - after.len());
+    let mut left = text.as_bytes();
+    while let Ok((after, piece)) = piece(left) {
+        let (from, to) = (text.len() - left.len(), text.len() - after.len());
         left = after;
-        let (kind, (from, to)) = match piece {
+        let token = match piece {
             Piece::Blank => continue,
-            Piece::Open => (TokenKind::Open, whole),
-            Piece::Close => (TokenKind::Close, whole),
-            Piece::Word { escaped: true } => (TokenKind::Escaped, whole),
-            Piece::Word { escaped: false } => (TokenKind::Word, whole),
-            Piece::Quoted { closed: true } => (TokenKind::Quoted, (whole.0 + 1, whole.1 - 1)),
-            Piece::Quoted { closed: false } => {
-                unterminated = Some(Span {
-                    source,
-                    start: start.saturating_add(offset(at)),
-                    end: start.saturating_add(offset(at + 1)),
-                });
-                (TokenKind::Quoted, (whole.0 + 1, whole.1))
+            Piece::Token(kind) => Token { kind, span: span(from, to) },
+            Piece::Quoted { closed } => {
+                if !closed {
+                    unterminated = Some(span(from, from + 1));
+                }
+                Token { kind: TokenKind::Quoted, span: span(from + 1, to - usize::from(closed)) }
             }
         };
-        let span =
-            Span { source, start: start.saturating_add(offset(from)), end: start.saturating_add(offset(to)) };
-        out.push(Token { kind, span });
+        out.push(token);
     }
     unterminated
+}
+
+/// A stretch of a line.
+#[derive(Debug, Clone, Copy)]
+enum Piece {
+    /// Blanks, a byte order mark, a comment.
+    Blank,
+    Quoted {
+        closed: bool,
+    },
+    Token(TokenKind),
+}
+
+/// What a parser says. Why one does not match is never asked.
+type Parsed<'a, T> = IResult<&'a [u8], T, ()>;
+
+fn piece(input: &[u8]) -> Parsed<'_, Piece> {
+    let open = value(Piece::Token(TokenKind::Open), tag("{"));
+    let close = value(Piece::Token(TokenKind::Close), tag("}"));
+    let comment = value(Piece::Blank, (one_of("#!"), rest));
+    alt((blank, word, open, close, quoted, comment)).parse(input)
+}
+
+/// A NUL is no part of a word: keepalived refuses the line, here it parts words. A byte order mark is a blank,
+/// wherever it stands.
+fn blank(input: &[u8]) -> Parsed<'_, Piece> {
+    let blanks = take_while1(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0xb | 0xc | 0));
+    value(Piece::Blank, alt((blanks, tag(BYTE_ORDER_MARK)))).parse(input)
+}
+
+fn quoted(input: &[u8]) -> Parsed<'_, Piece> {
+    let inside = take_till(|byte| byte == b'"');
+    map((tag("\""), inside, opt(tag("\""))), |(_, _, end)| Piece::Quoted { closed: end.is_some() })
+        .parse(input)
+}
+
+/// A run of plain characters and escapes. A backslash in front of anything but `#` and `!` is plain, and so is the
+/// first byte of a byte order mark without its others.
+fn word(input: &[u8]) -> Parsed<'_, Piece> {
+    let (mut left, plain) = take_while(is_plain).parse(input)?;
+    let mut kind = TokenKind::Word;
+    let mut empty = plain.is_empty();
+    while let Ok((after, escaped)) = single(left) {
+        if escaped {
+            kind = TokenKind::Escaped;
+        }
+        empty = false;
+        (left, _) = take_while(is_plain).parse(after)?;
+    }
+    match empty {
+        true => Err(nom::Err::Error(())),
+        false => Ok((left, Piece::Token(kind))),
+    }
+}
+
+/// An escape, true; a backslash or the first byte of a mark on its own, false.
+fn single(input: &[u8]) -> Parsed<'_, bool> {
+    let escape = value(true, (tag("\\"), one_of("#!")));
+    let alone = value(false, (not(tag(BYTE_ORDER_MARK)), alt((tag("\\"), tag(&[0xef][..])))));
+    alt((escape, alone)).parse(input)
+}
+
+/// Whether a byte is part of a word wherever it stands.
+fn is_plain(byte: u8) -> bool {
+    !matches!(
+        byte,
+        b' ' | b'\t' | b'\r' | b'\n' | 0xb | 0xc | 0 | b'{' | b'}' | b'"' | b'#' | b'!' | b'\\' | 0xef
+    )
 }
 
 /// The text in front of a comment, without blanks at both ends: what `include` and `$NAME=` see.
@@ -112,43 +173,7 @@ pub(super) fn quoted_comment(text: &str) -> Option<usize> {
     None
 }
 
-#[derive(Clone, Copy)]
-enum Piece {
-    Blank,
-    Close,
-    Open,
-    Quoted { closed: bool },
-    Word { escaped: bool },
-}
-
-fn piece(input: &str) -> IResult<&str, Piece> {
-    let blank = value(Piece::Blank, take_while1(is_blank));
-    let comment = value(Piece::Blank, preceded(alt((char('#'), char('!'))), rest));
-    let open = value(Piece::Open, char('{'));
-    let close = value(Piece::Close, char('}'));
-    let inside = take_till(|c| c == '"');
-    let quoted =
-        map((char('"'), inside, opt(char('"'))), |(_, _, end)| Piece::Quoted { closed: end.is_some() });
-    alt((blank, word, open, close, quoted, comment)).parse(input)
-}
-
-/// A run of plain characters and escapes. A backslash in front of anything but `#` and `!` is plain.
-fn word(input: &str) -> IResult<&str, Piece> {
-    let plain = take_while1(|c| is_plain(c) && c != '\\');
-    let part = alt((plain, tag("\\#"), tag("\\!"), tag("\\")));
-    let (after, word) = recognize(many1_count(part)).parse(input)?;
-    let escaped = word.contains("\\#") || word.contains("\\!");
-    Ok((after, Piece::Word { escaped }))
-}
-
-/// A NUL is no part of a word: keepalived refuses the line, here it parts words.
-fn is_blank(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\r' | '\n' | '\u{b}' | '\u{c}' | '\0' | '\u{feff}')
-}
-
-fn is_plain(c: char) -> bool {
-    !is_blank(c) && !matches!(c, '{' | '}' | '"' | '#' | '!')
-}
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 #[cfg(test)]
 mod tests {

@@ -19,7 +19,7 @@ use super::Loaded;
 use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use super::model::{Instance, Model};
 use super::source::{Sources, Span};
-use super::tree::Node;
+use super::tree::Tree;
 use allow::Allowed;
 use places::InstancePlaces;
 
@@ -33,7 +33,7 @@ pub struct Places {
 
 /// Looks at one configuration.
 pub(super) fn lint(
-    tree: &[Node<'_>],
+    tree: &Tree<'_>,
     model: &Model,
     sources: &Sources,
     diagnostics: &mut Diagnostics,
@@ -47,7 +47,10 @@ pub(super) fn lint(
                 .consequence("the comment silences nothing"),
         );
     }
-    scripts::lint(&mut lints, tree);
+    let Tree { nodes: tree, has_scripts } = tree;
+    if *has_scripts {
+        scripts::lint(&mut lints, tree);
+    }
     let blocks = places::instances(tree);
     routers::lint(&mut lints, &blocks, model);
     services::lint(&mut lints, tree, model);

@@ -25,6 +25,7 @@ pub mod recorded;
 pub mod reference;
 pub mod runnable;
 pub mod source;
+mod tokens;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -32,11 +33,13 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use bumpalo::Bump;
 use diagnostic::{Diagnostic, Diagnostics, Format, Severity};
 use host::Host;
-use lexer::{Token, TokenKind};
+use lexer::TokenKind;
 use model::Model;
 use source::{Files, Sources, Span};
+use tokens::Tokens;
 
 /// What the outside says about how to read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,13 +87,34 @@ pub fn load_for(path: &Path, files: &dyn Files, options: &Options, host: &dyn Ho
     read(path, files, options, Some(host))
 }
 
+/// The words and braces of a configuration.
+#[derive(Debug)]
+pub struct Words {
+    /// Where they stand, without their quotes, in the order in which they count.
+    pub list: Vec<Span>,
+    /// The texts that they stand in.
+    pub sources: Sources,
+    /// What there is to say of quotes, definitions and includes, in the order of the files.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// The first step of [`load`]: what is read where a keyword or a value may stand. Passwords are not hidden.
+pub fn words(path: &Path, files: &dyn Files, options: &Options) -> Words {
+    let mut sources = Sources::default();
+    let mut diagnostics = Diagnostics::default();
+    let tokens = expand::expand(path, files, options, &mut sources, &mut diagnostics);
+    let list = tokens.iter().filter(|token| token.kind != TokenKind::End).map(|token| token.span).collect();
+    Words { list, diagnostics: diagnostics.into_sorted(&sources), sources }
+}
+
 fn read(path: &Path, files: &dyn Files, options: &Options, host: Option<&dyn Host>) -> Loaded {
     let mut sources = Sources::default();
     let mut diagnostics = Diagnostics::default();
     let (meaning, secrets) = match json::is_json(path) {
         true => {
+            let arena = Bump::new();
             let file = json::open(path, files, &mut sources, &mut diagnostics);
-            let tree = file.and_then(|file| json::tree(file, &sources, &mut diagnostics));
+            let tree = file.and_then(|file| json::tree(file, &sources, &arena, &mut diagnostics));
             let meaning = match tree {
                 Some(tree) => Meaning::of(&tree, &sources, &mut diagnostics, host),
                 None => Meaning::default(),
@@ -100,16 +124,20 @@ fn read(path: &Path, files: &dyn Files, options: &Options, host: Option<&dyn Hos
         false => {
             let tokens = expand::expand(path, files, options, &mut sources, &mut diagnostics);
             let secrets = secrets(&tokens, &sources);
-            let tree = tree::build(&tokens, &sources, &mut diagnostics);
+            let arena = Bump::with_capacity(tree::room(&tokens));
+            let tree = tree::build(&tokens, &sources, &arena, &mut diagnostics);
             drop(tokens);
             (Meaning::of(&tree, &sources, &mut diagnostics, host), secrets)
         }
     };
+    let mut diagnostics = diagnostics.into_sorted(&sources);
+    let text = |span: &Span| (*span, sources.text(*span));
+    diagnostic::hide(&mut diagnostics, secrets.iter().map(text).collect());
     for span in secrets {
         sources.hide(span);
     }
     let Meaning { model, degraded, places } = meaning;
-    Loaded { model, degraded, diagnostics: diagnostics.into_sorted(&sources), sources, places }
+    Loaded { model, degraded, diagnostics, sources, places }
 }
 
 /// What a tree comes to; nothing, when there is none.
@@ -122,12 +150,12 @@ struct Meaning {
 
 impl Meaning {
     fn of(
-        tree: &[tree::Node<'_>],
+        tree: &tree::Tree<'_>,
         sources: &Sources,
         diagnostics: &mut Diagnostics,
         host: Option<&dyn Host>,
     ) -> Self {
-        let model = lower::lower(tree, sources, diagnostics);
+        let model = lower::lower(&tree.nodes, sources, diagnostics);
         let (model, degraded) = match diagnostics.has_errors() {
             false => (Some(model), None),
             true => (None, Some(model).filter(|_| !diagnostics.is_unread())),
@@ -137,19 +165,24 @@ impl Meaning {
             None => lint::Places::default(),
         };
         if let (Some(model), Some(host)) = (model.as_ref().or(degraded.as_ref()), host) {
-            host::check(tree, model, host, sources, diagnostics);
+            host::check(&tree.nodes, model, host, sources, diagnostics);
         }
         Self { model, degraded, places }
     }
 }
 
+/// Whether the words behind this one are a password.
+fn announces_secret(word: &str) -> bool {
+    word.starts_with("auth_pas") || word == "password"
+}
+
 /// Words that no diagnostic may show: passwords and keys.
-fn secrets(tokens: &[Token], sources: &Sources) -> Vec<Span> {
+fn secrets(tokens: &Tokens, sources: &Sources) -> Vec<Span> {
     let mut found = Vec::new();
     // How many words of this line are left to show; `None`: no secret is near.
     let mut shown: Option<usize> = None;
     let mut starts = true;
-    for token in tokens {
+    for token in tokens.iter() {
         if matches!(token.kind, TokenKind::End | TokenKind::Open | TokenKind::Close) {
             (starts, shown) = (true, None);
             continue;
@@ -163,8 +196,7 @@ fn secrets(tokens: &[Token], sources: &Sources) -> Vec<Span> {
             Some(left) => shown = Some(left - 1),
             None => {
                 shown = match sources.text(token.span) {
-                    word if word.starts_with("auth_pas") => Some(0),
-                    "password" => Some(0),
+                    word if announces_secret(word) => Some(0),
                     // `key PATH` of SSL is none.
                     "key" if starts => Some(1),
                     word if starts && is_nearly_secret(word) => Some(0),
@@ -179,7 +211,10 @@ fn secrets(tokens: &[Token], sources: &Sources) -> Vec<Span> {
 
 /// `auht_pass`: what follows is a password all the same.
 fn is_nearly_secret(word: &str) -> bool {
-    word.starts_with(|first: char| first.is_ascii_alphabetic())
+    // Most words are too short, too long or too different, which is soon seen.
+    (5..=12).contains(&word.len())
+        && word.contains(['s', 'S'])
+        && word.starts_with(|first: char| first.is_ascii_alphabetic())
         && keywords::places(word).is_empty()
         && keywords::closest(word, ["auth_pass", "password"].into_iter()).is_some()
 }

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Largest file that is read.
 pub const MAX_FILE: usize = 64 << 20;
@@ -51,10 +52,22 @@ const FAR: usize = 64 << 10;
 struct Source {
     name: String,
     text: String,
-    /// Byte offset of the first character of each line.
-    lines: Vec<u32>,
+    /// Byte offset of the first character of each line; made when it is needed.
+    lines: OnceLock<Vec<u32>>,
     /// JSON: words are strings, without quotes and escapes of keepalived.conf.
     json: bool,
+}
+
+impl Source {
+    fn lines(&self) -> &[u32] {
+        self.lines.get_or_init(|| {
+            let ends = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+            let mut lines = Vec::with_capacity(ends.clone().count() + 1);
+            lines.push(0);
+            lines.extend(ends.map(|(at, _)| offset(at + 1)));
+            lines
+        })
+    }
 }
 
 /// The lines that nobody wrote, one after the other.
@@ -80,12 +93,7 @@ impl Sources {
     pub fn add_file(&mut self, name: &str, bytes: Vec<u8>) -> SourceId {
         let text = String::from_utf8(bytes)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-        let count = text.bytes().filter(|byte| *byte == b'\n').count();
-        let mut lines = Vec::with_capacity(count + 1);
-        lines.push(0);
-        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        lines.extend(ends.map(|(at, _)| offset(at + 1)));
-        self.files.push(Source { name: name.to_owned(), text, lines, json: false });
+        self.files.push(Source { name: name.to_owned(), text, lines: OnceLock::new(), json: false });
         SourceId(offset(self.files.len() - 1))
     }
 
@@ -219,15 +227,15 @@ impl Sources {
     /// Line number (from 1) and offset of the line that holds the start of a written span.
     pub fn line_start(&self, span: Span) -> (usize, u32) {
         let Some(source) = self.source(span.source) else { return (1, 0) };
-        let index = source.lines.partition_point(|start| *start <= span.start);
-        (index.max(1), source.lines.get(index.saturating_sub(1)).copied().unwrap_or(0))
+        let index = source.lines().partition_point(|start| *start <= span.start);
+        (index.max(1), source.lines().get(index.saturating_sub(1)).copied().unwrap_or(0))
     }
 
     /// Offset of the first byte of line `number` (from 1), or the end of the text.
     pub fn line_offset(&self, id: SourceId, number: usize) -> u32 {
         let Some(source) = self.source(id) else { return 0 };
         let end = offset(source.text.len());
-        source.lines.get(number.saturating_sub(1)).copied().unwrap_or(end)
+        source.lines().get(number.saturating_sub(1)).copied().unwrap_or(end)
     }
 
     fn source(&self, id: SourceId) -> Option<&Source> {

@@ -6,43 +6,46 @@
 //! further out, says that it was meant. Only then are such guesses made: a file with as many `{` as `}` is
 //! read by its braces alone.
 
-use std::borrow::Cow;
+use std::cell::Cell;
+
+use bumpalo::Bump;
 
 use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use super::keywords::{self, BlockId, Found, Keyword, ROOT};
 use super::lexer::{Token, TokenKind};
 use super::source::{Sources, Span};
+use super::tokens::Tokens;
 
 /// Blocks within blocks. The language needs five.
 const DEPTH: usize = 32;
 
 /// One word.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Word<'a> {
     /// Its text, without quotes and with escapes decoded.
-    pub text: Cow<'a, str>,
+    pub text: &'a str,
     /// Where it stands.
     pub span: Span,
 }
 
 /// A statement, or a block with what stands in front of its `{`.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Node<'a> {
     /// The first word, and the others; never empty.
-    pub words: Box<[Word<'a>]>,
+    pub words: &'a [Word<'a>],
     /// The row of the first word. `None` in a value block, whose lines are data.
     pub keyword: Option<&'static Keyword>,
     /// What stands between the braces.
-    pub body: Option<Box<Body<'a>>>,
+    pub body: Option<&'a Body<'a>>,
 }
 
 /// The inside of a block.
 #[derive(Debug, Default)]
 pub(super) struct Body<'a> {
     /// Statements and blocks that are legal here; data lines in a value block.
-    pub nodes: Vec<Node<'a>>,
+    pub nodes: &'a [Node<'a>],
     /// Something in it was not legal and is left out: what is missing may have been meant by it.
-    pub damaged: bool,
+    pub damaged: Cell<bool>,
 }
 
 impl Node<'_> {
@@ -53,32 +56,56 @@ impl Node<'_> {
     }
 }
 
-/// Builds the tree.
+/// A whole configuration.
+#[derive(Debug)]
+pub(super) struct Tree<'a> {
+    /// What stands outside of any block.
+    pub nodes: Vec<Node<'a>>,
+    /// A statement that names a program is somewhere in it.
+    pub has_scripts: bool,
+}
+
+/// Bytes that the tree takes in its arena, or little less than that.
+pub(super) fn room(tokens: &Tokens) -> usize {
+    let one = |token: &Token| match token.kind {
+        TokenKind::Close => 0,
+        TokenKind::End => size_of::<Node<'_>>(),
+        TokenKind::Open => size_of::<Node<'_>>() + size_of::<Body<'_>>(),
+        TokenKind::Escaped | TokenKind::Quoted | TokenKind::Word => size_of::<Word<'_>>(),
+    };
+    tokens.iter().map(one).sum()
+}
+
+/// Builds the tree in `arena`.
 pub(super) fn build<'a>(
-    tokens: &[Token],
+    tokens: &Tokens,
     sources: &'a Sources,
+    arena: &'a Bump,
     diagnostics: &mut Diagnostics,
-) -> Vec<Node<'a>> {
+) -> Tree<'a> {
     let count = |kind| i64::try_from(tokens.iter().filter(|token| token.kind == kind).count()).unwrap_or(0);
     let mut builder = Builder {
         tokens,
         sources,
+        arena,
         diagnostics,
         stack: Vec::new(),
+        spare: Vec::new(),
         root: Vec::new(),
         last_root: None,
         excess: count(TokenKind::Open) - count(TokenKind::Close),
         closed_early: None,
         end: tokens.last().map(|token| token.span),
         skipped: false,
+        has_scripts: false,
     };
     builder.run();
-    builder.root
+    Tree { nodes: builder.root, has_scripts: builder.has_scripts }
 }
 
 /// A block that is open.
 struct Frame<'a> {
-    words: Box<[Word<'a>]>,
+    words: &'a [Word<'a>],
     keyword: Option<&'static Keyword>,
     nodes: Vec<Node<'a>>,
     /// The words that are legal in it; `None`: whatever is in it is skipped.
@@ -90,10 +117,13 @@ struct Frame<'a> {
 }
 
 struct Builder<'a, 'b> {
-    tokens: &'b [Token],
+    tokens: &'b Tokens,
     sources: &'a Sources,
+    arena: &'a Bump,
     diagnostics: &'b mut Diagnostics,
     stack: Vec<Frame<'a>>,
+    /// Empty lists of blocks that are closed, for the next ones.
+    spare: Vec<Vec<Node<'a>>>,
     root: Vec<Node<'a>>,
     /// The block that was closed last at the root: its row, its first word, its `}`.
     last_root: Option<(&'static Keyword, Span, Span)>,
@@ -104,6 +134,7 @@ struct Builder<'a, 'b> {
     end: Option<Span>,
     /// The statement before was not legal: a `{` that follows belongs to it.
     skipped: bool,
+    has_scripts: bool,
 }
 
 impl<'a> Builder<'a, '_> {
@@ -114,12 +145,12 @@ impl<'a> Builder<'a, '_> {
                 TokenKind::Word | TokenKind::Quoted | TokenKind::Escaped => words.push(self.word(*token)),
                 TokenKind::End => {
                     if !words.is_empty() {
-                        self.statement(exact(&mut words), index);
+                        self.statement(self.exact(&mut words), index);
                     }
                 }
                 TokenKind::Open => {
                     if words.is_empty() {
-                        words = self.line_before().into_vec();
+                        words.extend_from_slice(self.line_before());
                     }
                     if self.stack.len() >= DEPTH {
                         let message = format!("more than {DEPTH} blocks within each other");
@@ -127,33 +158,40 @@ impl<'a> Builder<'a, '_> {
                         self.stack.clear();
                         return;
                     }
-                    self.open(exact(&mut words), token.span);
+                    self.open(self.exact(&mut words), token.span);
                 }
                 TokenKind::Close => {
                     if !words.is_empty() {
-                        self.statement(exact(&mut words), index);
+                        self.statement(self.exact(&mut words), index);
                     }
                     self.close(token.span);
                 }
             }
         }
         if !words.is_empty() {
-            self.statement(exact(&mut words), self.tokens.len());
+            self.statement(self.exact(&mut words), usize::MAX);
         }
         self.finish();
+    }
+
+    /// The words, in a list of their own; the room for the next ones stays.
+    fn exact(&self, words: &mut Vec<Word<'a>>) -> &'a [Word<'a>] {
+        let list = self.arena.alloc_slice_copy(words);
+        words.clear();
+        list
     }
 
     fn word(&self, token: Token) -> Word<'a> {
         let text = self.sources.text(token.span);
         let text = match token.kind {
-            TokenKind::Escaped => Cow::Owned(text.replace("\\#", "#").replace("\\!", "!")),
-            _ => Cow::Borrowed(text),
+            TokenKind::Escaped => self.arena.alloc_str(&text.replace("\\#", "#").replace("\\!", "!")),
+            _ => text,
         };
         Word { text, span: token.span }
     }
 
     /// The statement that a `{` on a line of its own belongs to.
-    fn line_before(&mut self) -> Box<[Word<'a>]> {
+    fn line_before(&mut self) -> &'a [Word<'a>] {
         let nodes = match self.stack.last_mut() {
             Some(frame) => &mut frame.nodes,
             None => &mut self.root,
@@ -161,12 +199,12 @@ impl<'a> Builder<'a, '_> {
         let waits = nodes
             .last()
             .is_some_and(|node| node.body.is_none() && node.keyword.is_some_and(Keyword::is_block));
-        if waits { nodes.pop().map(|node| node.words).unwrap_or_default() } else { Box::default() }
+        if waits { nodes.pop().map(|node| node.words).unwrap_or_default() } else { &[] }
     }
 
-    fn statement(&mut self, words: Box<[Word<'a>]>, index: usize) {
-        self.close_forgotten(&words);
-        let Some(found) = self.legal(&words, false) else {
+    fn statement(&mut self, words: &'a [Word<'a>], index: usize) {
+        self.close_forgotten(words);
+        let Some(found) = self.legal(words, false) else {
             self.skipped = true;
             return;
         };
@@ -176,8 +214,7 @@ impl<'a> Builder<'a, '_> {
             return;
         };
         if row.opens.is_some() {
-            let next =
-                self.tokens.get(index..).unwrap_or(&[]).iter().find(|token| token.kind != TokenKind::End);
+            let next = self.tokens.from(index).find(|token| token.kind != TokenKind::End);
             if next.is_some_and(|token| token.kind == TokenKind::Open) {
                 self.add(Node { words, keyword: Some(row.keyword), body: None });
                 return;
@@ -189,9 +226,9 @@ impl<'a> Builder<'a, '_> {
     }
 
     /// A block keyword that no `{` follows.
-    fn without_brace(&mut self, words: Box<[Word<'a>]>, row: Found, next: Option<&Token>) {
+    fn without_brace(&mut self, words: &'a [Word<'a>], row: Found, next: Option<&Token>) {
         let Some((first, last)) = words.first().zip(words.last()) else { return };
-        let name = first.text.clone();
+        let name = first.text;
         let (first, end) = (first.span, Span { start: last.span.end, ..last.span });
         let indentation = self.sources.line_indentation(first);
         let inside = next.is_some_and(|token| {
@@ -208,17 +245,21 @@ impl<'a> Builder<'a, '_> {
             self.stack.push(Frame {
                 words,
                 keyword: Some(row.keyword),
-                nodes: Vec::new(),
+                nodes: self.spare.pop().unwrap_or_default(),
                 block: row.opens,
                 kept: true,
                 damaged: false,
             });
         } else {
-            self.add(Node { words, keyword: Some(row.keyword), body: Some(Box::default()) });
+            self.add(Node {
+                words,
+                keyword: Some(row.keyword),
+                body: Some(self.arena.alloc(Body::default())),
+            });
         }
     }
 
-    fn open(&mut self, words: Box<[Word<'a>]>, brace: Span) {
+    fn open(&mut self, words: &'a [Word<'a>], brace: Span) {
         if words.is_empty() && !std::mem::take(&mut self.skipped) {
             let message = "a `{` without a keyword in front of it";
             self.report(
@@ -226,12 +267,12 @@ impl<'a> Builder<'a, '_> {
             );
         }
         self.skipped = false;
-        self.close_forgotten(&words);
-        let found = if words.is_empty() { None } else { self.legal(&words, true) };
+        self.close_forgotten(words);
+        let found = if words.is_empty() { None } else { self.legal(words, true) };
         let (keyword, block, kept) = match found {
             Some(Some(row)) if row.opens.is_some() => (Some(row.keyword), row.opens, true),
             Some(_) => {
-                let name = words.first().map(|word| word.text.clone()).unwrap_or_default();
+                let name = words.first().map(|word| word.text).unwrap_or_default();
                 let message = format!("`{name}` opens no block");
                 self.report(
                     Diagnostic::error(Code::Open, brace, message).consequence("what is in it is skipped"),
@@ -240,7 +281,8 @@ impl<'a> Builder<'a, '_> {
             }
             None => (None, None, false),
         };
-        self.stack.push(Frame { words, keyword, nodes: Vec::new(), block, kept, damaged: false });
+        let nodes = self.spare.pop().unwrap_or_default();
+        self.stack.push(Frame { words, keyword, nodes, block, kept, damaged: false });
     }
 
     fn close(&mut self, brace: Span) {
@@ -275,13 +317,12 @@ impl<'a> Builder<'a, '_> {
             self.last_root = Some((keyword, word.span, at));
         }
         if frame.kept {
-            frame.nodes.shrink_to_fit();
-            self.add(Node {
-                words: frame.words,
-                keyword: frame.keyword,
-                body: Some(Box::new(Body { nodes: frame.nodes, damaged: frame.damaged })),
-            });
+            let nodes = self.arena.alloc_slice_copy(&frame.nodes);
+            let body = Body { nodes, damaged: Cell::new(frame.damaged) };
+            self.add(Node { words: frame.words, keyword: frame.keyword, body: Some(self.arena.alloc(body)) });
         }
+        frame.nodes.clear();
+        self.spare.push(frame.nodes);
     }
 
     fn add(&mut self, node: Node<'a>) {
@@ -302,8 +343,11 @@ impl<'a> Builder<'a, '_> {
         if keywords::is_value_block(block) {
             return Some(None);
         }
-        match keywords::lookup(block, &word.text) {
-            Some(found) => Some(Some(found)),
+        match keywords::lookup(block, word.text) {
+            Some(found) => {
+                self.has_scripts |= found.keyword.takes_script();
+                Some(Some(found))
+            }
             None => {
                 self.illegal(word, block, opening);
                 if let Some(frame) = self.stack.last_mut() {
@@ -322,8 +366,8 @@ impl<'a> Builder<'a, '_> {
             self.report(Diagnostic::error(Code::Expansion, word.span, message));
             return;
         }
-        let places = keywords::places(&word.text);
-        if places.is_empty() || keywords::in_another_case(block, &word.text) {
+        let places = keywords::places(word.text);
+        if places.is_empty() || keywords::in_another_case(block, word.text) {
             if self.diagnostics.is_full(Code::UnknownKeyword) {
                 self.diagnostics.count(Code::UnknownKeyword, Severity::Error, Some(word.span));
                 return;
@@ -334,7 +378,7 @@ impl<'a> Builder<'a, '_> {
             self.diagnostics.push_grouped(key, word.span, || {
                 let message = format!("unknown {what} `{}`", word.text);
                 let mut diagnostic = Diagnostic::error(Code::UnknownKeyword, word.span, message);
-                if let Some(near) = keywords::nearest(block, &word.text) {
+                if let Some(near) = keywords::nearest(block, word.text) {
                     diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(word.span, near);
                 }
                 if opening {
@@ -348,8 +392,8 @@ impl<'a> Builder<'a, '_> {
             self.stack.is_empty() && places.iter().any(|place| in_or_below(place, keyword))
         });
         if let Some((keyword, opened, closed)) = closed {
-            if let Some(body) = self.root.last_mut().and_then(|node| node.body.as_mut()) {
-                body.damaged = true;
+            if let Some(body) = self.root.last().and_then(|node| node.body) {
+                body.damaged.set(true);
             }
             let key = format!("closed early {closed:?}");
             self.closed_early = Some(key.clone());
@@ -377,7 +421,7 @@ impl<'a> Builder<'a, '_> {
         let message = format!("`{}` is not legal {here}", word.text);
         let mut diagnostic = Diagnostic::error(Code::Misplaced, word.span, message)
             .label(format!("belongs in {}", belongs(places)));
-        if let Some(near) = keywords::nearest(block, &word.text) {
+        if let Some(near) = keywords::nearest(block, word.text) {
             diagnostic = diagnostic.help(format!("or did you mean `{near}`?"));
         }
         self.report(diagnostic);
@@ -391,7 +435,7 @@ impl<'a> Builder<'a, '_> {
         };
         let legal = |block: Option<BlockId>| {
             block.is_some_and(|block| {
-                !keywords::is_value_block(block) && keywords::lookup(block, &word.text).is_some()
+                !keywords::is_value_block(block) && keywords::lookup(block, word.text).is_some()
             })
         };
         if frame.block.is_none() || legal(frame.block) {
@@ -399,7 +443,7 @@ impl<'a> Builder<'a, '_> {
         }
         let depth = match self.stack.iter().rposition(|frame| legal(frame.block)) {
             Some(index) => index + 1,
-            None if keywords::lookup(ROOT, &word.text).is_some() => 0,
+            None if keywords::lookup(ROOT, word.text).is_some() => 0,
             None => return,
         };
         let (Some(here), Some(opener)) = (self.sources.indentation(word.span), frame.words.first()) else {
@@ -470,25 +514,29 @@ impl<'a> Builder<'a, '_> {
     }
 
     fn path(&self) -> Option<String> {
-        let names: Vec<String> = self.stack.iter().filter_map(|frame| title(&frame.words)).collect();
+        let names: Vec<String> =
+            self.stack.iter().filter_map(|frame| title(frame.words.iter().map(|word| word.text))).collect();
         (!names.is_empty()).then(|| names.join(", "))
     }
 }
 
-/// The words, in a list that is not longer than they are; the room for the next ones stays.
-fn exact<'a>(words: &mut Vec<Word<'a>>) -> Box<[Word<'a>]> {
-    words.drain(..).collect()
-}
+/// So many words of a block are shown.
+pub(super) const SHOWN: usize = 4;
 
 /// The words in front of a `{`, for people.
-pub(super) fn title(words: &[Word<'_>]) -> Option<String> {
+pub(super) fn title<'w>(words: impl Iterator<Item = &'w str>) -> Option<String> {
     const LONGEST: usize = 60;
-    let short = |word: &Word<'_>| match word.text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", word.text.get(..end).unwrap_or("")),
-        None => word.text.to_string(),
-    };
-    let words: Vec<String> = words.iter().take(4).map(short).collect();
-    (!words.is_empty()).then(|| words.join(" "))
+    let mut title = String::new();
+    for word in words.take(SHOWN) {
+        let end = word.char_indices().nth(LONGEST).map(|(end, _)| end);
+        let blank = if title.is_empty() { "" } else { " " };
+        title.extend([blank, word.get(..end.unwrap_or(word.len())).unwrap_or("")]);
+        title.extend(end.map(|_| '…'));
+        if super::announces_secret(word) {
+            break;
+        }
+    }
+    (!title.is_empty()).then_some(title)
 }
 
 fn in_or_below(keyword: &Keyword, block: &Keyword) -> bool {

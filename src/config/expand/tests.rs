@@ -8,13 +8,16 @@ fn lines(texts: Texts, main: &str) -> (Vec<String>, Vec<Diagnostic>) {
     let options = Options { config_id: "lvs1".into(), environment, ..Options::default() };
     let tokens = expand(Path::new(main), &texts, &options, &mut sources, &mut diagnostics);
     let mut lines = vec![String::new()];
-    for token in tokens {
+    for token in tokens.iter() {
         match token.kind {
             TokenKind::End => lines.push(String::new()),
             _ => {
                 let line = lines.last_mut().unwrap();
                 line.push_str(if line.is_empty() { "" } else { " " });
                 line.push_str(sources.text(token.span));
+                if matches!(token.kind, TokenKind::Open | TokenKind::Close) {
+                    lines.push(String::new());
+                }
             }
         }
     }
@@ -88,4 +91,15 @@ fn includes() {
     let (_, diagnostics) = lines(texts(&[("/e/main", "include none\nincludem none")]), "/e/main");
     assert_eq!(diagnostics[0].severity, Severity::Warning);
     assert_eq!(diagnostics[1].severity, Severity::Error);
+}
+
+#[test]
+fn a_long_line_ends_with_a_whole_character() {
+    let text = format!("a {}é", "b".repeat(LONGEST_LINE));
+    let mut sources = Sources::default();
+    let mut diagnostics = Diagnostics::default();
+    let files = Texts::one("main", &text);
+    expand(Path::new("main"), &files, &Options::default(), &mut sources, &mut diagnostics);
+    let list = diagnostics.into_sorted(&sources);
+    assert_eq!(list.first().and_then(|one| one.span).map(|span| sources.text(span)), Some("é"));
 }

@@ -67,14 +67,14 @@ impl<'a> Balance<'a> {
         }
     }
 
-    /// The depth at which a line with this condition starts.
-    pub(super) fn depth(&self, condition: Option<Condition<'_>>) -> usize {
+    /// The depth at which a line with this condition starts; below 0 behind a `}` that closes nothing yet.
+    pub(super) fn depth(&self, condition: Option<Condition<'_>>) -> i64 {
         let known = condition.filter(|condition| self.ids.contains_key(condition.id));
         let counts = |id: &str| known.is_none_or(|condition| (condition.id == id) != condition.negated);
         let named = self.ids.iter().filter(|(id, _)| counts(id)).map(|(_, offset)| self.depth + offset).max();
         let others = !self.only_named && known.is_none_or(|condition| condition.negated);
         let depth = named.max(others.then_some(self.depth));
-        usize::try_from(depth.unwrap_or(self.depth)).unwrap_or(0)
+        depth.unwrap_or(self.depth)
     }
 
     /// After the last line: ready to read them once more.

@@ -30,12 +30,12 @@ struct Layout<'a> {
     /// A `{`, or nothing, was written last: no blank line follows.
     edge: Edge,
     /// Where a definition that goes on has got to.
-    definition: usize,
+    definition: i64,
 }
 
 /// Words whose `{` may come on a later line.
 struct Waiting<'a> {
-    depth: usize,
+    depth: i64,
     words: Words<'a>,
     comment: Option<&'a str>,
     /// The lines since then: comments, and blank ones.
@@ -62,7 +62,7 @@ enum Edge {
 /// One line of the result, without its comment.
 #[derive(Clone, Copy)]
 struct Out<'w> {
-    depth: usize,
+    depth: i64,
     words: &'w str,
     brace: &'static str,
     /// It starts with a `}`.
@@ -72,7 +72,7 @@ struct Out<'w> {
 impl<'a> Layout<'a> {
     fn line(&mut self, line: Line<'a>) {
         let depth = self.balance.depth(line.condition);
-        let net = isize::try_from(net(&line.braces)).unwrap_or(0);
+        let net = net(&line.braces);
         self.balance.line(&line);
         let text = match &line.shape {
             Shape::Blank => return self.blank(depth, line.comment),
@@ -89,16 +89,15 @@ impl<'a> Layout<'a> {
             Shape::Continue { .. } => self.definition,
             _ => depth,
         };
-        let out =
-            Out { depth: here.saturating_sub(line.closes), words: text, brace: "", closes: line.closes > 0 };
+        let out = Out { depth: here - line.closes, words: text, brace: "", closes: line.closes > 0 };
         match line.shape {
             Shape::Define { .. } => {
                 self.write(Out { depth, ..out }, line.comment);
-                self.definition = (depth + 1).saturating_add_signed(net);
+                self.definition = depth + 1 + net;
             }
             Shape::Continue { .. } => {
                 self.write(out, line.comment);
-                self.definition = self.definition.saturating_add_signed(net);
+                self.definition += net;
             }
             _ => {
                 self.write(out, line.comment);
@@ -109,7 +108,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    fn blank(&mut self, depth: usize, comment: Option<&'a str>) {
+    fn blank(&mut self, depth: i64, comment: Option<&'a str>) {
         match (&mut self.waiting, comment) {
             (Some(waiting), comment) => waiting.between.push(comment),
             (None, Some(_)) => self.write(Out { depth, words: "", brace: "", closes: false }, comment),
@@ -117,7 +116,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    fn statements(&mut self, parts: &[Part<'a>], comment: Option<&'a str>, start: usize) {
+    fn statements(&mut self, parts: &[Part<'a>], comment: Option<&'a str>, start: i64) {
         let mut comment = comment;
         // The comment of a block on one line is about the block.
         let first = matches!(parts, [Part::Words(_), Part::Open, ..]);
@@ -151,13 +150,11 @@ impl<'a> Layout<'a> {
                     (Out { depth, words: &words.text, brace: "", closes: false }, rest)
                 }
                 (Part::Open, rest) => (Out { depth, words: "", brace: "{", closes: false }, rest),
-                (Part::Close, rest) => {
-                    (Out { depth: depth.saturating_sub(1), words: "", brace: "}", closes: true }, rest)
-                }
+                (Part::Close, rest) => (Out { depth: depth - 1, words: "", brace: "}", closes: true }, rest),
             };
             let own = if after.is_empty() { comment.take() } else { at_first.take() };
             self.write(out, own);
-            depth = out.depth + usize::from(out.brace.ends_with('{'));
+            depth = out.depth + i64::from(out.brace.ends_with('{'));
             if out.closes && depth == 0 {
                 self.gap = Gap::Wanted;
             }
@@ -197,7 +194,7 @@ impl<'a> Layout<'a> {
             if out.brace.ends_with('{') || out.words.ends_with('{') { Edge::Open } else { Edge::Other };
         let text = [out.words, out.brace, comment.unwrap_or("")];
         if text.iter().any(|text| !text.is_empty()) {
-            self.out.extend(std::iter::repeat_n(' ', LEVEL * out.depth));
+            self.out.extend(std::iter::repeat_n(' ', LEVEL * usize::try_from(out.depth).unwrap_or(0)));
         }
         self.out.extend([out.words, out.brace]);
         if let Some(comment) = comment {

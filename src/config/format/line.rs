@@ -19,7 +19,7 @@ pub(super) struct Line<'a> {
     /// The braces in it, in order; those of a definition too.
     pub(super) braces: Vec<Brace>,
     /// The `}` that it starts with.
-    pub(super) closes: usize,
+    pub(super) closes: i64,
     /// The names of the definitions it uses.
     pub(super) uses: Vec<&'a str>,
     pub(super) condition: Option<Condition<'a>>,
@@ -289,7 +289,8 @@ impl<'a> Lines<'a, '_> {
         if text.contains('$') {
             line.uses = uses(text);
         }
-        let closes = |parts: &[Part<'_>]| parts.iter().take_while(|part| matches!(part, Part::Close)).count();
+        let closes =
+            |parts: &[Part<'_>]| parts.iter().take_while(|part| matches!(part, Part::Close)).map(|_| 1).sum();
         line.closes = match pieces.parts.as_slice() {
             // `$ONLY_HERE }`: a definition that is nothing, or a comment sign.
             [Part::Words(words), rest @ ..] if is_use(&words.text) => closes(rest),

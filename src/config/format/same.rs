@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::super::diagnostic::{Code, Diagnostics};
 use super::super::lexer::{Token, TokenKind};
 use super::super::source::{Files, ReadError, Sources};
+use super::super::tokens::Tokens;
 use super::super::{Options, expand};
 
 /// So many nodes are tried.
@@ -47,7 +48,7 @@ fn difference_for(node: &str, name: &str, before: &str, after: &str) -> Option<(
 
 /// One text, expanded.
 struct Read {
-    tokens: Vec<Token>,
+    tokens: Tokens,
     sources: Sources,
     /// What is said of it.
     codes: Vec<Code>,

@@ -11,13 +11,14 @@ mod value;
 use std::borrow::Cow;
 use std::path::Path;
 
+use bumpalo::Bump;
 use jsonc_parser::common::{Range, Ranged as _};
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde::de::IgnoredAny;
 
 use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use super::source::{Files, SourceId, Sources, Span, offset};
-use super::tree::Node;
+use super::tree::Tree;
 
 pub(super) use secret::secrets;
 
@@ -53,11 +54,12 @@ pub(super) fn open(
 }
 
 /// The nodes of a file; `None` when it is no JSON, and that is reported.
-pub(super) fn tree(
+pub(super) fn tree<'n>(
     id: SourceId,
     sources: &Sources,
+    arena: &'n Bump,
     diagnostics: &mut Diagnostics,
-) -> Option<Vec<Node<'static>>> {
+) -> Option<Tree<'n>> {
     let whole = sources.text_of(id);
     let text = whole.trim_start_matches('\u{feff}');
     let base = whole.len() - text.len();
@@ -93,7 +95,8 @@ pub(super) fn tree(
     match parse_to_ast(text, &CollectOptions::default(), &strict) {
         Ok(parsed) => {
             let root = parsed.value.as_ref();
-            Some(root.map_or(Vec::new(), |value| read::Reader::new(place, text, diagnostics).root(value)))
+            let read = |value| read::Reader::new(place, text, arena, diagnostics).root(value);
+            Some(Tree { nodes: root.map_or(Vec::new(), read), has_scripts: true })
         }
         Err(error) => {
             diagnostics.push(syntax(place.span(error.range().range()), &error.kind().to_string()));

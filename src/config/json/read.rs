@@ -1,8 +1,9 @@
 //! Objects to nodes: members are keywords.
 
-use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
+use bumpalo::Bump;
 use jsonc_parser::ast::{Object, ObjectProp, Value};
 use jsonc_parser::common::{Range, Ranged as _};
 
@@ -13,21 +14,41 @@ use crate::config::keywords::{self, BlockId, Found, ROOT};
 use crate::config::source::Span;
 use crate::config::tree::{Body, Node, Word, belongs, title};
 
+/// The inside of a block so far.
+#[derive(Default)]
+struct Draft<'n> {
+    nodes: Vec<Node<'n>>,
+    damaged: bool,
+}
+
+impl<'n> Draft<'n> {
+    fn finish(self, arena: &'n Bump) -> &'n Body<'n> {
+        arena.alloc(Body { nodes: arena.alloc_slice_copy(&self.nodes), damaged: Cell::new(self.damaged) })
+    }
+}
+
 /// Reads one file.
-pub(super) struct Reader<'a> {
+pub(super) struct Reader<'a, 'n> {
     place: Place,
     pub(super) text: &'a str,
+    /// Where the nodes lie.
+    pub(super) arena: &'n Bump,
     diagnostics: &'a mut Diagnostics,
     /// Titles of the blocks around the place that is read.
     blocks: Vec<String>,
 }
 
-impl<'a> Reader<'a> {
-    pub(super) fn new(place: Place, text: &'a str, diagnostics: &'a mut Diagnostics) -> Self {
-        Self { place, text, diagnostics, blocks: Vec::new() }
+impl<'a, 'n> Reader<'a, 'n> {
+    pub(super) fn new(
+        place: Place,
+        text: &'a str,
+        arena: &'n Bump,
+        diagnostics: &'a mut Diagnostics,
+    ) -> Self {
+        Self { place, text, arena, diagnostics, blocks: Vec::new() }
     }
 
-    pub(super) fn root(&mut self, value: &Value<'_>) -> Vec<Node<'static>> {
+    pub(super) fn root(&mut self, value: &Value<'_>) -> Vec<Node<'n>> {
         let Value::Object(object) = value else {
             self.wrong(value, "the file", "an object");
             return Vec::new();
@@ -37,8 +58,8 @@ impl<'a> Reader<'a> {
     }
 
     /// The members of a block, but for those that are no keywords.
-    fn members(&mut self, object: &Object<'_>, block: BlockId, others: &[&str]) -> Body<'static> {
-        let mut body = Body::default();
+    fn members(&mut self, object: &Object<'_>, block: BlockId, others: &[&str]) -> Draft<'n> {
+        let mut body = Draft::default();
         let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
         for member in &object.properties {
             let name = member.name.as_str();
@@ -66,7 +87,7 @@ impl<'a> Reader<'a> {
         body
     }
 
-    fn member(&mut self, member: &ObjectProp<'_>, found: Found, at: Span, body: &mut Body<'static>) {
+    fn member(&mut self, member: &ObjectProp<'_>, found: Found, at: Span, body: &mut Draft<'n>) {
         let (name, value) = (member.name.as_str(), &member.value);
         let Some(shape) = found.keyword.shape() else {
             let message = format!("`{name}` belongs to keepalived.conf: JSON has no includes");
@@ -74,12 +95,13 @@ impl<'a> Reader<'a> {
             body.damaged = true;
             return;
         };
-        let word = Word { text: Cow::Owned(name.to_owned()), span: at };
+        let arena = self.arena;
+        let word = Word { text: arena.alloc_str(name), span: at };
         let before = body.nodes.len();
-        let node = |words: Vec<Word<'static>>, body: Option<Body<'static>>| Node {
-            words: words.into(),
+        let node = |words: Vec<Word<'n>>, body: Option<Draft<'n>>| Node {
+            words: arena.alloc_slice_copy(&words),
             keyword: Some(found.keyword),
-            body: body.map(Box::new),
+            body: body.map(|draft| draft.finish(arena)),
         };
         let whole = match (shape, value) {
             (Shape::Block(header, Times::Many), Value::Array(list)) => {
@@ -103,14 +125,14 @@ impl<'a> Reader<'a> {
                 return;
             }
             (Shape::Names | Shape::Lines, _) => self.data(value, name, shape).map(|(nodes, whole)| {
-                body.nodes.push(node(vec![word], Some(Body { nodes, damaged: !whole })));
+                body.nodes.push(node(vec![word], Some(Draft { nodes, damaged: !whole })));
             }),
             (Shape::Several, Value::Array(list)) => {
                 let line = Shape::Line { number: false, raw: false };
                 for element in &list.elements {
                     let words = self.words(element, name, line);
                     body.damaged |= words.is_none();
-                    let line = |words: Vec<_>| std::iter::once(word.clone()).chain(words).collect();
+                    let line = |words: Vec<_>| std::iter::once(word).chain(words).collect();
                     body.nodes.extend(words.map(|words| node(line(words), None)));
                 }
                 return;
@@ -135,8 +157,8 @@ impl<'a> Reader<'a> {
         object: &Object<'_>,
         found: Found,
         header: Header,
-        word: Option<Word<'static>>,
-    ) -> Option<Node<'static>> {
+        word: Option<Word<'n>>,
+    ) -> Option<Node<'n>> {
         let keyword = found.keyword;
         let names: &[&str] = match header {
             Header::None => &[],
@@ -147,20 +169,21 @@ impl<'a> Reader<'a> {
         let head = self.header(object, keyword.word(), header)?;
         let brace = self.place.span(Range { start: object.start(), end: object.start() + 1 });
         let at = head.first().map_or(brace, |word| word.span);
-        let first = word.unwrap_or_else(|| Word { text: Cow::Owned(keyword.word().to_owned()), span: at });
-        let words: Vec<Word<'static>> = std::iter::once(first).chain(head).collect();
-        self.blocks.push(title(&words).unwrap_or_default());
+        let first = word.unwrap_or_else(|| Word { text: keyword.word(), span: at });
+        let words: Vec<Word<'n>> = std::iter::once(first).chain(head).collect();
+        self.blocks.push(title(words.iter().map(|word| word.text)).unwrap_or_default());
         let body = match found.opens {
             Some(block) if keywords::is_value_block(block) => self.entries(object),
             Some(block) => self.members(object, block, names),
-            None => Body::default(),
+            None => Draft::default(),
         };
         self.blocks.pop();
-        Some(Node { words: words.into(), keyword: Some(keyword), body: Some(Box::new(body)) })
+        let words = self.arena.alloc_slice_copy(&words);
+        Some(Node { words, keyword: Some(keyword), body: Some(body.finish(self.arena)) })
     }
 
     /// What stands in front of the brace in keepalived.conf.
-    fn header(&mut self, object: &Object<'_>, name: &str, header: Header) -> Option<Vec<Word<'static>>> {
+    fn header(&mut self, object: &Object<'_>, name: &str, header: Header) -> Option<Vec<Word<'n>>> {
         let text = Shape::Text(Format::Any);
         match header {
             Header::None => Some(Vec::new()),
@@ -190,13 +213,13 @@ impl<'a> Reader<'a> {
                 };
                 let value = self.required(object, name, word, shape)?;
                 let at = value.first()?.span;
-                let word = Word { text: Cow::Borrowed(word), span: at };
+                let word = Word { text: word, span: at };
                 Some(std::iter::once(word).chain(value).collect())
             }
         }
     }
 
-    fn endpoint(&mut self, object: &Object<'_>, name: &str) -> Option<Vec<Word<'static>>> {
+    fn endpoint(&mut self, object: &Object<'_>, name: &str) -> Option<Vec<Word<'n>>> {
         let mut words = self.required(object, name, "address", Shape::Text(Format::Any))?;
         if let Some(port) = object.properties.iter().find(|member| member.name.as_str() == "port") {
             words.extend(self.words(&port.value, "port", Shape::Whole)?);
@@ -205,7 +228,7 @@ impl<'a> Reader<'a> {
     }
 
     /// `ADDRESS [PORT]` as the value of a keyword.
-    pub(super) fn endpoint_value(&mut self, object: &Object<'_>, name: &str) -> Option<Vec<Word<'static>>> {
+    pub(super) fn endpoint_value(&mut self, object: &Object<'_>, name: &str) -> Option<Vec<Word<'n>>> {
         self.only(object, name, &["address", "port"])?;
         self.endpoint(object, name)
     }
@@ -244,7 +267,7 @@ impl<'a> Reader<'a> {
         of: &str,
         name: &str,
         shape: Shape,
-    ) -> Option<Vec<Word<'static>>> {
+    ) -> Option<Vec<Word<'n>>> {
         match object.properties.iter().find(|member| member.name.as_str() == name) {
             Some(member) => self.words(&member.value, name, shape),
             None => {
@@ -258,18 +281,18 @@ impl<'a> Reader<'a> {
     }
 
     /// The lines of `virtual_server_group`.
-    fn entries(&mut self, object: &Object<'_>) -> Body<'static> {
+    fn entries(&mut self, object: &Object<'_>) -> Draft<'n> {
         let whole = self.only(object, "virtual_server_group", &["name", "entries"]);
         let entries = object.properties.iter().find(|member| member.name.as_str() == "entries");
         let (nodes, all) = match entries {
             Some(entries) => self.data(&entries.value, "entries", Shape::Lines).unwrap_or_default(),
             None => (Vec::new(), true),
         };
-        Body { damaged: whole.is_none() || !all, nodes }
+        Draft { damaged: whole.is_none() || !all, nodes }
     }
 
     /// The lines of a block of data that are right, and whether all are.
-    fn data(&mut self, value: &Value<'_>, name: &str, shape: Shape) -> Option<(Vec<Node<'static>>, bool)> {
+    fn data(&mut self, value: &Value<'_>, name: &str, shape: Shape) -> Option<(Vec<Node<'n>>, bool)> {
         let Value::Array(list) = value else {
             self.wrong(value, name, super::value::expected(shape));
             return None;
@@ -281,7 +304,8 @@ impl<'a> Reader<'a> {
         for element in &list.elements {
             match self.words(element, name, each) {
                 Some(words) if !words.is_empty() => {
-                    nodes.push(Node { words: words.into(), keyword: None, body: None });
+                    let words = self.arena.alloc_slice_copy(&words);
+                    nodes.push(Node { words, keyword: None, body: None });
                 }
                 Some(_) => {
                     whole = false;

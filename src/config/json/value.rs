@@ -1,7 +1,5 @@
 //! Values to words.
 
-use std::borrow::Cow;
-
 use jsonc_parser::ast::{NumberLit, StringLit, Value};
 use jsonc_parser::common::{Range, Ranged as _};
 
@@ -22,16 +20,11 @@ enum Text {
     Raw,
 }
 
-impl Reader<'_> {
+impl<'n> Reader<'_, 'n> {
     /// The words that stand behind the keyword in keepalived.conf. `None`: the value is of another type, and that
     /// is reported.
-    pub(super) fn words(
-        &mut self,
-        value: &Value<'_>,
-        name: &str,
-        shape: Shape,
-    ) -> Option<Vec<Word<'static>>> {
-        let one = |word: Option<Word<'static>>| word.map(|word| vec![word]);
+    pub(super) fn words(&mut self, value: &Value<'_>, name: &str, shape: Shape) -> Option<Vec<Word<'n>>> {
+        let one = |word: Option<Word<'n>>| word.map(|word| vec![word]);
         match (shape, value) {
             (Shape::Alone(_), Value::BooleanLit(alone)) if alone.value => Some(Vec::new()),
             (Shape::Alone(inner), Value::BooleanLit(_)) => {
@@ -41,7 +34,7 @@ impl Reader<'_> {
             (Shape::Alone(inner), _) => self.words(value, name, *inner),
             (Shape::Boolean, Value::BooleanLit(on)) => {
                 let text = if on.value { "on" } else { "off" };
-                Some(vec![Word { text: Cow::Borrowed(text), span: self.span(on.range) }])
+                Some(vec![Word { text, span: self.span(on.range) }])
             }
             (
                 Shape::Whole | Shape::Number | Shape::Word | Shape::Line { number: true, .. },
@@ -100,21 +93,21 @@ impl Reader<'_> {
     }
 
     /// A number as keepalived.conf writes it, which knows no exponents.
-    fn number(&self, number: &NumberLit<'_>) -> Word<'static> {
+    fn number(&self, number: &NumberLit<'_>) -> Word<'n> {
         let plain = || number.value.parse::<f64>().ok().map(|number| number.to_string());
         let text = number.value.contains(['e', 'E']).then(plain).flatten();
         let text = text.unwrap_or_else(|| number.value.to_owned());
-        Word { text: Cow::Owned(text), span: self.span(number.range) }
+        Word { text: self.arena.alloc_str(&text), span: self.span(number.range) }
     }
 
     /// One word.
-    fn text(&mut self, text: &StringLit<'_>, kind: Text) -> Option<Word<'static>> {
-        let word = Word { text: Cow::Owned(text.value.clone().into_owned()), span: self.inner(text.range) };
+    fn text(&mut self, text: &StringLit<'_>, kind: Text) -> Option<Word<'n>> {
+        let word = Word { text: self.arena.alloc_str(&text.value), span: self.inner(text.range) };
         self.writable(word, kind)
     }
 
     /// The words of a line, parted by blanks.
-    fn split(&mut self, text: &StringLit<'_>, kind: Text) -> Option<Vec<Word<'static>>> {
+    fn split(&mut self, text: &StringLit<'_>, kind: Text) -> Option<Vec<Word<'n>>> {
         let whole = self.inner(text.range);
         // With escapes in it, the words cannot be told apart in the text.
         let inside = Range { start: text.start() + 1, end: text.end().saturating_sub(1) };
@@ -127,18 +120,18 @@ impl Reader<'_> {
             let word = after.get(..end).unwrap_or("");
             let at = inside.start + (text.value.len() - after.len());
             let span = if verbatim { self.span(Range { start: at, end: at + word.len() }) } else { whole };
-            words.push(self.writable(Word { text: Cow::Owned(word.to_owned()), span }, kind)?);
+            words.push(self.writable(Word { text: self.arena.alloc_str(word), span }, kind)?);
             left = after.get(end..).unwrap_or("");
         }
         Some(words)
     }
 
     /// Nothing that keepalived.conf has no words for: every configuration can be written in both languages.
-    fn writable(&mut self, word: Word<'static>, kind: Text) -> Option<Word<'static>> {
+    fn writable(&mut self, word: Word<'n>, kind: Text) -> Option<Word<'n>> {
         let fine = match kind {
             Text::Command => true,
-            Text::Plain => is_writable(&word.text),
-            Text::Raw => is_raw_writable(&word.text),
+            Text::Plain => is_writable(word.text),
+            Text::Raw => is_raw_writable(word.text),
         };
         if !fine {
             let help = match word.text.contains('"') {

@@ -7,13 +7,23 @@ use std::time::Duration;
 use super::places::{child, children};
 use super::{Lints, lint_at};
 use crate::config::diagnostic::Code;
-use crate::config::model::{CheckKind, Checker, InterfaceName, Protocol, RealServer, Service, VirtualServer};
+use crate::config::model::{
+    CheckKind, Checker, HttpUrl, InterfaceName, Protocol, RealServer, Service, VirtualServer,
+};
 use crate::config::source::Span;
 use crate::config::tree::Node;
 
 const HTTP: [&str; 2] = ["HTTP_GET", "SSL_GET"];
 
 pub(super) fn lint(lints: &mut Lints<'_>, node: &Node<'_>, real: &RealServer, server: &VirtualServer) {
+    let checkers = || real.checkers.iter();
+    let http = checkers().any(|checker| matches!(checker.kind, CheckKind::Http(_)));
+    let tcp = checkers().any(|checker| checker.kind == CheckKind::Tcp);
+    let udp = matches!(server.service, Service::Address { protocol: Protocol::Udp, .. });
+    // With most real servers there is nothing to look for.
+    if !(checkers().any(is_slow) || http && (tcp || udp)) {
+        return;
+    }
     let places = places(node, real);
     let asks = |(checker, _): &&(&Checker, _)| matches!(checker.kind, CheckKind::Http(_));
     let http: BTreeMap<_, &Checker> =
@@ -39,6 +49,11 @@ struct Page<'a> {
 pub(super) fn digests(lints: &mut Lints<'_>, reals: &[(&Node<'_>, &RealServer)]) {
     let mut seen: BTreeMap<Page<'_>, ([u8; 16], Span)> = BTreeMap::new();
     for (node, real) in reals {
+        let digest = |url: &HttpUrl| url.digest.is_some();
+        let has_one = |checker: &Checker| matches!(&checker.kind, CheckKind::Http(check) if check.urls.iter().any(digest));
+        if !real.checkers.iter().any(has_one) {
+            continue;
+        }
         for (checker, place) in places(node, real) {
             let CheckKind::Http(check) = &checker.kind else { continue };
             for (url, url_place) in check.urls.iter().zip(children(place, &["url"])) {
@@ -70,7 +85,7 @@ pub(super) fn digests(lints: &mut Lints<'_>, reals: &[(&Node<'_>, &RealServer)])
 /// One attempt outlasts the pause: the verdict is older than `delay_loop` promises.
 fn slow(lints: &mut Lints<'_>, checker: &Checker, place: &Node<'_>) {
     let (timeout, pause) = (checker.connect.timeout, checker.delay_loop);
-    let Some(span) = place.span().filter(|_| timeout > pause) else { return };
+    let Some(span) = place.span().filter(|_| is_slow(checker)) else { return };
     let span = child(place, "connect_timeout").span().unwrap_or(span);
     let retries = checker.retry;
     let all = pause
@@ -92,11 +107,15 @@ fn slow(lints: &mut Lints<'_>, checker: &Checker, place: &Node<'_>) {
     });
 }
 
+fn is_slow(checker: &Checker) -> bool {
+    checker.connect.timeout > checker.delay_loop
+}
+
 fn over_udp(lints: &mut Lints<'_>, checker: &Checker, place: &Node<'_>, server: &VirtualServer) {
     let Service::Address { protocol: Protocol::Udp, address } = server.service else { return };
     let Some(span) = place.span().filter(|_| checker.connect.to.port() == address.port()) else { return };
     lints.grouped(span, || {
-        let name = place.words.first().map_or("HTTP_GET", |word| &word.text);
+        let name = place.words.first().map_or("HTTP_GET", |word| word.text);
         lint_at(Code::HttpOverUdp, span, format!("`{name}` in a virtual server of UDP"))
             .consequence("the check asks over TCP: it says nothing of the service that clients use")
             .help("write `protocol TCP`, or check with connect_port another service of the machine")

@@ -40,7 +40,7 @@ pub(super) fn named<'n, 's>(tree: &'n [Node<'s>], word: &str) -> BTreeMap<&'n st
     let mut found = BTreeMap::new();
     for node in tree.iter().filter(|node| is(node, word)) {
         if let Some(name) = node.words.get(1) {
-            found.entry(&*name.text).or_insert(node);
+            found.entry(name.text).or_insert(node);
         }
     }
     found
@@ -68,12 +68,13 @@ pub(super) fn real_servers<'n, 's, 'm>(
     node: &'n Node<'s>,
     server: &'m VirtualServer,
 ) -> Vec<(&'n Node<'s>, &'m RealServer)> {
-    let nodes: Vec<_> = inside(node).iter().filter(|node| is(node, "real_server")).collect();
-    if nodes.len() != server.real_servers.len() {
-        return Vec::new();
+    let mut pairs = Vec::with_capacity(server.real_servers.len());
+    let mut reals = server.real_servers.iter();
+    for node in inside(node).iter().filter(|node| is(node, "real_server")) {
+        let Some(real) = reals.next() else { return Vec::new() };
+        pairs.push((node, real));
     }
-    let pairs = nodes.into_iter().zip(&server.real_servers);
-    pairs.filter(|(node, real)| address_of(node) == Some(real.address.ip())).collect()
+    if reals.next().is_none() { pairs } else { Vec::new() }
 }
 
 /// The first child of this name, else the node itself.
@@ -87,7 +88,7 @@ pub(super) fn children<'n, 's>(node: &'n Node<'s>, words: &[&str]) -> impl Itera
 }
 
 pub(super) fn inside<'n, 's>(node: &'n Node<'s>) -> &'n [Node<'s>] {
-    node.body.as_ref().map_or(&[], |body| &body.nodes)
+    node.body.as_ref().map_or(&[], |body| body.nodes)
 }
 
 fn is(node: &Node<'_>, word: &str) -> bool {

@@ -3,12 +3,16 @@
 use super::places::inside;
 use super::{Lints, lint_at};
 use crate::config::diagnostic::Code;
+use crate::config::keywords::Keyword;
 use crate::config::tree::Node;
 
 pub(super) fn lint(lints: &mut Lints<'_>, nodes: &[Node<'_>]) {
     for node in nodes {
         lint(lints, inside(node));
-        let Some(word) = node.words.get(1).filter(|_| takes_script(node)) else { continue };
+        if !node.keyword.is_some_and(Keyword::takes_script) {
+            continue;
+        }
+        let Some(word) = node.words.get(1) else { continue };
         let command = word.text.trim_start_matches(['\'', '"', ' ']);
         let program = command.split([' ', '\t', '\'', '"']).next().unwrap_or("");
         if program.is_empty() || program.starts_with('/') {
@@ -26,9 +30,4 @@ pub(super) fn lint(lints: &mut Lints<'_>, nodes: &[Node<'_>]) {
                 })
         });
     }
-}
-
-fn takes_script(node: &Node<'_>) -> bool {
-    node.keyword
-        .is_some_and(|keyword| keyword.args.starts_with("<SCRIPT>") || keyword.args.starts_with("[<SCRIPT>"))
 }

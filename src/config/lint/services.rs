@@ -25,8 +25,8 @@ fn service(lints: &mut Lints<'_>, node: &Node<'_>, server: &VirtualServer, addre
     let reals = real_servers(node, server);
     for (place, real) in &reals {
         let ip = real.address.ip();
-        let Some(span) = place.span() else { continue };
-        if server.service.address() == Some(ip) || addresses.contains(&ip) {
+        let is_virtual = server.service.address() == Some(ip) || addresses.contains(&ip);
+        if let (true, Some(span)) = (is_virtual, place.span()) {
             lints.report(
                 lint_at(Code::RealIsVirtual, span, format!("the real server {ip} is a virtual address"))
                     .consequence("its connections end on the director itself, or go round in circles")
@@ -34,7 +34,7 @@ fn service(lints: &mut Lints<'_>, node: &Node<'_>, server: &VirtualServer, addre
             );
         }
         if server.sorry_server.is_some_and(|sorry| sorry.address == real.address)
-            && let Some(sorry) = child(node, "sorry_server").span()
+            && let Some((sorry, span)) = child(node, "sorry_server").span().zip(place.span())
         {
             let message = format!("the sorry server {} is one of the real servers", real.address);
             lints.report(

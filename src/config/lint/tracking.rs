@@ -214,7 +214,7 @@ fn lines<'n>(node: &'n Node<'_>) -> BTreeMap<&'n str, Span> {
     let mut lines = BTreeMap::new();
     for line in lists.flat_map(inside) {
         if let Some((word, span)) = line.words.first().zip(line.span()) {
-            lines.entry(&*word.text).or_insert(span);
+            lines.entry(word.text).or_insert(span);
         }
     }
     lines

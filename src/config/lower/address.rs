@@ -32,7 +32,7 @@ impl Lower<'_> {
         node: &Node<'_>,
         names: Option<&Names>,
     ) -> Option<(VirtualAddress, Option<String>)> {
-        let mut line = Line::new(&node.words, "(ADDRESS)");
+        let mut line = Line::new(node.words, "(ADDRESS)");
         let first = line.next()?;
         let net = self.address_with_length(first)?;
         let mut result = VirtualAddress {
@@ -46,14 +46,14 @@ impl Lower<'_> {
         };
         let mut track_group = None;
         while let Some(word) = line.next() {
-            let Some(keyword) = keywords::line_option("(ADDRESS)", &word.text) else {
+            let Some(keyword) = keywords::line_option("(ADDRESS)", word.text) else {
                 self.unknown_option(word);
                 continue;
             };
             if names.is_none() || !keyword.status.is_silent() {
                 self.status(keyword, word.span);
             }
-            match &*word.text {
+            match word.text {
                 "track_group" => track_group = self.track_group_option(&mut line, names),
                 "home" => result.extras.home = true,
                 "-nodad" => result.extras.detect_duplicates = true,
@@ -77,19 +77,19 @@ impl Lower<'_> {
         let mut diagnostic = Diagnostic::error(Code::UnknownKeyword, word.span, message);
         if word.text.contains(['.', ':']) {
             diagnostic = diagnostic.help("write one address a line");
-        } else if let Some(near) = keywords::nearest_option("(ADDRESS)", &word.text) {
+        } else if let Some(near) = keywords::nearest_option("(ADDRESS)", word.text) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(word.span, near);
         }
         self.report(diagnostic);
     }
 
     fn address_option(&mut self, option: &Word<'_>, value: &Word<'_>, result: &mut VirtualAddress) {
-        if result.address.is_ipv6() && matches!(&*option.text, "scope" | "label" | "broadcast" | "brd") {
+        if result.address.is_ipv6() && matches!(option.text, "scope" | "label" | "broadcast" | "brd") {
             let message = format!("an IPv6 address has no `{}`", option.text);
             self.adjusted(Some(option.span), message, "it is ignored, as keepalived does");
             return;
         }
-        match &*option.text {
+        match option.text {
             "dev" => result.interface = self.interface(value),
             "scope" => result.scope = self.scope(value).unwrap_or(0),
             "peer" => {
@@ -102,7 +102,7 @@ impl Lower<'_> {
                 }
             }
             "preferred_lft" => {
-                result.extras.preferred_lifetime = match &*value.text {
+                result.extras.preferred_lifetime = match value.text {
                     "forever" => Some(u32::MAX),
                     _ => self
                         .integer_in(None, value, 0, u32::MAX.into())
@@ -116,7 +116,7 @@ impl Lower<'_> {
                         Diagnostic::error(Code::BadName, value.span, message).expected("1 to 15 characters"),
                     );
                 } else {
-                    result.label = Some(value.text.clone().into_owned());
+                    result.label = Some(value.text.to_owned());
                 }
             }
             _ => result.broadcast = self.broadcast(value, result),
@@ -127,7 +127,7 @@ impl Lower<'_> {
     fn broadcast(&mut self, value: &Word<'_>, of: &VirtualAddress) -> Option<Ipv4Addr> {
         let IpAddr::V4(address) = of.address else { return None };
         let mask = u32::MAX.checked_shl(32 - u32::from(of.prefix)).unwrap_or(0);
-        match &*value.text {
+        match value.text {
             "+" => Some(Ipv4Addr::from(u32::from(address) | !mask)),
             "-" => Some(Ipv4Addr::from(u32::from(address) & mask)),
             _ => self.ipv4(value),

@@ -111,9 +111,8 @@ impl Lower<'_> {
             && !http.has_url
         {
             let message = format!("`{kind}` has no url");
-            let block = self.blocks.join(", ");
             self.report(
-                Diagnostic { block: Some(block), ..Diagnostic::error(Code::Required, span, message) }
+                Diagnostic::error(Code::Required, span, message)
                     .consequence("nothing would be asked, and the real server never be taken out")
                     .help("add `url { path / }`"),
             );
@@ -177,6 +176,8 @@ impl Lower<'_> {
             }
             "url" => {
                 http.has_url = true;
+                // Most checks have one.
+                http.urls.reserve_exact(usize::from(http.urls.is_empty()));
                 http.urls.extend(self.url(node));
             }
             _ => {}
@@ -287,7 +288,7 @@ impl Lower<'_> {
         }
         let mut ranges = Vec::new();
         for word in arguments(node) {
-            let (low, high) = word.text.split_once('-').unwrap_or((&word.text, &word.text));
+            let (low, high) = word.text.split_once('-').unwrap_or((word.text, word.text));
             let number = |text: &str| text.parse::<u16>().ok().filter(|code| (100..=599).contains(code));
             match number(low).zip(number(high)).filter(|(low, high)| low <= high) {
                 Some(range) => ranges.push(range),

@@ -81,7 +81,7 @@ impl Lower<'_> {
         let (mut name, mut mac, mut notify, mut group) = (None, None, false, None);
         let mut words = arguments(node).iter();
         while let Some(word) = words.next() {
-            match &*word.text {
+            match word.text {
                 "netlink_notify_msg" => notify = true,
                 "group" => group = self.following(word, words.next()).map(|word| word.text.to_string()),
                 "name" => {
@@ -100,7 +100,7 @@ impl Lower<'_> {
         let (mut name, mut address, mut mode, mut group) = (None, None, "bridge", None);
         let mut words = arguments(node).iter();
         while let Some(word) = words.next() {
-            match &*word.text {
+            match word.text {
                 "bridge" => mode = "bridge",
                 "private" => mode = "private",
                 "vepa" => mode = "vepa",

@@ -79,7 +79,7 @@ impl Lower<'_> {
         match word {
             "router_id" => {
                 if let Some(word) = self.one(node) {
-                    defaults.globals.router_id = Some(word.text.clone().into_owned());
+                    defaults.globals.router_id = Some(word.text.to_owned());
                 }
             }
             "vrrp_version" => defaults.version = self.version(node).or(defaults.version),

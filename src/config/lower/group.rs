@@ -29,7 +29,7 @@ impl Lower<'_> {
             return self.group_mark(first, rest);
         }
         if let (true, Some(near)) =
-            (!first.text.contains(['.', ':']), closest(&first.text, ["fwmark"].into_iter()))
+            (!first.text.contains(['.', ':']), closest(first.text, ["fwmark"].into_iter()))
         {
             let message = format!("unknown keyword `{}`", first.text);
             self.report(
@@ -77,8 +77,8 @@ impl Lower<'_> {
         if word.text.contains('/') {
             return self.group_net(word);
         }
-        let (first, last) = word.text.split_once('-').unwrap_or((&word.text, ""));
-        let first = self.address_in(&Word { text: first.into(), span: word.span })?;
+        let (first, last) = word.text.split_once('-').unwrap_or((word.text, ""));
+        let first = self.address_in(&Word { text: first, span: word.span })?;
         if last.is_empty() && !word.text.ends_with('-') {
             return Some((first, first));
         }

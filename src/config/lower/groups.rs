@@ -32,8 +32,8 @@ impl Lower<'_> {
         groups: &mut Groups,
     ) -> Option<SyncGroup> {
         let name = self.one(node)?;
-        if let Some(first) = groups.sync.get(&*name.text) {
-            self.twice("sync group", &name.text, name.span, *first);
+        if let Some(first) = groups.sync.get(name.text) {
+            self.twice("sync group", name.text, name.span, *first);
             return None;
         }
         groups.sync.insert(name.text.to_string(), name.span);
@@ -79,8 +79,8 @@ impl Lower<'_> {
     ) -> Vec<String> {
         self.no_words(node);
         let mut members: Vec<String> = Vec::new();
-        for word in inside(node).iter().flat_map(|line| &line.words) {
-            let name = &*word.text;
+        for word in inside(node).iter().flat_map(|line| line.words) {
+            let name = word.text;
             if !instances.contains_key(name) {
                 let message = format!("there is no `vrrp_instance {name}`");
                 let mut diagnostic = Diagnostic::error(Code::Undefined, word.span, message)
@@ -108,7 +108,7 @@ impl Lower<'_> {
         self.within(node, |lower| {
             lower.each(inside(node), |lower, _, node| {
                 lower.no_words(node);
-                let words = inside(node).iter().flat_map(|line| &line.words);
+                let words = inside(node).iter().flat_map(|line| line.words);
                 result.members.extend(words.map(|word| word.text.to_string()));
             });
         });
@@ -125,7 +125,7 @@ impl Lower<'_> {
                 "interface" => result.interfaces.extend(lower.interface_of(node)),
                 _ => {
                     lower.no_words(node);
-                    for word in inside(node).iter().flat_map(|line| &line.words) {
+                    for word in inside(node).iter().flat_map(|line| line.words) {
                         result.interfaces.extend(lower.interface(word));
                     }
                 }
@@ -236,8 +236,8 @@ impl Lower<'_> {
     /// A block whose name another has: keepalived says nothing, and finds the first.
     pub(super) fn shadowed(&mut self, node: &Node<'_>, names: &BTreeMap<String, Span>) {
         let Some(name) = arguments(node).first() else { return };
-        let Some(first) = names.get(&*name.text).filter(|first| **first != name.span) else { return };
-        let what = node.words.first().map_or("", |word| &word.text);
+        let Some(first) = names.get(name.text).filter(|first| **first != name.span) else { return };
+        let what = node.words.first().map_or("", |word| word.text);
         self.report(
             Diagnostic::warning(
                 Code::Duplicate,

@@ -79,7 +79,7 @@ impl Lower<'_> {
         let number =
             word.text.parse::<u16>().ok().filter(|_| word.text.bytes().all(|byte| byte.is_ascii_digit()));
         if number.is_none() {
-            let name = node.words.first().map_or("", |word| &word.text);
+            let name = node.words.first().map_or("", |word| word.text);
             let message = format!("`{}` is no port of `{name}`", word.text);
             let (code, all_digits) = (Code::OutOfRange, word.text.bytes().all(|byte| byte.is_ascii_digit()));
             let code = if all_digits { code } else { Code::BadNumber };
@@ -126,7 +126,7 @@ impl Lower<'_> {
         let (mut kind, mut port, mut checksum) = (3, None, None);
         let mut words = options.iter();
         while let Some(word) = words.next() {
-            match &*word.text {
+            match word.text {
                 "type" => kind = words.next().and_then(|value| self.choice(value, &KINDS))?,
                 "port" => {
                     let value = words.next()?;

@@ -31,14 +31,14 @@ use super::diagnostic::{Code, Diagnostic, Diagnostics};
 use super::keywords::{Keyword, Status, closest};
 use super::model::Model;
 use super::source::{Sources, Span};
-use super::tree::{Node, Word, title};
+use super::tree::{Node, SHOWN, Word, title};
 
 pub(super) use script::split;
 
 /// Reads the whole tree.
 pub(super) fn lower(tree: &[Node<'_>], sources: &Sources, diagnostics: &mut Diagnostics) -> Model {
-    let (blocks, seen) = (Vec::new(), BTreeSet::new());
-    let mut lower = Lower { sources, diagnostics, blocks, seen, quiet: 0, said_repeated: false };
+    let (blocks, statements, seen) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let mut lower = Lower { sources, diagnostics, blocks, statements, seen, quiet: 0, said_repeated: false };
     let mut defaults = globals::Defaults::default();
     for node in tree.iter().filter(|node| is_globals(node)) {
         lower.globals(node, &mut defaults);
@@ -126,11 +126,36 @@ fn is_globals(node: &Node<'_>) -> bool {
     node.keyword.is_some_and(|keyword| keyword.path == "global_defs")
 }
 
+/// The words in front of a `{`, for messages; no text is made before there is one.
+#[derive(Clone, Copy)]
+struct Title {
+    /// In JSON it stands outside of the braces, where there is no word of its own for each block.
+    word: &'static str,
+    others: [Option<Span>; SHOWN - 1],
+}
+
+impl Title {
+    fn of(node: &Node<'_>) -> Self {
+        let mut others = [None; SHOWN - 1];
+        for (span, word) in others.iter_mut().zip(arguments(node)) {
+            *span = Some(word.span);
+        }
+        Self { word: node.keyword.map_or("", Keyword::word), others }
+    }
+
+    fn text(&self, sources: &Sources) -> String {
+        let others = self.others.iter().flatten().map(|span| sources.text(*span));
+        title(std::iter::once(self.word).chain(others)).unwrap_or_default()
+    }
+}
+
 struct Lower<'a> {
     sources: &'a Sources,
     diagnostics: &'a mut Diagnostics,
     /// Titles of the blocks around the place that is read.
-    blocks: Vec<String>,
+    blocks: Vec<Title>,
+    /// The statements so far of the blocks around the place, each word once, and where it was last.
+    statements: Vec<(&'static str, Span)>,
     /// What may be named once in the block that is read: what it is, and its name.
     seen: BTreeSet<(&'static str, String)>,
     /// Blocks around the place that have no effect: what is in them is not said to have none once more.
@@ -147,7 +172,7 @@ impl Lower<'_> {
         nodes: &'n [Node<'s>],
         mut handle: impl FnMut(&mut Self, &'static str, &'n Node<'s>),
     ) {
-        let mut seen: Vec<(&'static str, Span)> = Vec::new();
+        let before = self.statements.len();
         for node in nodes {
             let Some((keyword, first)) = node.keyword.zip(node.words.first()) else { continue };
             let word = self.status(keyword, first.span);
@@ -157,14 +182,15 @@ impl Lower<'_> {
             handle(self, word, node);
             self.quiet -= quiet;
             if !keyword.is_block() && !REPEATABLE.contains(&word) && !self.said_repeated {
-                self.repeated(&mut seen, word, first.span);
+                self.repeated(before, word, first.span);
             }
         }
+        self.statements.truncate(before);
     }
 
     /// Enters a block for the time of `inside`.
     fn within<T>(&mut self, node: &Node<'_>, inside: impl FnOnce(&mut Self) -> T) -> T {
-        self.blocks.push(title(&node.words).unwrap_or_default());
+        self.blocks.push(Title::of(node));
         let seen = std::mem::take(&mut self.seen);
         let result = inside(self);
         self.seen = seen;
@@ -203,8 +229,9 @@ impl Lower<'_> {
         name
     }
 
-    fn repeated(&mut self, seen: &mut Vec<(&'static str, Span)>, word: &'static str, span: Span) {
-        match seen.iter_mut().find(|(other, _)| *other == word) {
+    /// `before`: where the statements of this block start in the list.
+    fn repeated(&mut self, before: usize, word: &'static str, span: Span) {
+        match self.statements.iter_mut().skip(before).find(|(other, _)| *other == word) {
             Some((_, first)) => {
                 let before = std::mem::replace(first, span);
                 self.report(
@@ -213,7 +240,7 @@ impl Lower<'_> {
                         .related(before, "this one does not"),
                 );
             }
-            None => seen.push((word, span)),
+            None => self.statements.push((word, span)),
         }
     }
 
@@ -227,10 +254,15 @@ impl Lower<'_> {
         self.diagnostics.push_grouped(key, span, make);
     }
 
+    /// The blocks around the place, outermost first.
+    fn around(&self) -> Option<String> {
+        let titles: Vec<String> = self.blocks.iter().map(|title| title.text(self.sources)).collect();
+        (!titles.is_empty()).then(|| titles.join(", "))
+    }
+
     /// Adds the blocks around it.
     fn report(&mut self, diagnostic: Diagnostic) {
-        let around = !self.blocks.is_empty() && !self.diagnostics.is_full(diagnostic.code);
-        let block = around.then(|| self.blocks.join(", "));
+        let block = if self.diagnostics.is_full(diagnostic.code) { None } else { self.around() };
         self.diagnostics.push(Diagnostic { block, ..diagnostic });
     }
 }
@@ -246,7 +278,7 @@ const REPEATABLE: [&str; 2] = ["include_check", "key"];
 
 /// The statements of a block; none when it has no braces, which the tree has reported.
 fn inside<'n, 's>(node: &'n Node<'s>) -> &'n [Node<'s>] {
-    node.body.as_ref().map_or(&[], |body| &body.nodes)
+    node.body.as_ref().map_or(&[], |body| body.nodes)
 }
 
 /// The words behind the keyword.

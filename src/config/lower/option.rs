@@ -52,7 +52,7 @@ impl Lower<'_> {
         let option = line.last();
         let value = line.next();
         if let (None, Some(option)) = (value, option) {
-            let row = keywords::line_option(line.kind, &option.text);
+            let row = keywords::line_option(line.kind, option.text);
             let usage = row.map_or(String::new(), |row| format!("`{} {}`", option.text, row.args));
             let message = format!("`{}` needs a value", option.text);
             let diagnostic = Diagnostic::error(Code::MissingArgument, option.span, message);
@@ -63,7 +63,7 @@ impl Lower<'_> {
 
     /// A whole number, in C's notation.
     pub(super) fn c_number(&mut self, word: &Word<'_>, low: u64, high: u64) -> Option<u64> {
-        let text = word.text.strip_prefix('+').unwrap_or(&word.text);
+        let text = word.text.strip_prefix('+').unwrap_or(word.text);
         let found = c_number(text);
         match found {
             None => {
@@ -100,7 +100,7 @@ impl Lower<'_> {
     /// A number, or a name that the host knows.
     pub(super) fn named_option(&mut self, line: &mut Line<'_, '_>) -> Option<Named> {
         let word = self.value(line)?;
-        let number = c_number(&word.text).and_then(|number| u32::try_from(number).ok());
+        let number = c_number(word.text).and_then(|number| u32::try_from(number).ok());
         Some(number.map_or_else(|| Named::Name(word.text.to_string()), Named::Number))
     }
 
@@ -134,7 +134,7 @@ impl Lower<'_> {
 
     /// `ADDRESS[/LENGTH]`; every address for `default` and its kin. Outer `None`: it is none of them.
     pub(super) fn net(&mut self, word: &Word<'_>, family: &mut Option<bool>) -> Option<Option<Net>> {
-        match &*word.text {
+        match word.text {
             "default" | "any" | "all" => return Some(None),
             "default6" => {
                 *family = Some(true);
@@ -151,7 +151,7 @@ impl Lower<'_> {
     pub(super) fn address_with_length(&mut self, word: &Word<'_>) -> Option<Net> {
         let (address, prefix) = match word.text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
-            None => (&*word.text, None),
+            None => (word.text, None),
         };
         if let Some(whole) = short_ipv4(address) {
             let message = format!("`{address}` is no whole IPv4 address");
@@ -162,7 +162,7 @@ impl Lower<'_> {
             );
             return None;
         }
-        let part = Word { text: address.to_owned().into(), span: word.span };
+        let part = Word { text: address, span: word.span };
         let address = self.address_in(&part)?;
         let full = if address.is_ipv6() { 128 } else { 32 };
         let Some(prefix) = prefix else { return Some(Net { address, prefix: full }) };
@@ -182,7 +182,7 @@ impl Lower<'_> {
     /// `[SOURCE/]DESTINATION`.
     pub(super) fn realms(&mut self, line: &mut Line<'_, '_>) -> Option<u32> {
         let word = self.value(line)?;
-        let (from, to) = word.text.split_once('/').unwrap_or(("0", &word.text));
+        let (from, to) = word.text.split_once('/').unwrap_or(("0", word.text));
         let number = |text: &str| c_number(text).and_then(|number| u16::try_from(number).ok());
         // A realm may have a name, which only the host knows.
         number(from).zip(number(to)).map(|(from, to)| u32::from(from) << 16 | u32::from(to))
@@ -198,7 +198,7 @@ impl Lower<'_> {
         if !word.text.contains('-') {
             self.portable(word.span, "one number is a range of one", "keepalived leaves the option out");
         }
-        let (low, last) = word.text.split_once('-').unwrap_or((&word.text, &word.text));
+        let (low, last) = word.text.split_once('-').unwrap_or((word.text, word.text));
         let bound = |text: &str| c_number(text).filter(|number| *number <= high);
         let Some((low, last)) = bound(low).zip(bound(last)).filter(|(low, last)| low <= last) else {
             let message = format!("`{}` is no range", word.text);
@@ -215,7 +215,7 @@ impl Lower<'_> {
     pub(super) fn unknown_option_of(&mut self, kind: &'static str, word: &Word<'_>, what: &str) {
         let message = format!("`{}` is no option of {what}", word.text);
         let mut diagnostic = Diagnostic::error(Code::UnknownKeyword, word.span, message);
-        if let Some(near) = keywords::nearest_option(kind, &word.text) {
+        if let Some(near) = keywords::nearest_option(kind, word.text) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(word.span, near);
         } else if word.text.contains(['.', ':']) {
             diagnostic = diagnostic.help(format!("write one line for {what}"));
@@ -236,7 +236,7 @@ impl Lower<'_> {
                 self.report(Diagnostic::error(Code::Misplaced, word.span, message));
                 None
             }
-            Some(names) if !names.track_groups.contains_key(&*word.text) => {
+            Some(names) if !names.track_groups.contains_key(word.text) => {
                 let message = format!("there is no `track_group {}`", word.text);
                 self.report(Diagnostic::error(Code::Undefined, word.span, message));
                 None

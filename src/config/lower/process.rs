@@ -58,7 +58,7 @@ impl Lower<'_> {
             "notification_email_from" => mail.from = self.text(node),
             "notification_email" => {
                 self.no_words(node);
-                let words = inside(node).iter().flat_map(|line| &line.words);
+                let words = inside(node).iter().flat_map(|line| line.words);
                 mail.to.extend(words.map(|word| word.text.to_string()));
             }
             "smtp_server" => {
@@ -228,7 +228,7 @@ impl Lower<'_> {
             self.missing(node);
         }
         let first = words.first()?;
-        let text: String = words.iter().map(|word| &*word.text).collect();
+        let text: String = words.iter().map(|word| word.text).collect();
         let bit = |name: &str| {
             const WHO: [(&str, u16); 3] = [("USR", 6), ("GRP", 3), ("OTH", 0)];
             if let Some(who) = name.strip_prefix("IRWX") {
@@ -315,8 +315,7 @@ impl Lower<'_> {
         const CHECKS: [(&str, ()); 5] =
             [("brace_match", ()), ("match", ()), ("read", ()), ("readable", ()), ("wildcard_match", ())];
         for word in arguments(node) {
-            let part =
-                Word { text: word.text.trim_start_matches(['+', '-']).to_owned().into(), span: word.span };
+            let part = Word { text: word.text.trim_start_matches(['+', '-']), span: word.span };
             self.choice(&part, &CHECKS);
         }
     }
@@ -396,7 +395,7 @@ impl Lower<'_> {
         let mut line = Line::new(arguments(node), "(LVS_TIMEOUTS)");
         let mut timeouts = Timeouts::default();
         while let Some(word) = line.next() {
-            let to = match &*word.text {
+            let to = match word.text {
                 "tcp" => &mut timeouts.tcp,
                 "tcpfin" => &mut timeouts.tcp_fin,
                 "udp" => &mut timeouts.udp,
@@ -435,7 +434,7 @@ impl Lower<'_> {
             lower.integer_in(node.keyword, word, low, high)
         };
         while let Some(word) = line.next() {
-            match &*word.text {
+            match word.text {
                 "inst" => daemon.instance = self.value(&mut line).map(|word| word.text.to_string()),
                 "id" => {
                     daemon.id = number(self, &mut line, 0, 255).and_then(|number| u8::try_from(number).ok())

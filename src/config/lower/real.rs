@@ -3,17 +3,17 @@
 use super::checkers::CheckDraft;
 use super::lvs::{Endpoint, Inherited};
 use super::track::Names;
-use super::{Lower, inside};
+use super::{Lower, Title, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::keywords::Status;
 use crate::config::model::{Forwarding, RealExtras, Weight};
-use crate::config::tree::{Node, title};
+use crate::config::tree::Node;
 
 /// A real server as the file has it.
 pub(super) struct RealDraft {
     pub(super) endpoint: Endpoint,
     /// `real_server ADDRESS PORT`, for messages.
-    pub(super) title: String,
+    pub(super) title: Title,
     pub(super) inherited: Inherited,
     pub(super) weight: Option<Weight>,
     pub(super) forwarding: Option<Forwarding>,
@@ -21,7 +21,8 @@ pub(super) struct RealDraft {
     pub(super) lower_threshold: u32,
     pub(super) inhibit: Option<bool>,
     pub(super) checks: Vec<CheckDraft>,
-    pub(super) extras: RealExtras,
+    /// `None`: nothing of it is set.
+    pub(super) extras: Option<Box<RealExtras>>,
 }
 
 impl Lower<'_> {
@@ -29,15 +30,16 @@ impl Lower<'_> {
         let endpoint = self.endpoint(node);
         let mut draft = RealDraft {
             endpoint: endpoint?,
-            title: title(&node.words).unwrap_or_default(),
+            title: Title::of(node),
             inherited: Inherited::default(),
             weight: None,
             forwarding: None,
             upper_threshold: 0,
             lower_threshold: 0,
             inhibit: None,
-            checks: Vec::new(),
-            extras: RealExtras::default(),
+            // Most have one.
+            checks: Vec::with_capacity(1),
+            extras: None,
         };
         self.within(node, |lower| {
             lower.each(inside(node), |lower, word, node| lower.real_setting(word, node, &mut draft, names));
@@ -65,12 +67,12 @@ impl Lower<'_> {
             }
             "notify_up" | "notify_down" => {
                 let command = self.command(node);
-                let extras = &mut draft.extras;
+                let extras = draft.extras.get_or_insert_default();
                 let to = if word == "notify_up" { &mut extras.notify_up } else { &mut extras.notify_down };
                 self.first(node, to, command);
             }
-            "smtp_alert" => draft.extras.smtp_alert = self.boolean(node),
-            "snmp_name" => draft.extras.snmp_name = self.text(node),
+            "smtp_alert" => draft.extras.get_or_insert_default().smtp_alert = self.boolean(node),
+            "snmp_name" => draft.extras.get_or_insert_default().snmp_name = self.text(node),
             check => self.check(check, node, names, &mut draft.checks),
         }
     }
@@ -87,8 +89,8 @@ impl Lower<'_> {
         else {
             return;
         };
-        let kind = skipped.words.first().map_or("", |word| &word.text);
-        let message = format!("no check of `{}` is made by this version", draft.title);
+        let kind = skipped.words.first().map_or("", |word| word.text);
+        let message = format!("no check of `{}` is made by this version", draft.title.text(self.sources));
         let help = format!("add a TCP_CHECK or HTTP_GET beside the {kind}");
         let related = skipped.span();
         self.grouped("unchecked", span, || {

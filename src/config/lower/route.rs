@@ -27,7 +27,7 @@ const KINDS: [(&str, u8); 12] = [
 impl Lower<'_> {
     /// One line; `names` are those of static entries.
     pub(super) fn route(&mut self, node: &Node<'_>, names: Option<&Names>) -> Option<Route> {
-        let mut line = Line::new(&node.words, "(ROUTE)");
+        let mut line = Line::new(node.words, "(ROUTE)");
         let mut route = Route::default();
         let mut has_destination = false;
         while let Some(word) = line.next() {
@@ -45,7 +45,7 @@ impl Lower<'_> {
                     route.kind = Some(*kind);
                     word = self.value(&mut line)?;
                 }
-                let known = matches!(&*word.text, "default" | "any" | "all" | "default6");
+                let known = matches!(word.text, "default" | "any" | "all" | "default6");
                 if !known && !word.text.starts_with(|c: char| c.is_ascii_hexdigit() || c == ':') {
                     self.unknown_option_of("(ROUTE)", word, "a route");
                     return None;
@@ -71,7 +71,7 @@ impl Lower<'_> {
         route: &mut Route,
         names: Option<&Names>,
     ) -> bool {
-        match &*word.text {
+        match word.text {
             "inet" | "inet6" => {
                 route.ipv6 = Some(word.text == "inet6");
                 let consequence = "keepalived loses the word behind it";
@@ -175,7 +175,7 @@ impl Lower<'_> {
 
     /// A time with its unit, or a bare number in the unit of the kernel.
     fn metric_time(&mut self, name: &str, word: &Word<'_>) -> Option<u32> {
-        let text = &*word.text;
+        let text = word.text;
         let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
         let (number, unit) = text.split_at_checked(unit_at)?;
         let scale = match name {
@@ -205,7 +205,7 @@ impl Lower<'_> {
         line.kind = "(NEXTHOP)";
         let mut hop = NextHop::default();
         while let Some(word) = line.next() {
-            match &*word.text {
+            match word.text {
                 "via" => {
                     if !line.take("inet6") {
                         line.take("inet");
@@ -230,7 +230,7 @@ impl Lower<'_> {
 
     fn encap(&mut self, line: &mut Line<'_, '_>) -> Option<Encap> {
         let kind = self.value(line)?;
-        match &*kind.text {
+        match kind.text {
             "mpls" => {
                 let word = self.value(line)?;
                 let labels = word
@@ -271,7 +271,7 @@ impl Lower<'_> {
     fn ip_encap(&mut self, ipv6: bool, line: &mut Line<'_, '_>) -> Encap {
         let (mut id, mut to, mut from, mut tos, mut ttl, mut flags) = (0, None, None, 0, 0, 0);
         while let Some(word) = line.peek() {
-            match &*word.text {
+            match word.text {
                 "id" => {
                     line.next();
                     id = self.number_option(line, 0, u64::MAX).unwrap_or(0);

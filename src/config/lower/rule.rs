@@ -10,12 +10,12 @@ use crate::config::tree::{Node, Word};
 impl Lower<'_> {
     /// One line; `names` are those of static entries.
     pub(super) fn rule(&mut self, node: &Node<'_>, names: Option<&Names>) -> Option<Rule> {
-        let mut line = Line::new(&node.words, "(RULE)");
+        let mut line = Line::new(node.words, "(RULE)");
         let mut rule = Rule::default();
         let mut actions = 0;
         let mut wrong = false;
         while let Some(word) = line.next() {
-            match &*word.text {
+            match word.text {
                 "type" => {}
                 "table" | "lookup" | "goto" | "l3mdev" | "nop" | "blackhole" | "unreachable" | "prohibit" => {
                     actions += 1;
@@ -53,7 +53,7 @@ impl Lower<'_> {
     }
 
     fn rule_action(&mut self, word: &Word<'_>, line: &mut Line<'_, '_>) -> Option<RuleAction> {
-        Some(match &*word.text {
+        Some(match word.text {
             "table" | "lookup" => {
                 let table = self.named_option(line)?;
                 if table == Named::Number(0) {
@@ -74,7 +74,7 @@ impl Lower<'_> {
 
     /// False: the word is no option.
     fn rule_option(&mut self, word: &Word<'_>, line: &mut Line<'_, '_>, rule: &mut Rule) -> bool {
-        match &*word.text {
+        match word.text {
             "from" => rule.from = self.value(line).and_then(|word| self.net(word, &mut rule.ipv6)).flatten(),
             "to" => rule.to = self.value(line).and_then(|word| self.net(word, &mut rule.ipv6)).flatten(),
             "inet" | "inet6" => {
@@ -110,7 +110,7 @@ impl Lower<'_> {
     /// `MARK[/MASK]`.
     fn mark(&mut self, line: &mut Line<'_, '_>) -> Option<(u32, u32)> {
         let word = self.value(line)?;
-        let (mark, mask) = word.text.split_once('/').unwrap_or((&word.text, "0xffffffff"));
+        let (mark, mask) = word.text.split_once('/').unwrap_or((word.text, "0xffffffff"));
         let number = |text: &str| c_number(text).and_then(|number| u32::try_from(number).ok());
         let found = number(mark).zip(number(mask));
         if found.is_none() {

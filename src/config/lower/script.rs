@@ -132,7 +132,7 @@ impl Lower<'_> {
     fn raw(&self, words: &[Word<'_>]) -> String {
         let Some((first, last)) = words.first().zip(words.last()) else { return String::new() };
         if first.span.source != last.span.source {
-            let texts: Vec<&str> = words.iter().map(|word| &*word.text).collect();
+            let texts: Vec<&str> = words.iter().map(|word| word.text).collect();
             return texts.join(" ");
         }
         let text = self.sources.text_of(first.span.source);

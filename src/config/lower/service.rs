@@ -109,6 +109,7 @@ impl Lower<'_> {
         let head = self.head(node, services);
         self.within(node, |lower| {
             let mut draft = Draft::default();
+            draft.reals.reserve(inside(node).iter().filter(|node| node.body.is_some()).count());
             lower
                 .each(inside(node), |lower, word, node| lower.service_setting(word, node, &mut draft, names));
             lower.finish_service(node, head?, draft, services)
@@ -136,10 +137,10 @@ impl Lower<'_> {
                 if let Some(surplus) = surplus.first() {
                     self.surplus(node, surplus);
                 }
-                if !services.groups.contains_key(&*name.text) {
+                if !services.groups.contains_key(name.text) {
                     let message = format!("there is no `virtual_server_group {}`", name.text);
                     let mut diagnostic = Diagnostic::warning(Code::Undefined, name.span, message);
-                    if let Some(near) = self.near(&name.text, &services.groups) {
+                    if let Some(near) = self.near(name.text, &services.groups) {
                         diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(name.span, near);
                     }
                     self.report(diagnostic.consequence("there is no address to serve"));
@@ -228,7 +229,7 @@ impl Lower<'_> {
             [("SCTP", Protocol::Sctp), ("TCP", Protocol::Tcp), ("UDP", Protocol::Udp)];
         draft.has_protocol = true;
         let Some(word) = self.one(node) else { return };
-        let known = PROTOCOLS.iter().find(|(name, _)| name.eq_ignore_ascii_case(&word.text));
+        let known = PROTOCOLS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word.text));
         let protocol = known.map(|(_, protocol)| *protocol).or_else(|| self.choice(word, &PROTOCOLS));
         draft.protocol = protocol.zip(node.span());
     }

@@ -195,7 +195,7 @@ impl Lower<'_> {
         for real in drafts {
             let forwarding = real.forwarding.unwrap_or(forwarding);
             let span = real.endpoint.span;
-            self.blocks.push(real.title.clone());
+            self.blocks.push(real.title);
             let reachable = self.same_family(&real.endpoint, service, forwarding, "real server");
             let address = match draft.grouped {
                 // Each service of the group has its own.
@@ -220,7 +220,10 @@ impl Lower<'_> {
             let port = if real.endpoint.port == 0 { service.port() } else { real.endpoint.port };
             let checkers = self.checkers(&real, &inherited, port, draft.inherited.virtualhost.as_deref());
             let mut extras = real.extras.clone();
-            extras.checkers = self.unmade(&real, &inherited, port);
+            let unmade = self.unmade(&real, &inherited, port);
+            if !unmade.is_empty() {
+                extras.get_or_insert_default().checkers = unmade;
+            }
             self.blocks.pop();
             if first.is_some() || !reachable {
                 continue;
@@ -233,7 +236,7 @@ impl Lower<'_> {
                 lower_threshold: real.lower_threshold,
                 inhibit_on_failure: real.inhibit.unwrap_or(draft.inhibit),
                 checkers,
-                extras: (extras != RealExtras::default()).then(|| Box::new(extras)),
+                extras: extras.filter(|extras| **extras != RealExtras::default()),
             });
         }
         list

@@ -176,7 +176,7 @@ impl Lower<'_> {
     fn init_file(&mut self, node: &Node<'_>) -> Option<(i32, bool)> {
         let (mut number, mut overwrite) = (0, false);
         for word in arguments(node) {
-            match &*word.text {
+            match word.text {
                 "overwrite" => overwrite = true,
                 _ => {
                     let low = i64::from(i32::MIN);
@@ -277,7 +277,7 @@ impl Lower<'_> {
     }
 
     fn weight_of(&mut self, number: &Word<'_>, reverse: Option<&Word<'_>>, most: i64) -> Option<TrackWeight> {
-        let reverse = match reverse.map(|word| (&*word.text, word)) {
+        let reverse = match reverse.map(|word| (word.text, word)) {
             None | Some(("noreverse", _)) => false,
             Some(("reverse", _)) => true,
             Some((_, word)) => self.choice(word, &[("reverse", true), ("noreverse", false)])?,
@@ -320,16 +320,16 @@ impl Lower<'_> {
             for line in inside(node) {
                 let Some((name, options)) = line.words.split_first() else { continue };
                 let weight = lower.track_options(options, most);
-                if !known.contains_key(&*name.text) {
+                if !known.contains_key(name.text) {
                     let message = format!("there is no `{what} {}`", name.text);
                     let mut diagnostic = Diagnostic::error(Code::Undefined, name.span, message);
-                    if let Some(near) = lower.near(&name.text, known) {
+                    if let Some(near) = lower.near(name.text, known) {
                         diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(name.span, near);
                     }
                     lower.report(diagnostic.consequence("nothing would be tracked"));
                     continue;
                 }
-                let defined = known.get(&*name.text).map(|span| lower.sources.written(*span));
+                let defined = known.get(name.text).map(|span| lower.sources.written(*span));
                 let used = lower.sources.written(name.span);
                 if defined.is_some_and(|span| span.source == used.source && span.start > used.start) {
                     lower.portable(

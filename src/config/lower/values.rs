@@ -44,7 +44,7 @@ impl Lower<'_> {
         let name = keyword.word();
         let diagnostic =
             Diagnostic::warning(Code::SurplusArgument, word.span, format!("`{name}` takes no value"));
-        let off = matches!(&*word.text, "off" | "false" | "no" | "0");
+        let off = matches!(word.text, "off" | "false" | "no" | "0");
         self.report(match off {
             true => diagnostic
                 .consequence(format!("it is left off; keepalived turns it on, whatever follows `{name}`"))
@@ -57,7 +57,7 @@ impl Lower<'_> {
     /// `on true yes`, `off false no`, or nothing, which is on.
     pub(super) fn boolean(&mut self, node: &Node<'_>) -> Option<bool> {
         let Some(word) = self.optional(node) else { return Some(true) };
-        match &*word.text {
+        match word.text {
             "on" | "true" | "yes" => Some(true),
             "off" | "false" | "no" => Some(false),
             other => {
@@ -120,7 +120,7 @@ impl Lower<'_> {
     /// A name that files are called by.
     pub(super) fn file_name(&mut self, node: &Node<'_>) -> Option<String> {
         let word = self.one(node)?;
-        if word.text.is_empty() || word.text.contains('/') || matches!(&*word.text, "." | "..") {
+        if word.text.is_empty() || word.text.contains('/') || matches!(word.text, "." | "..") {
             let message = format!("`{}` is no name", word.text);
             self.report(Diagnostic::error(Code::BadName, word.span, message).expected("a name without `/`"));
             return None;
@@ -165,7 +165,7 @@ impl Lower<'_> {
         high: i64,
     ) -> Option<i64> {
         let name = keyword.map_or("", Keyword::word);
-        let digits = word.text.strip_prefix('+').unwrap_or(&word.text);
+        let digits = word.text.strip_prefix('+').unwrap_or(word.text);
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let negative = word.text.strip_prefix('-').is_some_and(is_number);
         if !is_number(digits) && !negative {
@@ -194,7 +194,7 @@ impl Lower<'_> {
         high: u64,
     ) -> Option<Duration> {
         let name = keyword.map_or("", Keyword::word);
-        let Some((micros, rounded)) = microseconds(&word.text) else {
+        let Some((micros, rounded)) = microseconds(word.text) else {
             self.bad_number(name, word, "a number of seconds");
             return None;
         };
@@ -242,7 +242,7 @@ impl Lower<'_> {
                 let message = format!("`{}` is no IP address", word.text);
                 let mut diagnostic = Diagnostic::error(Code::BadAddress, word.span, message)
                     .expected("an IPv4 or IPv6 address");
-                if let Some(trimmed) = without_zeros(&word.text) {
+                if let Some(trimmed) = without_zeros(word.text) {
                     diagnostic = diagnostic
                         .help("numbers of an address have no leading zeros")
                         .fix(word.span, trimmed);
@@ -289,7 +289,7 @@ impl Lower<'_> {
 
     /// The name of an interface.
     pub(super) fn interface(&mut self, word: &Word<'_>) -> Option<InterfaceName> {
-        match InterfaceName::new(&word.text) {
+        match InterfaceName::new(word.text) {
             Ok(name) => Some(name),
             Err(error) => {
                 // keepalived only says that there is no such interface: for it that is the host's affair.
@@ -313,7 +313,7 @@ impl Lower<'_> {
         let message = format!("`{}` is not one of the words that are legal here", word.text);
         let mut diagnostic =
             Diagnostic::error(Code::BadChoice, word.span, message).expected(names.join(", "));
-        if let Some(near) = closest(&word.text, names.iter().copied()) {
+        if let Some(near) = closest(word.text, names.iter().copied()) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(word.span, near);
         }
         self.report(diagnostic);
@@ -322,7 +322,7 @@ impl Lower<'_> {
 
     /// A setting that must be there and is not.
     pub(super) fn required(&mut self, node: &Node<'_>, message: impl Into<String>, help: &str) {
-        let damaged = node.body.as_ref().is_some_and(|body| body.damaged);
+        let damaged = node.body.as_ref().is_some_and(|body| body.damaged.get());
         if let (Some(span), false) = (node.span(), damaged) {
             self.report(Diagnostic::error(Code::Required, span, message).help(help));
         }
@@ -331,7 +331,7 @@ impl Lower<'_> {
     /// A setting that is absent, and what counts then. Nothing is said of a block of which a part was not
     /// understood: the setting may have been in it.
     pub(super) fn absent(&mut self, node: &Node<'_>, message: &str, consequence: &str) {
-        if node.body.as_ref().is_some_and(|body| !body.damaged) {
+        if node.body.as_ref().is_some_and(|body| !body.damaged.get()) {
             self.adjusted(node.span(), message, consequence);
         }
     }
@@ -342,7 +342,7 @@ impl Lower<'_> {
         if self.sources.is_json() {
             return;
         }
-        let block = (!self.blocks.is_empty()).then(|| self.blocks.join(", "));
+        let block = self.around();
         self.grouped(message, span, || Diagnostic {
             block,
             ..Diagnostic::note(Code::Portable, span, message).consequence(consequence)

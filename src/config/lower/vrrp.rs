@@ -94,7 +94,7 @@ impl Lower<'_> {
         let name = self.one(node);
         let mut again = false;
         if let Some(name) = name {
-            match instances.names.get(&*name.text) {
+            match instances.names.get(name.text) {
                 Some(first) => {
                     again = true;
                     self.report(
@@ -111,7 +111,7 @@ impl Lower<'_> {
             }
         }
         let instance = self.within(node, |lower| {
-            let damaged = node.body.as_ref().is_some_and(|body| body.damaged);
+            let damaged = node.body.as_ref().is_some_and(|body| body.damaged.get());
             let mut draft = Draft { has_addresses: damaged, ..Draft::default() };
             lower.each(inside(node), |lower, word, node| {
                 lower.instance_setting(word, node, &mut draft, names)
@@ -207,7 +207,7 @@ impl Lower<'_> {
         let Some(word) = self.one(node) else { return };
         let state = STATES.iter().find(|(name, _)| *name == word.text).map(|(_, state)| *state);
         if state.is_none() {
-            let near = closest(&word.text, STATES.iter().map(|(name, _)| *name));
+            let near = closest(word.text, STATES.iter().map(|(name, _)| *name));
             let message = format!("`{}` is no state", word.text);
             let diagnostic = Diagnostic::warning(Code::BadChoice, word.span, message)
                 .expected("MASTER or BACKUP")

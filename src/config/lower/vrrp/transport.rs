@@ -50,11 +50,11 @@ impl Lower<'_> {
         self.no_words(node);
         self.within(node, |lower| {
             lower.each(inside(node), |lower, word, node| match word {
-                "auth_type" => kind = lower.one(node).map(|word| (word.text.clone(), word.span)),
+                "auth_type" => kind = lower.one(node).map(|word| (word.text, word.span)),
                 "auth_pass" => {
                     has_password = true;
                     let word = lower.one(node).and_then(|word| lower.secret(word));
-                    password = word.map(|word| (word.text.clone(), word.span));
+                    password = word.map(|word| (word.text, word.span));
                 }
                 _ => {}
             });
@@ -151,7 +151,7 @@ impl Lower<'_> {
         let mut ttl = PeerTtl { peer, min: 0, max: 255 };
         for option in options.chunks(2) {
             match option {
-                [word, value] if matches!(&*word.text, "min_ttl" | "max_ttl") => {
+                [word, value] if matches!(word.text, "min_ttl" | "max_ttl") => {
                     let number =
                         self.number_in(None, value, 0, 255).and_then(|number| u8::try_from(number).ok());
                     match (number, word.text == "min_ttl") {

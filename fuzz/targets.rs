@@ -1,0 +1,181 @@
+//! What is tried on any input: each function panics where the reader of configurations breaks a promise.
+//!
+//! The fuzz targets call them with what libFuzzer makes up, `tests/fuzz.rs` with the seeds and mutations of them.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use directord::config::diagnostic::{Diagnostic, Format};
+use directord::config::format::format;
+use directord::config::lint::compare;
+use directord::config::runnable::runnable;
+use directord::config::source::{Files, ReadError, Sources, Span, Texts};
+use directord::config::{Loaded, Options, load, words};
+
+/// A target: its name, and what it does with an input.
+pub(crate) type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub(crate) const TARGETS: [Target; 4] =
+    [("lexer", lexer), ("expander", expander), ("load", whole), ("format", layout)];
+
+const MAIN: &str = "/etc/keepalived/keepalived.conf";
+/// No input has it by chance.
+const SECRET: &str = "xQ7zW9kP";
+
+/// Files in memory that know what they may be asked for.
+struct Watched {
+    texts: Texts,
+    named: RefCell<BTreeSet<PathBuf>>,
+}
+
+impl Watched {
+    /// The input, with some files for it to include.
+    fn new(main: &[u8]) -> Self {
+        let text = |text: &str| text.as_bytes().to_vec();
+        let path = |name: &str| Path::new(MAIN).with_file_name(name);
+        let texts = Texts(BTreeMap::from([
+            (path("conf.d/a.conf"), text("real_server 10.0.0.8 80 {\nTCP_CHECK {\n}\n}\n")),
+            (path("conf.d/b.conf"), text("$A=b\n$B=\\\nweight 2\\\ninhibit_on_failure\n@n include a.conf\n")),
+            (path("a"), text("include keepalived.conf\ninclude conf.d/*\n~SEQ(i,3) include b$i\n")),
+            (path("b1"), text("virtual_ipaddress {\n192.168.100.240/24\n")),
+            (path("b2"), vec![0xff, b'\n', 0, b'"', b'{', b'}']),
+            (PathBuf::from("/etc/shadow"), text("root:*:\n")),
+            (PathBuf::from(MAIN), main.to_vec()),
+        ]));
+        Self { texts, named: RefCell::new(BTreeSet::from([PathBuf::from(MAIN)])) }
+    }
+}
+
+impl Files for Watched {
+    fn read(&self, path: &Path) -> Result<Vec<u8>, ReadError> {
+        assert!(self.named.borrow().contains(path), "{} is read, and nothing names it", path.display());
+        self.texts.read(path)
+    }
+
+    fn matches(&self, pattern: &Path) -> Vec<PathBuf> {
+        let found = self.texts.matches(pattern);
+        self.named.borrow_mut().extend(found.iter().cloned());
+        found
+    }
+
+    fn is_executable(&self, path: &Path) -> bool {
+        path.ends_with("conf.d/c.conf")
+    }
+}
+
+fn options() -> Options {
+    Options { config_id: "n".into(), random: 7, ..Options::default() }
+}
+
+/// Plain text: every byte that is no blank, quote or comment is in exactly one word, and the words are in order.
+pub(crate) fn lexer(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    if text.contains(['$', '~', '@', '\u{feff}']) || text.contains("include") {
+        return;
+    }
+    let words = words(Path::new(MAIN), &Watched::new(text.as_bytes()), &options());
+    let whole = words.list.first().map_or("", |span| words.sources.text_of(span.source));
+    let mut end = 0;
+    let mut between = String::new();
+    for span in &words.list {
+        assert_place(&words.sources, *span);
+        assert!(end <= span.start, "words overlap: {:?}", words.sources.text(*span));
+        between += whole.get(end as usize..span.start as usize).unwrap();
+        between.push('\n');
+        end = span.end;
+    }
+    between += whole.get(end as usize..).unwrap_or("");
+    for line in between.lines() {
+        let left = line.trim_start_matches(['"']).trim();
+        let left = left.trim_matches(|c: char| c == '"' || c.is_whitespace() || c.is_control());
+        assert!(left.is_empty() || left.contains(['#', '!']), "no word has {left:?}");
+    }
+}
+
+/// Definitions, conditions, generators, includes: an end, spans that lie in their texts, nothing read that is not named.
+pub(crate) fn expander(input: &[u8]) {
+    let words = words(Path::new(MAIN), &Watched::new(input), &options());
+    for span in &words.list {
+        assert_place(&words.sources, *span);
+        let written = words.sources.written(*span);
+        assert!(!words.sources.is_expansion(written), "a written place lies in an expansion");
+        assert_place(&words.sources, written);
+    }
+    assert_diagnostics(&words.diagnostics, &words.sources);
+}
+
+/// Everything that `--check` does, in all renderings, and the comparison with another node.
+pub(crate) fn whole(input: &[u8]) {
+    let main = with_secret(input);
+    let mut loaded = load(Path::new(MAIN), &Watched::new(&main), &options());
+    assert_diagnostics(&loaded.diagnostics, &loaded.sources);
+    assert_eq!(loaded.has_errors(), loaded.model.is_none(), "a model with errors");
+    assert_renderings(&loaded, input);
+    if let Some(model) = &loaded.model {
+        let parts = runnable(model);
+        assert!(parts.instances.len() <= model.instances.len());
+        let again = load(Path::new(MAIN), &Watched::new(&main), &options());
+        compare(&mut loaded, &again);
+        assert_renderings(&loaded, input);
+    }
+}
+
+/// The canonical layout has the same words and the same model, and is its own layout.
+pub(crate) fn layout(input: &[u8]) {
+    let Ok(text) = format(MAIN, input.to_vec()) else { return };
+    let again = format(MAIN, text.clone().into_bytes());
+    assert_eq!(again.ok().as_deref(), Some(&*text), "the layout of the layout is another one");
+    let read = |text: &[u8]| {
+        let words = words(Path::new(MAIN), &Watched::new(text), &options());
+        let text = |span: &Span| words.sources.text(*span).to_owned();
+        words.list.iter().map(text).collect::<Vec<_>>()
+    };
+    assert_eq!(read(input), read(text.as_bytes()), "the layout has other words");
+    let model = |text: &[u8]| load(Path::new(MAIN), &Watched::new(text), &options()).model;
+    assert_eq!(model(input), model(text.as_bytes()), "the layout has another model");
+}
+
+/// The input with a password behind it, where a line starts.
+fn with_secret(input: &[u8]) -> Vec<u8> {
+    let mut main = input.to_vec();
+    // A definition that is open would hold it, and a definition is shown.
+    let open = input.trim_ascii_end().ends_with(b"\\") || input.contains(&b'\0');
+    if !open {
+        main.extend_from_slice(format!("\nauth_pass {SECRET}\n").as_bytes());
+    }
+    main
+}
+
+fn assert_place(sources: &Sources, span: Span) {
+    let text = sources.text_of(span.source).get(span.start as usize..span.end as usize);
+    assert!(text.is_some(), "{span:?} lies outside of its text");
+}
+
+fn assert_diagnostics(list: &[Diagnostic], sources: &Sources) {
+    for one in list {
+        let fix = one.fix.as_ref().map(|fix| fix.span);
+        let related = one.related.iter().map(|(span, _)| *span);
+        for span in one.span.into_iter().chain(fix).chain(related).chain(one.also.iter().copied()) {
+            assert_place(sources, span);
+            let position = sources.position(span);
+            assert!(position.line >= 1 && position.column >= 1);
+        }
+        assert!(!one.message.is_empty() && one.count >= 1);
+    }
+    let place = |one: &Diagnostic| (one.span.is_none(), one.span.map(|span| sources.written(span)));
+    assert!(list.is_sorted_by_key(place), "diagnostics are not in the order of the lines");
+}
+
+fn assert_renderings(loaded: &Loaded, input: &[u8]) {
+    let known = String::from_utf8_lossy(input).contains(SECRET);
+    for format in [Format::Human, Format::Line, Format::Json, Format::Sarif] {
+        let text = loaded.render(format, false);
+        assert!(known || !text.contains(SECRET), "the password is shown: {text}");
+        if matches!(format, Format::Json | Format::Sarif) {
+            let json: Result<serde_json::Value, _> = serde_json::from_str(&text);
+            assert!(json.is_ok(), "{json:?}: {text}");
+        }
+    }
+}
