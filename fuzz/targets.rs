@@ -6,7 +6,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use directord::config::diagnostic::{Diagnostic, Format};
+use directord::config::diagnostic::{Diagnostic, Format, Severity};
+use directord::config::dump::{self, Show};
 use directord::config::format::format;
 use directord::config::lint::compare;
 use directord::config::runnable::runnable;
@@ -17,8 +18,14 @@ use directord::config::{Loaded, Options, load, words};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const TARGETS: [Target; 4] =
-    [("lexer", lexer), ("expander", expander), ("load", whole), ("format", layout)];
+pub(crate) const TARGETS: [Target; 6] = [
+    ("lexer", lexer),
+    ("expander", expander),
+    ("load", whole),
+    ("format", layout),
+    ("dump", dumped),
+    ("json", json),
+];
 
 const MAIN: &str = "/etc/keepalived/keepalived.conf";
 /// No input has it by chance.
@@ -135,6 +142,44 @@ pub(crate) fn layout(input: &[u8]) {
     assert_eq!(read(input), read(text.as_bytes()), "the layout has other words");
     let model = |text: &[u8]| load(Path::new(MAIN), &Watched::new(text), &options()).model;
     assert_eq!(model(input), model(text.as_bytes()), "the layout has another model");
+}
+
+/// A model, written and read again in either language, is the same model, and there is nothing new to complain of.
+pub(crate) fn dumped(input: &[u8]) {
+    // keepalived.conf takes control characters in words, and JSON does not.
+    let control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    if String::from_utf8_lossy(input).contains(control) {
+        return;
+    }
+    let loaded = load(Path::new(MAIN), &Watched::new(input), &options());
+    let Some(model) = loaded.model else { return };
+    for defaults in [false, true] {
+        let show = Show { defaults, secrets: true };
+        for (name, text) in [("a.conf", dump::conf(&model, show)), ("a.json", dump::json(&model, show))] {
+            let again = load(Path::new(name), &Texts::one(name, &text), &options());
+            let said = again.render(Format::Line, false);
+            assert!(!again.has_errors(), "the dump has errors: {said}\n{text}");
+            assert_eq!(again.model.as_ref(), Some(&model), "the dump is another model:\n{text}");
+        }
+    }
+}
+
+/// Any bytes as JSON: what is read of them is also read of their dump.
+pub(crate) fn json(input: &[u8]) {
+    let name = Path::new("a.json");
+    let files = Texts(BTreeMap::from([(name.to_owned(), input.to_vec())]));
+    let loaded = load(name, &files, &options());
+    assert_diagnostics(&loaded.diagnostics, &loaded.sources);
+    for format in [Format::Human, Format::Line, Format::Json, Format::Sarif] {
+        assert!(
+            loaded.worst().is_none_or(|worst| worst < Severity::Lint)
+                || !loaded.render(format, false).is_empty()
+        );
+    }
+    let Some(model) = &loaded.model else { return };
+    let text = dump::json(model, Show { defaults: false, secrets: true });
+    let again = load(name, &Texts::one("a.json", &text), &options());
+    assert_eq!(again.model.as_ref(), Some(model), "the dump is another model:\n{text}");
 }
 
 /// The input with a password behind it, where a line starts.

@@ -25,7 +25,7 @@ fn seeds() -> Vec<Vec<u8>> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "conf") {
+            } else if path.extension().is_some_and(|extension| extension == "conf" || extension == "json") {
                 seeds.push(fs::read(path).unwrap());
             }
         }
@@ -147,4 +147,14 @@ fn load() {
 #[test]
 fn format() {
     seeds_and_mutations(3);
+}
+
+#[test]
+fn dump() {
+    seeds_and_mutations(4);
+}
+
+#[test]
+fn json() {
+    seeds_and_mutations(5);
 }
