@@ -300,6 +300,19 @@ fn no_password_is_shown() {
         "AUTH_PASS hunter2",
         "authpass hunter2",
         "auth_type PASS auth_pass hunter2",
+        "auth_pass=hunter2",
+        "auth_pass = hunter2",
+        "auth_pass\u{3000}hunter2",
+        "\"auth_pass hunter2\"",
+        "auth_pass\nhunter2",
+        "auth_type hunter2",
+        "auth_pass x}hunter2",
+        "//auth_pass hunter2",
+        "auth_key hunter2",
+        "pass hunter2",
+        "PASS hunter2",
+        "hunter2",
+        "auth_pass {hunter2}",
     ];
     for line in lines {
         let text = format!(

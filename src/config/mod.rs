@@ -24,6 +24,7 @@ mod raise;
 pub mod recorded;
 pub mod reference;
 pub mod runnable;
+mod secrets;
 pub mod source;
 mod tokens;
 mod tree;
@@ -39,7 +40,6 @@ use host::Host;
 use lexer::TokenKind;
 use model::Model;
 use source::{Files, Sources, Span};
-use tokens::Tokens;
 
 /// What the outside says about how to read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,7 +123,7 @@ fn read(path: &Path, files: &dyn Files, options: &Options, host: Option<&dyn Hos
         }
         false => {
             let tokens = expand::expand(path, files, options, &mut sources, &mut diagnostics);
-            let secrets = secrets(&tokens, &sources);
+            let secrets = secrets::secrets(&tokens, &sources);
             let arena = Bump::with_capacity(tree::room(&tokens));
             let tree = tree::build(&tokens, &sources, &arena, &mut diagnostics);
             drop(tokens);
@@ -169,54 +169,6 @@ impl Meaning {
         }
         Self { model, degraded, places }
     }
-}
-
-/// Whether the words behind this one are a password.
-fn announces_secret(word: &str) -> bool {
-    word.starts_with("auth_pas") || word == "password"
-}
-
-/// Words that no diagnostic may show: passwords and keys.
-fn secrets(tokens: &Tokens, sources: &Sources) -> Vec<Span> {
-    let mut found = Vec::new();
-    // How many words of this line are left to show; `None`: no secret is near.
-    let mut shown: Option<usize> = None;
-    let mut starts = true;
-    for token in tokens.iter() {
-        if matches!(token.kind, TokenKind::End | TokenKind::Open | TokenKind::Close) {
-            (starts, shown) = (true, None);
-            continue;
-        }
-        match shown {
-            Some(0) => {
-                found.push(token.span);
-                // A comment sign in a password makes a comment of the rest of it.
-                found.extend(sources.comment_behind(token.span));
-            }
-            Some(left) => shown = Some(left - 1),
-            None => {
-                shown = match sources.text(token.span) {
-                    word if announces_secret(word) => Some(0),
-                    // `key PATH` of SSL is none.
-                    "key" if starts => Some(1),
-                    word if starts && is_nearly_secret(word) => Some(0),
-                    _ => None,
-                };
-            }
-        }
-        starts = false;
-    }
-    found
-}
-
-/// `auht_pass`: what follows is a password all the same.
-fn is_nearly_secret(word: &str) -> bool {
-    // Most words are too short, too long or too different, which is soon seen.
-    (5..=12).contains(&word.len())
-        && word.contains(['s', 'S'])
-        && word.starts_with(|first: char| first.is_ascii_alphabetic())
-        && keywords::places(word).is_empty()
-        && keywords::closest(word, ["auth_pass", "password"].into_iter()).is_some()
 }
 
 impl Loaded {

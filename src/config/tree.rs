@@ -532,7 +532,7 @@ pub(super) fn title<'w>(words: impl Iterator<Item = &'w str>) -> Option<String> 
         let blank = if title.is_empty() { "" } else { " " };
         title.extend([blank, word.get(..end.unwrap_or(word.len())).unwrap_or("")]);
         title.extend(end.map(|_| '…'));
-        if super::announces_secret(word) {
+        if super::secrets::announces(word) {
             break;
         }
     }

@@ -92,11 +92,16 @@ fn human(one: &Diagnostic, sources: &Sources, renderer: &Renderer) -> String {
     match (&one.help, fix) {
         (Some(help), None) => report.push(group.element(Level::HELP.message(printable(help)))),
         (help, Some(fix)) => {
-            report.push(group);
             let (line, start, text) = around(sources, fix.span.source, fix.span, fix.span);
+            let title = printable(help.as_deref().unwrap_or("write this instead"));
+            if is_too_long(text) {
+                let help = format!("{title}: `{}`", fix.replacement.trim());
+                report.push(group.element(Level::HELP.message(help)));
+                return renderer.render(&report);
+            }
+            report.push(group);
             let range = clamp(fix.span, start, text);
             let patch = Patch::new(range, &fix.replacement);
-            let title = printable(help.as_deref().unwrap_or("write this instead"));
             let file = sources.position(fix.span).file;
             let snippet = Snippet::source(text).line_start(line).path(file).patch(patch);
             report.push(Group::with_title(Level::HELP.secondary_title(title)).element(snippet));
@@ -141,12 +146,16 @@ fn excerpt<'a>(marks: Vec<(AnnotationKind, Span, &'a str)>, sources: &'a Sources
     let last = marks.iter().map(|(_, span, _)| *span).max()?;
     let (line, start, text) = around(sources, first.source, first, last);
     let Position { file, column, .. } = sources.position(first);
-    if text.lines().any(|line| line.len() > LONGEST) {
+    if is_too_long(text) {
         return Some(Excerpt { file, line, column, text: None, marks: Vec::new() });
     }
     let marks =
         marks.into_iter().map(|(kind, span, label)| (kind, clamp(span, start, text), label)).collect();
     Some(Excerpt { file, line, column, text: Some(text), marks })
+}
+
+fn is_too_long(text: &str) -> bool {
+    text.lines().any(|line| line.len() > LONGEST)
 }
 
 /// The whole lines from `first` to `last`: number of the first, its offset, their text.

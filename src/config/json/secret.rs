@@ -1,5 +1,6 @@
 //! Strings of JSON that no diagnostic may show. The text may be no JSON at all.
 
+use crate::config::secrets::is_nearly;
 use crate::config::source::{SourceId, Sources, Span, offset};
 
 /// Members that hold passwords or keys.
@@ -20,7 +21,12 @@ pub(in crate::config) fn secrets(id: SourceId, sources: &Sources) -> Vec<Span> {
         match c {
             '"' => {
                 let end = string_end(text, rest);
-                if hidden {
+                // The colon is forgotten.
+                let next_to = last.filter(|(start, last_end)| {
+                    let between = text.get(last_end + 1..at).unwrap_or("x");
+                    between.trim().is_empty() && text.get(*start..*last_end).is_some_and(is_secret)
+                });
+                if hidden || next_to.is_some() {
                     found.push(Span { source: id, start: offset(rest), end: offset(end) });
                     hidden = brackets > 0;
                 }
@@ -29,16 +35,16 @@ pub(in crate::config) fn secrets(id: SourceId, sources: &Sources) -> Vec<Span> {
             }
             ':' => {
                 let name = last.and_then(|(start, end)| text.get(start..end));
-                if !hidden && name.is_some_and(|name| SECRETS.contains(&name)) {
+                if !hidden && name.is_some_and(is_secret) {
                     (hidden, brackets) = (true, 0);
                 }
             }
-            '[' if hidden => brackets += 1,
-            ']' if hidden => {
+            '[' | '{' if hidden => brackets += 1,
+            ']' | '}' if hidden => {
                 brackets = brackets.saturating_sub(1);
                 hidden = brackets > 0;
             }
-            ',' | '}' if hidden => hidden = brackets > 0,
+            ',' if hidden => hidden = brackets > 0,
             _ if hidden && !c.is_whitespace() => {
                 // A password without its quotes.
                 let word = text.get(at..).unwrap_or("");
@@ -52,6 +58,10 @@ pub(in crate::config) fn secrets(id: SourceId, sources: &Sources) -> Vec<Span> {
         }
     }
     found
+}
+
+fn is_secret(name: &str) -> bool {
+    SECRETS.contains(&name) || is_nearly(name)
 }
 
 /// Where the string that starts at `start` ends: at its quote, or at the end of the line.
