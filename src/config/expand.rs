@@ -357,6 +357,17 @@ impl Expander<'_> {
                 let id = self.sources.add_file(&name, bytes);
                 self.source(id, path);
             }
+            Err(ReadError::Directory) if !self.sources.text(span).contains(['*', '?', '[', '{']) => {
+                let message = format!("{name} is a folder");
+                self.diagnostics.push(
+                    Diagnostic::new(Code::Include, severity, Some(span), message)
+                        .consequence("nothing is included here")
+                        .help(format!(
+                            "`include {}/*.conf` reads the files in it",
+                            name.trim_end_matches('/')
+                        )),
+                );
+            }
             Err(ReadError::Directory) if !checks.read => {}
             Err(error) => {
                 let message = format!("cannot read {name}: {error}");

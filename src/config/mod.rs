@@ -25,6 +25,7 @@ pub mod recorded;
 pub mod reference;
 pub mod runnable;
 mod secrets;
+mod slips;
 pub mod source;
 mod tokens;
 mod tree;

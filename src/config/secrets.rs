@@ -87,6 +87,8 @@ pub(super) fn secrets(tokens: &Tokens, sources: &Sources) -> Vec<Span> {
 /// Whether a word is shown, and what is known of those behind it.
 fn step(rest: Rest, mode: Mode, word: &str) -> (bool, Rest) {
     match (rest, mode) {
+        // A sign of another language, which is said.
+        (Rest::HiddenBehind(0), _) if matches!(word, "=" | ":") => (true, rest),
         (Rest::HiddenBehind(0), _) | (_, Mode::Secret) => (false, Rest::HiddenBehind(0)),
         (Rest::HiddenBehind(left), _) => (true, Rest::HiddenBehind(left - 1)),
         _ if announces(word) => (true, Rest::HiddenBehind(0)),

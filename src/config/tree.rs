@@ -13,6 +13,7 @@ use bumpalo::Bump;
 use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use super::keywords::{self, BlockId, Found, Keyword, ROOT};
 use super::lexer::{Token, TokenKind};
+use super::slips;
 use super::source::{Sources, Span};
 use super::tokens::Tokens;
 
@@ -234,12 +235,39 @@ impl<'a> Builder<'a, '_> {
         let inside = next.is_some_and(|token| {
             token.kind != TokenKind::Close && self.sources.line_indentation(token.span) > indentation
         });
-        let mut diagnostic = Diagnostic::error(Code::Open, first.to(end), format!("`{name}` has no `{{`"));
-        diagnostic = match inside {
-            true => diagnostic.label("the block starts here").fix(end, " {").help("open the block"),
-            false => diagnostic.label("a block, not a setting").fix(end, " {}").help("give it a block"),
-        };
-        self.report(diagnostic);
+        let diagnostic = Diagnostic::error(Code::Open, first.to(end), format!("`{name}` has no `{{`"));
+        let mut words = words;
+        let data = words.get(1).filter(|_| row.opens.is_some_and(keywords::is_value_block));
+        let brace = words
+            .get(1..)
+            .and_then(|others| others.last())
+            .filter(|last| matches!(last.text, "｛" | "(" | "（" | "[" | "【" | ":" | "："));
+        self.report(match (inside, brace, data) {
+            (_, Some(brace), _) => diagnostic
+                .label(format!("`{}` is another sign", brace.text))
+                .fix(brace.span, "{")
+                .help("open the block"),
+            (true, ..) => diagnostic.label("the block starts here").fix(end, " {").help("open the block"),
+            (false, None, Some(data)) => {
+                let margin = " ".repeat(indentation);
+                let list = self.sources.text(data.span.to(end));
+                diagnostic
+                    .label("a block, not a setting")
+                    .fix(data.span.to(end), format!("{{\n{margin}    {list}\n{margin}}}"))
+                    .help("write its lines between braces")
+            }
+            (false, ..) => diagnostic.label("a block, not a setting").fix(end, " {}").help("give it a block"),
+        });
+        if brace.is_some() {
+            words = words.get(..words.len() - 1).unwrap_or(words);
+        }
+        if data.is_some() && !inside {
+            // Its words are no surplus: they are what the block is for.
+            if let Some(frame) = self.stack.last_mut() {
+                frame.damaged = true;
+            }
+            return;
+        }
         if inside {
             self.excess += 1;
             self.stack.push(Frame {
@@ -378,7 +406,18 @@ impl<'a> Builder<'a, '_> {
             self.diagnostics.push_grouped(key, word.span, || {
                 let message = format!("unknown {what} `{}`", word.text);
                 let mut diagnostic = Diagnostic::error(Code::UnknownKeyword, word.span, message);
-                if let Some(near) = keywords::nearest(block, word.text) {
+                let assigned = slips::assignment(word.text)
+                    .filter(|(keyword, ..)| keywords::lookup(block, keyword).is_some());
+                if let Some((keyword, sign, value)) = assigned {
+                    let help = format!("there is no `{sign}` between a keyword and its value");
+                    let meant = format!("{keyword} {value}");
+                    diagnostic = diagnostic.help(help).fix(word.span, meant.trim_end());
+                } else if let Some(slip) = slips::slip(word.text) {
+                    diagnostic = diagnostic.help(slip.help);
+                    if let Some(meant) = slip.meant.filter(|meant| keywords::lookup(block, meant).is_some()) {
+                        diagnostic = diagnostic.fix(word.span, meant);
+                    }
+                } else if let Some(near) = keywords::nearest(block, word.text) {
                     diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(word.span, near);
                 }
                 if opening {

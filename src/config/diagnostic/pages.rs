@@ -437,7 +437,7 @@ pub static PAGES: &[Page] = &[
          silenced.",
         "# directord: allow(D0015)\nglobal_defs {\n    router_id LVS_A\n}\n",
         "# directord: allow(D1001)\nglobal_defs {\n    router_id LVS_A\n}\n",
-        "Write codes of lints, D1001 and up, parted by commas.",
+        "Write codes of lints, D1001 and up, with commas between them.",
     ),
     page(
         Code::SorryIsReal,

@@ -38,7 +38,7 @@ pub(super) static ROWS: &[Keyword] = &[
     row("global_defs/smtp_alert_vrrp", "<BOOL>?", "smtp_alert", "bare = on", "default mail switch for VRRP instances and sync groups", "", Mail),
     row("global_defs/smtp_alert_checker", "<BOOL>?", "smtp_alert", "bare = on", "default mail switch for virtual and real servers", "", Mail),
     row("global_defs/checker_log_all_failures", "<BOOL>?", "off", "bare = on", "log each failed probe, not only the one that takes the server down", "2.0.11", NotYet("only the failure that takes the server down is logged")),
-    row("global_defs/dynamic_interfaces", "[allow_if_changes]", "off", "any other word is reported", "accept interfaces that do not exist yet; optionally let them come back with another type", "", NotYet("an interface that is missing is waited for anyway")),
+    row("global_defs/dynamic_interfaces", "[allow_if_changes]", "off", "any other word is reported", "accept interfaces that do not exist yet; optionally let them come back with another type", "", NotYet("an instance whose interface is missing still keeps the daemon from starting")),
     row("global_defs/no_email_faults", "(flag)", "off", "", "do not mail on transitions to FAULT", "", Mail),
     row("global_defs/default_interface", "<STRING>", "eth0", "", "device used by static addresses (and interface-less VIPs) that name none", "1.2.24", NotYet("static addresses are not set")),
     row("global_defs/disable_local_igmp", "(flag)", "off", "needs the igmp_link_local_mcast_reports sysctl; fixed across reload", "suppress IGMP for 224.0.0.x so VMACs emit none", "2.2.0", NotYet("the kernel reports its multicast groups")),

@@ -296,7 +296,7 @@ impl Lower<'_> {
                     let message = format!("`{}` is no HTTP status code", word.text);
                     self.report(
                         Diagnostic::error(Code::OutOfRange, word.span, message)
-                            .expected("numbers 100..599 and ranges like 200-299, parted by blanks"),
+                            .expected("numbers 100..599 and ranges like 200-299, with blanks between them"),
                     );
                 }
             }

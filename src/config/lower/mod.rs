@@ -27,9 +27,10 @@ mod vrrp;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::diagnostic::{Code, Diagnostic, Diagnostics};
+use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use super::keywords::{Keyword, Status, closest};
 use super::model::Model;
+use super::slips;
 use super::source::{Sources, Span};
 use super::tree::{Node, SHOWN, Word, title};
 
@@ -38,7 +39,8 @@ pub(super) use script::split;
 /// Reads the whole tree.
 pub(super) fn lower(tree: &[Node<'_>], sources: &Sources, diagnostics: &mut Diagnostics) -> Model {
     let (blocks, statements, seen) = (Vec::new(), Vec::new(), BTreeSet::new());
-    let mut lower = Lower { sources, diagnostics, blocks, statements, seen, quiet: 0, said_repeated: false };
+    let mut lower =
+        Lower { sources, diagnostics, blocks, statements, seen, quiet: 0, said_repeated: false, slip: None };
     let mut defaults = globals::Defaults::default();
     for node in tree.iter().filter(|node| is_globals(node)) {
         lower.globals(node, &mut defaults);
@@ -162,6 +164,8 @@ struct Lower<'a> {
     quiet: usize,
     /// The statement is there again, and its reader has said which one counts.
     said_repeated: bool,
+    /// The word with a sign of another language that was reported last.
+    slip: Option<Span>,
 }
 
 impl Lower<'_> {
@@ -261,7 +265,22 @@ impl Lower<'_> {
     }
 
     /// Adds the blocks around it.
-    fn report(&mut self, diagnostic: Diagnostic) {
+    fn report(&mut self, mut diagnostic: Diagnostic) {
+        if diagnostic.severity == Severity::Error
+            && diagnostic.fix.is_none()
+            && let Some(span) = diagnostic.span
+            && let Some(slip) = slips::slip(self.sources.text(span))
+        {
+            if self.slip == Some(span) {
+                return;
+            }
+            self.slip = Some(span);
+            diagnostic.help = Some(slip.help);
+            diagnostic = match slip.meant.filter(|meant| !meant.is_empty()) {
+                Some(meant) => diagnostic.fix(span, meant),
+                None => diagnostic,
+            };
+        }
         let block = if self.diagnostics.is_full(diagnostic.code) { None } else { self.around() };
         self.diagnostics.push(Diagnostic { block, ..diagnostic });
     }

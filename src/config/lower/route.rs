@@ -242,7 +242,7 @@ impl Lower<'_> {
                     let message = format!("`{}` is no stack of labels", word.text);
                     self.report(
                         Diagnostic::error(Code::BadNumber, word.span, message)
-                            .expected("0..1048575, parted by /"),
+                            .expected("0..1048575, with / between them"),
                     );
                 }
                 labels.map(Encap::Mpls)

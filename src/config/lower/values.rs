@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::{Lower, arguments, left_out};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::dump::HIDDEN;
-use crate::config::keywords::{Keyword, closest, examples};
+use crate::config::keywords::{self, Keyword, closest, examples};
 use crate::config::model::InterfaceName;
+use crate::config::slips;
 use crate::config::source::Span;
 use crate::config::tree::{Node, Word};
 
@@ -250,7 +251,7 @@ impl Lower<'_> {
                     && address.parse::<Ipv4Addr>().is_ok()
                 {
                     diagnostic = diagnostic
-                        .help("part the port with a blank")
+                        .help("write a blank in front of the port")
                         .fix(word.span, format!("{address} {port}"));
                 }
                 self.report(diagnostic);
@@ -290,7 +291,25 @@ impl Lower<'_> {
     /// The name of an interface.
     pub(super) fn interface(&mut self, word: &Word<'_>) -> Option<InterfaceName> {
         match InterfaceName::new(word.text) {
-            Ok(name) => Some(name),
+            Ok(name) => {
+                let alias = word.text.split_once(':').map(|(interface, _)| {
+                    (
+                        "an alias is no interface: the kernel has only what stands in front of the colon"
+                            .to_owned(),
+                        interface.to_owned(),
+                    )
+                });
+                let slip = slips::slip(word.text).map(|slip| (slip.help, slip.meant.unwrap_or_default()));
+                if let Some((help, meant)) = alias.or(slip) {
+                    let message = format!("`{}` is hardly the name of an interface", word.text);
+                    let diagnostic = Diagnostic::warning(Code::BadName, word.span, message).help(help);
+                    self.report(match meant.is_empty() {
+                        true => diagnostic,
+                        false => diagnostic.fix(word.span, meant),
+                    });
+                }
+                Some(name)
+            }
             Err(error) => {
                 // keepalived only says that there is no such interface: for it that is the host's affair.
                 let message = format!("`{}` is no name of an interface", word.text);
@@ -390,6 +409,22 @@ impl Lower<'_> {
     /// elsewhere.
     pub(super) fn surplus(&mut self, node: &Node<'_>, word: &Word<'_>) {
         let Some(keyword) = node.keyword else { return };
+        if let Some(sign) = arguments(node).first().filter(|first| matches!(first.text, "=" | ":")) {
+            let message = format!("`{}` is read as the value of `{}`", sign.text, keyword.word());
+            self.report(
+                Diagnostic::error(Code::SurplusArgument, sign.span, message).expected(usage(keyword)),
+            );
+            return;
+        }
+        if keywords::places(word.text).iter().any(|place| place.block() == keyword.block()) {
+            let message = format!("`{}` stands on the line of `{}`", word.text, keyword.word());
+            self.report(
+                Diagnostic::error(Code::SurplusArgument, word.span, message)
+                    .consequence("it does not count: one statement a line")
+                    .help(format!("begin a new line in front of `{}`", word.text)),
+            );
+            return;
+        }
         let secret = matches!(keyword.word(), "auth_pass" | "key" | "password");
         let message = match secret {
             true => format!("`{}` has one word too many", keyword.word()),
@@ -405,7 +440,10 @@ impl Lower<'_> {
     }
 
     fn bad_number(&mut self, name: &str, word: &Word<'_>, expected: &str) {
-        let message = format!("`{name}` is `{}`, which is not {expected}", word.text);
+        let message = match name {
+            "" => format!("`{}` is not {expected}", word.text),
+            name => format!("`{name}` is `{}`, which is not {expected}", word.text),
+        };
         let mut diagnostic = Diagnostic::error(Code::BadNumber, word.span, message).expected(expected);
         let end = word.text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(0);
         let (number, unit) = word.text.split_at_checked(end).unwrap_or(("", ""));
@@ -426,26 +464,37 @@ impl Lower<'_> {
 
     fn out_of_range(&mut self, keyword: Option<&'static Keyword>, name: &str, word: &Word<'_>, range: &str) {
         let default = keyword.map_or("", |keyword| keyword.default);
-        let message = format!("`{name}` is {}, which is outside {range}", word.text);
+        let message = match name {
+            "" => format!("{} is outside {range}", word.text),
+            name => format!("`{name}` is {}, which is outside {range}", word.text),
+        };
         let mut expected = range.to_owned();
         if !default.is_empty() && default != "required" {
             expected = format!("{range}; the default is {default}");
         }
-        self.report(
-            Diagnostic::error(Code::OutOfRange, word.span, message).label("out of range").expected(expected),
-        );
+        let diagnostic =
+            Diagnostic::error(Code::OutOfRange, word.span, message).label("out of range").expected(expected);
+        // What 0 is meant to say, the default says.
+        let off = word.text.parse() == Ok(0.0) && ["0", "off"].iter().any(|off| default.starts_with(off));
+        self.report(if off {
+            diagnostic.help("delete the line: without it there is none")
+        } else {
+            diagnostic
+        });
     }
 }
 
 /// `priority <INT>: 1..255; …`.
 fn usage(keyword: &Keyword) -> String {
-    let usage = match (keyword.args, keyword.range) {
+    // What else the table says of a value is for the reference.
+    let range =
+        keyword.range.split([';', ',']).next().unwrap_or("").replace("<16 chars", "at most 15 characters");
+    let is_range = range.starts_with(|first: char| first.is_ascii_digit() || first == '-')
+        || range.starts_with("at most");
+    let usage = match (keyword.args, is_range) {
         ("(flag)" | "{ block }", _) => return format!("`{}` alone", keyword.word()),
-        (args, "") => format!("`{} {args}`", keyword.word()),
-        (args, range) => {
-            let range = range.split(';').next().unwrap_or(range);
-            format!("`{} {args}`: {range}", keyword.word())
-        }
+        (args, false) => format!("`{} {args}`", keyword.word()),
+        (args, true) => format!("`{} {args}`: {range}", keyword.word()),
     };
     let example = examples::statement(keyword);
     let line =

@@ -78,6 +78,8 @@ struct Draft {
     lower_prio_no_advert: Option<bool>,
     higher_prio_send_advert: Option<bool>,
     dont_track_primary: bool,
+    /// Another instance has its name, which is said.
+    again: bool,
     /// `virtual_ipaddress` has lines, right or wrong, or a part of the instance was not understood.
     has_addresses: bool,
     extras: InstanceExtras,
@@ -112,7 +114,7 @@ impl Lower<'_> {
         }
         let instance = self.within(node, |lower| {
             let damaged = node.body.as_ref().is_some_and(|body| body.damaged.get());
-            let mut draft = Draft { has_addresses: damaged, ..Draft::default() };
+            let mut draft = Draft { again, has_addresses: damaged, ..Draft::default() };
             lower.each(inside(node), |lower, word, node| {
                 lower.instance_setting(word, node, &mut draft, names)
             });
@@ -264,7 +266,8 @@ impl Lower<'_> {
         let (group, ipv6_transport) = transport::where_to(&draft, defaults, ipv6);
         draft.extras.ipv6 = ipv6_transport;
         // One router id serves IPv4 and IPv6 apart (RFC 9568 §5.2.3).
-        if let Some(((vrid, span), interface)) = draft.vrid.zip(draft.interface.clone()) {
+        let router = draft.vrid.zip(draft.interface.clone()).filter(|_| !draft.again);
+        if let Some(((vrid, span), interface)) = router {
             let group = [group];
             let to = if draft.peers.is_empty() { &group[..] } else { &draft.peers };
             match self.unique_router(instances, (interface, vrid, ipv6), to, span) {

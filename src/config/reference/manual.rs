@@ -61,7 +61,7 @@ directord.conf \\- configuration of directord, in the language of keepalived.con
 .SH SYNOPSIS
 /etc/keepalived/keepalived.conf
 .SH DESCRIPTION
-Statements, one a line: a word and its values, parted by blanks.
+Statements, one a line: a word and its values, with blanks between them.
 Blocks: a word, perhaps a name, and statements in braces.
 A comment starts with # or ! and ends with its line; double quotes hold blanks.
 .PP
