@@ -8,7 +8,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use directord::config::diagnostic::Format;
+use directord::config::diagnostic::{Format, Severity};
 use directord::config::io::Disk;
 use directord::config::lint::compare;
 use directord::config::model::{CheckKind, Forwarding, Scheduler, Service};
@@ -328,4 +328,33 @@ fn no_password_is_shown() {
     }
     let cut = load_text("t", "vrrp_instance A {\nauthentication {\nauth_type PASS\nauth_pass x#y\n}\n}\n");
     assert!(cut.diagnostics.iter().any(|one| one.message == "the password ends at this comment sign"));
+}
+
+/// Signs of other languages and keyboards, each with the help that names it.
+#[test]
+fn a_habit_is_named() {
+    let cases = [
+        ("priority 150 \\", "only the lines of a definition go on"),
+        ("priority = 150", "there is no `=`"),
+        ("priority=150", "there is no `=`"),
+        ("priority 150;", "no `;` ends a statement"),
+        ("pri\u{200b}ority 150", "U+200B"),
+        ("priority\u{3000}150", "U+3000: write a blank"),
+        ("priority \u{201c}150\u{201d}", "U+201C"),
+        ("// priority 150", "a comment starts with `#`"),
+        ("priority 150 advert_int 1", "begin a new line in front of `advert_int`"),
+        ("unicast_peer 10.0.0.2", "write its lines between braces"),
+        ("interface eth0:0", "an alias is no interface"),
+        ("vrid 5", "did you mean `virtual_router_id`?"),
+    ];
+    for (line, help) in cases {
+        let text = format!(
+            "vrrp_instance A {{\ninterface eth0\nvirtual_router_id 1\n{line}\nvirtual_ipaddress {{\n10.0.0.9\n}}\n}}\n"
+        );
+        let loaded = load_text("t", &text);
+        let said: Vec<&str> = loaded.diagnostics.iter().filter_map(|one| one.help.as_deref()).collect();
+        assert!(said.iter().any(|said| said.contains(help)), "{line}: {said:?}");
+        let errors = loaded.diagnostics.iter().filter(|one| one.severity >= Severity::Warning).count();
+        assert!(errors <= 2, "{line}: {}", loaded.render(Format::Line, false));
+    }
 }

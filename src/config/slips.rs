@@ -26,6 +26,9 @@ pub(super) fn slip(word: &str) -> Option<Slip> {
     if word.starts_with("//") || word.starts_with("/*") || word.starts_with("*/") || word == "--" {
         return slip("a comment starts with `#`", None);
     }
+    if let Some(meant) = word.strip_suffix('\\') {
+        return slip("only the lines of a definition go on behind a `\\`: delete it", Some(meant));
+    }
     if let Some(odd) = word.chars().find_map(odd) {
         let meant: String = word.chars().filter_map(plain).collect();
         let meant = meant.trim_end_matches([';', ',']);
@@ -110,6 +113,7 @@ mod tests {
             ("=", "", "delete it"),
             ("//priority", "?", "a comment starts with `#`"),
             ("100;", "100", "delete it"),
+            ("\\", "", "only the lines of a definition"),
             ("１００", "100", "U+FF11: write `1`"),
             ("priority\u{3000}100", "?", "U+3000: write a blank"),
             ("pri\u{200b}ority", "priority", "U+200B: delete it"),

@@ -72,7 +72,15 @@ pub(super) fn tree<'n>(
         let message = error.to_string();
         let message = plainly(message.split(" at line ").next().unwrap_or(&message));
         let span = Span { source: id, start: offset(start), end: offset(start + length) };
-        diagnostics.push(syntax(span, &message));
+        let diagnostic = syntax(span, &message);
+        let other =
+            text.trim_start().starts_with(|first: char| first.is_alphabetic() || "#!@$~".contains(first));
+        diagnostics.push(match other {
+            true => {
+                diagnostic.help("it looks like a keepalived.conf: give it a name that does not end in .json")
+            }
+            false => diagnostic,
+        });
         return None;
     }
     if let Some((at, code, message)) = too_much(text) {

@@ -171,11 +171,16 @@ impl Lower<'_> {
             (Some(timeout), _) => Some(timeout),
             (None, _) if draft.granularity.is_some() => Some(PERSISTENCE),
             (None, true) => {
-                self.adjusted(
-                    title,
-                    "a virtual server of every port (port 0) needs persistence",
-                    "`persistence_timeout 360` is used",
-                );
+                if let Some(span) = title {
+                    let message = "a virtual server of every port (port 0) needs persistence";
+                    self.report(
+                        Diagnostic::warning(Code::Conflict, span, message)
+                            .consequence("`persistence_timeout 360` is used")
+                            .help(
+                                "add `persistence_timeout`, or the port behind the address when one is meant",
+                            ),
+                    );
+                }
                 Some(PERSISTENCE)
             }
             (None, false) => None,

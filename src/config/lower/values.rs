@@ -416,6 +416,14 @@ impl Lower<'_> {
             );
             return;
         }
+        if word.text == "\\" {
+            let message = "a `\\` at the end of a line";
+            self.report(
+                Diagnostic::error(Code::SurplusArgument, word.span, message)
+                    .consequence("keepalived takes it for the end of the value"),
+            );
+            return;
+        }
         if keywords::places(word.text).iter().any(|place| place.block() == keyword.block()) {
             let message = format!("`{}` stands on the line of `{}`", word.text, keyword.word());
             self.report(
