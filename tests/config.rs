@@ -345,6 +345,7 @@ fn a_habit_is_named() {
         ("priority 150 advert_int 1", "begin a new line in front of `advert_int`"),
         ("unicast_peer 10.0.0.2", "write its lines between braces"),
         ("interface eth0:0", "an alias is no interface"),
+        ("prio\u{7}rity 150", "delete it: `cat -v FILE`"),
         ("vrid 5", "did you mean `virtual_router_id`?"),
     ];
     for (line, help) in cases {

@@ -50,6 +50,7 @@ pub(super) fn expand(
         stack: Vec::new(),
         checks: if options.check_includes { Checks::ALL } else { Checks::default() },
         apostrophes: false,
+        controls: false,
         read: 0,
         bytes: 0,
         budget: Budget::default(),
@@ -75,6 +76,8 @@ struct Expander<'a> {
     checks: Checks,
     /// A file so far has a single quote.
     apostrophes: bool,
+    /// A file has control characters; most have none.
+    controls: bool,
     /// Files, and their bytes.
     read: usize,
     bytes: usize,
@@ -140,6 +143,7 @@ impl Expander<'_> {
         // Files without them need not be searched line by line.
         let dollars = self.sources.text_of(id).contains('$');
         self.apostrophes |= self.sources.text_of(id).contains('\'');
+        self.controls |= self.sources.text_of(id).bytes().any(may_be_control);
         let mut start = 0;
         loop {
             let text = self.sources.text_of(id);
@@ -244,6 +248,26 @@ impl Expander<'_> {
         }
         if first.is_some_and(|token| self.sources.text(token.span) == "include_check") {
             self.set_checks();
+        }
+        if self.controls {
+            self.control_characters();
+        }
+    }
+
+    /// In words; elsewhere they are as good as blanks.
+    fn control_characters(&mut self) {
+        for token in &self.words {
+            let word = self.sources.text(token.span);
+            let Some((at, control)) = word.char_indices().find(|(_, c)| c.is_control() && *c != '\t') else {
+                continue;
+            };
+            let start = token.span.start + offset(at);
+            let span = Span { start, end: start + offset(control.len_utf8()), ..token.span };
+            let message = format!("the control character U+{:04X} is part of a word", u32::from(control));
+            self.diagnostics.push_grouped("control", span, || {
+                Diagnostic::error(Code::BadName, span, message)
+                    .help("delete it: `cat -v FILE` shows where it is")
+            });
         }
     }
 
@@ -429,6 +453,11 @@ pub(super) fn include(text: &str) -> Option<(Checks, &str)> {
     };
     let pattern = text.get(end..)?.trim();
     (!pattern.is_empty()).then_some((checks, pattern))
+}
+
+/// Whether a byte can be a part of a control character that is no blank.
+fn may_be_control(byte: u8) -> bool {
+    matches!(byte, 1..=8 | 0xb | 0xc | 0xe..=0x1f | 0x7f | 0xc2)
 }
 
 #[cfg(test)]

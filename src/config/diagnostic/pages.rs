@@ -201,7 +201,7 @@ pub static PAGES: &[Page] = &[
     page(
         Code::BadName,
         "a name that cannot be one",
-        "The kernel takes labels of 1 to 15 characters; a password must not be empty, nor a script's command.",
+        "The kernel takes labels of 1 to 15 characters; a password must not be empty, nor a script's command. No word holds control characters.",
         "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress {\n        \
          192.168.100.240/24 label eth0:the-web-service\n    }\n}\n",
         "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    virtual_ipaddress {\n        \
