@@ -141,9 +141,10 @@ pub fn lookup(block: BlockId, word: &str) -> Option<Found> {
     words.get(at).map(|(_, found)| *found)
 }
 
-/// By length first: most words of a block are told apart by it.
-fn order(name: &str) -> (usize, &str) {
-    (name.len(), name)
+/// By length, last and first letter before the whole: that tells most words of a block apart.
+fn order(name: &str) -> (usize, u8, u8, &str) {
+    let letter = |byte: Option<&u8>| byte.copied().unwrap_or(0);
+    (name.len(), letter(name.as_bytes().last()), letter(name.as_bytes().first()), name)
 }
 
 /// Whether the lines of `block` are data.

@@ -119,14 +119,22 @@ fn opened(outer: Mode, word: &str) -> Mode {
 
 /// Whether the words behind this one are a password.
 pub(super) fn announces(word: &str) -> bool {
-    word.contains("auth_pas") || word == "password"
+    match word.as_bytes() {
+        [b'a', ..] => word.starts_with("auth_pas"),
+        [b'p', ..] => word == "password",
+        // Behind a sign: `//auth_pass`.
+        [first, ..] if !first.is_ascii_alphanumeric() => word.contains("auth_pas"),
+        _ => false,
+    }
 }
 
 /// `auht_pass`: what follows is a password all the same.
 pub(super) fn is_nearly(word: &str) -> bool {
     // Most words are too short, too long or too different, which is soon seen.
+    let has = |letter: u8| word.bytes().any(|byte| byte.eq_ignore_ascii_case(&letter));
     (5..=12).contains(&word.len())
-        && word.contains(['s', 'S'])
+        && has(b's')
+        && has(b'p')
         && word.starts_with(|first: char| first.is_ascii_alphabetic())
         && keywords::places(word).is_empty()
         && keywords::closest(word, ["auth_pass", "password"].into_iter()).is_some()
@@ -134,7 +142,7 @@ pub(super) fn is_nearly(word: &str) -> bool {
 
 /// Where in `auth_pass=1111` the password starts.
 fn behind_keyword(word: &str) -> Option<usize> {
-    let end = word.find("auth_pass")? + "auth_pass".len();
+    let end = Some(word).filter(|word| announces(word))?.find("auth_pass")? + "auth_pass".len();
     let sign =
         word.get(end..)?.chars().next().filter(|sign| !sign.is_ascii_alphanumeric() && *sign != '_')?;
     Some(end + sign.len_utf8()).filter(|at| *at < word.len())
