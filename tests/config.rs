@@ -359,3 +359,29 @@ fn a_habit_is_named() {
         assert!(errors <= 2, "{line}: {}", loaded.render(Format::Line, false));
     }
 }
+
+/// What keepalived accepts without a word is no error, however odd it is.
+#[test]
+fn odd_lines_that_keepalived_takes() {
+    let lines = [
+        "state BACKUP interface eth1",
+        "priority 100 advert_int 1",
+        "notify_master = /bin/true",
+        "interface eth0 \\",
+        "authentication {\nauth_type PASS auth_pass 1\nauth_pass 1 auth_type PASS\n}",
+        "authentication {\nauth_type PASS\nauth_pass = 1\n}",
+        "nopreempt preempt",
+    ];
+    let globals = ["", "router_id = A", "router_id A \\"];
+    for (line, global) in lines.iter().map(|line| (*line, "")).chain(globals.map(|global| ("", global))) {
+        let text = format!(
+            "global_defs {{\n{global}\n}}\nvrrp_instance A {{\ninterface eth0\nvirtual_router_id 1\n{line}\n\
+             virtual_ipaddress {{\n10.0.0.9\n}}\n}}\n"
+        );
+        let loaded = load_text("t", &text);
+        let said = loaded.render(Format::Line, false);
+        assert!(!loaded.has_errors(), "{line}{global}: {said}");
+        let warned = loaded.worst() == Some(Severity::Warning);
+        assert_eq!(warned, !(line.is_empty() && global.is_empty()), "{line}{global}: {said}");
+    }
+}

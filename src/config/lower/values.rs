@@ -409,26 +409,31 @@ impl Lower<'_> {
     /// elsewhere.
     pub(super) fn surplus(&mut self, node: &Node<'_>, word: &Word<'_>) {
         let Some(keyword) = node.keyword else { return };
+        let named_once = matches!(keyword.path, "vrrp_instance" | "vrrp_sync_group");
+        let refused = keyword.is_value_block() || named_once;
+        let one_too_many = |span, message, refused| match refused {
+            true => Diagnostic::error(Code::SurplusArgument, span, message),
+            false => Diagnostic::warning(Code::SurplusArgument, span, message),
+        };
         if let Some(sign) = arguments(node).first().filter(|first| matches!(first.text, "=" | ":")) {
             let message = format!("`{}` is read as the value of `{}`", sign.text, keyword.word());
-            self.report(
-                Diagnostic::error(Code::SurplusArgument, sign.span, message).expected(usage(keyword)),
-            );
+            let diagnostic = one_too_many(sign.span, message, refused || !takes_any_text(keyword));
+            let help = slips::slip(sign.text).map(|slip| slip.help).unwrap_or_default();
+            self.report(diagnostic.expected(usage(keyword)).help(help));
             return;
         }
         if word.text == "\\" {
-            let message = "a `\\` at the end of a line";
-            self.report(
-                Diagnostic::error(Code::SurplusArgument, word.span, message)
-                    .consequence("keepalived takes it for the end of the value"),
-            );
+            let message = "a `\\` at the end of a line".to_owned();
+            let diagnostic = one_too_many(word.span, message, refused || !takes_any_text(keyword));
+            let help = slips::slip(word.text).map(|slip| slip.help).unwrap_or_default();
+            self.report(diagnostic.consequence("keepalived takes it for the end of the value").help(help));
             return;
         }
         if keywords::places(word.text).iter().any(|place| place.block() == keyword.block()) {
             let message = format!("`{}` stands on the line of `{}`", word.text, keyword.word());
             self.report(
-                Diagnostic::error(Code::SurplusArgument, word.span, message)
-                    .consequence("it does not count: one statement a line")
+                one_too_many(word.span, message, refused)
+                    .consequence("it does not count, in keepalived neither: one statement a line")
                     .help(format!("begin a new line in front of `{}`", word.text)),
             );
             return;
@@ -438,13 +443,11 @@ impl Lower<'_> {
             true => format!("`{}` has one word too many", keyword.word()),
             false => format!("`{}` is one word too many", word.text),
         };
-        let named_once = matches!(keyword.path, "vrrp_instance" | "vrrp_sync_group");
-        let diagnostic = match keyword.is_value_block() || named_once {
-            true => Diagnostic::error(Code::SurplusArgument, word.span, message),
-            false => Diagnostic::warning(Code::SurplusArgument, word.span, message)
-                .consequence("it is ignored, as keepalived does"),
-        };
-        self.report(diagnostic.expected(usage(keyword)));
+        let diagnostic = one_too_many(word.span, message, refused).expected(usage(keyword));
+        self.report(match refused {
+            true => diagnostic,
+            false => diagnostic.consequence("it is ignored, as keepalived does"),
+        });
     }
 
     fn bad_number(&mut self, name: &str, word: &Word<'_>, expected: &str) {
@@ -490,6 +493,13 @@ impl Lower<'_> {
             diagnostic
         });
     }
+}
+
+/// Whether keepalived takes any word as the value, so that one with a sign of another language is no error.
+fn takes_any_text(keyword: &Keyword) -> bool {
+    const TEXTS: [&str; 6] = ["<IFNAME>", "<NAME>", "<PATH", "<QUOTED>", "<SCRIPT>", "<STRING>"];
+    let args = keyword.args.trim_start_matches('[');
+    keyword.path == "vrrp_instance/state" || TEXTS.iter().any(|text| args.starts_with(text))
 }
 
 /// `priority <INT>: 1..255; …`.
