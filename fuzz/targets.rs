@@ -15,10 +15,10 @@ use directord::config::source::{Files, ReadError, Sources, Span, Texts};
 use directord::config::{Loaded, Options, load, words};
 
 /// A target: its name, and what it does with an input.
-pub(crate) type Target = (&'static str, fn(&[u8]));
+pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 6] = [
     ("lexer", lexer),
     ("expander", expander),
     ("load", whole),
@@ -77,7 +77,7 @@ fn options() -> Options {
 }
 
 /// Plain text: every byte that is no blank, quote or comment is in exactly one word, and the words are in order.
-pub(crate) fn lexer(input: &[u8]) {
+pub fn lexer(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     if text.contains(['$', '~', '@', '\u{feff}']) || text.contains("include") {
         return;
@@ -102,7 +102,7 @@ pub(crate) fn lexer(input: &[u8]) {
 }
 
 /// Definitions, conditions, generators, includes: an end, spans that lie in their texts, nothing read that is not named.
-pub(crate) fn expander(input: &[u8]) {
+pub fn expander(input: &[u8]) {
     let words = words(Path::new(MAIN), &Watched::new(input), &options());
     for span in &words.list {
         assert_place(&words.sources, *span);
@@ -114,7 +114,7 @@ pub(crate) fn expander(input: &[u8]) {
 }
 
 /// Everything that `--check` does, in all renderings, and the comparison with another node.
-pub(crate) fn whole(input: &[u8]) {
+pub fn whole(input: &[u8]) {
     let main = with_secret(input);
     let mut loaded = load(Path::new(MAIN), &Watched::new(&main), &options());
     assert_diagnostics(&loaded.diagnostics, &loaded.sources);
@@ -130,7 +130,7 @@ pub(crate) fn whole(input: &[u8]) {
 }
 
 /// The canonical layout has the same words and the same model, and is its own layout.
-pub(crate) fn layout(input: &[u8]) {
+pub fn layout(input: &[u8]) {
     let Ok(text) = format(MAIN, input.to_vec()) else { return };
     let again = format(MAIN, text.clone().into_bytes());
     assert_eq!(again.ok().as_deref(), Some(&*text), "the layout of the layout is another one");
@@ -145,7 +145,7 @@ pub(crate) fn layout(input: &[u8]) {
 }
 
 /// A model, written and read again in either language, is the same model, and there is nothing new to complain of.
-pub(crate) fn dumped(input: &[u8]) {
+pub fn dumped(input: &[u8]) {
     let loaded = load(Path::new(MAIN), &Watched::new(input), &options());
     let Some(model) = loaded.model else { return };
     for defaults in [false, true] {
@@ -160,7 +160,7 @@ pub(crate) fn dumped(input: &[u8]) {
 }
 
 /// Any bytes as JSON: what is read of them is also read of their dump.
-pub(crate) fn json(input: &[u8]) {
+pub fn json(input: &[u8]) {
     let name = Path::new("a.json");
     let files = Texts(BTreeMap::from([(name.to_owned(), input.to_vec())]));
     let loaded = load(name, &files, &options());

@@ -3,6 +3,8 @@
 
 // Helpers of tests may panic as tests do.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+// The targets are a library for the fuzzer.
+#![allow(unreachable_pub)]
 
 #[path = "../fuzz/targets.rs"]
 mod targets;

@@ -352,7 +352,7 @@ pub(super) struct Dump {
         short = 'f',
         long = "use-file",
         value_name = "FILE",
-        default_value = "/etc/keepalived/keepalived.conf"
+        default_value = DEFAULT_FILE
     )]
     config: PathBuf,
     /// Name that @NAME lines are compared with [default: node name up to its first dot]

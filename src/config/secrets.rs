@@ -95,13 +95,22 @@ fn step(rest: Rest, mode: Mode, word: &str) -> (bool, Rest) {
         // `key PATH` of SSL is none.
         (Rest::Start, _) if word == "key" => (true, Rest::HiddenBehind(1)),
         (Rest::Start, _) if is_nearly(word) => (true, Rest::HiddenBehind(0)),
-        (Rest::Start, Mode::Authentication) if word == "auth_type" => (true, Rest::Kind),
+        (Rest::Start, Mode::Authentication) if word.trim_end_matches(['=', ':']) == "auth_type" => {
+            (true, Rest::Kind)
+        }
         (Rest::Start, Mode::Authentication) if keywords::places(word).is_empty() => {
             let misspelt = word.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
                 && keywords::closest(word, std::iter::once("auth_type")).is_some();
             (misspelt, Rest::HiddenBehind(0))
         }
-        (Rest::Kind, _) => (matches!(word, "AH" | "PASS" | "pass" | "ah" | "SIMPLE" | "="), Rest::Kind),
+        (Rest::Kind, _) => {
+            let letters = word.trim_matches(|c: char| !c.is_ascii_alphabetic());
+            (
+                letters.is_empty()
+                    || ["AH", "PASS", "SIMPLE"].iter().any(|kind| letters.eq_ignore_ascii_case(kind)),
+                Rest::Kind,
+            )
+        }
         _ => (true, Rest::Open),
     }
 }
