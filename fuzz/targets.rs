@@ -10,8 +10,8 @@ use directord::config::diagnostic::{Diagnostic, Format, Severity};
 use directord::config::dump::{self, Show};
 use directord::config::format::format;
 use directord::config::lint::compare;
-use directord::config::runnable::runnable;
 use directord::config::source::{Files, ReadError, Sources, Span, Texts};
+use directord::config::supported::runnable;
 use directord::config::{Loaded, Options, load, words};
 
 /// A target: its name, and what it does with an input.

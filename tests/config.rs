@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use directord::config::diagnostic::{Format, Severity};
 use directord::config::io::Disk;
 use directord::config::lint::compare;
-use directord::config::model::{CheckKind, Forwarding, Scheduler, Service};
+use directord::config::model::{Connect, Forwarding, ProbeKind, Scheduler, Service};
 use directord::config::source::Texts;
 use directord::config::{Loaded, Options, load};
 
@@ -107,10 +107,12 @@ fn web_pair(loaded: &Loaded) {
     for real in &server.real_servers {
         assert_eq!(real.forwarding, Forwarding::DirectRoute);
         let [tcp, http] = real.checkers.as_slice() else { panic!("two checks") };
-        assert_eq!((&tcp.kind, tcp.retry, tcp.connect.timeout.as_secs()), (&CheckKind::Tcp, 3, 8));
-        assert_eq!((tcp.delay_loop.as_secs(), tcp.warmup.as_secs()), (6, 6));
-        let CheckKind::Http(check) = &http.kind else { panic!("a page") };
-        assert_eq!((http.retry, http.connect.timeout.as_secs()), (3, 3));
+        let timeout = |connect: &Option<Connect>| connect.as_ref().unwrap().timeout.as_secs();
+        assert_eq!((&tcp.probe.kind, tcp.timing.retry), (&ProbeKind::Tcp, 3));
+        assert_eq!((tcp.timing.delay_loop.as_secs(), tcp.timing.warmup.as_secs()), (6, 6));
+        assert_eq!((timeout(&tcp.probe.connect), timeout(&http.probe.connect)), (8, 3));
+        let ProbeKind::Http(check) = &http.probe.kind else { panic!("a page") };
+        assert_eq!(http.timing.retry, 3);
         assert_eq!(check.urls[0].status_codes.ranges(), [(200, 200)]);
         assert!(check.urls[0].digest.is_some());
     }

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use directord::config::diagnostic::{Code, Diagnostic, Format, Severity};
 use directord::config::format::format;
 use directord::config::io::Disk;
-use directord::config::runnable::runnable;
 use directord::config::source::Texts;
+use directord::config::supported::runnable;
 use directord::config::{Loaded, Options, load};
 
 /// One row of `verdicts.tsv`.

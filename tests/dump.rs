@@ -84,11 +84,11 @@ fn difference(one: &Model, other: &Model) -> String {
 /// Errors and warnings. Which word has no effect yet depends on its spelling: there the number counts. `old`: an
 /// old word was only said to be old, and its new one may be said to have no effect.
 fn said(loaded: &Loaded, old: bool) -> BTreeSet<(Code, String)> {
-    let mut unmade = 0;
+    let mut without_effect = 0;
     let mut key = |code, message: &str| match code {
         Code::NotYet | Code::Old => {
-            unmade += 1;
-            (Code::NotYet, unmade.to_string())
+            without_effect += 1;
+            (Code::NotYet, without_effect.to_string())
         }
         // What is more than eight characters is not written again.
         _ if message.starts_with("`auth_pass` has") => (code, String::new()),
@@ -193,7 +193,8 @@ fn instances_that_do_not_run() {
         instance("C", "interface eth0\nmcast_dst_ip 224.0.0.100"),
     ];
     let loaded = text("a.conf", &conf.concat());
-    assert_eq!(loaded.model.as_ref().unwrap().extras.left_out.len(), 2);
+    let model = loaded.model.as_ref().unwrap();
+    assert_eq!((model.instances.len(), model.unplaced.len()), (2, 1));
     round_trips(&[Input { name: "left out".to_owned(), loaded }]);
 }
 
@@ -229,7 +230,8 @@ fn secrets_are_hidden() {
                 vrrp_instance A {\ninterface eth0\nvirtual_router_id 1\nauthentication {\nauth_type PASS\n\
                 auth_pass s3cret\n}\nvirtual_ipaddress {\n10.0.0.9\n}\n}\n\
                 vrrp_instance B {\ninterface eth0\nvirtual_router_id 2\nauthentication {\nauth_type AH\n\
-                auth_pass s3cret\n}\nvirtual_ipaddress {\n10.0.0.8\n}\nauth_hmac {\n\
+                auth_pass s3cret\n}\nvirtual_ipaddress {\n10.0.0.8\n}\n}\n\
+                vrrp_instance C {\ninterface eth0\nvirtual_router_id 3\nvirtual_ipaddress {\n10.0.0.7\n}\nauth_hmac {\n\
                 key 1 s3crets3crets3crets3crets3crets3crets\nactive_key 1\n}\n}\n";
     let loaded = text("a.conf", conf);
     let model = loaded.model.as_ref().unwrap();

@@ -160,7 +160,8 @@ mod tests {
             virtualhost: virtualhost.map(Into::into),
             digest: None,
             status_codes: StatusCodes::default(),
-            extras: Default::default(),
+            regex: None,
+            tls_compliant: None,
         }
     }
 

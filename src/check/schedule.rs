@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::config::model::{CheckKind, Checker};
+use crate::config::model::{Checker, ProbeKind};
 
 use super::{Failure, Outcome};
 
@@ -137,7 +137,7 @@ impl Machine {
     /// Feeds one input; what must be done is appended to `out`, in order.
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Action>) {
         match input {
-            Input::Start { jitter } => self.due = Some(now + LAUNCH + jitter.min(self.config.warmup)),
+            Input::Start { jitter } => self.due = Some(now + LAUNCH + jitter.min(self.config.timing.warmup)),
             Input::Timer => {
                 if self.due.is_some_and(|due| due <= now) {
                     self.due = None;
@@ -150,7 +150,7 @@ impl Machine {
 
     /// Another timing for the same check: what is under way goes on, what comes after it is new.
     pub fn reconfigure(&mut self, now: Instant, config: Checker) {
-        self.due = self.due.map(|due| due.min(now + config.delay_loop));
+        self.due = self.due.map(|due| due.min(now + config.timing.delay_loop));
         self.config = config;
     }
 
@@ -173,7 +173,7 @@ impl Machine {
                     out.push(Action::Report(Event::NotRun { check: self.name(), why }));
                 }
                 self.not_run = true;
-                self.due = Some(now + self.config.delay_loop);
+                self.due = Some(now + self.config.timing.delay_loop);
                 return;
             }
         };
@@ -202,7 +202,7 @@ impl Machine {
             out.push(Action::Report(Event::Passed { check: self.name() }));
             out.push(Action::Verdict { up: true });
         }
-        self.config.delay_loop
+        self.config.timing.delay_loop
     }
 
     fn failed(&mut self, why: Failure, out: &mut Vec<Action>) -> Duration {
@@ -210,11 +210,11 @@ impl Machine {
             self.failed_url = true;
             return self.while_down();
         }
-        if self.proven && self.retries < self.config.retry {
+        if self.proven && self.retries < self.config.timing.retry {
             self.retries += 1;
-            let left = self.config.retry - self.retries + 1;
+            let left = self.config.timing.retry - self.retries + 1;
             out.push(Action::Report(Event::Retrying { check: self.name(), why, left }));
-            return self.config.delay_before_retry;
+            return self.config.timing.delay_before_retry;
         }
         let url = (self.urls() > 1).then_some(self.url);
         out.push(Action::Report(Event::Failed { check: self.name(), retries: self.retries, why, url }));
@@ -226,32 +226,28 @@ impl Machine {
     }
 
     fn while_down(&self) -> Duration {
-        match self.config.kind {
-            CheckKind::Http(_) => self.config.delay_loop.max(self.config.delay_before_retry),
-            CheckKind::Tcp => self.config.delay_loop,
+        match self.config.probe.kind {
+            ProbeKind::Http(_) => self.config.timing.delay_loop.max(self.config.timing.delay_before_retry),
+            _ => self.config.timing.delay_loop,
         }
     }
 
     fn between_urls(&self) -> Duration {
-        match &self.config.kind {
-            CheckKind::Http(http) if http.fast_recovery && (!self.up || !self.passed) => Duration::ZERO,
-            _ => self.config.delay_loop,
+        match &self.config.probe.kind {
+            ProbeKind::Http(http) if http.fast_recovery && (!self.up || !self.passed) => Duration::ZERO,
+            _ => self.config.timing.delay_loop,
         }
     }
 
     fn urls(&self) -> usize {
-        match &self.config.kind {
-            CheckKind::Http(http) => http.urls.len().max(1),
-            CheckKind::Tcp => 1,
+        match &self.config.probe.kind {
+            ProbeKind::Http(http) => http.urls.len().max(1),
+            _ => 1,
         }
     }
 
     fn name(&self) -> &'static str {
-        match &self.config.kind {
-            CheckKind::Http(http) if http.tls => "SSL_GET",
-            CheckKind::Http(_) => "HTTP_GET",
-            CheckKind::Tcp => "TCP_CHECK",
-        }
+        self.config.probe.kind.keyword()
     }
 }
 
@@ -282,37 +278,41 @@ impl Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::{Connect, HttpCheck, HttpProtocol, HttpUrl, StatusCodes};
+    use crate::config::model::{Connect, HttpCheck, HttpProtocol, HttpUrl, Probe, StatusCodes, Timing};
+    use std::sync::Arc;
 
-    fn checker(kind: CheckKind) -> Checker {
+    fn checker(kind: ProbeKind) -> Checker {
+        let connect = Connect {
+            to: "10.0.0.1:80".parse().unwrap(),
+            timeout: Duration::from_secs(3),
+            from: None,
+            from_port: 0,
+            interface: None,
+            fwmark: 0,
+        };
         Checker {
-            kind,
-            connect: Connect {
-                to: "10.0.0.1:80".parse().unwrap(),
-                timeout: Duration::from_secs(3),
-                from: None,
-                from_port: 0,
-                interface: None,
-                fwmark: 0,
+            probe: Arc::new(Probe { kind, connect: Some(connect) }),
+            timing: Timing {
+                delay_loop: Duration::from_secs(6),
+                warmup: Duration::from_secs(6),
+                retry: 2,
+                delay_before_retry: Duration::from_secs(3),
+                alpha: false,
+                log_all_failures: None,
             },
-            delay_loop: Duration::from_secs(6),
-            warmup: Duration::from_secs(6),
-            retry: 2,
-            delay_before_retry: Duration::from_secs(3),
-            alpha: false,
-            log_all_failures: None,
         }
     }
 
-    fn http(urls: usize) -> CheckKind {
+    fn http(urls: usize) -> ProbeKind {
         let url = HttpUrl {
             path: "/".into(),
             virtualhost: None,
             digest: None,
             status_codes: StatusCodes::default(),
-            extras: Default::default(),
+            regex: None,
+            tls_compliant: None,
         };
-        CheckKind::Http(HttpCheck {
+        ProbeKind::Http(HttpCheck {
             tls: false,
             protocol: HttpProtocol::Http10,
             sni: None,
@@ -334,7 +334,7 @@ mod tests {
         (url, out, machine.next_timer().unwrap().0 - due)
     }
 
-    fn start(kind: CheckKind, up: bool) -> (Machine, Instant) {
+    fn start(kind: ProbeKind, up: bool) -> (Machine, Instant) {
         let now = Instant::now();
         let mut machine = Machine::new(checker(kind), up);
         machine.handle(now, Input::Start { jitter: Duration::ZERO }, &mut Vec::new());
@@ -348,7 +348,7 @@ mod tests {
 
     #[test]
     fn an_established_server_gets_its_retries() {
-        let (mut machine, mut now) = start(CheckKind::Tcp, true);
+        let (mut machine, mut now) = start(ProbeKind::Tcp, true);
         let (loop_, retry) = (Duration::from_secs(6), Duration::from_secs(3));
         assert_eq!(run(&mut machine, &mut now, Outcome::Passed), (0, vec![], loop_));
         assert_eq!(run(&mut machine, &mut now, failed()), (0, vec![], retry));
@@ -363,20 +363,20 @@ mod tests {
 
     #[test]
     fn before_any_success_the_first_failure_counts() {
-        let (mut machine, mut now) = start(CheckKind::Tcp, true);
+        let (mut machine, mut now) = start(ProbeKind::Tcp, true);
         assert_eq!(run(&mut machine, &mut now, failed()).1, [Action::Verdict { up: false }]);
     }
 
     #[test]
     fn an_alpha_check_comes_up_with_its_first_success() {
-        let (mut machine, mut now) = start(CheckKind::Tcp, false);
+        let (mut machine, mut now) = start(ProbeKind::Tcp, false);
         assert_eq!(run(&mut machine, &mut now, failed()).1, []);
         assert_eq!(run(&mut machine, &mut now, Outcome::Passed).1, [Action::Verdict { up: true }]);
     }
 
     #[test]
     fn a_success_between_failures_starts_the_count_anew() {
-        let (mut machine, mut now) = start(CheckKind::Tcp, true);
+        let (mut machine, mut now) = start(ProbeKind::Tcp, true);
         for outcome in [Outcome::Passed, failed(), failed(), Outcome::Passed, failed(), failed()] {
             assert_eq!(run(&mut machine, &mut now, outcome).1, []);
         }
@@ -401,7 +401,7 @@ mod tests {
 
     #[test]
     fn a_probe_that_could_not_run_changes_no_verdict() {
-        let (mut machine, mut now) = start(CheckKind::Tcp, true);
+        let (mut machine, mut now) = start(ProbeKind::Tcp, true);
         let outcome = Outcome::NotRun("no free port".into());
         assert_eq!(run(&mut machine, &mut now, outcome), (0, vec![], Duration::from_secs(6)));
         assert!(machine.snapshot().up);

@@ -84,7 +84,8 @@ fn fetch_page(options: &GenhashOptions, show: &mut Show) -> Result<Response, Str
         virtualhost: options.virtualhost.clone(),
         digest: None,
         status_codes: StatusCodes::default(),
-        extras: Default::default(),
+        regex: None,
+        tls_compliant: None,
     };
     let connect = Connect {
         to: SocketAddr::new(options.server, options.port),

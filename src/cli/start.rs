@@ -7,7 +7,7 @@ use crate::config::diagnostic::{Format, render};
 use crate::config::io::Disk;
 use crate::config::model::{Instance, Model};
 use crate::config::recorded::Recorder;
-use crate::config::runnable::{Runnable, runnable};
+use crate::config::supported::{Runnable, runnable};
 use crate::config::{Loaded, Options, load};
 use crate::director::Candidate;
 use crate::director::kept::Kept;
@@ -144,7 +144,7 @@ fn unrun(loaded: &Loaded) -> Vec<String> {
 
 /// `vrrp_instance VI_1 on eth0, router id 51, priority 100: 192.168.100.240`.
 fn instance_line(instance: &Instance) -> String {
-    let held = instance.addresses.iter().chain(&instance.excluded_addresses);
+    let held = instance.all_addresses();
     let addresses: Vec<String> = held.map(|address| address.address.to_string()).collect();
     let (name, interface) = (&instance.name, &instance.interface);
     let (vrid, priority) = (instance.vrid.number(), instance.priority.number());

@@ -23,10 +23,10 @@ pub mod model;
 mod raise;
 pub mod recorded;
 pub mod reference;
-pub mod runnable;
 mod secrets;
 mod slips;
 pub mod source;
+pub mod supported;
 mod tokens;
 mod tree;
 
@@ -178,7 +178,7 @@ impl Loaded {
         self.worst() == Some(Severity::Error)
     }
 
-    /// What is legal and not in this version, so that it is left out of what runs: see [`runnable`].
+    /// What is legal and not in this version, so that it is left out of what runs: see [`supported`].
     pub fn left_out(&self) -> impl Iterator<Item = &Diagnostic> {
         self.diagnostics.iter().filter(|one| one.code.blocks())
     }

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::check::io::connects::Connects;
 use crate::check::schedule::{Action, Event, Input, Machine};
 use crate::check::{Outcome, io};
-use crate::config::model::{CheckKind, Checker, VirtualServer, VirtualServerName};
+use crate::config::model::{Checker, Probe, ProbeKind, VirtualServer, VirtualServerName};
 
 /// Checks that are due within it run together, and connections under way are looked at this often: with many
 /// checks, one wake-up serves a handful of them.
@@ -32,8 +32,8 @@ pub(super) struct CheckKey {
     pub(super) service: VirtualServerName,
     /// The real server.
     pub(super) server: SocketAddr,
-    /// Its [`Checker::identity`].
-    pub(super) checker: Arc<Checker>,
+    /// What it asks, and where.
+    pub(super) probe: Arc<Probe>,
 }
 
 /// A verdict that changed.
@@ -96,8 +96,8 @@ impl Checks {
         for server in servers {
             for real in &server.real_servers {
                 for checker in &real.checkers {
-                    let identity = Arc::new(checker.identity());
-                    let key = CheckKey { service: server.name(), server: real.address, checker: identity };
+                    let probe = Arc::clone(&checker.probe);
+                    let key = CheckKey { service: server.name(), server: real.address, probe };
                     let name = server.describe_real_server(&real.address);
                     wanted.insert(key, (name, Arc::new(checker.clone())));
                 }
@@ -146,7 +146,7 @@ impl Checks {
         self.last_id += 1;
         let id = CheckId(self.last_id);
         let machine = Machine::new(Checker::clone(&checker), passes(&key));
-        let warmup = checker.warmup;
+        let warmup = checker.timing.warmup;
         self.by_key.insert(key.clone(), id);
         self.running.insert(id, Running { key, checker, name, machine });
         let jitter = warmup.mul_f64(fastrand::f64());
@@ -196,12 +196,12 @@ impl Checks {
         let (mut verdict, mut ended) = (None, None);
         for action in actions {
             match action {
-                Action::Probe { url } => match &running.checker.kind {
-                    CheckKind::Tcp => ended = self.connects.start(id, &running.checker.connect, now),
-                    CheckKind::Http(_) => {
-                        spawn_probe(id, Arc::clone(&running.checker), url, self.ended.clone());
+                Action::Probe { url } => {
+                    match (&running.checker.probe.kind, &running.checker.probe.connect) {
+                        (ProbeKind::Tcp, Some(connect)) => ended = self.connects.start(id, connect, now),
+                        _ => spawn_probe(id, Arc::clone(&running.checker.probe), url, self.ended.clone()),
                     }
-                },
+                }
                 Action::Verdict { up } => verdict = Some(Verdict { key: running.key.clone(), up }),
                 Action::Report(event) => report(&running.name, &event),
             }
@@ -210,11 +210,11 @@ impl Checks {
     }
 }
 
-fn spawn_probe(id: CheckId, checker: Arc<Checker>, url: usize, ended: mpsc::Sender<Ended>) {
+fn spawn_probe(id: CheckId, probe: Arc<Probe>, url: usize, ended: mpsc::Sender<Ended>) {
     tokio::spawn(async move {
-        let CheckKind::Http(http) = &checker.kind else { return };
+        let (ProbeKind::Http(http), Some(connect)) = (&probe.kind, &probe.connect) else { return };
         let Some(url) = http.urls.get(url) else { return };
-        let outcome = io::probe(&checker.connect, http, url).await;
+        let outcome = io::probe(connect, http, url).await;
         // The director is gone only when the process ends.
         let _ = ended.send(Ended { id, outcome }).await;
     });

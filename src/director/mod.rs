@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use crate::config::model::Instance;
-use crate::config::runnable::Runnable;
+use crate::config::supported::Runnable;
 use crate::ipvs::error::Unavailable;
 use crate::pool;
 use crate::vrrp::io::{self as vrrp, Command, Handle, Leftover, StartError};
@@ -251,7 +251,7 @@ impl Director {
     fn balance(&mut self, runnable: &Runnable) -> Result<(), Unavailable> {
         self.balancer.configure(runnable.virtual_servers.clone(), &self.options.namespaces)?;
         let pools = self.balancer.pools();
-        let passes = |key: &CheckKey| pools.passes(&key.service, &key.server, &key.checker);
+        let passes = |key: &CheckKey| pools.passes(&key.service, &key.server, &key.probe);
         self.checks.configure(&runnable.virtual_servers, passes);
         Ok(())
     }
@@ -303,8 +303,8 @@ impl Director {
     }
 
     fn verdict(&mut self, verdict: Verdict) {
-        let CheckKey { service, server, checker } = verdict.key;
-        self.balancer.verdict(pool::Input::Verdict { service, server, checker, up: verdict.up });
+        let CheckKey { service, server, probe } = verdict.key;
+        self.balancer.verdict(pool::Input::Verdict { service, server, probe, up: verdict.up });
         manager::status(&self.status_line());
     }
 

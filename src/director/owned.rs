@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::config::model::{Protocol, Service};
+use crate::config::model::{Family, Protocol, Service};
 use crate::vrrp::io::Leftover;
 
 /// A set of things of ours, and the file that keeps it.
@@ -93,7 +93,7 @@ impl Line for Leftover {
 
 fn line(service: &Service) -> String {
     match service {
-        Service::Fwmark { mark, ipv6 } => format!("fwmark {mark} {}", if *ipv6 { "inet6" } else { "inet" }),
+        Service::Fwmark { mark, family } => format!("fwmark {mark} {}", family.word()),
         Service::Address { protocol, address } => format!("{} {address}", protocol.name()),
     }
 }
@@ -103,7 +103,8 @@ fn parse(line: &str) -> Option<Service> {
     let (kind, value) = (words.next()?, words.next()?);
     let protocol = match kind {
         "fwmark" => {
-            return Some(Service::Fwmark { mark: value.parse().ok()?, ipv6: words.next()? == "inet6" });
+            let family = Family::from_word(words.next()?)?;
+            return Some(Service::Fwmark { mark: value.parse().ok()?, family });
         }
         "tcp" => Protocol::Tcp,
         "udp" => Protocol::Udp,
@@ -122,7 +123,7 @@ mod tests {
     fn the_record_survives_a_kill() {
         let directory = tempfile::tempdir().unwrap();
         let services = BTreeSet::from([
-            Service::Fwmark { mark: 3, ipv6: true },
+            Service::Fwmark { mark: 3, family: Family::Ipv6 },
             Service::Address { protocol: Protocol::Udp, address: "[2001:db8::1]:53".parse().unwrap() },
             Service::Address { protocol: Protocol::Tcp, address: "10.0.0.1:80".parse().unwrap() },
         ]);

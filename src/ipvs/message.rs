@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::config::model::{Forwarding, Protocol, SchedulerFlags, Service, TunnelChecksum};
+use crate::config::model::{Family, Forwarding, Protocol, SchedulerFlags, Service, TunnelChecksum};
 use crate::sys::netlink::{self, Request, attributes, text};
 
 use super::diff::Operation;
@@ -242,7 +242,10 @@ pub fn read_service(payload: &[u8]) -> Option<(Service, Settings)> {
     }
     let ipv6 = i32::from(family) == libc::AF_INET6;
     let service = match mark {
-        Some(mark) if mark != 0 => Service::Fwmark { mark, ipv6 },
+        Some(mark) if mark != 0 => {
+            let family = if ipv6 { Family::Ipv6 } else { Family::Ipv4 };
+            Service::Fwmark { mark, family }
+        }
         _ => {
             let protocol = match protocol {
                 6 => Protocol::Tcp,
@@ -328,7 +331,7 @@ mod tests {
         vec![
             (tcp("192.168.100.240:80"), settings.clone()),
             (tcp("[2001:db8::1]:443"), Settings { prefix: 64, engine: None, ..settings.clone() }),
-            (Service::Fwmark { mark: 7, ipv6: true }, Settings { timeout: 0, ..settings }),
+            (Service::Fwmark { mark: 7, family: Family::Ipv6 }, Settings { timeout: 0, ..settings }),
         ]
     }
 

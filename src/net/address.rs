@@ -21,7 +21,7 @@ pub struct Desired {
 
 /// The addresses of `instance` on the interfaces that exist; `held` while it is master.
 pub fn desired(instance: &Instance, held: bool, kernel: &Kernel) -> Vec<Desired> {
-    let all = instance.addresses.iter().chain(&instance.excluded_addresses);
+    let all = instance.all_addresses();
     all.filter_map(|address| Some(Desired { assigned: assigned(instance, address, kernel)?, held })).collect()
 }
 

@@ -14,7 +14,9 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::config::model::{Checker, Forwarding, RealServer, Service, VirtualServer, VirtualServerName};
+use crate::config::model::{
+    Checker, Forwarding, Probe, RealServer, Service, VirtualServer, VirtualServerName,
+};
 use crate::ipvs::{Destination, Entry, Settings};
 
 pub use event::Event;
@@ -30,8 +32,8 @@ pub enum Input {
         service: VirtualServerName,
         /// The real server.
         server: SocketAddr,
-        /// The check's [`Checker::identity`].
-        checker: Arc<Checker>,
+        /// What the check asks, and where.
+        probe: Arc<Probe>,
         /// Whether it passes.
         up: bool,
     },
@@ -75,7 +77,7 @@ pub struct Pools {
 struct Pool {
     config: VirtualServer,
     /// Identities of the checks that fail, by real server; a real server that is not in here is up.
-    failed: BTreeMap<SocketAddr, BTreeSet<Arc<Checker>>>,
+    failed: BTreeMap<SocketAddr, BTreeSet<Arc<Probe>>>,
     quorum: bool,
 }
 
@@ -84,9 +86,9 @@ impl Pools {
     pub fn handle(&mut self, _now: Instant, input: Input, out: &mut Vec<Action>) {
         match input {
             Input::Configure(servers) => self.configure(servers, out),
-            Input::Verdict { service, server, checker, up } => {
+            Input::Verdict { service, server, probe, up } => {
                 if let Some(pool) = self.pools.get_mut(&service) {
-                    pool.verdict(server, checker, up, out);
+                    pool.verdict(server, probe, up, out);
                 }
             }
         }
@@ -114,9 +116,9 @@ impl Pools {
     }
 
     /// Whether a check passes, as far as is known. A check that has not run yet fails when it is `alpha`.
-    pub fn passes(&self, service: &VirtualServerName, server: &SocketAddr, checker: &Checker) -> bool {
+    pub fn passes(&self, service: &VirtualServerName, server: &SocketAddr, probe: &Probe) -> bool {
         let failed = self.pools.get(service).and_then(|pool| pool.failed.get(server));
-        !failed.is_some_and(|failed| failed.contains(checker))
+        !failed.is_some_and(|failed| failed.contains(probe))
     }
 
     fn configure(&mut self, servers: Vec<VirtualServer>, out: &mut Vec<Action>) {
@@ -154,10 +156,10 @@ impl Pools {
 }
 
 /// Before anything has run, the `alpha` checks fail and the others pass.
-fn initial_failures(config: &VirtualServer) -> BTreeMap<SocketAddr, BTreeSet<Arc<Checker>>> {
+fn initial_failures(config: &VirtualServer) -> BTreeMap<SocketAddr, BTreeSet<Arc<Probe>>> {
     let failures = |server: &RealServer| {
-        let alpha = server.checkers.iter().filter(|checker| checker.alpha);
-        let failed: BTreeSet<_> = alpha.map(|checker| Arc::new(checker.identity())).collect();
+        let alpha = server.checkers.iter().filter(|checker| checker.timing.alpha);
+        let failed: BTreeSet<_> = alpha.map(|checker| Arc::clone(&checker.probe)).collect();
         (!failed.is_empty()).then_some((server.address, failed))
     };
     config.real_servers.iter().filter_map(failures).collect()
@@ -174,7 +176,7 @@ impl Pool {
 
     // ---- verdicts ----
 
-    fn verdict(&mut self, server: SocketAddr, checker: Arc<Checker>, up: bool, out: &mut Vec<Action>) {
+    fn verdict(&mut self, server: SocketAddr, probe: Arc<Probe>, up: bool, out: &mut Vec<Action>) {
         let Some(config) = self.config.real_servers.iter().find(|known| known.address == server) else {
             return;
         };
@@ -182,9 +184,9 @@ impl Pool {
         let was_up = self.is_up(config);
         let failed = self.failed.entry(server).or_default();
         if up {
-            failed.remove(&checker);
+            failed.remove(&probe);
         } else {
-            failed.insert(checker);
+            failed.insert(probe);
         }
         if failed.is_empty() {
             self.failed.remove(&server);
@@ -265,20 +267,17 @@ impl Pool {
         for server in &config.real_servers {
             let known = self.config.real_servers.iter().find(|known| known.address == server.address);
             let failing = self.failed.get(&server.address);
-            let had = |identity: &Checker| {
-                known
-                    .is_some_and(|known| known.checkers.iter().any(|checker| checker.identity() == *identity))
+            let had = |probe: &Arc<Probe>| {
+                known.is_some_and(|known| known.checkers.iter().any(|one| one.probe == *probe))
             };
-            let fails = |checker: &Checker, identity: &Checker| match (known, failing) {
-                (None, _) => checker.alpha,
+            let fails = |checker: &&Checker| match (known, failing) {
+                (None, _) => checker.timing.alpha,
                 (Some(_), None) => false,
-                (Some(_), Some(failing)) => failing.contains(identity) || !had(identity),
+                (Some(_), Some(failing)) => failing.contains(&checker.probe) || !had(&checker.probe),
             };
-            let identities = server.checkers.iter().map(|checker| (checker, checker.identity()));
-            let still: BTreeSet<Arc<Checker>> = identities
-                .filter(|(checker, identity)| fails(checker, identity))
-                .map(|(_, identity)| Arc::new(identity))
-                .collect();
+            let failed_checks = server.checkers.iter().filter(fails);
+            let still: BTreeSet<Arc<Probe>> =
+                failed_checks.map(|checker| Arc::clone(&checker.probe)).collect();
             if !still.is_empty() {
                 failed.insert(server.address, still);
             }

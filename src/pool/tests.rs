@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::model::{
-    CheckKind, Connect, Forwarding, Protocol, Scheduler, SchedulerFlags, SorryServer, Weight,
+    Connect, Forwarding, ProbeKind, Protocol, Scheduler, SchedulerFlags, SorryServer, Timing, Weight,
 };
 
 fn service() -> Service {
@@ -14,22 +14,18 @@ fn address(last: u8) -> SocketAddr {
 }
 
 fn checker(to: SocketAddr, alpha: bool) -> Checker {
+    let connect =
+        Connect { to, timeout: Duration::from_secs(5), from: None, from_port: 0, interface: None, fwmark: 0 };
     Checker {
-        kind: CheckKind::Tcp,
-        connect: Connect {
-            to,
-            timeout: Duration::from_secs(5),
-            from: None,
-            from_port: 0,
-            interface: None,
-            fwmark: 0,
+        probe: Arc::new(Probe { kind: ProbeKind::Tcp, connect: Some(connect) }),
+        timing: Timing {
+            delay_loop: Duration::from_secs(6),
+            warmup: Duration::ZERO,
+            retry: 1,
+            delay_before_retry: Duration::from_secs(1),
+            alpha,
+            log_all_failures: None,
         },
-        delay_loop: Duration::from_secs(6),
-        warmup: Duration::ZERO,
-        retry: 1,
-        delay_before_retry: Duration::from_secs(1),
-        alpha,
-        log_all_failures: None,
     }
 }
 
@@ -42,7 +38,7 @@ fn real_server(last: u8, weight: u64) -> RealServer {
         lower_threshold: 0,
         inhibit_on_failure: false,
         checkers: vec![checker(address(last), false)],
-        extras: Default::default(),
+        notify: None,
     }
 }
 
@@ -59,7 +55,9 @@ fn virtual_server(real_servers: Vec<RealServer>) -> VirtualServer {
         hysteresis: 0,
         sorry_server: None,
         real_servers,
-        extras: Default::default(),
+        omega: false,
+        ha_suspend: false,
+        notify: Default::default(),
     }
 }
 
@@ -71,9 +69,8 @@ fn started(config: VirtualServer) -> Pools {
 
 fn verdict(pools: &mut Pools, last: u8, checker: Checker, up: bool) -> Vec<Action> {
     let mut out = Vec::new();
-    let checker = Arc::new(checker.identity());
-    let input =
-        Input::Verdict { service: VirtualServerName::Service(service()), server: address(last), checker, up };
+    let (service, server) = (VirtualServerName::Service(service()), address(last));
+    let input = Input::Verdict { service, server, probe: checker.probe, up };
     pools.handle(Instant::now(), input, &mut out);
     out
 }
@@ -184,7 +181,7 @@ fn a_reload_keeps_the_verdicts_of_checks_that_stay() {
     assert!(!pools.passes(
         &VirtualServerName::Service(service()),
         &address(9),
-        &checker(address(9), false).identity()
+        &checker(address(9), false).probe
     ));
 }
 
@@ -193,8 +190,8 @@ fn a_reload_of_the_timing_brings_no_failed_server_back() {
     let mut pools = started(virtual_server(vec![real_server(8, 1), real_server(9, 1)]));
     verdict(&mut pools, 9, checker(address(9), false), false);
     let mut faster = virtual_server(vec![real_server(8, 1), real_server(9, 1)]);
-    faster.real_servers[1].checkers[0].delay_loop = Duration::from_secs(1);
-    faster.real_servers[1].checkers[0].retry = 5;
+    faster.real_servers[1].checkers[0].timing.delay_loop = Duration::from_secs(1);
+    faster.real_servers[1].checkers[0].timing.retry = 5;
     pools.handle(Instant::now(), Input::Configure(vec![faster]), &mut Vec::new());
     assert_eq!(destinations(&pools), [(8, 1)]);
     verdict(&mut pools, 9, checker(address(9), false), true);

@@ -94,6 +94,6 @@ pub fn faults(config: &Instance, conditions: &Conditions) -> BTreeSet<Fault> {
 
 /// The interfaces of the virtual addresses of `config` that are not its own.
 pub fn carriers(config: &Instance) -> BTreeSet<InterfaceName> {
-    let all = config.addresses.iter().chain(&config.excluded_addresses);
+    let all = config.all_addresses();
     all.filter_map(|address| address.interface.clone()).filter(|name| *name != config.interface).collect()
 }

@@ -6,7 +6,7 @@
 //! the state is MASTER; only a fully valid advert changes state or timers; a master always has an advert due.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -16,6 +16,7 @@ use crate::track::{Conditions, Fault, faults};
 
 use super::announce::Bursts;
 use super::event::{Event, State, Why};
+use super::only_v4;
 use super::packet::{self, Advert, Header};
 use super::receive::{self, Rejection};
 use super::repeats::Repeats;
@@ -567,13 +568,10 @@ impl Machine {
             priority,
             addresses: advertised(&self.config),
         };
-        let multicast = [self.config.multicast_group];
-        let (destinations, ttl) = if self.config.unicast_peers.is_empty() {
-            (multicast.as_slice(), 255)
-        } else {
-            (self.config.unicast_peers.as_slice(), self.config.unicast_ttl)
-        };
-        for &destination in destinations {
+        let ttl = self.config.unicast().map_or(255, |unicast| unicast.ttl);
+        let peers = self.config.peers().iter().map(|peer| peer.address);
+        let destinations = self.config.group().into_iter().chain(peers).filter_map(only_v4);
+        for destination in destinations {
             let payload = advert.encode(source, destination);
             let packet = packet::ipv4_packet(source, destination, self.packet_id, ttl, &payload);
             out.push(Action::Transmit { destination, packet });
@@ -589,8 +587,7 @@ fn announce(frames: u32, out: &mut Vec<Action>) {
 
 /// The addresses that adverts name; at most 255 fit the count field.
 fn advertised(config: &Instance) -> Vec<Ipv4Addr> {
-    let v4 = |ip: IpAddr| if let IpAddr::V4(v4) = ip { Some(v4) } else { None };
-    config.addresses.iter().filter_map(|address| v4(address.address)).take(255).collect()
+    config.addresses.iter().filter_map(|address| only_v4(address.address)).take(255).collect()
 }
 
 fn header(config: &Instance) -> Header {
@@ -598,8 +595,9 @@ fn header(config: &Instance) -> Header {
     match config.version {
         Version::V2 => {
             let (auth_type, auth_data) = match config.authentication {
-                Authentication::None => (0, [0; 8]),
+                Authentication::None | Authentication::Hmac(_) => (0, [0; 8]),
                 Authentication::Pass(password) => (1, password),
+                Authentication::Ah(_) => (2, [0; 8]),
             };
             let interval = u8::try_from(interval / 100).unwrap_or(u8::MAX);
             Header::V2 { auth_type, interval, auth_data }

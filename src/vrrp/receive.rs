@@ -3,7 +3,7 @@
 //! Input: a whole IPv4 packet as the raw socket gives it. Output: the advert, or the first reason against it,
 //! in the order in which keepalived looks. A rejected packet changes no timer and no state.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde::Serialize;
 
@@ -104,7 +104,7 @@ impl Rejection {
 pub fn check(config: &Instance, bytes: &[u8]) -> Result<(Ipv4Addr, Advert), Rejection> {
     let short = Rejection::TooShort { length: bytes.len() };
     let ip = Ipv4Packet::decode(bytes).map_err(|_| short)?;
-    let unicast = !config.unicast_peers.is_empty();
+    let unicast = config.unicast().is_some();
     let ours = number(config.version);
 
     let &[first, _, _, count, ..] = ip.payload.first_chunk::<{ packet::HEADER }>().ok_or(short)?;
@@ -150,9 +150,9 @@ pub fn check(config: &Instance, bytes: &[u8]) -> Result<(Ipv4Addr, Advert), Reje
 
 /// keepalived up to 1.3.6 put the multicast group into the pseudo header of unicast adverts.
 fn old_unicast_checksum(config: &Instance, payload: &[u8], source: Ipv4Addr) -> bool {
-    config.version == Version::V3
-        && !config.unicast_peers.is_empty()
-        && packet::checksum_fits(Version::V3, payload, source, config.multicast_group)
+    let group = config.unicast().map(|unicast| unicast.group);
+    let Some(IpAddr::V4(group)) = group.filter(|_| config.version == Version::V3) else { return false };
+    packet::checksum_fits(Version::V3, payload, source, group)
 }
 
 /// A short packet may arrive padded to the smallest ethernet frame.
@@ -163,8 +163,9 @@ fn length_fits(expected: usize, received: usize) -> bool {
 
 fn authenticate(ours: &Authentication, auth_type: u8, data: &[u8; 8]) -> Result<(), Rejection> {
     let (our_type, password) = match ours {
-        Authentication::None => (0, None),
+        Authentication::None | Authentication::Hmac(_) => (0, None),
         Authentication::Pass(password) => (1, Some(password)),
+        Authentication::Ah(_) => (2, None),
     };
     if auth_type != our_type {
         return Err(Rejection::AuthenticationType { theirs: auth_type, ours: our_type });

@@ -4,8 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use directord::config::model::{
-    AdvertInterval, Authentication, Garp, InitialState, Instance, InterfaceName, Preempt, Priority, Version,
-    VirtualAddress, Vrid,
+    AdvertInterval, Authentication, Instance, InterfaceName, Preempt, Priority, Version, VirtualAddress, Vrid,
 };
 use directord::vrrp::instance::Input;
 
@@ -55,39 +54,16 @@ fn group(random: &mut fastrand::Rng) -> Vec<(Instance, Ipv4Addr)> {
     }
     random.shuffle(&mut priorities);
     let instance = |priority| Instance {
-        name: "VI_1".into(),
-        interface: InterfaceName::new("eth0").unwrap(),
-        vrid: Vrid::new(51).unwrap(),
         version,
-        initial_state: InitialState::Backup,
         priority: Priority::new(priority).unwrap(),
         advert_interval: AdvertInterval::from_centiseconds(interval).unwrap(),
-        down_timer_adverts: 3,
         preempt: if priority == 255 { Preempt::After { delay: Duration::ZERO } } else { preempt },
         authentication: match version {
             Version::V2 => Authentication::Pass(*b"1111\0\0\0\0"),
             Version::V3 => Authentication::None,
         },
-        source: None,
-        unicast_peers: Vec::new(),
-        unicast_ttl: 255,
-        multicast_group: Ipv4Addr::new(224, 0, 0, 18),
-        addresses: vec![VirtualAddress {
-            address: IpAddr::V4(Ipv4Addr::new(192, 168, 100, 240)),
-            prefix: 32,
-            interface: None,
-            scope: 0,
-            label: None,
-            broadcast: None,
-            extras: Default::default(),
-        }],
-        excluded_addresses: Vec::new(),
-        garp: Garp::default(),
-        skip_check_adv_addr: false,
-        lower_prio_no_advert: false,
-        higher_prio_send_advert: true,
-        dont_track_primary: false,
-        extras: Default::default(),
+        addresses: vec![VirtualAddress::new(IpAddr::V4(Ipv4Addr::new(192, 168, 100, 240)), 32)],
+        ..Instance::new("VI_1", InterfaceName::new("eth0").unwrap(), Vrid::new(51).unwrap())
     };
     let address = |index: usize| Ipv4Addr::new(192, 168, 100, 101 + u8::try_from(index).unwrap());
     priorities.into_iter().enumerate().map(|(index, priority)| (instance(priority), address(index))).collect()

@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use directord::config::model::Instance;
+use directord::config::model::{Destination, Instance, Peer};
 use directord::config::source::{Files, ReadError};
 use directord::config::{self, Options};
 use directord::net::arp;
@@ -119,9 +119,9 @@ fn adverts_equal_keepaliveds() {
 fn keepaliveds_adverts_are_accepted() {
     for name in ["v2_pass_multicast.hex", "v3_multicast.hex", "v2_pass_unicast.hex", "v3_unicast.hex"] {
         let Recording { mut instance, packets } = recording(name);
-        if !instance.unicast_peers.is_empty() {
-            instance.unicast_peers = vec![SOURCE];
-            instance.source = Some(PEER);
+        if let Destination::Unicast(unicast) = &mut instance.transport.to {
+            unicast.peers = vec![Peer::new(SOURCE.into())];
+            instance.transport.source = Some(PEER.into());
         }
         for packet in packets {
             let (source, advert) = receive::check(&instance, &packet).unwrap();

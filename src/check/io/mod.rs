@@ -190,7 +190,8 @@ mod tests {
             virtualhost: None,
             digest: None,
             status_codes: StatusCodes::default(),
-            extras: None,
+            regex: None,
+            tls_compliant: None,
         };
         let outcome = probe(&options, &check, &url).await;
         assert_eq!(outcome, Outcome::Failed(Failure::TooSlow(Duration::from_secs(20))));

@@ -70,7 +70,7 @@ pub(super) static ROWS: &[Keyword] = &[
     row("global_defs/nftables", "[<TABLE>]", "table keepalived", "first wins; fixed across reload", "firewall VIPs through an nftables table", "", NotYet("no firewall rule is set")),
     row("global_defs/nftables_priority", "<INT>", "-1", "32-bit signed", "priority of the nftables base chains", "", NotYet("no firewall rule is set")),
     row("global_defs/nftables_ifindex", "(flag)", "off", "", "match interfaces by index in nftables sets rather than by name", "", NotYet("no firewall rule is set")),
-    row("global_defs/vrrp_check_unicast_src", "(flag)", "off", "", "drop unicast adverts whose source is not a configured peer", "", NotYet("adverts from addresses that are not peers are not refused for it")),
+    row("global_defs/vrrp_check_unicast_src", "(flag)", "off", "", "drop unicast adverts whose source is not a configured peer", "", Implemented),
     row("global_defs/vrrp_skip_check_adv_addr", "<BOOL>?", "off", "bare = on; copied into each instance when the instance is parsed", "skip VIP list comparison for repeated adverts from the same master", "", Implemented),
     row("global_defs/vrrp_strict", "<BOOL>?", "off", "bare = on", "enforce the RFC rules on all instances", "", NotYet("of the rules of the RFC only one is kept: a password is dropped")),
     row("global_defs/vrrp_priority", "<INT>", "0", "-20..19", "nice value of the VRRP child", "", NotYet("the process keeps the scheduling and memory settings that it was started with")),

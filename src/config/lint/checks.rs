@@ -8,7 +8,7 @@ use super::places::{child, children};
 use super::{Lints, lint_at};
 use crate::config::diagnostic::Code;
 use crate::config::model::{
-    CheckKind, Checker, HttpUrl, InterfaceName, Protocol, RealServer, Service, VirtualServer,
+    Checker, HttpUrl, InterfaceName, ProbeKind, Protocol, RealServer, Service, VirtualServer,
 };
 use crate::config::source::Span;
 use crate::config::tree::Node;
@@ -17,22 +17,23 @@ const HTTP: [&str; 2] = ["HTTP_GET", "SSL_GET"];
 
 pub(super) fn lint(lints: &mut Lints<'_>, node: &Node<'_>, real: &RealServer, server: &VirtualServer) {
     let checkers = || real.checkers.iter();
-    let http = checkers().any(|checker| matches!(checker.kind, CheckKind::Http(_)));
-    let tcp = checkers().any(|checker| checker.kind == CheckKind::Tcp);
+    let http = checkers().any(|checker| matches!(checker.probe.kind, ProbeKind::Http(_)));
+    let tcp = checkers().any(|checker| checker.probe.kind == ProbeKind::Tcp);
     let udp = matches!(server.service, Service::Address { protocol: Protocol::Udp, .. });
     // With most real servers there is nothing to look for.
     if !(checkers().any(is_slow) || http && (tcp || udp)) {
         return;
     }
     let places = places(node, real);
-    let asks = |(checker, _): &&(&Checker, _)| matches!(checker.kind, CheckKind::Http(_));
+    let asks = |(checker, _): &&(&Checker, _)| matches!(checker.probe.kind, ProbeKind::Http(_));
     let http: BTreeMap<_, &Checker> =
         places.iter().rev().filter(asks).map(|(checker, _)| (route(checker), *checker)).collect();
     for (checker, place) in &places {
         slow(lints, checker, place);
-        match &checker.kind {
-            CheckKind::Http(_) => over_udp(lints, checker, place, server),
-            CheckKind::Tcp => included(lints, place, http.get(&route(checker)).copied()),
+        match &checker.probe.kind {
+            ProbeKind::Http(_) => over_udp(lints, checker, place, server),
+            ProbeKind::Tcp => included(lints, place, http.get(&route(checker)).copied()),
+            _ => {}
         }
     }
 }
@@ -50,12 +51,12 @@ pub(super) fn digests(lints: &mut Lints<'_>, reals: &[(&Node<'_>, &RealServer)])
     let mut seen: BTreeMap<Page<'_>, ([u8; 16], Span)> = BTreeMap::new();
     for (node, real) in reals {
         let digest = |url: &HttpUrl| url.digest.is_some();
-        let has_one = |checker: &Checker| matches!(&checker.kind, CheckKind::Http(check) if check.urls.iter().any(digest));
+        let has_one = |checker: &Checker| matches!(&checker.probe.kind, ProbeKind::Http(check) if check.urls.iter().any(digest));
         if !real.checkers.iter().any(has_one) {
             continue;
         }
         for (checker, place) in places(node, real) {
-            let CheckKind::Http(check) = &checker.kind else { continue };
+            let ProbeKind::Http(check) = &checker.probe.kind else { continue };
             for (url, url_place) in check.urls.iter().zip(children(place, &["url"])) {
                 let Some(digest) = url.digest else { continue };
                 let Some(span) = child(url_place, "digest").span() else { continue };
@@ -84,13 +85,15 @@ pub(super) fn digests(lints: &mut Lints<'_>, reals: &[(&Node<'_>, &RealServer)])
 
 /// One attempt outlasts the pause: the verdict is older than `delay_loop` promises.
 fn slow(lints: &mut Lints<'_>, checker: &Checker, place: &Node<'_>) {
-    let (timeout, pause) = (checker.connect.timeout, checker.delay_loop);
-    let Some(span) = place.span().filter(|_| is_slow(checker)) else { return };
+    let Some((timeout, span)) = timeout(checker).zip(place.span()).filter(|_| is_slow(checker)) else {
+        return;
+    };
+    let pause = checker.timing.delay_loop;
     let span = child(place, "connect_timeout").span().unwrap_or(span);
-    let retries = checker.retry;
+    let retries = checker.timing.retry;
     let all = pause
         .saturating_add(timeout.saturating_mul(retries.saturating_add(1)))
-        .saturating_add(checker.delay_before_retry.saturating_mul(retries));
+        .saturating_add(checker.timing.delay_before_retry.saturating_mul(retries));
     lints.grouped(span, || {
         let message = format!(
             "`connect_timeout` of {} is longer than `delay_loop` of {}",
@@ -108,12 +111,20 @@ fn slow(lints: &mut Lints<'_>, checker: &Checker, place: &Node<'_>) {
 }
 
 fn is_slow(checker: &Checker) -> bool {
-    checker.connect.timeout > checker.delay_loop
+    timeout(checker).is_some_and(|timeout| timeout > checker.timing.delay_loop)
+}
+
+/// The time limit of the kinds that this lint is for.
+fn timeout(checker: &Checker) -> Option<Duration> {
+    match checker.probe.kind {
+        ProbeKind::Http(_) | ProbeKind::Tcp => checker.probe.connect.as_ref().map(|connect| connect.timeout),
+        _ => None,
+    }
 }
 
 fn over_udp(lints: &mut Lints<'_>, checker: &Checker, place: &Node<'_>, server: &VirtualServer) {
     let Service::Address { protocol: Protocol::Udp, address } = server.service else { return };
-    let Some(span) = place.span().filter(|_| checker.connect.to.port() == address.port()) else { return };
+    let Some(span) = place.span().filter(|_| port(checker) == Some(address.port())) else { return };
     lints.grouped(span, || {
         let name = place.words.first().map_or("HTTP_GET", |word| word.text);
         lint_at(Code::HttpOverUdp, span, format!("`{name}` in a virtual server of UDP"))
@@ -122,17 +133,20 @@ fn over_udp(lints: &mut Lints<'_>, checker: &Checker, place: &Node<'_>, server: 
     });
 }
 
+fn port(checker: &Checker) -> Option<u16> {
+    checker.probe.connect.as_ref().map(|connect| connect.to.port())
+}
+
 /// What two checks that open the same connection have in common.
-fn route(checker: &Checker) -> (SocketAddr, Option<IpAddr>, Option<&InterfaceName>, u32) {
-    let connect = &checker.connect;
-    (connect.to, connect.from, connect.interface.as_ref(), connect.fwmark)
+fn route(checker: &Checker) -> Option<(SocketAddr, Option<IpAddr>, Option<&InterfaceName>, u32)> {
+    let connect = checker.probe.connect.as_ref()?;
+    Some((connect.to, connect.from, connect.interface.as_ref(), connect.fwmark))
 }
 
 /// A connection that another check opens anyway.
 fn included(lints: &mut Lints<'_>, place: &Node<'_>, http: Option<&Checker>) {
     let Some((span, other)) = place.span().zip(http) else { return };
-    let name =
-        if matches!(&other.kind, CheckKind::Http(check) if check.tls) { "SSL_GET" } else { "HTTP_GET" };
+    let name = other.probe.kind.keyword();
     lints.grouped(span, || {
         lint_at(Code::IncludedCheck, span, format!("this TCP_CHECK is part of the {name} beside it"))
             .consequence("the server is asked twice, and learns nothing new")
@@ -144,9 +158,10 @@ fn included(lints: &mut Lints<'_>, place: &Node<'_>, http: Option<&Checker>) {
 fn places<'n, 's, 'm>(node: &'n Node<'s>, real: &'m RealServer) -> Vec<(&'m Checker, &'n Node<'s>)> {
     let (mut http, mut tcp) = (children(node, &HTTP), children(node, &["TCP_CHECK"]));
     let place = |checker: &'m Checker| {
-        let place = match &checker.kind {
-            CheckKind::Http(_) => http.next(),
-            CheckKind::Tcp => tcp.next(),
+        let place = match &checker.probe.kind {
+            ProbeKind::Http(_) => http.next(),
+            ProbeKind::Tcp => tcp.next(),
+            _ => None,
         };
         (checker, place.unwrap_or(node))
     };

@@ -151,8 +151,8 @@ impl Pair<'_, '_> {
             };
             self.differs(Code::PeerInterval, "advert_int", "advert interval", values, consequence);
         }
-        if one.unicast_peers.is_empty() != other.unicast_peers.is_empty() {
-            let kind = |one: &Instance| if one.unicast_peers.is_empty() { "multicast" } else { "unicast" };
+        if one.unicast().is_some() != other.unicast().is_some() {
+            let kind = |one: &Instance| if one.unicast().is_none() { "multicast" } else { "unicast" };
             let values = (kind(one).to_owned(), kind(other).to_owned());
             let consequence = "a node does not hear the other: both are masters";
             self.differs(Code::PeerTransport, "unicast_peer", "way of adverts", values, consequence);

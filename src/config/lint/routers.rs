@@ -31,7 +31,7 @@ pub(super) fn lint(lints: &mut Lints<'_>, blocks: &BTreeMap<&str, &Node<'_>>, mo
             );
         }
         let lines = lines(node);
-        for address in instance.addresses.iter().chain(&instance.excluded_addresses) {
+        for address in instance.all_addresses() {
             let address = address.address;
             let place = lines.get(&address).copied();
             match owners.get(&address) {

@@ -9,9 +9,7 @@ use std::sync::Arc;
 use super::places::{inside, named};
 use super::{Lints, lint_at};
 use crate::config::diagnostic::Code;
-use crate::config::model::{
-    Instance, Model, ModelExtras, Preempt, Priority, SyncGroup, TrackWeight, Tracked, Tracking,
-};
+use crate::config::model::{Instance, Model, Preempt, Priority, SyncGroup, TrackWeight, Tracked, Tracking};
 use crate::config::source::Span;
 use crate::config::tree::Node;
 
@@ -37,17 +35,17 @@ pub(super) struct Known<'a> {
 
 impl<'a> Known<'a> {
     pub(super) fn new(tree: &[Node<'_>], model: &'a Model, instances: &BTreeMap<&str, &Node<'_>>) -> Self {
-        let defaults = defaults(&model.extras);
+        let defaults = defaults(model);
         let mut known = Self { own: BTreeMap::new(), groups: BTreeMap::new() };
         for instance in &model.instances {
             let node = instances.get(instance.name.as_str()).copied();
-            let list = of_tracking(node, &defaults, &instance.extras.tracking);
+            let list = of_tracking(node, &defaults, &instance.tracking);
             if !list.is_empty() {
                 known.own.insert(&instance.name, list);
             }
         }
         let blocks = named(tree, "vrrp_sync_group");
-        for group in &model.extras.sync_groups {
+        for group in &model.sync_groups {
             let list = of_tracking(blocks.get(group.name.as_str()).copied(), &defaults, &group.tracking);
             for member in &group.members {
                 known.groups.entry(member).or_insert_with(|| (group, Arc::clone(&list)));
@@ -166,10 +164,10 @@ fn total(instance: &Instance, change: i64) -> i64 {
 }
 
 /// The weights that objects have where the line that names them gives none; by kind and name.
-fn defaults(extras: &ModelExtras) -> BTreeMap<(&'static str, &str), TrackWeight> {
-    let scripts = extras.scripts.iter().map(|one| ((SCRIPT, one.name.as_str()), one.weight));
-    let processes = extras.processes.iter().map(|one| ((PROCESS, one.name.as_str()), one.weight));
-    let sessions = extras.bfd.iter().map(|one| ((SESSION, one.name.as_str()), one.weight));
+fn defaults(model: &Model) -> BTreeMap<(&'static str, &str), TrackWeight> {
+    let scripts = model.scripts.iter().map(|one| ((SCRIPT, one.name.as_str()), one.weight));
+    let processes = model.processes.iter().map(|one| ((PROCESS, one.name.as_str()), one.weight));
+    let sessions = model.bfd.iter().map(|one| ((SESSION, one.name.as_str()), one.weight));
     let all = scripts.chain(processes).chain(sessions);
     // Of two with one name the first counts.
     let mut defaults = BTreeMap::new();

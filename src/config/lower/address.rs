@@ -7,7 +7,7 @@ use super::option::Line;
 use super::track::Names;
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::keywords;
-use crate::config::model::{AddressExtras, StaticAddress, VirtualAddress};
+use crate::config::model::{StaticAddress, VirtualAddress};
 use crate::config::source::Span;
 use crate::config::tree::{Node, Word};
 
@@ -35,15 +35,7 @@ impl Lower<'_> {
         let mut line = Line::new(node.words, "(ADDRESS)");
         let first = line.next()?;
         let net = self.address_with_length(first)?;
-        let mut result = VirtualAddress {
-            address: net.address,
-            prefix: net.prefix,
-            interface: None,
-            scope: 0,
-            label: None,
-            broadcast: None,
-            extras: AddressExtras::default(),
-        };
+        let mut result = VirtualAddress::new(net.address, net.prefix);
         let mut track_group = None;
         while let Some(word) = line.next() {
             let Some(keyword) = keywords::line_option("(ADDRESS)", word.text) else {
@@ -55,13 +47,13 @@ impl Lower<'_> {
             }
             match word.text {
                 "track_group" => track_group = self.track_group_option(&mut line, names),
-                "home" => result.extras.home = true,
-                "-nodad" => result.extras.detect_duplicates = true,
-                "mngtmpaddr" => result.extras.manage_temporary = true,
-                "noprefixroute" => result.extras.no_prefix_route = true,
-                "autojoin" => result.extras.autojoin = true,
-                "no_track" => result.extras.no_track = true,
-                "use_vmac" => result.extras.vmac = true,
+                "home" => result.flags.home = true,
+                "-nodad" => result.flags.detect_duplicates = true,
+                "mngtmpaddr" => result.flags.manage_temporary = true,
+                "noprefixroute" => result.flags.no_prefix_route = true,
+                "autojoin" => result.flags.autojoin = true,
+                "no_track" => result.no_track = true,
+                "use_vmac" => result.vmac = true,
                 _ => {
                     if let Some(value) = self.value(&mut line) {
                         self.address_option(word, value, &mut result);
@@ -98,11 +90,11 @@ impl Lower<'_> {
                         let message = format!("{} is of the other address family", net.address);
                         self.report(Diagnostic::error(Code::BadAddress, value.span, message));
                     }
-                    result.extras.peer = Some((net.address, net.prefix));
+                    result.peer = Some(net);
                 }
             }
             "preferred_lft" => {
-                result.extras.preferred_lifetime = match value.text {
+                result.preferred_lifetime = match value.text {
                     "forever" => Some(u32::MAX),
                     _ => self
                         .integer_in(None, value, 0, u32::MAX.into())

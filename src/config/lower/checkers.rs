@@ -1,20 +1,20 @@
-//! `TCP_CHECK`, `HTTP_GET`, `SSL_GET`: how a real server is checked.
+//! Blocks of checks: what all of them have in common, `HTTP_GET` and `SSL_GET`. [`super::probe`] has what the others ask.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::sync::Arc;
 
 use super::lvs::Inherited;
+use super::probe::ProbeDraft;
 use super::real::RealDraft;
 use super::settle::same;
 use super::track::Names;
-use super::unmade::OtherDraft;
 use super::values::{LONGEST, LONGEST_PAUSE};
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
-    CheckKind, Checker, Connect, HttpCheck, HttpProtocol, HttpUrl, InterfaceName, StatusCodes, UnmadeChecker,
-    UnmadeKind, UrlExtras,
+    Checker, Connect, HttpCheck, HttpProtocol, HttpUrl, InterfaceName, Probe, ProbeKind, RegexStack,
+    StatusCodes, Timing, UrlRegex,
 };
 use crate::config::source::Span;
 use crate::config::tree::Node;
@@ -25,9 +25,9 @@ pub(super) struct CheckDraft {
     pub(super) keyword: &'static str,
     span: Option<Span>,
     http: Option<Box<HttpDraft>>,
-    /// Of a check that this version does not make: first what the file says, at its end what it comes to.
-    other: Option<Box<OtherDraft>>,
-    made: Option<UnmadeKind>,
+    /// What the others ask: first what the file says, at the end of the block what it comes to.
+    other: Option<Box<ProbeDraft>>,
+    kind: Option<ProbeKind>,
     log_all_failures: Option<bool>,
     inherited: Inherited,
     ip: Option<IpAddr>,
@@ -58,7 +58,8 @@ struct UrlDraft {
     digest: Option<[u8; 16]>,
     virtualhost: Option<String>,
     status_codes: Option<StatusCodes>,
-    extras: UrlExtras,
+    regex: Option<Box<UrlRegex>>,
+    tls_compliant: Option<bool>,
 }
 
 impl Lower<'_> {
@@ -75,13 +76,14 @@ impl Lower<'_> {
             "SSL_GET" => Some(Box::new(HttpDraft { tls: true, ..HttpDraft::default() })),
             _ => None,
         };
-        let other = (http.is_none() && kind != "TCP_CHECK").then(|| Box::new(OtherDraft::new(kind)));
+        let other = (http.is_none() && kind != "TCP_CHECK").then(|| Box::new(ProbeDraft::new(kind)));
+        let plain = (kind == "TCP_CHECK").then_some(ProbeKind::Tcp);
         let mut draft = CheckDraft {
             span: node.span(),
             keyword: kind,
             http,
             other,
-            made: None,
+            kind: plain,
             log_all_failures: None,
             inherited: Inherited::default(),
             ip: None,
@@ -102,8 +104,8 @@ impl Lower<'_> {
             });
         });
         if let Some(other) = draft.other.take() {
-            draft.made = self.within(node, |lower| lower.finish_other(node, &other, names));
-            if draft.made.is_none() {
+            draft.kind = self.within(node, |lower| lower.probe(node, &other, names));
+            if draft.kind.is_none() {
                 return;
             }
         }
@@ -145,7 +147,7 @@ impl Lower<'_> {
                 if let Some(http) = &mut draft.http {
                     self.http_setting(word, node, http);
                 } else if let Some(other) = &mut draft.other {
-                    self.other_setting(word, node, other);
+                    self.probe_setting(word, node, other);
                 }
             }
         }
@@ -198,7 +200,8 @@ impl Lower<'_> {
                 }
                 "status_code" => draft.status_codes = lower.status_codes(node),
                 "virtualhost" => draft.virtualhost = lower.text(node),
-                _ => lower.regex_setting(word, node, &mut draft.extras),
+                "tls_compliant" => draft.tls_compliant = lower.boolean(node),
+                _ => lower.regex_setting(word, node, draft.regex.get_or_insert_default()),
             });
             if !draft.has_path {
                 lower.required(node, "the url has no path", "add `path /`");
@@ -207,7 +210,7 @@ impl Lower<'_> {
         draft.path.is_some().then_some(draft)
     }
 
-    fn regex_setting(&mut self, word: &str, node: &Node<'_>, extras: &mut UrlExtras) {
+    fn regex_setting(&mut self, word: &str, node: &Node<'_>, regex: &mut UrlRegex) {
         match word {
             "regex" => {
                 let words = self.script_words(node);
@@ -222,21 +225,21 @@ impl Lower<'_> {
                         .help("put the pattern between double quotes"),
                     );
                 }
-                extras.regex = words.into_iter().next();
-                if extras.regex.is_none() {
+                regex.pattern = words.into_iter().next();
+                if regex.pattern.is_none() {
                     self.missing(node);
                 }
             }
-            "regex_no_match" => extras.no_match = self.flag(node),
+            "regex_no_match" => regex.no_match = self.flag(node),
             "regex_options" => {
                 if arguments(node).is_empty() {
                     self.missing(node);
                 }
-                extras.options.extend(arguments(node).iter().map(|word| word.text.to_string()));
+                regex.options.extend(arguments(node).iter().map(|word| word.text.to_string()));
             }
-            "regex_min_offset" => extras.min_offset = self.whole_as(node).unwrap_or(0),
-            "regex_max_offset" => extras.max_offset = self.whole_as(node),
-            "regex_stack" => {
+            "regex_min_offset" => regex.min_offset = self.whole_as(node).unwrap_or(0),
+            "regex_max_offset" => regex.max_offset = self.whole_as(node),
+            _ => {
                 let [start, most, rest @ ..] = arguments(node) else {
                     self.missing(node);
                     return;
@@ -250,9 +253,8 @@ impl Lower<'_> {
                     let message = "the first size is larger than the second";
                     self.report(Diagnostic::error(Code::Conflict, start.span, message));
                 }
-                extras.stack = found;
+                regex.stack = found.map(|(start, most)| RegexStack { start, most });
             }
-            _ => extras.tls_compliant = self.boolean(node),
         }
     }
 
@@ -314,7 +316,7 @@ impl Lower<'_> {
     ) -> Vec<Checker> {
         let mut list: Vec<Checker> = Vec::with_capacity(real.checks.len());
         let mut places = Vec::with_capacity(real.checks.len());
-        for draft in real.checks.iter().filter(|draft| draft.is_made()) {
+        for draft in &real.checks {
             if let Some(checker) = self.checker(draft, real, inherited, port, service_host) {
                 list.push(checker);
                 places.push(draft.span);
@@ -333,22 +335,6 @@ impl Lower<'_> {
         list
     }
 
-    /// The checks of a real server that this version does not make.
-    pub(super) fn unmade(
-        &mut self,
-        real: &RealDraft,
-        inherited: &Inherited,
-        port: u16,
-    ) -> Vec<UnmadeChecker> {
-        let drafts = real.checks.iter().filter_map(|draft| draft.made.as_ref().map(|kind| (draft, kind)));
-        let mut list = Vec::with_capacity(drafts.clone().count());
-        for (draft, kind) in drafts {
-            self.reachable_from(draft, draft.ip.unwrap_or(real.endpoint.ip));
-            list.push(unmade(draft, kind, real, inherited, port));
-        }
-        list
-    }
-
     fn checker(
         &mut self,
         draft: &CheckDraft,
@@ -357,8 +343,17 @@ impl Lower<'_> {
         port: u16,
         service_host: Option<&str>,
     ) -> Option<Checker> {
-        let port = draft.port.unwrap_or(port);
-        if let (0, Some(span)) = (port, draft.span) {
+        let settings = draft.inherited.or(inherited);
+        let kind = match (&draft.http, &draft.kind) {
+            (Some(http), _) => {
+                let host = draft.inherited.virtualhost.as_deref();
+                let sni = self.sni(draft, http, host, service_host);
+                ProbeKind::Http(http_check(http, sni, settings.virtualhost.as_deref()))
+            }
+            (None, kind) => kind.clone()?,
+        };
+        let to = SocketAddr::new(draft.ip.unwrap_or(real.endpoint.ip), draft.port.unwrap_or(port));
+        if let (ProbeKind::Tcp | ProbeKind::Http(_), 0, Some(span)) = (&kind, to.port(), draft.span) {
             let consequence =
                 "connecting to port 0 always fails: the real server would be down, as in keepalived";
             self.report(
@@ -367,29 +362,25 @@ impl Lower<'_> {
                     .help("add `connect_port N`"),
             );
         }
-        let to = SocketAddr::new(draft.ip.unwrap_or(real.endpoint.ip), port);
         self.reachable_from(draft, to.ip());
-        let settings = draft.inherited.or(inherited);
-        let delay_loop = settings.delay_loop.unwrap_or(Duration::from_secs(60));
-        let pause = if draft.http.is_some() { 3 } else { 1 };
-        let kind = match &draft.http {
-            Some(http) => {
-                let host = draft.inherited.virtualhost.as_deref();
-                let sni = self.sni(draft, http, host, service_host);
-                CheckKind::Http(http_check(http, sni, settings.virtualhost.as_deref()))
-            }
-            None => CheckKind::Tcp,
-        };
-        Some(Checker {
-            kind,
-            connect: connect(draft, real, &settings, port),
+        let delay_loop = settings.delay_loop.unwrap_or(Timing::DELAY_LOOP);
+        let timing = Timing {
             delay_loop,
             warmup: settings.warmup.unwrap_or(delay_loop),
-            retry: settings.retry.unwrap_or(1),
-            delay_before_retry: settings.delay_before_retry.unwrap_or(Duration::from_secs(pause)),
+            retry: settings.retry.unwrap_or(kind.default_retry()),
+            delay_before_retry: settings.delay_before_retry.unwrap_or(kind.default_pause(delay_loop)),
             alpha: settings.alpha.unwrap_or(false),
             log_all_failures: draft.log_all_failures,
-        })
+        };
+        let connect = kind.connects().then(|| Connect {
+            to,
+            timeout: settings.connect_timeout.unwrap_or(Connect::TIMEOUT),
+            from: draft.from.map(|(from, _)| from).filter(|from| same(*from, to.ip())),
+            from_port: draft.from_port,
+            interface: draft.interface.clone(),
+            fwmark: draft.fwmark,
+        });
+        Some(Checker { probe: Arc::new(Probe { kind, connect }), timing })
     }
 
     fn reachable_from(&mut self, draft: &CheckDraft, to: IpAddr) {
@@ -437,64 +428,14 @@ impl Lower<'_> {
     }
 }
 
-impl CheckDraft {
-    /// Whether this version makes it.
-    pub(super) fn is_made(&self) -> bool {
-        self.made.is_none()
-    }
-}
-
-fn unmade(
-    draft: &CheckDraft,
-    kind: &UnmadeKind,
-    real: &RealDraft,
-    inherited: &Inherited,
-    port: u16,
-) -> UnmadeChecker {
-    let settings = draft.inherited.or(inherited);
-    let delay_loop = settings.delay_loop.unwrap_or(Duration::from_secs(60));
-    let (retry, pause) = match kind {
-        UnmadeKind::Dns { .. } => (3, delay_loop),
-        UnmadeKind::Misc { .. } => (0, Duration::from_secs(1)),
-        _ => (1, Duration::from_secs(1)),
-    };
-    let connects =
-        !matches!(kind, UnmadeKind::Misc { .. } | UnmadeKind::Bfd { .. } | UnmadeKind::File { .. });
-    UnmadeChecker {
-        kind: kind.clone(),
-        connect: connects.then(|| connect(draft, real, &settings, port)),
-        delay_loop,
-        warmup: settings.warmup.unwrap_or(delay_loop),
-        retry: settings.retry.unwrap_or(retry),
-        delay_before_retry: settings.delay_before_retry.unwrap_or(pause),
-        alpha: settings.alpha.unwrap_or(false),
-        log_all_failures: draft.log_all_failures,
-    }
-}
-
-fn connect(draft: &CheckDraft, real: &RealDraft, settings: &Inherited, port: u16) -> Connect {
-    let to = SocketAddr::new(draft.ip.unwrap_or(real.endpoint.ip), draft.port.unwrap_or(port));
-    Connect {
-        to,
-        timeout: settings.connect_timeout.unwrap_or(Duration::from_secs(5)),
-        from: draft.from.map(|(from, _)| from).filter(|from| same(*from, to.ip())),
-        from_port: draft.from_port,
-        interface: draft.interface.clone(),
-        fwmark: draft.fwmark,
-    }
-}
-
 fn http_check(http: &HttpDraft, sni: Option<String>, host: Option<&str>) -> HttpCheck {
-    let url = |url: &UrlDraft| {
-        let tls_compliant = url.extras.tls_compliant.or(http.tls_compliant);
-        let extras = UrlExtras { tls_compliant, ..url.extras.clone() };
-        HttpUrl {
-            path: url.path.clone().unwrap_or_default(),
-            virtualhost: url.virtualhost.clone().or_else(|| host.map(str::to_owned)),
-            digest: url.digest,
-            status_codes: url.status_codes.clone().unwrap_or_default(),
-            extras: (extras != UrlExtras::default()).then(|| Box::new(extras)),
-        }
+    let url = |url: &UrlDraft| HttpUrl {
+        path: url.path.clone().unwrap_or_default(),
+        virtualhost: url.virtualhost.clone().or_else(|| host.map(str::to_owned)),
+        digest: url.digest,
+        status_codes: url.status_codes.clone().unwrap_or_default(),
+        regex: url.regex.clone().filter(|regex| **regex != UrlRegex::default()),
+        tls_compliant: url.tls_compliant.or(http.tls_compliant),
     };
     HttpCheck {
         tls: http.tls,

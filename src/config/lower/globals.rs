@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::values::LONGEST;
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::model::{Garp, Globals, Version};
+use crate::config::model::{Garp, GarpExtra, Globals, Version};
 use crate::config::tree::{Node, Word};
 
 /// 4294 s: the longest delay of announcements.
@@ -19,6 +19,7 @@ pub(super) struct Defaults {
     pub(super) version: Option<Version>,
     pub(super) group: Option<Ipv4Addr>,
     pub(super) garp: GarpSettings,
+    pub(super) check_unicast_source: bool,
     pub(super) down_timer_adverts: Option<u8>,
     pub(super) skip_check_adv_addr: Option<bool>,
     pub(super) lower_prio_no_advert: Option<bool>,
@@ -98,6 +99,7 @@ impl Lower<'_> {
                     };
                 }
             }
+            "vrrp_check_unicast_src" => defaults.check_unicast_source = self.flag(node),
             "vrrp_down_timer_adverts" => defaults.down_timer_adverts = self.down_timer_adverts(node),
             "vrrp_skip_check_adv_addr" => defaults.skip_check_adv_addr = self.boolean(node),
             "vrrp_lower_prio_no_advert" => defaults.lower_prio_no_advert = self.boolean(node),
@@ -124,7 +126,6 @@ impl Lower<'_> {
             "vrrp_min_garp" => vrrp.min_garp = self.boolean(node).unwrap_or(false),
             "vrrp_garp_extra_if" | "vrrp_vmac_garp_intvl" => vrrp.garp_extra = self.garp_extra(node),
             "vrrp_strict" => vrrp.strict = self.boolean(node).unwrap_or(false),
-            "vrrp_check_unicast_src" => vrrp.check_unicast_source = self.flag(node),
             "v3_checksum_as_v2" => vrrp.v3_checksum_as_v2 = self.boolean(node).unwrap_or(false),
             "vrrp_owner_ignore_adverts" => {
                 vrrp.owner_ignore_adverts = self.boolean(node).unwrap_or(false);
@@ -166,7 +167,7 @@ impl Lower<'_> {
     }
 
     /// `[all] SECONDS`.
-    pub(super) fn garp_extra(&mut self, node: &Node<'_>) -> Option<(u32, bool)> {
+    pub(super) fn garp_extra(&mut self, node: &Node<'_>) -> Option<GarpExtra> {
         let (all, words) = match arguments(node) {
             [all, rest @ ..] if all.text == "all" => (true, rest),
             words => (false, words),
@@ -179,11 +180,11 @@ impl Lower<'_> {
             self.surplus(node, surplus);
         }
         let number = self.whole_of(node, word)?;
-        u32::try_from(number).ok().map(|number| (number, all))
+        u32::try_from(number).ok().map(|interval| GarpExtra { interval, all })
     }
 
-    /// `garp_*` of an instance, `vrrp_garp_*` of the globals.
-    pub(super) fn garp(&mut self, word: &str, node: &Node<'_>, garp: &mut GarpSettings) {
+    /// `garp_*` of an instance, `vrrp_garp_*` of the globals. False: the word is none of these.
+    pub(super) fn garp(&mut self, word: &str, node: &Node<'_>, garp: &mut GarpSettings) -> bool {
         match word {
             "garp_master_delay" => garp.master_delay = self.seconds(node, LONGEST_DELAY),
             "garp_master_repeat" => garp.master_repeat = self.repeat(node),
@@ -191,8 +192,9 @@ impl Lower<'_> {
             "garp_master_refresh_repeat" => garp.master_refresh_repeat = self.repeat(node),
             "garp_lower_prio_delay" => garp.lower_prio_delay = self.seconds(node, LONGEST_DELAY),
             "garp_lower_prio_repeat" => garp.lower_prio_repeat = self.number32(node, 0, i32::MAX as u32),
-            _ => {}
+            _ => return false,
         }
+        true
     }
 
     /// At least one frame: keepalived makes 1 of 0.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::{Lower, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::keywords::closest;
-use crate::config::model::{GroupEntry, VirtualServerGroup};
+use crate::config::model::{Family, GroupEntry, VirtualServerGroup};
 use crate::config::tree::{Node, Word};
 
 impl Lower<'_> {
@@ -65,11 +65,8 @@ impl Lower<'_> {
             return None;
         };
         let mark = self.integer_in(None, number, 0, u32::MAX.into())?;
-        let ipv6 = match family.first() {
-            None => None,
-            Some(word) => self.choice(word, &[("inet", false), ("inet6", true)]),
-        };
-        Some(GroupEntry::Fwmark { mark: u32::try_from(mark).ok()?, ipv6 })
+        let family = family.first().and_then(|word| self.choice(word, &Family::WORDS));
+        Some(GroupEntry::Fwmark { mark: u32::try_from(mark).ok()?, family })
     }
 
     /// `ADDRESS`, `ADDRESS-LAST`, `ADDRESS-ADDRESS`, `ADDRESS/LENGTH`.

@@ -7,7 +7,7 @@ use super::track::Names;
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
-    GarpGroup, InterfaceName, LinkDelay, LinkPoll, ModelExtras, Ssl, SyncGroup, TrackGroup,
+    GarpGroup, LinkDelay, LinkPoll, Linkbeat, Model, Secret, Ssl, SyncGroup, TrackGroup,
 };
 use crate::config::source::Span;
 use crate::config::tree::Node;
@@ -138,14 +138,14 @@ impl Lower<'_> {
     }
 
     /// `IFNAME [MII|ETHTOOL|IOCTL]`.
-    pub(super) fn linkbeat(&mut self, node: &Node<'_>, list: &mut Vec<(InterfaceName, Option<LinkPoll>)>) {
+    pub(super) fn linkbeat(&mut self, node: &Node<'_>, list: &mut Vec<Linkbeat>) {
         const POLLS: [(&str, LinkPoll); 3] =
             [("ETHTOOL", LinkPoll::Ethtool), ("IOCTL", LinkPoll::Ioctl), ("MII", LinkPoll::Mii)];
         self.no_words(node);
         for line in inside(node) {
             let Some((first, options)) = line.words.split_first() else { continue };
             let poll = options.first().and_then(|word| self.choice(word, &POLLS));
-            list.extend(self.interface(first).map(|name| (name, poll)));
+            list.extend(self.interface(first).map(|interface| Linkbeat { interface, poll }));
         }
     }
 
@@ -185,7 +185,7 @@ impl Lower<'_> {
                     "password" => {
                         let shown = arguments(node).first().and_then(|word| lower.secret(word)).is_some();
                         let text = text.filter(|_| shown);
-                        result.password = text.map(|text| crate::config::model::Secret(text.into_bytes()));
+                        result.password = text.map(|text| Secret(text.into_bytes()));
                     }
                     "ca" => result.ca = text,
                     "certificate" => result.certificate = text,
@@ -197,13 +197,7 @@ impl Lower<'_> {
     }
 
     /// `static_*` blocks.
-    pub(super) fn static_entries(
-        &mut self,
-        word: &str,
-        node: &Node<'_>,
-        extras: &mut ModelExtras,
-        names: &Names,
-    ) {
+    pub(super) fn static_entries(&mut self, word: &str, node: &Node<'_>, model: &mut Model, names: &Names) {
         self.no_words(node);
         self.within(node, |lower| {
             if word == "static_ipaddress" {
@@ -212,13 +206,13 @@ impl Lower<'_> {
                     let digit = |c: char| c.is_ascii_digit() || c == ':';
                     line.words.first().is_some_and(|word| word.text.contains(digit))
                 };
-                extras.addresses.reserve(inside(node).iter().filter(address).count());
+                model.static_addresses.reserve(inside(node).iter().filter(address).count());
             }
             for line in inside(node) {
                 match word {
-                    "static_ipaddress" => extras.addresses.extend(lower.static_address(line, names)),
-                    "static_routes" => extras.routes.extend(lower.route(line, Some(names))),
-                    _ => extras.rules.extend(lower.rule(line, Some(names))),
+                    "static_ipaddress" => model.static_addresses.extend(lower.static_address(line, names)),
+                    "static_routes" => model.static_routes.extend(lower.route(line, Some(names))),
+                    _ => model.static_rules.extend(lower.rule(line, Some(names))),
                 }
             }
         });

@@ -6,12 +6,12 @@
 
 mod address;
 mod checkers;
-mod extras;
 mod globals;
 mod group;
 mod groups;
 mod lvs;
 mod option;
+mod probe;
 mod process;
 mod real;
 mod route;
@@ -20,7 +20,6 @@ mod script;
 mod service;
 mod settle;
 mod track;
-mod unmade;
 mod values;
 mod vrrp;
 
@@ -32,6 +31,7 @@ use super::keywords::{Keyword, Status, closest};
 use super::model::Model;
 use super::slips;
 use super::source::{Sources, Span};
+use super::supported::{self, Feature};
 use super::tree::{Node, SHOWN, Word, title};
 
 pub(super) use script::split;
@@ -52,50 +52,47 @@ pub(super) fn lower(tree: &[Node<'_>], sources: &Sources, diagnostics: &mut Diag
     let mut groups = groups::Groups::default();
     services.groups = named(tree, &["virtual_server_group"]);
     let members = named(tree, &["vrrp_instance"]);
-    lower.each(tree, |lower, word, node| {
-        let extras = &mut model.extras;
-        match word {
-            "global_defs" => {}
-            "vrrp_instance" => {
-                model.instances.extend(lower.instance(node, &defaults, &mut instances, &names));
-            }
-            "virtual_server" => match lower.virtual_server(node, &mut services, &names) {
-                Some(service::Whole::One(server)) => services.add(server, &mut model.virtual_servers),
-                Some(service::Whole::Group(server)) => extras.grouped_servers.push(server),
-                None => {}
-            },
-            "virtual_server_group" => {
-                lower.shadowed(node, &services.groups);
-                extras.groups.extend(lower.server_group(node));
-            }
-            "vrrp_sync_group" => {
-                extras.sync_groups.extend(lower.sync_group(node, &names, &members, &mut groups));
-            }
-            "vrrp_script" => {
-                lower.shadowed(node, &names.scripts);
-                extras.scripts.extend(lower.track_script(node));
-            }
-            "vrrp_track_process" => {
-                lower.shadowed(node, &names.processes);
-                extras.processes.extend(lower.track_process(node));
-            }
-            "track_file" | "vrrp_track_file" => {
-                lower.shadowed(node, &names.files);
-                extras.files.extend(lower.track_file(node));
-            }
-            "bfd_instance" => extras.bfd.extend(lower.bfd_instance(node)),
-            "track_group" => extras.track_groups.extend(lower.track_group(node)),
-            "garp_group" => extras.garp_groups.push(lower.garp_group(node)),
-            "interface_up_down_delays" => lower.link_delays(node, &mut extras.link_delays),
-            "linkbeat_interfaces" => lower.linkbeat(node, &mut extras.linkbeat),
-            "static_ipaddress" | "static_routes" | "static_rules" => {
-                lower.static_entries(word, node, extras, &names);
-            }
-            "SSL" => extras.ssl = Some(lower.ssl(node)),
-            _ => lower.root_setting(word, node, &mut model.globals),
+    lower.each(tree, |lower, word, node| match word {
+        "global_defs" => {}
+        "vrrp_instance" => {
+            model.instances.extend(lower.instance(node, &defaults, &mut instances, &names));
         }
+        "virtual_server" => match lower.virtual_server(node, &mut services, &names) {
+            Some(service::Whole::One(server)) => services.add(server, &mut model.virtual_servers),
+            Some(service::Whole::Group(server)) => model.grouped_servers.push(server),
+            None => {}
+        },
+        "virtual_server_group" => {
+            lower.shadowed(node, &services.groups);
+            model.server_groups.extend(lower.server_group(node));
+        }
+        "vrrp_sync_group" => {
+            model.sync_groups.extend(lower.sync_group(node, &names, &members, &mut groups));
+        }
+        "vrrp_script" => {
+            lower.shadowed(node, &names.scripts);
+            model.scripts.extend(lower.track_script(node));
+        }
+        "vrrp_track_process" => {
+            lower.shadowed(node, &names.processes);
+            model.processes.extend(lower.track_process(node));
+        }
+        "track_file" | "vrrp_track_file" => {
+            lower.shadowed(node, &names.files);
+            model.files.extend(lower.track_file(node));
+        }
+        "bfd_instance" => model.bfd.extend(lower.bfd_instance(node)),
+        "track_group" => model.track_groups.extend(lower.track_group(node)),
+        "garp_group" => model.garp_groups.push(lower.garp_group(node)),
+        "interface_up_down_delays" => lower.link_delays(node, &mut model.link_delays),
+        "linkbeat_interfaces" => lower.linkbeat(node, &mut model.linkbeat),
+        "static_ipaddress" | "static_routes" | "static_rules" => {
+            lower.static_entries(word, node, &mut model, &names);
+        }
+        "SSL" => model.ssl = Some(lower.ssl(node)),
+        _ => lower.root_setting(word, node, &mut model.globals),
     });
-    model.extras.left_out = instances.left_out;
+    model.unplaced = instances.unplaced;
     model
 }
 
@@ -286,8 +283,18 @@ impl Lower<'_> {
     }
 }
 
-/// Legal, and this version cannot run it. Keepalived can, so the file is right: `--check` warns, and the daemon
-/// starts without the block that it is in.
+/// Legal, and this version cannot run it; `None`: it can. Keepalived can, so the file is right: `--check` warns, and the
+/// daemon starts without the block that it is in.
+fn unsupported(feature: Feature, span: Span) -> Option<Diagnostic> {
+    let missing = supported::missing(feature)?;
+    let message = format!("{} is not supported by this version", missing.what);
+    let diagnostic = left_out(span, message).consequence(missing.consequence);
+    Some(match missing.help {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
+    })
+}
+
 fn left_out(span: Span, message: impl Into<String>) -> Diagnostic {
     Diagnostic::warning(Code::LeftOut, span, message).label("this version cannot run it")
 }

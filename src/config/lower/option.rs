@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::Lower;
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::keywords;
-use crate::config::model::{Named, Net};
+use crate::config::model::{Family, Named, Net};
 use crate::config::source::Span;
 use crate::config::tree::Word;
 
@@ -108,7 +108,7 @@ impl Lower<'_> {
     pub(super) fn address_option_of(
         &mut self,
         line: &mut Line<'_, '_>,
-        family: &mut Option<bool>,
+        family: &mut Option<Family>,
     ) -> Option<IpAddr> {
         let word = self.value(line)?;
         let address = self.address_in(word)?;
@@ -121,23 +121,23 @@ impl Lower<'_> {
         &mut self,
         address: IpAddr,
         span: Span,
-        family: &mut Option<bool>,
+        family: &mut Option<Family>,
     ) -> Option<()> {
-        if family.is_some_and(|ipv6| ipv6 != address.is_ipv6()) {
+        if family.is_some_and(|family| family != Family::of(address)) {
             let message = format!("{address} is not of the address family of this line");
             self.report(Diagnostic::error(Code::BadAddress, span, message));
             return None;
         }
-        *family = Some(address.is_ipv6());
+        *family = Some(Family::of(address));
         Some(())
     }
 
     /// `ADDRESS[/LENGTH]`; every address for `default` and its kin. Outer `None`: it is none of them.
-    pub(super) fn net(&mut self, word: &Word<'_>, family: &mut Option<bool>) -> Option<Option<Net>> {
+    pub(super) fn net(&mut self, word: &Word<'_>, family: &mut Option<Family>) -> Option<Option<Net>> {
         match word.text {
             "default" | "any" | "all" => return Some(None),
             "default6" => {
-                *family = Some(true);
+                *family = Some(Family::Ipv6);
                 return Some(None);
             }
             _ => {}
@@ -164,7 +164,7 @@ impl Lower<'_> {
         }
         let part = Word { text: address, span: word.span };
         let address = self.address_in(&part)?;
-        let full = if address.is_ipv6() { 128 } else { 32 };
+        let full = Family::of(address).bits();
         let Some(prefix) = prefix else { return Some(Net { address, prefix: full }) };
         let number = prefix.parse::<u8>().ok().filter(|number| *number <= full);
         if number.is_none() {

@@ -5,8 +5,8 @@ use super::lvs::{Endpoint, Inherited};
 use super::track::Names;
 use super::{Lower, Title, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::keywords::Status;
-use crate::config::model::{Forwarding, RealExtras, Weight};
+use crate::config::model::{Forwarding, RealNotify, Weight};
+use crate::config::supported;
 use crate::config::tree::Node;
 
 /// A real server as the file has it.
@@ -22,7 +22,7 @@ pub(super) struct RealDraft {
     pub(super) inhibit: Option<bool>,
     pub(super) checks: Vec<CheckDraft>,
     /// `None`: nothing of it is set.
-    pub(super) extras: Option<Box<RealExtras>>,
+    pub(super) notify: Option<Box<RealNotify>>,
 }
 
 impl Lower<'_> {
@@ -39,7 +39,7 @@ impl Lower<'_> {
             inhibit: None,
             // Most have one.
             checks: Vec::with_capacity(1),
-            extras: None,
+            notify: None,
         };
         self.within(node, |lower| {
             lower.each(inside(node), |lower, word, node| lower.real_setting(word, node, &mut draft, names));
@@ -67,28 +67,22 @@ impl Lower<'_> {
             }
             "notify_up" | "notify_down" => {
                 let command = self.command(node);
-                let extras = draft.extras.get_or_insert_default();
-                let to = if word == "notify_up" { &mut extras.notify_up } else { &mut extras.notify_down };
+                let notify = draft.notify.get_or_insert_default();
+                let to = if word == "notify_up" { &mut notify.up } else { &mut notify.down };
                 self.first(node, to, command);
             }
-            "smtp_alert" => draft.extras.get_or_insert_default().smtp_alert = self.boolean(node),
-            "snmp_name" => draft.extras.get_or_insert_default().snmp_name = self.text(node),
+            "smtp_alert" => draft.notify.get_or_insert_default().smtp_alert = self.boolean(node),
+            "snmp_name" => draft.notify.get_or_insert_default().snmp_name = self.text(node),
             check => self.check(check, node, names, &mut draft.checks),
         }
     }
 
     /// Checks that are all of kinds that this version does not make leave the server in for ever.
     fn checked_at_all(&mut self, node: &Node<'_>, draft: &RealDraft) {
-        let skipped = inside(node).iter().find(|inner| {
-            inner
-                .keyword
-                .is_some_and(|keyword| keyword.is_block() && matches!(keyword.status, Status::NotYet(_)))
-        });
-        let Some((skipped, span)) =
-            skipped.zip(node.span()).filter(|_| !draft.checks.iter().any(CheckDraft::is_made))
-        else {
-            return;
-        };
+        let skipped = |inner: &&Node<'_>| inner.keyword.is_some_and(|row| !supported::makes(row.word()));
+        let skipped = inside(node).iter().find(skipped);
+        let is_checked = draft.checks.iter().any(|check| supported::makes(check.keyword));
+        let Some((skipped, span)) = skipped.zip(node.span()).filter(|_| !is_checked) else { return };
         let kind = skipped.words.first().map_or("", |word| word.text);
         let message = format!("no check of `{}` is made by this version", draft.title.text(self.sources));
         let help = format!("add a TCP_CHECK or HTTP_GET beside the {kind}");

@@ -5,7 +5,7 @@ use super::option::Line;
 use super::track::Names;
 use super::values::microseconds;
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::model::{Encap, NextHop, Route, RouteMetric};
+use crate::config::model::{CongestionControl, Encap, Family, NextHop, Route, RouteMetric};
 use crate::config::tree::{Node, Word};
 
 /// `TYPE` of a route, as rtnetlink numbers it.
@@ -51,7 +51,7 @@ impl Lower<'_> {
                     return None;
                 }
                 has_destination = true;
-                route.to = self.net(word, &mut route.ipv6)?;
+                route.to = self.net(word, &mut route.family)?;
             }
         }
         if let (false, Some(span)) = (has_destination, node.span()) {
@@ -73,20 +73,20 @@ impl Lower<'_> {
     ) -> bool {
         match word.text {
             "inet" | "inet6" => {
-                route.ipv6 = Some(word.text == "inet6");
+                route.family = Family::from_word(word.text);
                 let consequence = "keepalived loses the word behind it";
                 self.portable(word.span, "the address family is read as a word of its own", consequence);
             }
-            "src" => route.source = self.address_option_of(line, &mut route.ipv6),
+            "src" => route.source = self.address_option_of(line, &mut route.family),
             "via" | "gw" => {
                 // A gateway may be of the other family (RFC 5549).
-                let mut family = if line.take("inet6") { Some(true) } else { None };
+                let mut family = line.take("inet6").then_some(Family::Ipv6);
                 line.take("inet");
                 route.via = self.address_option_of(line, &mut family);
             }
             "from" => {
                 if let Some(word) = self.value(line) {
-                    route.from = self.net(word, &mut route.ipv6).flatten();
+                    route.from = self.net(word, &mut route.family).flatten();
                 }
             }
             "tos" | "dsfield" => route.tos = self.named_option(line),
@@ -120,7 +120,8 @@ impl Lower<'_> {
             }
             "congctl" => {
                 let locked = line.take("lock");
-                route.congestion_control = self.value(line).map(|word| (word.text.to_string(), locked));
+                route.congestion_control =
+                    self.value(line).map(|word| CongestionControl { name: word.text.to_string(), locked });
             }
             "add" => route.add = true,
             "prepend" => route.append = false,
@@ -263,12 +264,15 @@ impl Lower<'_> {
                 }
                 locator.map(Encap::Ila)
             }
-            "ip" | "ip6" => Some(self.ip_encap(kind.text == "ip6", line)),
+            "ip" | "ip6" => {
+                let family = if kind.text == "ip6" { Family::Ipv6 } else { Family::Ipv4 };
+                Some(self.ip_encap(family, line))
+            }
             _ => self.choice(kind, &[("ila", ()), ("ip", ()), ("ip6", ()), ("mpls", ())]).and(None),
         }
     }
 
-    fn ip_encap(&mut self, ipv6: bool, line: &mut Line<'_, '_>) -> Encap {
+    fn ip_encap(&mut self, family: Family, line: &mut Line<'_, '_>) -> Encap {
         let (mut id, mut to, mut from, mut tos, mut ttl, mut flags) = (0, None, None, 0, 0, 0);
         while let Some(word) = line.peek() {
             match word.text {
@@ -299,6 +303,6 @@ impl Lower<'_> {
                 _ => break,
             }
         }
-        Encap::Ip { ipv6, id, to, from, tos, ttl, flags }
+        Encap::Ip { family, id, to, from, tos, ttl, flags }
     }
 }

@@ -4,7 +4,7 @@ use super::Lower;
 use super::option::{Line, c_number};
 use super::track::Names;
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::model::{Named, Rule, RuleAction};
+use crate::config::model::{Family, Named, Rule, RuleAction};
 use crate::config::tree::{Node, Word};
 
 impl Lower<'_> {
@@ -75,10 +75,12 @@ impl Lower<'_> {
     /// False: the word is no option.
     fn rule_option(&mut self, word: &Word<'_>, line: &mut Line<'_, '_>, rule: &mut Rule) -> bool {
         match word.text {
-            "from" => rule.from = self.value(line).and_then(|word| self.net(word, &mut rule.ipv6)).flatten(),
-            "to" => rule.to = self.value(line).and_then(|word| self.net(word, &mut rule.ipv6)).flatten(),
+            "from" => {
+                rule.from = self.value(line).and_then(|word| self.net(word, &mut rule.family)).flatten()
+            }
+            "to" => rule.to = self.value(line).and_then(|word| self.net(word, &mut rule.family)).flatten(),
             "inet" | "inet6" => {
-                rule.ipv6 = Some(word.text == "inet6");
+                rule.family = Family::from_word(word.text);
                 let consequence = "keepalived loses the word behind it";
                 self.portable(word.span, "the address family is read as a word of its own", consequence);
             }

@@ -6,13 +6,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use super::lvs::{Endpoint, Inherited};
 use super::real::RealDraft;
 use super::track::Names;
-use super::{Lower, arguments, inside, left_out};
+use super::{Lower, arguments, inside, unsupported};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
-    Forwarding, GroupedServer, Protocol, Scheduler, SchedulerFlags, Service, ServiceExtras, VirtualServer,
-    Weight,
+    Family, Forwarding, GroupedServer, Protocol, Scheduler, SchedulerFlags, Service, ServiceNotify,
+    VirtualServer, Weight,
 };
 use crate::config::source::Span;
+use crate::config::supported::Feature;
 use crate::config::tree::Node;
 
 /// `persistence_timeout` without a value.
@@ -80,7 +81,7 @@ pub(super) struct Draft {
     pub(super) hysteresis: Option<(u32, Span)>,
     pub(super) inhibit: bool,
     pub(super) weight: Option<Weight>,
-    pub(super) ipv6: Option<bool>,
+    pub(super) family: Option<Family>,
     pub(super) sorry: Option<Endpoint>,
     pub(super) sorry_inhibit: Option<Span>,
     pub(super) sorry_forwarding: Option<Forwarding>,
@@ -89,13 +90,15 @@ pub(super) struct Draft {
     pub(super) grouped: bool,
     /// A `real_server` was there, right or wrong.
     pub(super) has_real: bool,
-    pub(super) extras: ServiceExtras,
+    pub(super) omega: bool,
+    pub(super) ha_suspend: bool,
+    pub(super) notify: ServiceNotify,
 }
 
 /// `persistence_granularity`.
 pub(super) struct Granularity {
     pub(super) prefix: u8,
-    pub(super) ipv6: bool,
+    pub(super) family: Family,
     pub(super) span: Span,
 }
 
@@ -184,8 +187,7 @@ impl Lower<'_> {
                     self.number(node, 1, i32::MAX as u64).and_then(|number| Weight::new(number).ok());
             }
             "ip_family" => {
-                draft.ipv6 =
-                    self.one(node).and_then(|word| self.choice(word, &[("inet", false), ("inet6", true)]));
+                draft.family = self.one(node).and_then(|word| self.choice(word, &Family::WORDS));
             }
             "sorry_server" => draft.sorry = self.endpoint(node),
             "sorry_server_inhibit" => draft.sorry_inhibit = if self.flag(node) { node.span() } else { None },
@@ -196,14 +198,14 @@ impl Lower<'_> {
             }
             "quorum_up" | "quorum_down" => {
                 let command = self.command(node);
-                let extras = &mut draft.extras;
-                let to = if word == "quorum_up" { &mut extras.quorum_up } else { &mut extras.quorum_down };
+                let notify = &mut draft.notify;
+                let to = if word == "quorum_up" { &mut notify.quorum_up } else { &mut notify.quorum_down };
                 self.first(node, to, command);
             }
-            "ha_suspend" => draft.extras.ha_suspend = self.flag(node),
-            "omega" => draft.extras.omega = self.flag(node),
-            "smtp_alert" => draft.extras.smtp_alert = self.boolean(node),
-            "snmp_name" => draft.extras.snmp_name = self.text(node),
+            "ha_suspend" => draft.ha_suspend = self.flag(node),
+            "omega" => draft.omega = self.flag(node),
+            "smtp_alert" => draft.notify.smtp_alert = self.boolean(node),
+            "snmp_name" => draft.notify.snmp_name = self.text(node),
             "nat_mask" => drop(self.text(node)),
             flag => self.scheduler_flag(flag, node, draft),
         }
@@ -240,18 +242,22 @@ impl Lower<'_> {
         let span = word.span;
         if !word.text.contains('.') {
             let prefix = self.number_in(node.keyword, word, 1, 128)?;
-            return Some(Granularity { prefix: u8::try_from(prefix).ok()?, ipv6: true, span });
+            return Some(Granularity { prefix: u8::try_from(prefix).ok()?, family: Family::Ipv6, span });
         }
         let mask = word.text.parse::<Ipv4Addr>().ok().map(u32::from);
         match mask {
             Some(mask) => {
                 if mask.leading_ones() + mask.trailing_zeros() != 32 && mask != 0 {
                     let message = format!("`{}` is a mask with gaps", word.text);
-                    self.report(
-                        left_out(span, message).consequence("clients would be told apart by other bits"),
-                    );
+                    if let Some(diagnostic) = unsupported(Feature::MaskWithGaps, span) {
+                        self.report(Diagnostic { message, ..diagnostic });
+                    }
                 }
-                Some(Granularity { prefix: u8::try_from(mask.leading_ones()).ok()?, ipv6: false, span })
+                Some(Granularity {
+                    prefix: u8::try_from(mask.leading_ones()).ok()?,
+                    family: Family::Ipv4,
+                    span,
+                })
             }
             None => {
                 let message = format!("`{}` is no network mask", word.text);

@@ -9,8 +9,8 @@ use super::real::RealDraft;
 use super::service::{Draft, Head, PERSISTENCE, Services, Whole};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
-    Forwarding, GroupedServer, Persistence, Protocol, RealExtras, RealServer, Scheduler, SchedulerFlags,
-    Service, SorryServer, VirtualServer, Weight,
+    Family, Forwarding, GroupedServer, Persistence, Protocol, RealNotify, RealServer, Scheduler,
+    SchedulerFlags, Service, SorryServer, VirtualServer, Weight,
 };
 use crate::config::source::Span;
 use crate::config::tree::Node;
@@ -71,7 +71,9 @@ impl Lower<'_> {
             hysteresis,
             sorry_server,
             real_servers,
-            extras: draft.extras,
+            omega: draft.omega,
+            ha_suspend: draft.ha_suspend,
+            notify: draft.notify,
         };
         Some(match head {
             Head::Group(group) => {
@@ -88,22 +90,20 @@ impl Lower<'_> {
                 if let Some((_, span)) = draft.protocol {
                     self.adjusted(Some(span), "a firewall mark has no protocol", "`protocol` is ignored");
                 }
-                let ipv6 = draft.ipv6.or_else(|| draft.reals.first().map(|real| real.endpoint.ip.is_ipv6()));
-                Service::Fwmark { mark: *mark, ipv6: ipv6.unwrap_or(false) }
+                Service::Fwmark { mark: *mark, family: family_of(draft) }
             }
             // The family of the group is settled when its entries are.
             Head::Group(_) => {
                 if !draft.has_protocol {
                     self.absent(node, "no `protocol`", "UDP is used");
                 }
-                let ipv6 = draft.ipv6.or_else(|| draft.reals.first().map(|real| real.endpoint.ip.is_ipv6()));
-                Service::Fwmark { mark: 0, ipv6: ipv6.unwrap_or(false) }
+                Service::Fwmark { mark: 0, family: family_of(draft) }
             }
             Head::Address(endpoint) => {
                 if !draft.has_protocol {
                     self.absent(node, "no `protocol`", "UDP is used");
                 }
-                if draft.ipv6.is_some_and(|ipv6| ipv6 != endpoint.ip.is_ipv6()) {
+                if draft.family.is_some_and(|family| family != Family::of(endpoint.ip)) {
                     let message = format!("`ip_family` contradicts {}", endpoint.ip);
                     self.report(Diagnostic::error(Code::BadAddress, endpoint.span, message));
                 }
@@ -137,14 +137,14 @@ impl Lower<'_> {
     }
 
     fn persistence(&mut self, title: Option<Span>, draft: &Draft, service: Service) -> Option<Persistence> {
-        let ipv6 = service.is_ipv6();
-        let full = if ipv6 { 128 } else { 32 };
+        let family = service.family();
+        let full = family.bits();
         let mut prefix = full;
         if let Some(granularity) = &draft.granularity {
-            match granularity.ipv6 == ipv6 {
+            match granularity.family == family {
                 true => prefix = granularity.prefix,
                 // keepalived takes the number, and the kernel tells clients apart by other bits.
-                false if granularity.ipv6 && granularity.prefix <= full => {
+                false if granularity.family == Family::Ipv6 && granularity.prefix <= full => {
                     prefix = granularity.prefix;
                     self.adjusted(
                         Some(granularity.span),
@@ -158,10 +158,9 @@ impl Lower<'_> {
                         granularity.span,
                         "`persistence_granularity` is of the other address family",
                     )
-                    .expected(if ipv6 {
-                        "a prefix length, 1..128"
-                    } else {
-                        "a mask like 255.255.255.0"
+                    .expected(match family {
+                        Family::Ipv6 => "a prefix length, 1..128",
+                        Family::Ipv4 => "a mask like 255.255.255.0",
                     }),
                 ),
             }
@@ -224,11 +223,6 @@ impl Lower<'_> {
             let inherited = real.inherited.or(&draft.inherited);
             let port = if real.endpoint.port == 0 { service.port() } else { real.endpoint.port };
             let checkers = self.checkers(&real, &inherited, port, draft.inherited.virtualhost.as_deref());
-            let mut extras = real.extras.clone();
-            let unmade = self.unmade(&real, &inherited, port);
-            if !unmade.is_empty() {
-                extras.get_or_insert_default().checkers = unmade;
-            }
             self.blocks.pop();
             if first.is_some() || !reachable {
                 continue;
@@ -241,7 +235,7 @@ impl Lower<'_> {
                 lower_threshold: real.lower_threshold,
                 inhibit_on_failure: real.inhibit.unwrap_or(draft.inhibit),
                 checkers,
-                extras: extras.filter(|extras| **extras != RealExtras::default()),
+                notify: real.notify.filter(|notify| **notify != RealNotify::default()),
             });
         }
         list
@@ -255,14 +249,10 @@ impl Lower<'_> {
         forwarding: Forwarding,
         what: &str,
     ) -> bool {
-        let reachable = endpoint.ip.is_ipv6() == service.is_ipv6() || is_tunnel(forwarding);
+        let (own, family) = (Family::of(endpoint.ip), service.family());
+        let reachable = own == family || is_tunnel(forwarding);
         if !reachable {
-            let family = |ipv6| if ipv6 { "IPv6" } else { "IPv4" };
-            let message = format!(
-                "the {what} is {}, the virtual server is {}",
-                family(endpoint.ip.is_ipv6()),
-                family(service.is_ipv6())
-            );
+            let message = format!("the {what} is {own}, the virtual server is {family}");
             self.report(
                 Diagnostic::error(Code::BadAddress, endpoint.span, message)
                     .consequence("only a tunnel crosses address families"),
@@ -350,6 +340,12 @@ impl Lower<'_> {
         };
         Some(SorryServer { address, forwarding, inhibit: draft.sorry_inhibit.is_some() })
     }
+}
+
+/// The family of a service without an address: that of its first real server, when nothing says any.
+fn family_of(draft: &Draft) -> Family {
+    let of_real = || draft.reals.first().map(|real| Family::of(real.endpoint.ip));
+    draft.family.or_else(of_real).unwrap_or_default()
 }
 
 fn mask(prefix: u8) -> Ipv4Addr {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::config::diagnostic::{Code, Format};
 use crate::config::model::{
-    CheckKind, Forwarding, Garp, InitialState, Instance, Model, Persistence, Preempt, Service, UnmadeKind,
-    Version, VirtualServer,
+    Authentication, Checker, Connect, DnsType, Family, Forwarding, Garp, InitFile, InitialState, Instance,
+    Model, Peer, Persistence, Preempt, ProbeKind, Service, Version, VirtualServer,
 };
 use crate::config::source::Texts;
 use crate::config::{Options, load};
@@ -27,16 +27,20 @@ fn service(head: &str, settings: &str) -> VirtualServer {
     model(&format!("virtual_server {head} {{\n{settings}\n}}\n")).virtual_servers.remove(0)
 }
 
+fn connect(check: &Checker) -> &Connect {
+    check.probe.connect.as_ref().unwrap()
+}
+
 const REAL: &str = "real_server 10.0.0.2 80 {\nTCP_CHECK {\n}\n}";
 
 #[test]
 fn an_instance_of_defaults() {
     let a = instance("");
     assert_eq!((a.version, a.initial_state, a.priority.number()), (Version::V2, InitialState::Backup, 100));
-    assert_eq!((a.advert_interval.centiseconds(), a.down_timer_adverts, a.unicast_ttl), (100, 3, 255));
+    assert_eq!((a.advert_interval.centiseconds(), a.down_timer_adverts, a.unicast()), (100, 3, None));
     assert_eq!(a.preempt, Preempt::After { delay: Duration::ZERO });
     assert_eq!(a.garp, Garp::default());
-    assert_eq!(a.multicast_group.to_string(), "224.0.0.18");
+    assert_eq!(a.group().unwrap().to_string(), "224.0.0.18");
     assert_eq!((a.addresses[0].prefix, a.addresses[0].scope), (32, 0));
 }
 
@@ -91,11 +95,14 @@ fn checks_inherit() {
     let real = &server.real_servers[0];
     assert_eq!(real.address.to_string(), "10.0.0.2:80");
     let [tcp, http] = real.checkers.as_slice() else { panic!() };
-    assert_eq!(tcp.connect.to.to_string(), "10.0.0.2:81");
-    assert_eq!((tcp.retry, tcp.delay_loop.as_secs(), tcp.warmup.as_secs(), tcp.alpha), (5, 7, 7, false));
-    assert_eq!((tcp.connect.timeout.as_secs(), tcp.delay_before_retry.as_secs()), (2, 1));
-    assert_eq!((http.retry, http.warmup.as_secs(), http.delay_before_retry.as_secs()), (0, 1, 3));
-    let CheckKind::Http(check) = &http.kind else { panic!() };
+    assert_eq!(connect(tcp).to.to_string(), "10.0.0.2:81");
+    let timing = &tcp.timing;
+    assert_eq!((timing.retry, timing.delay_loop.as_secs(), timing.warmup.as_secs()), (5, 7, 7));
+    assert!(!timing.alpha);
+    assert_eq!((connect(tcp).timeout.as_secs(), timing.delay_before_retry.as_secs()), (2, 1));
+    let timing = &http.timing;
+    assert_eq!((timing.retry, timing.warmup.as_secs(), timing.delay_before_retry.as_secs()), (0, 1, 3));
+    let ProbeKind::Http(check) = &http.probe.kind else { panic!() };
     let hosts: Vec<_> = check.urls.iter().map(|url| url.virtualhost.as_deref()).collect();
     assert_eq!(hosts, [Some("rs.example"), Some("u.example")]);
     assert!(check.urls[0].status_codes.contains(204));
@@ -119,7 +126,7 @@ fn only_nat_changes_the_port() {
     let server = service("10.0.0.1 8080", &settings);
     assert_eq!(server.real_servers[0].address.port(), 8080);
     // The check goes where the file says.
-    assert_eq!(server.real_servers[0].checkers[0].connect.to.port(), 80);
+    assert_eq!(connect(&server.real_servers[0].checkers[0]).to.port(), 80);
 }
 
 #[test]
@@ -128,7 +135,7 @@ fn firewall_marks() {
         "fwmark 5",
         &format!("lb_algo sh\nsh-port\nops\nlb_kind TUN type gue port 6080 csum\n{REAL}"),
     );
-    assert_eq!(server.service, Service::Fwmark { mark: 5, ipv6: false });
+    assert_eq!(server.service, Service::Fwmark { mark: 5, family: Family::Ipv4 });
     assert_eq!(server.real_servers[0].address.port(), 0);
     assert!(server.flags.two && server.one_packet);
     assert!(matches!(server.real_servers[0].forwarding, Forwarding::Gue { port: 6080, .. }));
@@ -165,7 +172,7 @@ fn scripts_are_split_twice() {
         "global_defs {\nscript_user nobody :nogroup\n}\n\
          vrrp_script chk {\nscript \"/bin/check 'two words' \\x41\"\ninterval 0.5\nweight -20 reverse\nfall 3\nuser root\n}\n",
     );
-    let script = &model.extras.scripts[0];
+    let script = &model.scripts[0];
     assert_eq!(script.command.arguments, ["/bin/check", "two words", "A"]);
     assert_eq!(script.command.account.as_ref().map(|account| &*account.user), Some("root"));
     assert_eq!((script.interval, script.timeout), (Duration::from_millis(500), Duration::from_millis(500)));
@@ -184,19 +191,19 @@ fn what_an_instance_tracks_and_tells() {
         notify_master \"/up.sh a\" root :adm\nnotify_deleted\nuse_vmac vrrp.7 00:00:5e:00:01\nstrict_mode off\n}\n\
         vrrp_sync_group G {\ngroup {\nA\n}\nnotify /g.sh\nsync_group_tracking_weight\n}\n";
     let model = model(text);
-    let extras = &model.instances[0].extras;
-    assert_eq!(extras.tracking.interfaces.len(), 2);
-    assert_eq!(extras.tracking.interfaces[0].1.number, 5);
-    assert_eq!(extras.tracking.processes[0].weight.map(|weight| weight.number), Some(3));
-    assert_eq!((extras.tracking.files.len(), extras.tracking.bfd.len()), (1, 1));
-    assert_eq!(extras.notify.master.as_ref().unwrap().arguments, ["/up.sh", "a"]);
-    assert_eq!(extras.notify.deleted.as_ref().unwrap().arguments, [""; 0]);
-    assert_eq!(extras.strict, Some(false));
-    let process = &model.extras.processes[0];
+    let instance = &model.instances[0];
+    assert_eq!(instance.tracking.interfaces.len(), 2);
+    assert_eq!(instance.tracking.interfaces[0].1.number, 5);
+    assert_eq!(instance.tracking.processes[0].weight.map(|weight| weight.number), Some(3));
+    assert_eq!((instance.tracking.files.len(), instance.tracking.bfd.len()), (1, 1));
+    assert_eq!(instance.notify.master.as_ref().unwrap().arguments, ["/up.sh", "a"]);
+    assert_eq!(instance.notify.deleted.as_ref().unwrap().arguments, [""; 0]);
+    assert_eq!(instance.strict, Some(false));
+    let process = &model.processes[0];
     assert!(process.full_command && process.quorum_max == Some(3) && process.fork_delay.as_secs() == 2);
-    assert_eq!(model.extras.files[0].init, Some((5, true)));
-    assert_eq!(model.extras.bfd[0].min_rx, Duration::from_millis(150));
-    let group = &model.extras.sync_groups[0];
+    assert_eq!(model.files[0].init, Some(InitFile { number: 5, overwrite: true }));
+    assert_eq!(model.bfd[0].min_rx, Duration::from_millis(150));
+    let group = &model.sync_groups[0];
     assert!(group.tracking_weight && group.notify.any.is_some());
     assert_eq!(group.members, ["A"]);
 }
@@ -210,19 +217,20 @@ fn routes_and_rules() {
         10.8.0.0/16 encap mpls 100/200 via 10.0.0.1 features ecn realms 1/2 pref high\n}\n\
         static_rules {\nnot from 10.0.0.0/8 fwmark 0x10/0xff lookup 9 priority 100\ndport 80-90 goto 200 preference 7\n}\n\
         static_ipaddress {\n10.0.0.1/24 dev eth0 brd + preferred_lft forever\n}\n";
-    let extras = model(text).extras;
-    let first = &extras.routes[0];
+    let model = model(text);
+    let routes = &model.static_routes;
+    let first = &routes[0];
     assert_eq!((first.to, first.metric), (None, Some(5)));
     let metrics: Vec<_> =
         first.metrics.iter().map(|metric| (metric.name, metric.locked, metric.number)).collect();
     assert_eq!(metrics, [("mtu", true, 1400), ("rtt", false, 800)]);
-    assert_eq!((extras.routes[1].kind, extras.routes[1].to.unwrap().prefix), (Some(6), 16));
-    assert_eq!((extras.routes[2].ipv6, extras.routes[2].hops.len()), (Some(true), 2));
-    assert_eq!(extras.routes[2].hops[0].weight, 3);
-    assert!(extras.routes[3].ecn && extras.routes[3].realms == Some(0x0001_0002));
-    assert_eq!((extras.rules[0].fwmark, extras.rules[0].invert), (Some((0x10, 0xff)), true));
-    assert_eq!(extras.rules[1].ports, Some((80, 90)));
-    assert_eq!(extras.addresses[0].address.broadcast.unwrap().to_string(), "10.0.0.255");
+    assert_eq!((routes[1].kind, routes[1].to.unwrap().prefix), (Some(6), 16));
+    assert_eq!((routes[2].family, routes[2].hops.len()), (Some(Family::Ipv6), 2));
+    assert_eq!(routes[2].hops[0].weight, 3);
+    assert!(routes[3].ecn && routes[3].realms == Some(0x0001_0002));
+    assert_eq!((model.static_rules[0].fwmark, model.static_rules[0].invert), (Some((0x10, 0xff)), true));
+    assert_eq!(model.static_rules[1].ports, Some((80, 90)));
+    assert_eq!(model.static_addresses[0].address.broadcast.unwrap().to_string(), "10.0.0.255");
 }
 
 #[test]
@@ -233,19 +241,21 @@ fn ipv6_instances_are_version_3() {
     assert!(loaded.left_out().next().is_some());
     let model = loaded.model.unwrap();
     let a = &model.instances[0];
-    assert_eq!((a.version, a.source, a.unicast_peers.len()), (Version::V3, None, 0));
-    let ipv6 = a.extras.ipv6.as_ref().unwrap();
-    assert_eq!((ipv6.peers.len(), ipv6.group.to_string().as_str()), (1, "ff02::12"));
-    assert_eq!(a.extras.peer_ttl[0].min, 254);
+    assert_eq!((a.version, a.family, a.transport.source.is_some()), (Version::V3, Family::Ipv6, true));
+    let unicast = a.unicast().unwrap();
+    assert_eq!(unicast.group.to_string(), "ff02::12");
+    assert_eq!(unicast.peers, [Peer { min_ttl: 254, ..Peer::new("fe80::2".parse().unwrap()) }]);
+    // A peer that says from how far its adverts come is looked at.
+    assert!(unicast.check_source);
 }
 
 #[test]
 fn groups_of_virtual_servers() {
     let text = "virtual_server group web {\nprotocol TCP\nreal_server 10.1.0.1 80 {\nTCP_CHECK {\n}\n}\n}\n\
         virtual_server_group web {\n10.0.0.1-3 80\n10.0.1.0/30 80\n2001:db8::1-f 80\nfwmark 5 inet6\n}\n";
-    let extras = model(text).extras;
-    let server = &extras.grouped_servers[0];
-    let group = &extras.groups[0];
+    let model = model(text);
+    let server = &model.grouped_servers[0];
+    let group = &model.server_groups[0];
     let services: Vec<String> = group
         .entries
         .iter()
@@ -259,32 +269,60 @@ fn groups_of_virtual_servers() {
 }
 
 #[test]
-fn checks_that_are_not_made_are_read() {
+fn checks_of_every_kind() {
     let settings = "protocol TCP\nlb_algo rr\nlb_kind NAT\ndelay_loop 7\nquorum_up \"/q.sh up\" nobody\n\
         real_server 10.0.0.2 80 {\nnotify_down /d.sh\nTCP_CHECK {\n}\n\
         MISC_CHECK {\nmisc_path \"/m.sh a b\"\nmisc_timeout 3\nmisc_dynamic\n}\n\
         UDP_CHECK {\npayload 00 ff\nrequire_reply 0x\n}\nDNS_CHECK {\ntype A\nname example.org\n}\n\
         HTTP_GET {\nurl {\npath /\nregex \"a (b)? c\"\nregex_options caseless\n}\n}\n}";
     let server = service("10.0.0.1 80", settings);
-    assert_eq!(server.extras.quorum_up.unwrap().arguments, ["/q.sh", "up"]);
+    assert_eq!(server.notify.quorum_up.unwrap().arguments, ["/q.sh", "up"]);
     let real = &server.real_servers[0];
-    let extras = real.extras.as_ref().unwrap();
-    assert_eq!(extras.notify_down.as_ref().unwrap().arguments, ["/d.sh"]);
-    let [misc, udp, dns] = extras.checkers.as_slice() else { panic!() };
-    assert!(matches!(&misc.kind, UnmadeKind::Misc { timeout: Some(_), dynamic: true, .. }));
-    assert_eq!((misc.retry, misc.delay_loop.as_secs(), misc.connect.is_none()), (0, 7, true));
-    let UnmadeKind::Udp { payload, reply, .. } = &udp.kind else { panic!() };
+    assert_eq!(real.notify.as_ref().unwrap().down.as_ref().unwrap().arguments, ["/d.sh"]);
+    let [_tcp, misc, udp, dns, http] = real.checkers.as_slice() else { panic!() };
+    assert!(matches!(&misc.probe.kind, ProbeKind::Misc { timeout: Some(_), dynamic: true, .. }));
+    assert_eq!((misc.timing.retry, misc.timing.delay_loop.as_secs()), (0, 7));
+    assert_eq!(misc.probe.connect, None);
+    let ProbeKind::Udp { payload, reply, .. } = &udp.probe.kind else { panic!() };
     assert_eq!((payload.as_deref(), reply.as_deref()), (Some(&[0, 0xff][..]), Some(&[Some(0), None][..])));
-    assert_eq!((dns.retry, dns.delay_before_retry.as_secs()), (3, 7));
-    let CheckKind::Http(check) = &real.checkers[1].kind else { panic!() };
-    assert_eq!(check.urls[0].extras.as_ref().unwrap().regex.as_deref(), Some("a (b)? c"));
+    assert!(matches!(&dns.probe.kind, ProbeKind::Dns { kind: DnsType::A, .. }));
+    assert_eq!((dns.timing.retry, dns.timing.delay_before_retry.as_secs()), (3, 7));
+    let ProbeKind::Http(check) = &http.probe.kind else { panic!() };
+    assert_eq!(check.urls[0].regex.as_ref().unwrap().pattern.as_deref(), Some("a (b)? c"));
+}
+
+/// Whose adverts count is settled by the instance, by the globals, and by a peer whose distance is told.
+#[test]
+fn where_the_source_of_adverts_is_looked_at() {
+    let checked = |globals: &str, settings: &str| {
+        let text = format!(
+            "global_defs {{\n{globals}\n}}\nvrrp_instance A {{\ninterface eth0\nvirtual_router_id 7\n{settings}\n\
+             virtual_ipaddress {{ 10.0.0.9 }}\n}}\n"
+        );
+        model(&text).instances[0].unicast().map(|unicast| unicast.check_source)
+    };
+    let peer = "unicast_peer {\n10.0.0.2\n}";
+    assert_eq!(checked("", peer), Some(false));
+    assert_eq!(checked("", &format!("{peer}\ncheck_unicast_src")), Some(true));
+    assert_eq!(checked("vrrp_check_unicast_src", peer), Some(true));
+    assert_eq!(checked("", "unicast_peer {\n10.0.0.2\n10.0.0.3 max_ttl 255\n}"), Some(true));
+    assert_eq!(checked("vrrp_check_unicast_src", ""), None);
+}
+
+/// keepalived goes to FAULT then, and to the group without the keyword.
+#[test]
+fn unicast_without_a_peer() {
+    let settings = "unicast_src_ip 10.0.0.1";
+    assert_eq!(instance(settings).unicast(), None);
+    let fault = instance(&format!("{settings}\nunicast_fault_no_peer"));
+    assert!(fault.peers().is_empty() && fault.unicast().unwrap().fault_without_peer);
 }
 
 #[test]
 fn secrets_are_not_shown() {
     let key = "0123456789abcdef0123456789abcdef";
     let a = instance(&format!("auth_hmac {{\nkey 3 {key}\nactive_key 3\nmode permissive\n}}"));
-    let hmac = a.extras.hmac.as_ref().unwrap();
+    let Authentication::Hmac(hmac) = &a.authentication else { panic!() };
     assert_eq!((hmac.active, hmac.keys.len()), (3, 1));
     assert!(!format!("{a:?}").contains(key));
     for text in [
@@ -325,12 +363,12 @@ fn readings_of_keepalived() {
     let real = "real_server 10.0.0.2 80 {\nTCP_CHECK {\ndelay_loop 86400\nwarmup 65536\ndelay_before_retry 7200\n}\n}";
     let kinds = "protocol TCP\nlb_algo rr\nlb_kind DR";
     let server = service("10.0.0.1 80", &format!("{kinds}\npersistence_granularity 24\n{real}"));
-    assert_eq!(server.real_servers[0].checkers[0].delay_loop, Duration::from_secs(86_400));
+    assert_eq!(server.real_servers[0].checkers[0].timing.delay_loop, Duration::from_secs(86_400));
     assert_eq!(server.persistence, Some(Persistence { timeout: 360, prefix: 24 }));
     let text = "track_file f {\nfile /a\nfile /b\n}\nvrrp_track_process p {\nprocess a\nprocess b\n}\n";
     let loaded = load(Path::new("t"), &Texts::one("t", text), &Options::default());
-    let extras = loaded.model.unwrap().extras;
-    assert_eq!((&*extras.files[0].path, &*extras.processes[0].command[0]), ("/a", "a"));
+    let model = loaded.model.unwrap();
+    assert_eq!((&*model.files[0].path, &*model.processes[0].command[0]), ("/a", "a"));
     let repeated = loaded.diagnostics.iter().filter(|one| one.code == Code::Repeated);
     let said: Vec<&str> = repeated.map(|one| &*one.message).collect();
     assert_eq!(said, ["`file` is set already", "`process` is set already"]);

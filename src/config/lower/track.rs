@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
-    BfdInstance, Command, ParameterMatch, TrackFile, TrackProcess, TrackScript, TrackWeight, Tracked,
-    Tracking,
+    BfdInstance, Command, InitFile, ParameterMatch, TrackFile, TrackProcess, TrackScript, TrackWeight,
+    Tracked, Tracking,
 };
 use crate::config::source::Span;
 use crate::config::tree::{Node, Word};
@@ -173,7 +173,7 @@ impl Lower<'_> {
         Some(TrackFile { path: path?, ..result })
     }
 
-    fn init_file(&mut self, node: &Node<'_>) -> Option<(i32, bool)> {
+    fn init_file(&mut self, node: &Node<'_>) -> Option<InitFile> {
         let (mut number, mut overwrite) = (0, false);
         for word in arguments(node) {
             match word.text {
@@ -192,7 +192,7 @@ impl Lower<'_> {
                 }
             }
         }
-        Some((number, overwrite))
+        Some(InitFile { number, overwrite })
     }
 
     pub(super) fn bfd_instance(&mut self, node: &Node<'_>) -> Option<BfdInstance> {

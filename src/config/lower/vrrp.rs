@@ -1,5 +1,7 @@
 //! `vrrp_instance`: one virtual router.
 
+mod auth;
+mod device;
 mod transport;
 
 use std::collections::BTreeMap;
@@ -8,34 +10,25 @@ use std::time::Duration;
 
 use super::globals::{Defaults, GarpSettings};
 use super::track::Names;
-use super::{Lower, inside, left_out};
+use super::{Lower, arguments, inside, unsupported};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::keywords::closest;
 use crate::config::model::{
-    AdvertInterval, Authentication, InitialState, Instance, InstanceExtras, InstanceLeftOut, InterfaceName,
-    Preempt, Priority, Version, VirtualAddress, Vrid,
+    AdvertInterval, Authentication, Family, Hmac, InitialState, Instance, InterfaceName, OldChecksum, Peer,
+    Preempt, Priority, Unplaced, Version, VirtualAddress, Vrid,
 };
 use crate::config::source::Span;
-use crate::config::tree::{Node, Word};
+use crate::config::supported::Feature;
+use crate::config::tree::Node;
 
 /// What may not be there twice.
 #[derive(Default)]
 pub(super) struct Instances {
     names: BTreeMap<String, Span>,
     /// By interface, number and family.
-    routers: BTreeMap<(InterfaceName, Vrid, bool), Routers>,
-    /// What this version cannot run beside the others.
-    pub(super) left_out: Vec<InstanceLeftOut>,
-}
-
-/// An instance beside those above it.
-pub(super) enum Beside {
-    /// It can run.
-    Runs,
-    /// It cannot in this version.
-    LeftOut,
-    /// It cannot in any: it answers the adverts of another one.
-    Wrong,
+    routers: BTreeMap<(InterfaceName, Vrid, Family), Routers>,
+    /// Those without an interface.
+    pub(super) unplaced: Vec<Unplaced>,
 }
 
 /// The instances of one number on one interface.
@@ -60,14 +53,20 @@ struct Draft {
     has_priority: bool,
     advert_interval: Option<(Duration, Span)>,
     version: Option<(Version, Span)>,
-    /// IPv6 when true, and the place that says so.
-    family: Option<(bool, Span)>,
+    /// The family, and the place that says so.
+    family: Option<(Family, Span)>,
     nopreempt: Option<Span>,
     preempt_delay: Option<(Duration, Span)>,
     authentication: Option<(Authentication, Span)>,
     source: Option<IpAddr>,
     unicast: Option<Span>,
-    peers: Vec<IpAddr>,
+    track_source: bool,
+    peers: Vec<Peer>,
+    /// A peer has `min_ttl` or `max_ttl`.
+    has_peer_ttl: bool,
+    check_source: bool,
+    fault_without_peer: Option<Span>,
+    old_checksum: Option<OldChecksum>,
     unicast_ttl: Option<(u8, Span)>,
     group: Option<IpAddr>,
     addresses: Vec<(VirtualAddress, Span)>,
@@ -77,12 +76,13 @@ struct Draft {
     skip_check_adv_addr: Option<bool>,
     lower_prio_no_advert: Option<bool>,
     higher_prio_send_advert: Option<bool>,
-    dont_track_primary: bool,
+    hmac: Option<Hmac>,
+    strict: Option<bool>,
+    no_addresses: bool,
     /// Another instance has its name, which is said.
     again: bool,
     /// `virtual_ipaddress` has lines, right or wrong, or a part of the instance was not understood.
     has_addresses: bool,
-    extras: InstanceExtras,
 }
 
 impl Lower<'_> {
@@ -115,15 +115,21 @@ impl Lower<'_> {
         let instance = self.within(node, |lower| {
             let damaged = node.body.as_ref().is_some_and(|body| body.damaged.get());
             let mut draft = Draft { again, has_addresses: damaged, ..Draft::default() };
+            let name_text = name.map_or("", |name| name.text);
+            let mut result = Instance::new(name_text, InterfaceName::LOOPBACK, Vrid::LOWEST);
             lower.each(inside(node), |lower, word, node| {
-                lower.instance_setting(word, node, &mut draft, names)
+                if !lower.instance_setting(word, node, &mut draft) {
+                    lower.plain_setting(word, node, &mut result, names);
+                }
             });
-            lower.finish_instance(node, name, draft, defaults, instances)
+            let result = lower.finish_instance(node, draft, result, defaults, instances);
+            name.and(result)
         });
         instance.filter(|_| !again)
     }
 
-    fn instance_setting(&mut self, word: &'static str, node: &Node<'_>, draft: &mut Draft, names: &Names) {
+    /// What counts together with something else. False: the word is none of these.
+    fn instance_setting(&mut self, word: &'static str, node: &Node<'_>, draft: &mut Draft) -> bool {
         match word {
             "state" => self.state(node, draft),
             "interface" => {
@@ -149,7 +155,7 @@ impl Lower<'_> {
             "nopreempt" => draft.nopreempt = if self.flag(node) { node.span() } else { None },
             "native_ipv6" => {
                 if let (true, Some(span)) = (self.flag(node), node.span()) {
-                    self.family(true, span, draft);
+                    self.family(Family::Ipv6, span, draft);
                 }
             }
             "preempt_delay" => draft.preempt_delay = self.timer(node, 0, 1_000_000_000).zip(node.span()),
@@ -160,6 +166,17 @@ impl Lower<'_> {
                 draft.source = self.one(node).and_then(|word| self.of_family(word, draft));
             }
             "unicast_peer" => self.unicast_peers(node, draft),
+            "unicast_fault_no_peer" => {
+                draft.fault_without_peer = if self.flag(node) { node.span() } else { None };
+            }
+            "check_unicast_src" => draft.check_source = self.flag(node),
+            "old_unicast_checksum" => {
+                draft.old_checksum = match self.optional(node) {
+                    None => Some(OldChecksum::Always),
+                    Some(word) => self.choice(word, &[("never", OldChecksum::Never)]),
+                };
+            }
+            "track_src_ip" => draft.track_source = self.flag(node),
             "unicast_ttl" => {
                 let ttl = self.number(node, 0, 255).and_then(|number| u8::try_from(number).ok());
                 draft.unicast_ttl = ttl.zip(node.span());
@@ -167,13 +184,13 @@ impl Lower<'_> {
             "mcast_dst_ip" => {
                 draft.group = self.one(node).and_then(|word| {
                     let group = self.multicast_of(word)?;
-                    self.family(group.is_ipv6(), word.span, draft).then_some(group)
+                    self.family(Family::of(group), word.span, draft).then_some(group)
                 });
             }
             "virtual_ipaddress" => {
                 draft.has_addresses |= !inside(node).is_empty();
                 for (address, span) in self.addresses(node) {
-                    if self.family(address.address.is_ipv6(), span, draft) {
+                    if self.family(Family::of(address.address), span, draft) {
                         draft.addresses.push((address, span));
                     }
                 }
@@ -191,13 +208,60 @@ impl Lower<'_> {
             }
             "lower_prio_no_advert" => draft.lower_prio_no_advert = self.boolean(node),
             "higher_prio_send_advert" => draft.higher_prio_send_advert = self.boolean(node),
-            "dont_track_primary" => draft.dont_track_primary = self.flag(node),
-            "no_virtual_ipaddress" => draft.extras.no_addresses = self.flag(node),
+            "strict_mode" => draft.strict = self.boolean(node),
+            "auth_hmac" => draft.hmac = self.hmac(node),
+            "no_virtual_ipaddress" => draft.no_addresses = self.flag(node),
+            _ => return self.garp(word, node, &mut draft.garp),
+        }
+        true
+    }
+
+    /// What is as it is written.
+    fn plain_setting(&mut self, word: &'static str, node: &Node<'_>, result: &mut Instance, names: &Names) {
+        match word {
+            "dont_track_primary" => result.dont_track_primary = self.flag(node),
+            "use_vmac" => result.device = self.vmac(node),
+            "use_ipvlan" => result.device = self.ipvlan(node),
+            "use_vmac_addr" => result.vmac_addresses = self.flag(node),
+            "vmac_xmit_base" => result.transmit_on_base = self.flag(node),
+            "vrf" => result.vrf = self.interface_of(node),
+            "v3_checksum_as_v2" => result.v3_checksum_as_v2 = self.boolean(node),
+            "promote_secondaries" => result.promote_secondaries = self.flag(node),
+            "linkbeat_use_polling" => result.linkbeat_polling = self.flag(node),
+            "virtual_routes" => {
+                self.no_words(node);
+                self.within(node, |lower| {
+                    let routes = inside(node).iter().filter_map(|line| lower.route(line, None));
+                    result.routes.extend(routes);
+                });
+            }
+            "virtual_rules" => {
+                self.no_words(node);
+                self.within(node, |lower| {
+                    let rules = inside(node).iter().filter_map(|line| lower.rule(line, None));
+                    result.rules.extend(rules);
+                });
+            }
+            "no_accept" => result.no_accept = self.flag(node),
             // Traffic to the virtual addresses is accepted anyway.
             "accept" => drop(self.flag(node)),
+            "debug" => result.debug = self.whole_as(node).unwrap_or(0),
+            "lvs_sync_daemon_interface" => {
+                let interface = self.interface_of(node);
+                self.first(node, &mut result.sync_interface, interface);
+            }
+            "timer_expired_backup" | "thread_timer_expired" => {
+                result.timer_expired_backup = match arguments(node).is_empty() {
+                    true => Some(254),
+                    false => self.whole_as(node),
+                };
+            }
+            "garp_extra_if" | "vmac_garp_intvl" => result.garp_extra = self.garp_extra(node),
+            "owner_ignore_adverts" => result.owner_ignore_adverts = self.boolean(node),
+            "kernel_rx_buf_size" => result.receive_buffer = self.whole_as(node),
             _ => {
-                if !self.extra_setting(word, node, &mut draft.extras, names) {
-                    self.garp(word, node, &mut draft.garp);
+                if !self.notify(word, node, &mut result.notify) {
+                    self.tracking(word, node, &mut result.tracking, names);
                 }
             }
         }
@@ -241,45 +305,36 @@ impl Lower<'_> {
     fn finish_instance(
         &mut self,
         node: &Node<'_>,
-        name: Option<&Word<'_>>,
         mut draft: Draft,
+        result: Instance,
         defaults: &Defaults,
         instances: &mut Instances,
     ) -> Option<Instance> {
         let title = node.span();
-        let mut wrong = false;
-        let mut left_out_whole = !draft.has_interface && draft.unicast.is_some() && draft.source.is_some();
-        if left_out_whole {
-            self.report_at(title, |span| {
-                left_out(span, "an instance without an interface is not supported by this version")
-                    .consequence("no interface tells whether its addresses can be reached")
-                    .help("add `interface NAME`")
-            });
+        let unplaced = !draft.has_interface && draft.unicast.is_some() && draft.source.is_some();
+        if unplaced {
+            self.report_at(title, |span| unsupported(Feature::NoInterface, span));
         } else if !draft.has_interface {
             self.required(node, "the instance has no interface", "add `interface NAME`");
         }
-        let ipv6 = draft.family.is_some_and(|(ipv6, _)| ipv6);
+        let family = draft.family.map_or(Family::Ipv4, |(family, _)| family);
         self.unsupported_addresses(&draft);
         if !draft.has_vrid {
             self.required(node, "the instance has no virtual router id", "add `virtual_router_id`, 1 to 255");
         }
-        let (group, ipv6_transport) = transport::where_to(&draft, defaults, ipv6);
-        draft.extras.ipv6 = ipv6_transport;
+        let group = transport::group(&draft, defaults, family);
         // One router id serves IPv4 and IPv6 apart (RFC 9568 §5.2.3).
         let router = draft.vrid.zip(draft.interface.clone()).filter(|_| !draft.again);
-        if let Some(((vrid, span), interface)) = router {
-            let group = [group];
-            let to = if draft.peers.is_empty() { &group[..] } else { &draft.peers };
-            match self.unique_router(instances, (interface, vrid, ipv6), to, span) {
-                Beside::Runs => {}
-                Beside::LeftOut => left_out_whole = true,
-                Beside::Wrong => wrong = true,
-            }
-        }
-        if let (true, Some((Version::V2, span))) = (ipv6, draft.version) {
+        let alone = router.is_none_or(|((vrid, span), interface)| {
+            let peers: Vec<IpAddr> = draft.peers.iter().map(|peer| peer.address).collect();
+            let to = if peers.is_empty() { &[group][..] } else { &peers };
+            self.unique_router(instances, (interface, vrid, family), to, span)
+        });
+        let needs_v3 = family == Family::Ipv6;
+        if let (true, Some((Version::V2, span))) = (needs_v3, draft.version) {
             self.adjusted(Some(span), "IPv6 needs VRRP version 3", "version 3 is used, as keepalived does");
         }
-        let version = match ipv6 {
+        let version = match needs_v3 {
             true => Version::V3,
             false => draft.version.map(|(version, _)| version).or(defaults.version).unwrap_or(Version::V2),
         };
@@ -292,55 +347,58 @@ impl Lower<'_> {
         let initial_state = state.unwrap_or(if owner { InitialState::Master } else { InitialState::Backup });
         let advert_interval = self.advert_interval(draft.advert_interval, version);
         let preempt = self.preempt(&draft, owner);
-        let strict = draft.extras.strict.unwrap_or(defaults.globals.vrrp.strict);
+        let strict = draft.strict.unwrap_or(defaults.globals.vrrp.strict);
         let authentication = self.usable_authentication(draft.authentication.take(), version, strict);
-        self.transport(&draft);
+        let transport = self.transport(&draft, group, defaults);
         self.distinct_addresses(title, &mut draft, version);
-        let has_interface = draft.has_interface;
-        let interface = draft.interface.or_else(|| InterfaceName::new("lo").ok().filter(|_| !has_interface));
+        let interface = if unplaced { Some(InterfaceName::LOOPBACK) } else { draft.interface };
         let instance = Instance {
-            name: name?.text.to_string(),
-            interface: interface.filter(|_| has_interface || left_out_whole)?,
+            interface: interface?,
             vrid: draft.vrid?.0,
             version,
+            family,
             initial_state,
             priority,
             advert_interval,
-            down_timer_adverts: draft.down_timer_adverts.or(defaults.down_timer_adverts).unwrap_or(3),
+            down_timer_adverts: draft
+                .down_timer_adverts
+                .or(defaults.down_timer_adverts)
+                .unwrap_or(result.down_timer_adverts),
             preempt,
-            authentication,
-            source: draft.source.and_then(transport::only_v4),
-            unicast_peers: draft.peers.into_iter().filter_map(transport::only_v4).collect(),
-            unicast_ttl: draft.unicast_ttl.map_or(255, |(ttl, _)| ttl),
-            multicast_group: transport::only_v4(group).unwrap_or(transport::GROUP),
+            authentication: draft.hmac.map_or(authentication, Authentication::Hmac),
+            transport,
             addresses: draft.addresses.into_iter().map(|(address, _)| address).collect(),
             excluded_addresses: draft.excluded.into_iter().map(|(address, _)| address).collect(),
+            no_addresses: draft.no_addresses,
             garp: draft.garp.over(defaults.garp.globals()),
-            skip_check_adv_addr: draft.skip_check_adv_addr.or(defaults.skip_check_adv_addr).unwrap_or(false),
+            skip_check_adv_addr: draft
+                .skip_check_adv_addr
+                .or(defaults.skip_check_adv_addr)
+                .unwrap_or(result.skip_check_adv_addr),
             lower_prio_no_advert: draft
                 .lower_prio_no_advert
                 .or(defaults.lower_prio_no_advert)
-                .unwrap_or(false),
+                .unwrap_or(result.lower_prio_no_advert),
             higher_prio_send_advert: draft
                 .higher_prio_send_advert
                 .or(defaults.higher_prio_send_advert)
-                .unwrap_or(true),
-            dont_track_primary: draft.dont_track_primary,
-            extras: Box::new(draft.extras),
+                .unwrap_or(result.higher_prio_send_advert),
+            strict: draft.strict,
+            ..result
         };
-        if wrong {
+        if !alone {
             return None;
         }
-        if left_out_whole {
-            instances.left_out.push(InstanceLeftOut { instance, has_interface });
+        if unplaced {
+            instances.unplaced.push(Unplaced(instance));
             return None;
         }
         Some(instance)
     }
 
-    fn report_at(&mut self, span: Option<Span>, make: impl FnOnce(Span) -> Diagnostic) {
-        if let Some(span) = span {
-            self.report(make(span));
+    fn report_at(&mut self, span: Option<Span>, make: impl FnOnce(Span) -> Option<Diagnostic>) {
+        if let Some(diagnostic) = span.and_then(make) {
+            self.report(diagnostic);
         }
     }
 
@@ -439,7 +497,7 @@ impl Lower<'_> {
                 Diagnostic::error(Code::Required, title, "an instance of version 3 needs a virtual address")
                     .help("add `virtual_ipaddress { ADDRESS/LENGTH }`"),
             ),
-            (Version::V2, Some(title)) if none && !draft.extras.no_addresses => self.report(
+            (Version::V2, Some(title)) if none && !draft.no_addresses => self.report(
                 Diagnostic::warning(Code::Empty, title, "the instance has no virtual address")
                     .consequence("it elects a master that does nothing"),
             ),

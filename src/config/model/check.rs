@@ -1,15 +1,31 @@
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{InterfaceName, UrlExtras};
+use super::{Command, InterfaceName, Secret};
 
-/// One check of one real server. Two checks that are equal are the same check: its state survives a reload.
+/// One check of one real server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Checker {
+    /// What is asked and where: what makes a check of a reload the same as a running one. Its verdict survives a
+    /// change of the timing.
+    pub probe: Arc<Probe>,
+    /// How often, and what an answer means.
+    pub timing: Timing,
+}
+
+/// What a check asks, and where.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Probe {
     /// What is asked.
-    pub kind: CheckKind,
-    /// Where, and from where.
-    pub connect: Connect,
+    pub kind: ProbeKind,
+    /// Where, and from where; `None` for kinds that connect to nothing.
+    pub connect: Option<Connect>,
+}
+
+/// When a check asks, and what its answers mean.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timing {
     /// `delay_loop`: time between two checks.
     pub delay_loop: Duration,
     /// `warmup`: the first check comes after a random part of it.
@@ -20,34 +36,167 @@ pub struct Checker {
     pub delay_before_retry: Duration,
     /// `alpha`: down until the first success; otherwise up until the first failure.
     pub alpha: bool,
-    /// `log_all_failures`; this version does not act on it.
+    /// `log_all_failures`; `None`: `checker_log_all_failures`.
     pub log_all_failures: Option<bool>,
 }
 
-impl Checker {
-    /// What makes a check of a reload the same as a running one: what it asks and where, not how often. Its
-    /// verdict survives a change of its timing.
-    #[must_use]
-    pub fn identity(&self) -> Self {
-        Self {
-            delay_loop: Duration::ZERO,
-            warmup: Duration::ZERO,
-            retry: 0,
-            delay_before_retry: Duration::ZERO,
-            alpha: false,
-            log_all_failures: None,
-            ..self.clone()
-        }
-    }
+impl Timing {
+    /// `delay_loop` of a check for which nobody says any.
+    pub const DELAY_LOOP: Duration = Duration::from_secs(60);
 }
 
 /// What a check asks.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CheckKind {
-    /// `HTTP_GET`, `SSL_GET`.
-    Http(HttpCheck),
+pub enum ProbeKind {
     /// `TCP_CHECK`: the connection is accepted.
     Tcp,
+    /// `HTTP_GET`, `SSL_GET`.
+    Http(HttpCheck),
+    /// `UDP_CHECK`.
+    Udp {
+        /// `payload`.
+        payload: Option<Vec<u8>>,
+        /// `require_reply`: what the reply must start with; `None` in it: any half byte.
+        reply: Option<Vec<Option<u8>>>,
+        /// `min_reply_length`.
+        min_reply: u16,
+        /// `max_reply_length`.
+        max_reply: u16,
+    },
+    /// `PING_CHECK`.
+    Ping,
+    /// `DNS_CHECK`.
+    Dns {
+        /// `type`.
+        kind: DnsType,
+        /// `name`; `.` by default.
+        name: String,
+    },
+    /// `SMTP_CHECK`.
+    Smtp {
+        /// `helo_name`.
+        helo: Option<String>,
+    },
+    /// `MISC_CHECK`.
+    Misc {
+        /// `misc_path`, with the account of `user`.
+        command: Command,
+        /// `misc_timeout`; `None`: `delay_loop`.
+        timeout: Option<Duration>,
+        /// `misc_dynamic`.
+        dynamic: bool,
+    },
+    /// `BFD_CHECK`.
+    Bfd {
+        /// The session.
+        name: String,
+    },
+    /// `FILE_CHECK`.
+    File {
+        /// The `track_file`.
+        name: String,
+        /// `weight`: `None`: that of the file.
+        weight: Option<FileWeight>,
+    },
+}
+
+impl ProbeKind {
+    /// The word of its block.
+    pub fn keyword(&self) -> &'static str {
+        match self {
+            Self::Tcp => "TCP_CHECK",
+            Self::Http(http) if http.tls => "SSL_GET",
+            Self::Http(_) => "HTTP_GET",
+            Self::Udp { .. } => "UDP_CHECK",
+            Self::Ping => "PING_CHECK",
+            Self::Dns { .. } => "DNS_CHECK",
+            Self::Smtp { .. } => "SMTP_CHECK",
+            Self::Misc { .. } => "MISC_CHECK",
+            Self::Bfd { .. } => "BFD_CHECK",
+            Self::File { .. } => "FILE_CHECK",
+        }
+    }
+
+    /// Whether it connects to something.
+    pub fn connects(&self) -> bool {
+        !matches!(self, Self::Misc { .. } | Self::Bfd { .. } | Self::File { .. })
+    }
+
+    /// Whether it asks at times of its own; the others learn what somebody else finds out.
+    pub fn has_timing(&self) -> bool {
+        !matches!(self, Self::Bfd { .. } | Self::File { .. })
+    }
+
+    /// `retry` of a check for which nobody says any.
+    pub fn default_retry(&self) -> u32 {
+        match self {
+            Self::Dns { .. } => 3,
+            Self::Misc { .. } => 0,
+            _ => 1,
+        }
+    }
+
+    /// `delay_before_retry` of a check for which nobody says any.
+    pub fn default_pause(&self, delay_loop: Duration) -> Duration {
+        match self {
+            Self::Dns { .. } => delay_loop,
+            Self::Http(_) => Duration::from_secs(3),
+            _ => Duration::from_secs(1),
+        }
+    }
+}
+
+/// `weight` of a FILE_CHECK: what the number in the file is multiplied with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FileWeight {
+    /// The number.
+    pub number: i32,
+    /// `reverse`.
+    pub reverse: bool,
+}
+
+/// `type` of a DNS_CHECK.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DnsType {
+    /// IPv4 addresses.
+    A,
+    /// IPv6 addresses.
+    Aaaa,
+    /// Another name.
+    Cname,
+    /// Keys.
+    Dnskey,
+    /// Mail servers.
+    Mx,
+    /// Name servers.
+    Ns,
+    /// Signatures.
+    Rrsig,
+    /// The start of a zone.
+    #[default]
+    Soa,
+    /// Text.
+    Txt,
+}
+
+impl DnsType {
+    /// Every type, by its name.
+    pub const ALL: [(&str, Self); 9] = [
+        ("A", Self::A),
+        ("AAAA", Self::Aaaa),
+        ("CNAME", Self::Cname),
+        ("DNSKEY", Self::Dnskey),
+        ("MX", Self::Mx),
+        ("NS", Self::Ns),
+        ("RRSIG", Self::Rrsig),
+        ("SOA", Self::Soa),
+        ("TXT", Self::Txt),
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
 }
 
 /// Common options of checks that connect.
@@ -65,6 +214,11 @@ pub struct Connect {
     pub interface: Option<InterfaceName>,
     /// `fwmark`; 0: none.
     pub fwmark: u32,
+}
+
+impl Connect {
+    /// `connect_timeout` of a check for which nobody says any.
+    pub const TIMEOUT: Duration = Duration::from_secs(5);
 }
 
 /// `HTTP_GET` or `SSL_GET`.
@@ -105,8 +259,36 @@ pub struct HttpUrl {
     pub digest: Option<[u8; 16]>,
     /// `status_code`.
     pub status_codes: StatusCodes,
-    /// What this version reads and does not act on; `None` when there is nothing of it.
-    pub extras: Option<Box<UrlExtras>>,
+    /// `regex*`; `None`: nothing of it is set.
+    pub regex: Option<Box<UrlRegex>>,
+    /// `tls_compliant`: a connection that ends without a close of TLS is an error.
+    pub tls_compliant: Option<bool>,
+}
+
+/// The pattern that the body of an answer must match.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UrlRegex {
+    /// `regex`.
+    pub pattern: Option<String>,
+    /// `regex_no_match`: it must not match.
+    pub no_match: bool,
+    /// `regex_options`.
+    pub options: Vec<String>,
+    /// `regex_min_offset`.
+    pub min_offset: u64,
+    /// `regex_max_offset`.
+    pub max_offset: Option<u64>,
+    /// `regex_stack`.
+    pub stack: Option<RegexStack>,
+}
+
+/// `regex_stack`: sizes of the matcher's stack in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RegexStack {
+    /// At the start.
+    pub start: u64,
+    /// At most.
+    pub most: u64,
 }
 
 /// A set of HTTP status codes.
@@ -142,4 +324,17 @@ impl Default for StatusCodes {
     fn default() -> Self {
         Self(vec![(200, 299)])
     }
+}
+
+/// `SSL`: client certificate of the checks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ssl {
+    /// `password`.
+    pub password: Option<Secret>,
+    /// `ca`.
+    pub ca: Option<String>,
+    /// `certificate`.
+    pub certificate: Option<String>,
+    /// `key`.
+    pub key: Option<String>,
 }

@@ -1,7 +1,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-use super::{Account, Command, Fifo, InterfaceName};
+use super::{Account, Command, Fifo, GarpExtra, InterfaceName};
 
 /// `global_defs` and the settings of the root, as far as they are no default of something else.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -207,12 +207,10 @@ pub struct VrrpGlobals {
     pub gna_interval: Option<Duration>,
     /// `vrrp_min_garp`.
     pub min_garp: bool,
-    /// `vrrp_garp_extra_if`: seconds, and whether on all interfaces.
-    pub garp_extra: Option<(u32, bool)>,
+    /// `vrrp_garp_extra_if`.
+    pub garp_extra: Option<GarpExtra>,
     /// `vrrp_strict`.
     pub strict: bool,
-    /// `vrrp_check_unicast_src`.
-    pub check_unicast_source: bool,
     /// `v3_checksum_as_v2`.
     pub v3_checksum_as_v2: bool,
     /// `vrrp_owner_ignore_adverts`.

@@ -1,7 +1,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::{Checker, RealExtras, ServiceExtras, Weight};
+use super::{Checker, Command, Family, Weight};
 
 /// One `virtual_server`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +28,25 @@ pub struct VirtualServer {
     pub sorry_server: Option<SorryServer>,
     /// `real_server` blocks, no address and port twice.
     pub real_servers: Vec<RealServer>,
-    /// What this version reads and does not act on.
-    pub extras: ServiceExtras,
+    /// `omega`: at a stop its real servers go down as by a failed check, with their notifications.
+    pub omega: bool,
+    /// `ha_suspend`: it is not checked while its address is not here.
+    pub ha_suspend: bool,
+    /// Whom its changes are told.
+    pub notify: ServiceNotify,
+}
+
+/// Whom the changes of a virtual server are told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServiceNotify {
+    /// `quorum_up`.
+    pub quorum_up: Option<Command>,
+    /// `quorum_down`.
+    pub quorum_down: Option<Command>,
+    /// `smtp_alert`; `None`: that of the globals.
+    pub smtp_alert: Option<bool>,
+    /// `snmp_name`.
+    pub snmp_name: Option<String>,
 }
 
 /// The group of a virtual server, once its addresses are known.
@@ -69,8 +86,8 @@ pub enum Service {
     Fwmark {
         /// The firewall mark.
         mark: u32,
-        /// IPv6 when true (`ip_family inet6`, or IPv6 real servers).
-        ipv6: bool,
+        /// `ip_family`, or that of the real servers.
+        family: Family,
     },
     /// `virtual_server ADDRESS PORT`.
     Address {
@@ -235,10 +252,24 @@ pub struct RealServer {
     pub lower_threshold: u32,
     /// `inhibit_on_failure`: a failed server stays in the table with weight 0.
     pub inhibit_on_failure: bool,
-    /// Checks; all of them must pass. None: the server is always up.
+    /// Checks, in the order of the file with those of a kind together; all of them must pass. None: the server is
+    /// always up.
     pub checkers: Vec<Checker>,
-    /// What this version reads and does not act on; `None` when there is nothing of it.
-    pub extras: Option<Box<RealExtras>>,
+    /// Whom its changes are told; `None`: nobody in particular.
+    pub notify: Option<Box<RealNotify>>,
+}
+
+/// Whom the changes of a real server are told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RealNotify {
+    /// `notify_up`.
+    pub up: Option<Command>,
+    /// `notify_down`.
+    pub down: Option<Command>,
+    /// `smtp_alert`; `None`: that of the globals.
+    pub smtp_alert: Option<bool>,
+    /// `snmp_name`.
+    pub snmp_name: Option<String>,
 }
 
 /// `sorry_server`: takes over while the quorum is lost.
@@ -253,12 +284,17 @@ pub struct SorryServer {
 }
 
 impl Service {
+    /// Family of its packets.
+    pub fn family(&self) -> Family {
+        match self {
+            Self::Fwmark { family, .. } => *family,
+            Self::Address { address, .. } => Family::of(address.ip()),
+        }
+    }
+
     /// True for IPv6.
     pub fn is_ipv6(&self) -> bool {
-        match self {
-            Self::Fwmark { ipv6, .. } => *ipv6,
-            Self::Address { address, .. } => address.is_ipv6(),
-        }
+        self.family() == Family::Ipv6
     }
 
     /// Port that clients use; 0 for every port and for firewall marks.

@@ -1,9 +1,9 @@
 use std::net::IpAddr;
 
-use super::{InterfaceName, VirtualAddress};
+use super::{Family, InterfaceName, VirtualAddress};
 
 /// An address and a prefix length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Net {
     /// The address.
     pub address: IpAddr,
@@ -34,8 +34,8 @@ pub struct StaticAddress {
 pub enum Encap {
     /// `ip`, `ip6`: the metadata of a tunnel.
     Ip {
-        /// IPv6.
-        ipv6: bool,
+        /// Of the tunnel.
+        family: Family,
         /// `id`.
         id: u64,
         /// `dst`.
@@ -83,13 +83,22 @@ pub struct RouteMetric {
     pub number: u32,
 }
 
+/// `congctl`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CongestionControl {
+    /// The algorithm.
+    pub name: String,
+    /// `lock`.
+    pub locked: bool,
+}
+
 /// A line of `virtual_routes` or `static_routes`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Route {
     /// The destination; `None`: every address (`default`).
     pub to: Option<Net>,
     /// `inet`, `inet6`, or of the addresses; `None`: nothing tells.
-    pub ipv6: Option<bool>,
+    pub family: Option<Family>,
     /// `unicast`, `blackhole` …, as rtnetlink numbers it.
     pub kind: Option<u8>,
     /// `src`.
@@ -120,8 +129,8 @@ pub struct Route {
     pub expires: Option<u32>,
     /// `mtu`, `rtt` and their kin.
     pub metrics: Vec<RouteMetric>,
-    /// `congctl`, and whether it is locked.
-    pub congestion_control: Option<(String, bool)>,
+    /// `congctl`.
+    pub congestion_control: Option<CongestionControl>,
     /// `features ecn`.
     pub ecn: bool,
     /// `realms`.
@@ -171,7 +180,7 @@ pub struct Rule {
     /// `to`.
     pub to: Option<Net>,
     /// `inet`, `inet6`, or of the addresses.
-    pub ipv6: Option<bool>,
+    pub family: Option<Family>,
     /// What it does; a line without one is reported.
     pub action: Option<RuleAction>,
     /// `preference`, `order`, `priority`.

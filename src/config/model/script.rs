@@ -1,7 +1,7 @@
 use super::InterfaceName;
 
 /// A command as the file has it: split into words, escapes decoded, nothing looked up.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Command {
     /// Program and arguments; empty for a bare `notify_deleted`.
     pub arguments: Vec<String>,
@@ -10,7 +10,7 @@ pub struct Command {
 }
 
 /// `USER [[:]GROUP]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Account {
     /// Name or number of the user.
     pub user: String,

@@ -67,8 +67,17 @@ pub struct TrackFile {
     pub path: String,
     /// `weight`, 1 by default: the number in the file times this.
     pub weight: TrackWeight,
-    /// `init_file`: written at start; true: even over a file that is there.
-    pub init: Option<(i32, bool)>,
+    /// `init_file`: written at start.
+    pub init: Option<InitFile>,
+}
+
+/// `init_file`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InitFile {
+    /// What is written.
+    pub number: i32,
+    /// `overwrite`: even over a file that is there.
+    pub overwrite: bool,
 }
 
 /// `bfd_instance`.
@@ -148,6 +157,15 @@ pub struct LinkDelay {
     pub down: Duration,
     /// How long it must be up to count as up.
     pub up: Duration,
+}
+
+/// One line of `linkbeat_interfaces`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Linkbeat {
+    /// The interface.
+    pub interface: InterfaceName,
+    /// How it is asked; `None`: in the way that it can.
+    pub poll: Option<LinkPoll>,
 }
 
 /// How the state of a link is asked for.

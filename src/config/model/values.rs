@@ -6,6 +6,9 @@ use std::num::NonZeroU8;
 pub struct Vrid(u8);
 
 impl Vrid {
+    /// The lowest one.
+    pub const LOWEST: Self = Self(1);
+
     /// Error: the number is outside 1..=255.
     pub fn new(number: u64) -> Result<Self, RangeError> {
         in_range(number, 1, 255).map(Self)
@@ -69,8 +72,6 @@ pub struct Weight(u32);
 impl Weight {
     /// The weight of a real server that names none.
     pub const ONE: Self = Self(1);
-    /// A real server that drains.
-    pub const ZERO: Self = Self(0);
 
     /// Error: the number is above 2147483647.
     pub fn new(number: u64) -> Result<Self, RangeError> {
@@ -92,6 +93,10 @@ pub struct InterfaceName {
 }
 
 impl InterfaceName {
+    /// `lo`.
+    pub const LOOPBACK: Self =
+        Self { bytes: *b"lo\0\0\0\0\0\0\0\0\0\0\0\0\0", length: NonZeroU8::MIN.saturating_add(1) };
+
     /// Error: the kernel would take no interface of this name.
     pub fn new(name: &str) -> Result<Self, NameError> {
         let bad = |c: char| c.is_whitespace() || c == '/' || c.is_control();

@@ -1,7 +1,10 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::{AddressExtras, AdvertInterval, InstanceExtras, InterfaceName, Priority, Vrid};
+use super::{
+    AdvertInterval, Authentication, Destination, InterfaceName, Net, Notify, OwnDevice, Peer, Priority,
+    Route, Rule, Tracking, Transport, Unicast, Vrid,
+};
 
 /// One `vrrp_instance`: a virtual router on one interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,8 +15,10 @@ pub struct Instance {
     pub interface: InterfaceName,
     /// `virtual_router_id`.
     pub vrid: Vrid,
-    /// `version`, else `vrrp_version`, else 2.
+    /// `version`, else `vrrp_version`, else 2; always 3 for IPv6.
     pub version: Version,
+    /// That of the addresses, the source, the group and the peers.
+    pub family: Family,
     /// `state`. `Master` alone speeds nothing up: only the owner (priority 255) starts as master.
     pub initial_state: InitialState,
     /// `priority`.
@@ -24,22 +29,40 @@ pub struct Instance {
     pub down_timer_adverts: u8,
     /// `nopreempt`, `preempt_delay`.
     pub preempt: Preempt,
-    /// `authentication`; version 2 only.
+    /// `authentication`, `auth_hmac`.
     pub authentication: Authentication,
-    /// `mcast_src_ip` or `unicast_src_ip`; `None` means the primary address of the interface.
-    pub source: Option<Ipv4Addr>,
-    /// `unicast_peer`; empty means multicast.
-    pub unicast_peers: Vec<Ipv4Addr>,
-    /// `unicast_ttl`.
-    pub unicast_ttl: u8,
-    /// `mcast_dst_ip`, else `vrrp_mcast_group4`, else 224.0.0.18.
-    pub multicast_group: Ipv4Addr,
+    /// With whom it talks.
+    pub transport: Transport,
     /// `virtual_ipaddress`: the addresses that the adverts name, in the order of the file.
     pub addresses: Vec<VirtualAddress>,
     /// `virtual_ipaddress_excluded`: moved with the others, absent from the adverts.
     pub excluded_addresses: Vec<VirtualAddress>,
+    /// `no_virtual_ipaddress`: no address is meant to be there.
+    pub no_addresses: bool,
+    /// `virtual_routes`.
+    pub routes: Vec<Route>,
+    /// `virtual_rules`.
+    pub rules: Vec<Rule>,
     /// `garp_*`, else `vrrp_garp_*`.
     pub garp: Garp,
+    /// `garp_extra_if`; `None`: that of `vrrp_garp_extra_if`.
+    pub garp_extra: Option<GarpExtra>,
+    /// `use_vmac`, `use_ipvlan`.
+    pub device: Option<OwnDevice>,
+    /// `use_vmac_addr`.
+    pub vmac_addresses: bool,
+    /// `vmac_xmit_base`.
+    pub transmit_on_base: bool,
+    /// `vrf`.
+    pub vrf: Option<InterfaceName>,
+    /// `track_*`.
+    pub tracking: Tracking,
+    /// `dont_track_primary`: a lost link of `interface` causes no FAULT.
+    pub dont_track_primary: bool,
+    /// `linkbeat_use_polling`.
+    pub linkbeat_polling: bool,
+    /// `notify*`, `smtp_alert`.
+    pub notify: Notify,
     /// `skip_check_adv_addr`: look at the addresses of an advert only when it comes from another master.
     pub skip_check_adv_addr: bool,
     /// `lower_prio_no_advert`: do not answer an advert of lower priority with one of our own.
@@ -47,10 +70,163 @@ pub struct Instance {
     /// `higher_prio_send_advert`: one last advert before yielding to a higher priority. On by default:
     /// it makes the winner of a healed partition announce its addresses again.
     pub higher_prio_send_advert: bool,
-    /// `dont_track_primary`: a lost link of `interface` causes no FAULT.
-    pub dont_track_primary: bool,
-    /// What this version reads and does not act on.
-    pub extras: Box<InstanceExtras>,
+    /// `owner_ignore_adverts`; `None`: `vrrp_owner_ignore_adverts`.
+    pub owner_ignore_adverts: Option<bool>,
+    /// `v3_checksum_as_v2`; `None`: that of the globals.
+    pub v3_checksum_as_v2: Option<bool>,
+    /// `strict_mode`; `None`: `vrrp_strict`.
+    pub strict: Option<bool>,
+    /// `no_accept`.
+    pub no_accept: bool,
+    /// `promote_secondaries`.
+    pub promote_secondaries: bool,
+    /// `lvs_sync_daemon_interface`.
+    pub sync_interface: Option<InterfaceName>,
+    /// `timer_expired_backup`.
+    pub timer_expired_backup: Option<u8>,
+    /// `kernel_rx_buf_size`, in bytes.
+    pub receive_buffer: Option<u32>,
+    /// `debug`.
+    pub debug: u8,
+}
+
+impl Instance {
+    /// `down_timer_adverts` of an instance that has none.
+    pub const DOWN_TIMER_ADVERTS: u8 = 3;
+
+    /// An instance of IPv4 of which nothing more is said.
+    #[must_use]
+    pub fn new(name: &str, interface: InterfaceName, vrid: Vrid) -> Self {
+        let to = Destination::Multicast(Destination::group(Family::Ipv4));
+        Self {
+            name: name.to_owned(),
+            interface,
+            vrid,
+            version: Version::V2,
+            family: Family::Ipv4,
+            initial_state: InitialState::Backup,
+            priority: Priority::DEFAULT,
+            advert_interval: AdvertInterval::DEFAULT,
+            down_timer_adverts: Self::DOWN_TIMER_ADVERTS,
+            preempt: Preempt::After { delay: Duration::ZERO },
+            authentication: Authentication::None,
+            transport: Transport { source: None, track_source: false, to },
+            addresses: Vec::new(),
+            excluded_addresses: Vec::new(),
+            no_addresses: false,
+            routes: Vec::new(),
+            rules: Vec::new(),
+            garp: Garp::default(),
+            garp_extra: None,
+            device: None,
+            vmac_addresses: false,
+            transmit_on_base: false,
+            vrf: None,
+            tracking: Tracking::default(),
+            dont_track_primary: false,
+            linkbeat_polling: false,
+            notify: Notify::default(),
+            skip_check_adv_addr: false,
+            lower_prio_no_advert: false,
+            higher_prio_send_advert: true,
+            owner_ignore_adverts: None,
+            v3_checksum_as_v2: None,
+            strict: None,
+            no_accept: false,
+            promote_secondaries: false,
+            sync_interface: None,
+            timer_expired_backup: None,
+            receive_buffer: None,
+            debug: 0,
+        }
+    }
+
+    /// What is said of peers; `None` for multicast.
+    pub fn unicast(&self) -> Option<&Unicast> {
+        match &self.transport.to {
+            Destination::Multicast(_) => None,
+            Destination::Unicast(unicast) => Some(unicast),
+        }
+    }
+
+    /// The multicast group that adverts go to; `None` for unicast.
+    pub fn group(&self) -> Option<IpAddr> {
+        match &self.transport.to {
+            Destination::Multicast(group) => Some(*group),
+            Destination::Unicast(_) => None,
+        }
+    }
+
+    /// The peers that adverts go to; none for multicast.
+    pub fn peers(&self) -> &[Peer] {
+        self.unicast().map_or(&[], |unicast| &unicast.peers)
+    }
+
+    /// Every address that the master holds: those that the adverts name, then the excluded ones.
+    pub fn all_addresses(&self) -> impl Iterator<Item = &VirtualAddress> {
+        self.addresses.iter().chain(&self.excluded_addresses)
+    }
+}
+
+/// A unicast instance without `interface`: the routes of the host tell where its adverts leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unplaced(
+    /// All that is said of it. Its `interface` is `lo` and means nothing.
+    pub Instance,
+);
+
+/// Family of addresses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// `inet`.
+    #[default]
+    Ipv4,
+    /// `inet6`.
+    Ipv6,
+}
+
+impl Family {
+    /// Both, by their words.
+    pub const WORDS: [(&str, Self); 2] = [("inet", Self::Ipv4), ("inet6", Self::Ipv6)];
+
+    /// That of `address`.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
+        if address.is_ipv6() { Self::Ipv6 } else { Self::Ipv4 }
+    }
+
+    /// The family that a word of a configuration stands for.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::WORDS.iter().find(|(other, _)| *other == word).map(|(_, family)| *family)
+    }
+
+    /// The word that stands for it in a configuration.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "inet",
+            Self::Ipv6 => "inet6",
+        }
+    }
+
+    /// Length of a prefix that leaves one address.
+    #[must_use]
+    pub fn bits(self) -> u8 {
+        match self {
+            Self::Ipv4 => 32,
+            Self::Ipv6 => 128,
+        }
+    }
+}
+
+impl std::fmt::Display for Family {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Ipv4 => "IPv4",
+            Self::Ipv6 => "IPv6",
+        })
+    }
 }
 
 /// VRRP version on the wire.
@@ -83,25 +259,6 @@ pub enum Preempt {
     Never,
 }
 
-/// `authentication`.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Authentication {
-    /// No block.
-    None,
-    /// `auth_type PASS`: up to 8 bytes, padded with zeros (RFC 2338 §5.3.10).
-    Pass([u8; 8]),
-}
-
-impl std::fmt::Debug for Authentication {
-    /// Never shows the password.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::None => "None",
-            Self::Pass(_) => "Pass(********)",
-        })
-    }
-}
-
 /// One line of `virtual_ipaddress`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct VirtualAddress {
@@ -109,16 +266,59 @@ pub struct VirtualAddress {
     pub address: IpAddr,
     /// Prefix length; 32 or 128 when the line names none.
     pub prefix: u8,
+    /// `peer`, of a point-to-point link.
+    pub peer: Option<Net>,
     /// `dev`; `None` means the interface of the instance.
     pub interface: Option<InterfaceName>,
+    /// `use_vmac`: on the interface of the instance's own.
+    pub vmac: bool,
     /// `scope`, as rtnetlink numbers it: 0 global, 200 site, 253 link, 254 host.
     pub scope: u8,
     /// `label`; IPv4 only.
     pub label: Option<String>,
     /// `brd`, `broadcast`; IPv4 only.
     pub broadcast: Option<Ipv4Addr>,
-    /// What this version reads and does not act on.
-    pub extras: AddressExtras,
+    /// Flags in the kernel.
+    pub flags: AddressFlags,
+    /// `preferred_lft`, in seconds; 4294967295: for ever.
+    pub preferred_lifetime: Option<u32>,
+    /// `no_track`: its loss moves nothing.
+    pub no_track: bool,
+}
+
+impl VirtualAddress {
+    /// An address of which nothing more is said.
+    #[must_use]
+    pub fn new(address: IpAddr, prefix: u8) -> Self {
+        Self {
+            address,
+            prefix,
+            peer: None,
+            interface: None,
+            vmac: false,
+            scope: 0,
+            label: None,
+            broadcast: None,
+            flags: AddressFlags::default(),
+            preferred_lifetime: None,
+            no_track: false,
+        }
+    }
+}
+
+/// Flags of an address.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AddressFlags {
+    /// `home`.
+    pub home: bool,
+    /// `-nodad`: duplicate address detection runs.
+    pub detect_duplicates: bool,
+    /// `mngtmpaddr`.
+    pub manage_temporary: bool,
+    /// `noprefixroute`.
+    pub no_prefix_route: bool,
+    /// `autojoin`.
+    pub autojoin: bool,
 }
 
 /// Announcements of a master: gratuitous ARP.
@@ -150,4 +350,13 @@ impl Default for Garp {
             lower_prio_repeat: 5,
         }
     }
+}
+
+/// `garp_extra_if`: announcements on the interface below that of the addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GarpExtra {
+    /// Seconds between two of them.
+    pub interval: u32,
+    /// `all`: on every other interface of the addresses, not only on VMACs.
+    pub all: bool,
 }

@@ -7,16 +7,9 @@ use super::Word;
 use super::block::{Block, plain};
 use super::inherit::{Held, place};
 use crate::config::model::{
-    CheckKind, Checker, Connect, HttpCheck, HttpProtocol, HttpUrl, RealServer, StatusCodes, UnmadeChecker,
-    UnmadeKind, VirtualServer,
+    Checker, Connect, HttpCheck, HttpProtocol, HttpUrl, ProbeKind, StatusCodes, Timing as CheckTiming,
+    UrlRegex, VirtualServer,
 };
-
-/// One check, made by this version or not.
-#[derive(Clone, Copy)]
-pub(super) enum Check<'a> {
-    Made(&'a Checker),
-    Unmade(&'a UnmadeChecker),
-}
 
 /// Settings that a virtual and a real server hand down to checks.
 #[derive(Default, Clone, Copy)]
@@ -46,16 +39,16 @@ pub(super) struct Timing<'a> {
 
 impl<'a> Timing<'a> {
     pub(super) fn of(server: &'a VirtualServer) -> Self {
-        fn held<T>(server: &VirtualServer, get: impl Fn(Check<'_>) -> Option<Held<T>>) -> Vec<Vec<Held<T>>> {
-            server.real_servers.iter().map(|real| checks(real).filter_map(&get).collect()).collect()
+        fn held<T>(server: &VirtualServer, get: impl Fn(&Checker) -> Option<Held<T>>) -> Vec<Vec<Held<T>>> {
+            server.real_servers.iter().map(|real| real.checkers.iter().filter_map(&get).collect()).collect()
         }
-        let connect_timeout = place(&held(server, |check| check.connect_timeout()), |_| true);
-        let delay_loop = place(&held(server, |check| Some(check.delay_loop())), |_| true);
-        let warmup = place(&held(server, |check| Some(check.warmup())), |_| true);
-        let retry = place(&held(server, |check| Some(check.retry())), |retry| retry > 0);
-        let delay_before_retry = place(&held(server, |check| Some(check.delay_before_retry())), |_| true);
+        let connect_timeout = place(&held(server, held_connect_timeout), |_| true);
+        let delay_loop = place(&held(server, |check| Some(held_delay_loop(check))), |_| true);
+        let warmup = place(&held(server, |check| Some(held_warmup(check))), |_| true);
+        let retry = place(&held(server, |check| Some(held_retry(check))), |retry| retry > 0);
+        let delay_before_retry = place(&held(server, |check| Some(held_pause(check))), |_| true);
         // A virtual server has a word for on only.
-        let alpha = place(&held(server, |check| Some(check.alpha())), |alpha| alpha);
+        let alpha = place(&held(server, |check| Some(held_alpha(check))), |alpha| alpha);
         let service = Settings {
             connect_timeout: connect_timeout.service,
             delay_loop: delay_loop.service,
@@ -93,108 +86,52 @@ impl Settings {
     }
 }
 
-/// The checks of a real server: those that this version makes, then the others.
-pub(super) fn checks(real: &RealServer) -> impl Iterator<Item = Check<'_>> {
-    let unmade = real.extras.iter().flat_map(|extras| &extras.checkers);
-    real.checkers.iter().map(Check::Made).chain(unmade.map(Check::Unmade))
-}
-
 /// One name for all, when more than one check has it.
 fn common_host(server: &VirtualServer) -> Option<&str> {
-    let http = |checker: &'_ Checker| matches!(checker.kind, CheckKind::Http(_));
-    let checkers = || server.real_servers.iter().flat_map(|real| &real.checkers);
-    if checkers().filter(|checker| http(checker)).count() < 2 {
+    let checkers = server.real_servers.iter().flat_map(|real| &real.checkers);
+    let mut hosts = checkers.filter_map(|checker| match &checker.probe.kind {
+        ProbeKind::Http(http) => Some(&http.urls),
+        _ => None,
+    });
+    if hosts.clone().count() < 2 {
         return None;
     }
-    let mut hosts = checkers().filter_map(|checker| match &checker.kind {
-        CheckKind::Http(http) => Some(&http.urls),
-        CheckKind::Tcp => None,
-    });
     let first = hosts.clone().flatten().next()?.virtualhost.as_deref()?;
     hosts.all(|urls| urls.iter().all(|url| url.virtualhost.as_deref() == Some(first))).then_some(first)
 }
 
-impl Check<'_> {
-    pub(super) fn connect(&self) -> Option<&Connect> {
-        match self {
-            Self::Made(check) => Some(&check.connect),
-            Self::Unmade(check) => check.connect.as_ref(),
-        }
-    }
+fn held_connect_timeout(check: &Checker) -> Option<Held<Duration>> {
+    let value = check.probe.connect.as_ref()?.timeout;
+    Some(Held { value, default: Connect::TIMEOUT, own: true })
+}
 
-    fn keyword(&self) -> &'static str {
-        match self {
-            Self::Made(check) => match &check.kind {
-                CheckKind::Http(http) if http.tls => "SSL_GET",
-                CheckKind::Http(_) => "HTTP_GET",
-                CheckKind::Tcp => "TCP_CHECK",
-            },
-            Self::Unmade(check) => super::unmade::keyword(&check.kind),
-        }
-    }
+fn held_delay_loop(check: &Checker) -> Held<Duration> {
+    let own = check.probe.kind.has_timing();
+    Held { value: check.timing.delay_loop, default: CheckTiming::DELAY_LOOP, own }
+}
 
-    /// Whether the check has a keyword for its timing.
-    fn has_timing(&self) -> bool {
-        !matches!(
-            self,
-            Self::Unmade(UnmadeChecker { kind: UnmadeKind::Bfd { .. } | UnmadeKind::File { .. }, .. })
-        )
-    }
+fn held_warmup(check: &Checker) -> Held<Duration> {
+    let own = check.probe.kind.has_timing();
+    Held { value: check.timing.warmup, default: check.timing.delay_loop, own }
+}
 
-    fn connect_timeout(self) -> Option<Held<Duration>> {
-        let value = self.connect()?.timeout;
-        Some(Held { value, default: Duration::from_secs(5), own: true })
-    }
+fn held_retry(check: &Checker) -> Held<u32> {
+    let kind = &check.probe.kind;
+    Held { value: check.timing.retry, default: kind.default_retry(), own: kind.has_timing() }
+}
 
-    fn delay_loop(self) -> Held<Duration> {
-        let value = match self {
-            Self::Made(check) => check.delay_loop,
-            Self::Unmade(check) => check.delay_loop,
-        };
-        Held { value, default: Duration::from_secs(60), own: self.has_timing() }
+fn held_pause(check: &Checker) -> Held<Duration> {
+    let (kind, timing) = (&check.probe.kind, &check.timing);
+    Held {
+        value: timing.delay_before_retry,
+        default: kind.default_pause(timing.delay_loop),
+        own: kind.has_timing(),
     }
+}
 
-    fn warmup(self) -> Held<Duration> {
-        let value = match self {
-            Self::Made(check) => check.warmup,
-            Self::Unmade(check) => check.warmup,
-        };
-        Held { value, default: self.delay_loop().value, own: self.has_timing() }
-    }
-
-    fn retry(self) -> Held<u32> {
-        let (value, default) = match self {
-            Self::Made(check) => (check.retry, 1),
-            Self::Unmade(check) => match check.kind {
-                UnmadeKind::Dns { .. } => (check.retry, 3),
-                UnmadeKind::Misc { .. } => (check.retry, 0),
-                _ => (check.retry, 1),
-            },
-        };
-        Held { value, default, own: self.has_timing() }
-    }
-
-    fn delay_before_retry(self) -> Held<Duration> {
-        let (value, default) = match self {
-            Self::Made(check) => {
-                let pause = if matches!(check.kind, CheckKind::Http(_)) { 3 } else { 1 };
-                (check.delay_before_retry, Duration::from_secs(pause))
-            }
-            Self::Unmade(check) => match check.kind {
-                UnmadeKind::Dns { .. } => (check.delay_before_retry, check.delay_loop),
-                _ => (check.delay_before_retry, Duration::from_secs(1)),
-            },
-        };
-        Held { value, default, own: self.has_timing() }
-    }
-
-    fn alpha(self) -> Held<bool> {
-        let (value, own) = match self {
-            Self::Made(check) => (check.alpha, true),
-            Self::Unmade(check) => (check.alpha, !matches!(check.kind, UnmadeKind::File { .. })),
-        };
-        Held { value, default: false, own }
-    }
+fn held_alpha(check: &Checker) -> Held<bool> {
+    let own = !matches!(check.probe.kind, ProbeKind::File { .. });
+    Held { value: check.timing.alpha, default: false, own }
 }
 
 impl Block {
@@ -214,47 +151,40 @@ impl Block {
 
     pub(super) fn check(
         &mut self,
-        check: &Check<'_>,
+        check: &Checker,
         real: IpAddr,
         port: u16,
         outer: &Outer,
         virtualhost: Option<&str>,
     ) {
         let outer = &outer.handed_down;
-        self.block(vec![plain(check.keyword())], |block| {
-            match check {
-                Check::Made(made) => {
-                    if let CheckKind::Http(http) = &made.kind {
-                        block.http(http, virtualhost);
-                    }
-                }
-                Check::Unmade(unmade) => block.unmade(unmade),
+        let kind = &check.probe.kind;
+        self.block(vec![plain(kind.keyword())], |block| {
+            match kind {
+                ProbeKind::Http(http) => block.http(http, virtualhost),
+                kind => block.probe(kind),
             }
-            if let Some(connect) = check.connect() {
+            if let Some(connect) = &check.probe.connect {
                 block.connect(connect, real, port);
             }
-            if let Some(timeout) = check.connect_timeout() {
+            if let Some(timeout) = held_connect_timeout(check) {
                 block.unless(
                     "connect_timeout",
                     timeout.value,
                     outer.connect_timeout.unwrap_or(timeout.default),
                 );
             }
-            if check.has_timing() {
-                let (delay_loop, warmup) = (check.delay_loop(), check.warmup());
+            if kind.has_timing() {
+                let (delay_loop, warmup) = (held_delay_loop(check), held_warmup(check));
                 block.unless("delay_loop", delay_loop.value, outer.delay_loop.unwrap_or(delay_loop.default));
                 block.unless("warmup", warmup.value, outer.warmup.unwrap_or(warmup.default));
-                let (retry, pause) = (check.retry(), check.delay_before_retry());
+                let (retry, pause) = (held_retry(check), held_pause(check));
                 block.unless("retry", retry.value, outer.retry.unwrap_or(retry.default));
                 let inherited = outer.delay_before_retry.unwrap_or(pause.default);
                 block.unless("delay_before_retry", pause.value, inherited);
             }
-            let log = match check {
-                Check::Made(check) => check.log_all_failures,
-                Check::Unmade(check) => check.log_all_failures,
-            };
-            block.given("log_all_failures", log);
-            let alpha = check.alpha();
+            block.given("log_all_failures", check.timing.log_all_failures);
+            let alpha = held_alpha(check);
             if alpha.own {
                 block.unless("alpha", alpha.value, outer.alpha.unwrap_or(alpha.default));
             }
@@ -310,20 +240,25 @@ impl Block {
                 };
                 block.words("status_code", url.status_codes.ranges().iter().map(range));
             }
-            let Some(extras) = &url.extras else { return };
-            if let Some(pattern) = &extras.regex {
-                block.words("regex", [Word::Raw(pattern.clone())]);
+            if let Some(regex) = &url.regex {
+                block.regex(regex);
             }
-            block.flag("regex_no_match", extras.no_match);
-            if !extras.options.is_empty() {
-                block.words("regex_options", extras.options.iter().map(plain));
-            }
-            block.unless("regex_min_offset", extras.min_offset, 0);
-            block.given("regex_max_offset", extras.max_offset);
-            if let Some((start, most)) = extras.stack {
-                block.words("regex_stack", [plain(start.to_string()), plain(most.to_string())]);
-            }
-            block.given("tls_compliant", extras.tls_compliant);
+            block.given("tls_compliant", url.tls_compliant);
         });
+    }
+
+    fn regex(&mut self, regex: &UrlRegex) {
+        if let Some(pattern) = &regex.pattern {
+            self.words("regex", [Word::Raw(pattern.clone())]);
+        }
+        self.flag("regex_no_match", regex.no_match);
+        if !regex.options.is_empty() {
+            self.words("regex_options", regex.options.iter().map(plain));
+        }
+        self.unless("regex_min_offset", regex.min_offset, 0);
+        self.given("regex_max_offset", regex.max_offset);
+        if let Some(stack) = regex.stack {
+            self.words("regex_stack", [plain(stack.start.to_string()), plain(stack.most.to_string())]);
+        }
     }
 }

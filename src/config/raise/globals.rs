@@ -3,7 +3,7 @@
 use super::block::{Block, plain};
 use super::process::buffer_policy;
 use super::script::option;
-use crate::config::model::{Globals, VrrpGlobals};
+use crate::config::model::{GarpExtra, Globals, VrrpGlobals};
 
 impl Block {
     /// One block with all that is said; none when nothing is.
@@ -26,7 +26,6 @@ impl Block {
         self.unless("vrrp_min_garp", vrrp.min_garp, false);
         self.garp_extra("vrrp_garp_extra_if", vrrp.garp_extra);
         self.unless("vrrp_strict", vrrp.strict, false);
-        self.flag("vrrp_check_unicast_src", vrrp.check_unicast_source);
         self.flag("v3_checksum_as_v2", vrrp.v3_checksum_as_v2);
         self.unless("vrrp_owner_ignore_adverts", vrrp.owner_ignore_adverts, false);
         self.given("vrrp_startup_delay", vrrp.startup_delay);
@@ -47,12 +46,11 @@ impl Block {
     }
 
     /// `[all] SECONDS`.
-    pub(super) fn garp_extra(&mut self, keyword: &str, extra: Option<(u32, bool)>) {
-        if let Some((seconds, all)) = extra {
-            match all {
-                true => self.words(keyword, option("all", Some(seconds))),
-                false => self.set(keyword, seconds),
-            }
+    pub(super) fn garp_extra(&mut self, keyword: &str, extra: Option<GarpExtra>) {
+        match extra {
+            None => {}
+            Some(GarpExtra { interval, all: true }) => self.words(keyword, option("all", Some(interval))),
+            Some(GarpExtra { interval, all: false }) => self.set(keyword, interval),
         }
     }
 }

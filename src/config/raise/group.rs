@@ -20,8 +20,8 @@ fn entry(entry: GroupEntry) -> Vec<Word> {
             let port = (port != 0).then(|| plain(port.to_string()));
             std::iter::once(plain(range(first, last))).chain(port).collect()
         }
-        GroupEntry::Fwmark { mark, ipv6 } => {
-            let family = ipv6.map(|ipv6| plain(if ipv6 { "inet6" } else { "inet" }));
+        GroupEntry::Fwmark { mark, family } => {
+            let family = family.map(|family| plain(family.word()));
             [plain("fwmark"), plain(mark.to_string())].into_iter().chain(family).collect()
         }
     }

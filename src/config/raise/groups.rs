@@ -6,20 +6,20 @@ use super::block::{Block, Written as _, plain};
 use super::route::route;
 use super::rule::rule;
 use super::script::option;
-use crate::config::model::{GarpGroup, LinkPoll, ModelExtras, Ssl, SyncGroup, TrackGroup};
+use crate::config::model::{GarpGroup, LinkPoll, Model, Ssl, SyncGroup, TrackGroup};
 
 impl Block {
-    pub(super) fn links(&mut self, extras: &ModelExtras) {
-        let beats = extras.linkbeat.iter().map(|(interface, poll)| {
-            let poll = poll.map(|poll| match poll {
+    pub(super) fn links(&mut self, model: &Model) {
+        let beats = model.linkbeat.iter().map(|one| {
+            let poll = one.poll.map(|poll| match poll {
                 LinkPoll::Ethtool => "ETHTOOL",
                 LinkPoll::Ioctl => "IOCTL",
                 LinkPoll::Mii => "MII",
             });
-            std::iter::once(plain(interface.as_str())).chain(poll.map(plain)).collect()
+            std::iter::once(plain(one.interface.as_str())).chain(poll.map(plain)).collect()
         });
         self.lines("linkbeat_interfaces", beats);
-        let delays = extras.link_delays.iter().map(|delay| {
+        let delays = model.link_delays.iter().map(|delay| {
             let mut words = vec![plain(delay.interface.as_str()), plain(delay.down.written())];
             if !delay.up.is_zero() || self.shows_defaults() {
                 words.push(plain(delay.up.written()));
@@ -65,15 +65,15 @@ impl Block {
         });
     }
 
-    pub(super) fn static_entries(&mut self, extras: &ModelExtras) {
+    pub(super) fn static_entries(&mut self, model: &Model) {
         let shown = self.shows_defaults();
-        let addresses = extras.addresses.iter().map(|entry| {
+        let addresses = model.static_addresses.iter().map(|entry| {
             let mut words = address(&entry.address, shown);
             words.extend(option("track_group", entry.track_group.as_ref()));
             words
         });
         self.lines("static_ipaddress", addresses);
-        self.lines("static_routes", extras.routes.iter().map(route));
-        self.lines("static_rules", extras.rules.iter().map(rule));
+        self.lines("static_routes", model.static_routes.iter().map(route));
+        self.lines("static_rules", model.static_rules.iter().map(rule));
     }
 }

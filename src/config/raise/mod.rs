@@ -5,14 +5,16 @@
 //! are shown; what this version does not act on is shown only when the file has it.
 
 mod address;
+mod auth;
 mod block;
 mod checkers;
-mod extras;
+mod device;
 mod globals;
 mod group;
 mod groups;
 mod inherit;
 mod lvs;
+mod probe;
 mod process;
 mod real;
 mod route;
@@ -20,7 +22,6 @@ mod rule;
 mod script;
 mod service;
 mod track;
-mod unmade;
 mod vrrp;
 
 use super::keywords::ROOT;
@@ -60,25 +61,22 @@ impl Statement {
 /// Every statement of the model, in an order in which keepalived knows each name before it is used.
 pub(super) fn raise(model: &Model, defaults: bool) -> Vec<Statement> {
     let mut root = Block::new(ROOT, defaults);
-    let extras = &model.extras;
     root.root_settings(&model.globals);
     root.globals(&model.globals);
-    root.links(extras);
-    root.ssl(extras.ssl.as_ref());
-    extras.garp_groups.iter().for_each(|group| root.garp_group(group));
-    extras.track_groups.iter().for_each(|group| root.track_group(group));
-    root.static_entries(extras);
-    extras.scripts.iter().for_each(|script| root.track_script(script));
-    extras.processes.iter().for_each(|process| root.track_process(process));
-    extras.files.iter().for_each(|file| root.track_file(file));
-    extras.bfd.iter().for_each(|session| root.bfd_instance(session));
-    extras.sync_groups.iter().for_each(|group| root.sync_group(group));
+    root.links(model);
+    root.ssl(model.ssl.as_ref());
+    model.garp_groups.iter().for_each(|group| root.garp_group(group));
+    model.track_groups.iter().for_each(|group| root.track_group(group));
+    root.static_entries(model);
+    model.scripts.iter().for_each(|script| root.track_script(script));
+    model.processes.iter().for_each(|process| root.track_process(process));
+    model.files.iter().for_each(|file| root.track_file(file));
+    model.bfd.iter().for_each(|session| root.bfd_instance(session));
+    model.sync_groups.iter().for_each(|group| root.sync_group(group));
     model.instances.iter().for_each(|instance| root.instance(instance, &model.globals, true));
-    for one in &extras.left_out {
-        root.instance(&one.instance, &model.globals, one.has_interface);
-    }
-    extras.groups.iter().for_each(|group| root.server_group(group));
+    model.unplaced.iter().for_each(|unplaced| root.instance(&unplaced.0, &model.globals, false));
+    model.server_groups.iter().for_each(|group| root.server_group(group));
     model.virtual_servers.iter().for_each(|server| root.virtual_server(server));
-    extras.grouped_servers.iter().for_each(|server| root.grouped_server(server));
+    model.grouped_servers.iter().for_each(|server| root.grouped_server(server));
     root.done()
 }

@@ -1,7 +1,7 @@
 //! `real_server`: one backend.
 
 use super::block::{Block, plain};
-use super::checkers::{Outer, checks};
+use super::checkers::Outer;
 use super::lvs::{endpoint, forwarding};
 use crate::config::model::{Forwarding, RealServer, VirtualServer, Weight};
 
@@ -26,15 +26,15 @@ impl Block {
             block.unless("lthreshold", real.lower_threshold, 0);
             block.unless("inhibit_on_failure", real.inhibit_on_failure, inhibit);
             block.outer_timing(&outer.own);
-            if let Some(extras) = &real.extras {
-                block.command("notify_up", extras.notify_up.as_ref());
-                block.command("notify_down", extras.notify_down.as_ref());
-                block.given("smtp_alert", extras.smtp_alert);
-                block.given("snmp_name", extras.snmp_name.as_ref());
+            if let Some(notify) = &real.notify {
+                block.command("notify_up", notify.up.as_ref());
+                block.command("notify_down", notify.down.as_ref());
+                block.given("smtp_alert", notify.smtp_alert);
+                block.given("snmp_name", notify.snmp_name.as_ref());
             }
             let port = if port == 0 { server.service.port() } else { port };
-            for check in checks(real) {
-                block.check(&check, real.address.ip(), port, outer, virtualhost);
+            for check in &real.checkers {
+                block.check(check, real.address.ip(), port, outer, virtualhost);
             }
         });
     }

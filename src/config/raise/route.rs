@@ -6,7 +6,7 @@ use super::Word;
 use super::address::written;
 use super::block::plain;
 use super::script::option;
-use crate::config::model::{Encap, Named, NextHop, Route};
+use crate::config::model::{CongestionControl, Encap, Family, Named, NextHop, Route};
 
 /// `TYPE` of a route, as rtnetlink numbers it.
 const KINDS: [(u8, &str); 11] = [
@@ -26,12 +26,13 @@ const KINDS: [(u8, &str); 11] = [
 /// One line.
 pub(super) fn route(route: &Route) -> Vec<Word> {
     let told = route.to.map(|net| net.address).or(route.source).or(route.from.map(|net| net.address));
+    let told = told.map(Family::of);
     let mut words = Vec::new();
     let mut to = route.to.map_or_else(|| "default".to_owned(), written);
-    if told.map(|address| address.is_ipv6()) != route.ipv6 {
-        match (route.ipv6, route.to) {
-            (Some(true), None) => to = "default6".to_owned(),
-            (Some(ipv6), _) => words.push(plain(if ipv6 { "inet6" } else { "inet" })),
+    if told != route.family {
+        match (route.family, route.to) {
+            (Some(Family::Ipv6), None) => to = "default6".to_owned(),
+            (Some(family), _) => words.push(plain(family.word())),
             (None, _) => {}
         }
     }
@@ -40,7 +41,7 @@ pub(super) fn route(route: &Route) -> Vec<Word> {
     words.push(plain(to));
     words.extend(option("src", route.source));
     words.extend(option("from", route.from.map(written)));
-    words.extend(gateway(route.via, route.ipv6));
+    words.extend(gateway(route.via, route.family));
     words.extend(option("dev", route.interface.as_ref()));
     words.extend(option("vrf", route.vrf.as_ref()));
     words.extend(option("tos", route.tos.as_ref().map(named)));
@@ -55,10 +56,10 @@ pub(super) fn route(route: &Route) -> Vec<Word> {
         words.extend(metric.locked.then(|| plain("lock")));
         words.push(plain(metric.number.to_string()));
     }
-    if let Some((algorithm, locked)) = &route.congestion_control {
+    if let Some(CongestionControl { name, locked }) = &route.congestion_control {
         words.push(plain("congctl"));
         words.extend(locked.then(|| plain("lock")));
-        words.push(plain(algorithm));
+        words.push(plain(name));
     }
     if route.ecn {
         words.extend([plain("features"), plain("ecn")]);
@@ -87,7 +88,7 @@ fn hops(route: &Route, words: &mut Vec<Word>) {
     }
     for hop in &route.hops {
         words.push(plain("nexthop"));
-        words.extend(gateway(hop.via, route.ipv6));
+        words.extend(gateway(hop.via, route.family));
         words.extend(option("dev", hop.interface.as_ref()));
         words.extend(option("weight", (hop.weight != 0).then_some(hop.weight)));
         words.extend(hop.onlink.then(|| plain("onlink")));
@@ -97,9 +98,9 @@ fn hops(route: &Route, words: &mut Vec<Word>) {
 }
 
 /// A gateway of another family than the route has its family in front.
-fn gateway(via: Option<IpAddr>, ipv6: Option<bool>) -> Vec<Word> {
+fn gateway(via: Option<IpAddr>, family: Option<Family>) -> Vec<Word> {
     let Some(via) = via else { return Vec::new() };
-    let other = via.is_ipv6() && ipv6 == Some(false);
+    let other = via.is_ipv6() && family == Some(Family::Ipv4);
     std::iter::once(plain("via"))
         .chain(other.then(|| plain("inet6")))
         .chain(std::iter::once(plain(via.to_string())))
@@ -118,13 +119,17 @@ fn encap(encap: &Encap) -> Vec<Word> {
                 [48, 32, 16, 0].map(|shift| format!("{:x}", locator >> shift & 0xffff)).into();
             words.extend([plain("ila"), plain(groups.join(":"))]);
         }
-        Encap::Ip { ipv6, id, to, from, tos, ttl, flags } => {
-            words.push(plain(if *ipv6 { "ip6" } else { "ip" }));
+        Encap::Ip { family, id, to, from, tos, ttl, flags } => {
+            let (ip, class, hops) = match family {
+                Family::Ipv4 => ("ip", "tos", "ttl"),
+                Family::Ipv6 => ("ip6", "tc", "hoplimit"),
+            };
+            words.push(plain(ip));
             words.extend(option("id", (*id != 0).then_some(id)));
             words.extend(option("dst", *to));
             words.extend(option("src", *from));
-            words.extend(option(if *ipv6 { "tc" } else { "tos" }, (*tos != 0).then_some(tos)));
-            words.extend(option(if *ipv6 { "hoplimit" } else { "ttl" }, (*ttl != 0).then_some(ttl)));
+            words.extend(option(class, (*tos != 0).then_some(tos)));
+            words.extend(option(hops, (*ttl != 0).then_some(ttl)));
             words.extend(option("flags", (*flags != 0).then_some(flags)));
         }
     }

@@ -5,14 +5,14 @@ use super::address::written;
 use super::block::plain;
 use super::route::{named, realms};
 use super::script::option;
-use crate::config::model::{Rule, RuleAction};
+use crate::config::model::{Family, Rule, RuleAction};
 
 /// One line.
 pub(super) fn rule(rule: &Rule) -> Vec<Word> {
-    let told = rule.from.or(rule.to).map(|net| net.address.is_ipv6());
+    let told = rule.from.or(rule.to).map(|net| Family::of(net.address));
     let mut words = Vec::new();
-    if let (Some(ipv6), true) = (rule.ipv6, rule.ipv6 != told) {
-        words.push(plain(if ipv6 { "inet6" } else { "inet" }));
+    if let (Some(family), true) = (rule.family, rule.family != told) {
+        words.push(plain(family.word()));
     }
     words.extend(rule.invert.then(|| plain("not")));
     words.extend(option("from", rule.from.map(written)));

@@ -7,7 +7,7 @@ use super::Word;
 use super::block::{Block, plain};
 use super::checkers::Timing;
 use super::lvs::{endpoint, forwarding};
-use crate::config::model::{Forwarding, GroupedServer, Protocol, Scheduler, Service, VirtualServer};
+use crate::config::model::{Family, Forwarding, GroupedServer, Protocol, Scheduler, Service, VirtualServer};
 
 impl Block {
     pub(super) fn virtual_server(&mut self, server: &VirtualServer) {
@@ -47,12 +47,12 @@ impl Block {
             block.flag("inhibit_on_failure", inhibit);
             block.unless("quorum", server.quorum, 1);
             block.unless("hysteresis", server.hysteresis, 0);
-            block.command("quorum_up", server.extras.quorum_up.as_ref());
-            block.command("quorum_down", server.extras.quorum_down.as_ref());
-            block.flag("ha_suspend", server.extras.ha_suspend);
-            block.flag("omega", server.extras.omega);
-            block.given("smtp_alert", server.extras.smtp_alert);
-            block.given("snmp_name", server.extras.snmp_name.as_ref());
+            block.command("quorum_up", server.notify.quorum_up.as_ref());
+            block.command("quorum_down", server.notify.quorum_down.as_ref());
+            block.flag("ha_suspend", server.ha_suspend);
+            block.flag("omega", server.omega);
+            block.given("smtp_alert", server.notify.smtp_alert);
+            block.given("snmp_name", server.notify.snmp_name.as_ref());
             if let Some(sorry) = &server.sorry_server {
                 block.words("sorry_server", endpoint(sorry.address.ip(), sorry.address.port()));
                 block.flag("sorry_server_inhibit", sorry.inhibit);
@@ -80,10 +80,9 @@ impl Block {
 
     /// A firewall mark has the family of its first real server, unless it says otherwise.
     fn family(&mut self, server: &VirtualServer) {
-        let Service::Fwmark { ipv6, .. } = server.service else { return };
-        let implied = server.real_servers.first().is_some_and(|real| real.address.is_ipv6());
-        let name = |ipv6| if ipv6 { "inet6" } else { "inet" };
-        self.unless("ip_family", name(ipv6), name(implied));
+        let Service::Fwmark { family, .. } = server.service else { return };
+        let of_real = server.real_servers.first().map(|real| Family::of(real.address.ip()));
+        self.unless("ip_family", family.word(), of_real.unwrap_or_default().word());
     }
 
     fn persistence(&mut self, server: &VirtualServer) {

@@ -56,9 +56,9 @@ impl Block {
         self.block(vec![plain("track_file"), plain(&file.name)], |block| {
             block.set("file", &file.path);
             block.weight(file.weight, TrackWeight { number: 1, reverse: false });
-            if let Some((number, overwrite)) = file.init {
-                let overwrite = overwrite.then(|| plain("overwrite"));
-                block.words("init_file", std::iter::once(plain(number.to_string())).chain(overwrite));
+            if let Some(init) = file.init {
+                let overwrite = init.overwrite.then(|| plain("overwrite"));
+                block.words("init_file", std::iter::once(plain(init.number.to_string())).chain(overwrite));
             }
         });
     }

@@ -1,50 +1,69 @@
 //! `vrrp_instance`: one virtual router.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::Word;
 use super::address::address;
 use super::block::{Block, plain};
+use super::route::route;
+use super::rule::rule;
 use super::script::option;
-use crate::config::dump::HIDDEN;
 use crate::config::model::{
-    AdvertInterval, Authentication, Garp, Globals, InitialState, Instance, Preempt, Priority, Version,
-    VirtualAddress,
+    AdvertInterval, Authentication, Destination, Family, Garp, Globals, InitialState, Instance, OldChecksum,
+    Peer, Preempt, Priority, Unicast, Version, VirtualAddress,
 };
-
-/// 224.0.0.18 (RFC 9568 §5.1.1.2).
-const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
-/// ff02::12 (RFC 9568 §5.1.2.2).
-const GROUP6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
 
 impl Block {
     pub(super) fn instance(&mut self, instance: &Instance, globals: &Globals, has_interface: bool) {
         self.block(vec![plain("vrrp_instance"), plain(&instance.name)], |block| {
-            let ipv6 = instance.extras.ipv6.as_ref();
             let default = block.state(instance);
             block.given("interface", has_interface.then_some(&instance.interface));
             block.set("virtual_router_id", instance.vrid.number());
             block.unless("priority", instance.priority.number(), default.number());
             let version = |version| if version == Version::V2 { 2u8 } else { 3 };
-            let default = if ipv6.is_some() { Version::V3 } else { Version::V2 };
+            let default = if instance.family == Family::Ipv6 { Version::V3 } else { Version::V2 };
             block.unless("version", version(instance.version), version(default));
             let interval = |interval: AdvertInterval| interval.duration();
             block.unless("advert_int", interval(instance.advert_interval), interval(AdvertInterval::DEFAULT));
-            block.unless("down_timer_adverts", instance.down_timer_adverts, 3);
+            block.unless("down_timer_adverts", instance.down_timer_adverts, Instance::DOWN_TIMER_ADVERTS);
             block.preempt(instance);
-            block.authentication(instance);
+            block.authentication(&instance.authentication);
             block.transport(instance, globals);
             block.flag("dont_track_primary", instance.dont_track_primary);
             block.addresses("virtual_ipaddress", &instance.addresses);
-            block.flag("no_virtual_ipaddress", instance.extras.no_addresses);
+            block.flag("no_virtual_ipaddress", instance.no_addresses);
             block.addresses("virtual_ipaddress_excluded", &instance.excluded_addresses);
             block.garp(&instance.garp);
             // keepalived turns it on whatever is written.
             block.on_or_nothing("skip_check_adv_addr", instance.skip_check_adv_addr);
             block.unless("lower_prio_no_advert", instance.lower_prio_no_advert, false);
             block.unless("higher_prio_send_advert", instance.higher_prio_send_advert, true);
-            block.instance_extras(instance);
+            block.own_device(instance.device.as_ref());
+            block.flag("use_vmac_addr", instance.vmac_addresses);
+            block.flag("vmac_xmit_base", instance.transmit_on_base);
+            block.given("vrf", instance.vrf.as_ref());
+            if let Some(unicast) = instance.unicast() {
+                block.unicast(unicast);
+            }
+            block.given("v3_checksum_as_v2", instance.v3_checksum_as_v2);
+            block.flag("track_src_ip", instance.transport.track_source);
+            block.flag("promote_secondaries", instance.promote_secondaries);
+            block.flag("linkbeat_use_polling", instance.linkbeat_polling);
+            block.flag("no_accept", instance.no_accept);
+            block.given("strict_mode", instance.strict);
+            block.unless("debug", instance.debug, 0);
+            block.given("lvs_sync_daemon_interface", instance.sync_interface.as_ref());
+            block.given("timer_expired_backup", instance.timer_expired_backup);
+            block.garp_extra("garp_extra_if", instance.garp_extra);
+            block.given("owner_ignore_adverts", instance.owner_ignore_adverts);
+            block.given("kernel_rx_buf_size", instance.receive_buffer);
+            if let Authentication::Hmac(hmac) = &instance.authentication {
+                block.hmac(hmac);
+            }
+            block.tracking(&instance.tracking);
+            block.lines("virtual_routes", instance.routes.iter().map(route));
+            block.lines("virtual_rules", instance.rules.iter().map(rule));
+            block.notify(&instance.notify);
         });
     }
 
@@ -76,54 +95,36 @@ impl Block {
         }
     }
 
-    fn authentication(&mut self, instance: &Instance) {
-        let (kind, password) = match (&instance.authentication, &instance.extras.ah) {
-            (_, Some(password)) => ("AH", String::from_utf8_lossy(&password.0).into_owned()),
-            (Authentication::Pass(bytes), None) => ("PASS", password(bytes)),
-            (Authentication::None, None) => return,
+    fn transport(&mut self, instance: &Instance, globals: &Globals) {
+        let family = instance.family;
+        let of_globals = match family {
+            Family::Ipv4 => None,
+            Family::Ipv6 => globals.vrrp.group6.map(Into::into),
         };
-        self.block(vec![plain("authentication")], |block| {
-            block.set("auth_type", kind);
-            if !password.is_empty() {
-                block.words("auth_pass", [Word::Secret(password)]);
+        let default = of_globals.unwrap_or(Destination::group(family));
+        let transport = &instance.transport;
+        match &transport.to {
+            Destination::Multicast(group) => {
+                self.given("mcast_src_ip", transport.source);
+                self.unless("mcast_dst_ip", *group, default);
             }
-        });
+            Destination::Unicast(unicast) => {
+                self.given("unicast_src_ip", transport.source);
+                self.lines("unicast_peer", unicast.peers.iter().map(peer));
+                self.unless("unicast_ttl", unicast.ttl, Unicast::TTL);
+                self.given("mcast_dst_ip", (unicast.group != default).then_some(unicast.group));
+            }
+        }
     }
 
-    fn transport(&mut self, instance: &Instance, globals: &Globals) {
-        let extras = &instance.extras;
-        let (source, peers, group, default): (_, Vec<IpAddr>, IpAddr, IpAddr) = match &extras.ipv6 {
-            Some(ipv6) => (
-                ipv6.source.map(IpAddr::V6),
-                ipv6.peers.iter().copied().map(IpAddr::V6).collect(),
-                ipv6.group.into(),
-                globals.vrrp.group6.unwrap_or(GROUP6).into(),
-            ),
-            None => (
-                instance.source.map(IpAddr::V4),
-                instance.unicast_peers.iter().copied().map(IpAddr::V4).collect(),
-                instance.multicast_group.into(),
-                GROUP.into(),
-            ),
-        };
-        self.given(if peers.is_empty() { "mcast_src_ip" } else { "unicast_src_ip" }, source);
-        let lines = peers.iter().map(|peer| {
-            let mut words = vec![plain(peer.to_string())];
-            if let Some(ttl) = extras.peer_ttl.iter().find(|ttl| ttl.peer == *peer) {
-                words.extend(option("min_ttl", Some(ttl.min)));
-                words.extend(option("max_ttl", Some(ttl.max)));
-            }
-            words
-        });
-        self.lines("unicast_peer", lines);
-        if !peers.is_empty() {
-            self.unless("unicast_ttl", instance.unicast_ttl, 255);
-        } else {
-            self.given("unicast_ttl", (instance.unicast_ttl != 255).then_some(instance.unicast_ttl));
+    fn unicast(&mut self, unicast: &Unicast) {
+        self.flag("unicast_fault_no_peer", unicast.fault_without_peer);
+        // A peer whose distance is told implies it.
+        if !unicast.check_source || unicast.peers.iter().all(Peer::is_anywhere) {
+            self.flag("check_unicast_src", unicast.check_source);
         }
-        match peers.is_empty() {
-            true => self.unless("mcast_dst_ip", group, default),
-            false => self.given("mcast_dst_ip", (group != default).then_some(group)),
+        if let Some(old) = unicast.old_checksum {
+            self.words("old_unicast_checksum", (old == OldChecksum::Never).then(|| plain("never")));
         }
     }
 
@@ -143,49 +144,10 @@ impl Block {
     }
 }
 
-/// A password whose first eight bytes are these. They may end within a character: it is made whole again.
-fn password(bytes: &[u8; 8]) -> String {
-    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
-    let mut bytes = bytes.get(..end).unwrap_or_default().to_vec();
-    for _ in 0..3 {
-        let cut = std::str::from_utf8(&bytes).is_err_and(|error| error.error_len().is_none());
-        if !cut {
-            break;
-        }
-        // The second byte of a character has fewer choices than the others.
-        let next = [0x80, 0x90, 0xa0].into_iter().find(|next| {
-            let longer: Vec<u8> = bytes.iter().copied().chain([*next]).collect();
-            std::str::from_utf8(&longer).map_or_else(|error| error.error_len().is_none(), |_| true)
-        });
-        bytes.extend(next);
-    }
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    // A longer one of which eight stars are left is no hidden one.
-    if text == HIDDEN { text + "*" } else { text }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cut_password_is_made_whole() {
-        for text in [
-            "secret",
-            "eight888",
-            "abcdefgé",
-            "abcdef€x",
-            "abcde😀xy",
-            "abcdefg\u{fffd}",
-            "*********",
-            "abcdef\u{800}",
-        ] {
-            let mut cut = [0; 8];
-            cut.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
-            let whole = password(&cut);
-            let mut again = [0; 8];
-            again.iter_mut().zip(whole.bytes()).for_each(|(to, from)| *to = from);
-            assert_eq!(again, cut, "{text}");
-        }
-    }
+fn peer(peer: &Peer) -> Vec<Word> {
+    let mut words = vec![plain(peer.address.to_string())];
+    let any = Peer::new(peer.address);
+    words.extend(option("min_ttl", (peer.min_ttl != any.min_ttl).then_some(peer.min_ttl)));
+    words.extend(option("max_ttl", (peer.max_ttl != any.max_ttl).then_some(peer.max_ttl)));
+    words
 }

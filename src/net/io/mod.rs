@@ -96,7 +96,7 @@ impl Network {
     /// Sends `count` gratuitous ARP frames for each address of `instance`, round by round. A frame that fails stops
     /// no other. Error: the first round was not complete; how many frames of it failed, and why the last one did.
     pub fn announce(&self, instance: &Instance, count: u32) -> Result<(), (usize, io::Error)> {
-        let all = instance.addresses.iter().chain(&instance.excluded_addresses);
+        let all = instance.all_addresses();
         let frames: Vec<(u32, Vec<u8>)> =
             all.filter_map(|address| self.announcement(instance, address)).collect();
         let mut failed = None;

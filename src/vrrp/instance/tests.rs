@@ -1,5 +1,9 @@
+use std::net::IpAddr;
+
 use super::*;
-use crate::config::model::{AdvertInterval, InitialState, InterfaceName, VirtualAddress, Vrid};
+use crate::config::model::{
+    AdvertInterval, Destination, Family, InitialState, InterfaceName, Peer, Unicast, VirtualAddress, Vrid,
+};
 use crate::track::{Carrier, Link, carriers};
 
 const US: Ipv4Addr = Ipv4Addr::new(192, 168, 100, 102);
@@ -8,41 +12,15 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn config(priority: u64, version: Version) -> Instance {
     Instance {
-        name: "VI_1".into(),
-        interface: InterfaceName::new("eth0").unwrap(),
-        vrid: Vrid::new(51).unwrap(),
         version,
-        initial_state: InitialState::Backup,
         priority: Priority::new(priority).unwrap(),
-        advert_interval: AdvertInterval::DEFAULT,
-        down_timer_adverts: 3,
-        preempt: Preempt::After { delay: Duration::ZERO },
-        authentication: Authentication::None,
-        source: None,
-        unicast_peers: Vec::new(),
-        unicast_ttl: 255,
-        multicast_group: Ipv4Addr::new(224, 0, 0, 18),
         addresses: vec![address(240)],
-        excluded_addresses: Vec::new(),
-        garp: Default::default(),
-        skip_check_adv_addr: false,
-        lower_prio_no_advert: false,
-        higher_prio_send_advert: true,
-        dont_track_primary: false,
-        extras: Default::default(),
+        ..Instance::new("VI_1", InterfaceName::new("eth0").unwrap(), Vrid::new(51).unwrap())
     }
 }
 
 fn address(last: u8) -> VirtualAddress {
-    VirtualAddress {
-        address: IpAddr::V4(Ipv4Addr::new(192, 168, 100, last)),
-        prefix: 32,
-        interface: None,
-        scope: 0,
-        label: None,
-        broadcast: None,
-        extras: Default::default(),
-    }
+    VirtualAddress::new(IpAddr::V4(Ipv4Addr::new(192, 168, 100, last)), 32)
 }
 
 fn conditions(link: Option<Link>) -> Input {
@@ -85,7 +63,7 @@ fn advert(from: &Machine, source: Ipv4Addr, priority: u8) -> Input {
         priority,
         addresses: advertised(&from.config),
     };
-    let group = from.config.multicast_group;
+    let group = from.config.group().and_then(only_v4).unwrap();
     Input::Packet(packet::ipv4_packet(source, group, 1, 255, &advert.encode(source, group)))
 }
 
@@ -400,7 +378,10 @@ fn other_addresses_are_told_and_the_advert_is_obeyed() {
 #[test]
 fn unicast_peers_get_one_copy_each() {
     let peers = vec![PEER, Ipv4Addr::new(192, 168, 100, 103)];
-    let (machine, _) = master(Instance { unicast_peers: peers.clone(), ..config(100, Version::V3) });
+    let mut config = config(100, Version::V3);
+    let list = peers.iter().map(|peer| Peer::new(IpAddr::V4(*peer))).collect();
+    config.transport.to = Destination::Unicast(Unicast::to(list, Destination::group(Family::Ipv4)));
+    let (machine, _) = master(config);
     let mut out = Vec::new();
     machine.clone().send_advert(100, &mut out);
     let destinations: Vec<Ipv4Addr> = out

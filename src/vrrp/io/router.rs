@@ -20,6 +20,7 @@ use crate::sys::{poll, schedule};
 use crate::track::{Carrier, Conditions, Link, carriers};
 use crate::vrrp::event::{Event, Loudness, State};
 use crate::vrrp::instance::{Action, Input, Machine, Snapshot};
+use crate::vrrp::only_v4;
 use crate::vrrp::packet::Ipv4Packet;
 use crate::vrrp::repeats::Repeats;
 
@@ -50,12 +51,13 @@ struct Key {
 
 impl Key {
     fn of(instance: &Instance) -> Self {
-        let unicast = !instance.unicast_peers.is_empty();
+        let unicast = instance.unicast().is_some();
+        let local = if unicast { instance.transport.source } else { instance.group() };
         Self {
             interface: instance.interface.clone(),
             vrid: instance.vrid,
             unicast,
-            local: if unicast { instance.source } else { Some(instance.multicast_group) },
+            local: local.and_then(only_v4),
         }
     }
 }
@@ -235,7 +237,9 @@ impl Router {
             running.endpoint.as_ref() == Some(&endpoint) && running.machine.config().vrid.number() == vrid
         };
         // Unicast instances of one address and VRID are told apart by their peers.
-        let peer = |running: &Running| running.machine.config().unicast_peers.contains(&ip.source);
+        let peer = |running: &Running| {
+            running.machine.config().peers().iter().any(|peer| peer.address == IpAddr::V4(ip.source))
+        };
         let candidates = || self.instances.iter().filter(|(_, running)| concerns(running));
         let chosen = candidates().find(|(_, running)| peer(running)).or_else(|| candidates().next());
         if let Some(key) = chosen.map(|(key, _)| key.clone()) {
@@ -385,8 +389,10 @@ impl Router {
         }
         let concerned = |running: &Running| {
             let config = running.machine.config();
-            let mut all = config.addresses.iter().chain(&config.excluded_addresses);
-            running.held && all.any(|own| missing.iter().any(|gone| own.address == IpAddr::V4(gone.address)))
+            running.held
+                && config
+                    .all_addresses()
+                    .any(|own| missing.iter().any(|gone| own.address == IpAddr::V4(gone.address)))
         };
         let keys: Vec<Key> = self
             .instances
@@ -406,11 +412,8 @@ impl Router {
         let virtual_addresses: BTreeSet<Ipv4Addr> = self
             .instances
             .values()
-            .flat_map(|running| {
-                let config = running.machine.config();
-                config.addresses.iter().chain(&config.excluded_addresses)
-            })
-            .filter_map(|address| if let IpAddr::V4(ip) = address.address { Some(ip) } else { None })
+            .flat_map(|running| running.machine.config().all_addresses())
+            .filter_map(|address| only_v4(address.address))
             .collect();
         let keys: Vec<Key> = self.instances.keys().cloned().collect();
         for key in keys {
@@ -421,7 +424,12 @@ impl Router {
             let index = found.map(|(index, _)| index);
             let link = found.map(|(index, state)| Link {
                 up: state.up,
-                source: address::source(config.source, index, kernel, &virtual_addresses),
+                source: address::source(
+                    config.transport.source.and_then(only_v4),
+                    index,
+                    kernel,
+                    &virtual_addresses,
+                ),
             });
             let carrier = |name: &InterfaceName| match kernel.link_by_name(name.as_str()) {
                 None => Carrier::Missing,

@@ -9,7 +9,7 @@ use tokio::io::unix::AsyncFd;
 
 use crate::config::model::{Instance, InterfaceName};
 use crate::sys::poll;
-use crate::vrrp::packet;
+use crate::vrrp::{only_v4, packet};
 
 /// Internet control, for frames and queues on the way out.
 const PRIORITY: u32 = 6;
@@ -26,8 +26,7 @@ pub(super) struct Endpoint {
 
 impl Endpoint {
     pub(super) fn of(instance: &Instance, index: u32, source: Ipv4Addr) -> Self {
-        let unicast = !instance.unicast_peers.is_empty();
-        Self { index, local: if unicast { source } else { instance.multicast_group } }
+        Self { index, local: instance.group().and_then(only_v4).unwrap_or(source) }
     }
 }
 

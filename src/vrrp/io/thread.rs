@@ -83,8 +83,7 @@ pub fn leftovers(instances: &[Instance]) -> BTreeSet<Leftover> {
         Some(Leftover { interface, address: ip, prefix: address.prefix })
     };
     let all = |instance: &Instance| {
-        let addresses = instance.addresses.iter().chain(&instance.excluded_addresses);
-        addresses.filter_map(|address| of(instance, address)).collect::<Vec<_>>()
+        instance.all_addresses().filter_map(|address| of(instance, address)).collect::<Vec<_>>()
     };
     instances.iter().flat_map(all).collect()
 }

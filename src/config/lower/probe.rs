@@ -1,50 +1,48 @@
-//! Checks that this version reads and does not make.
+//! What the checks ask that neither are TCP nor HTTP.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::track::Names;
 use super::{Lower, arguments};
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::model::{Command, UnmadeKind};
+use crate::config::model::{Account, Command, DnsType, FileWeight, ProbeKind};
+use crate::config::source::Span;
 use crate::config::tree::Node;
 
-/// What a check of another kind than TCP and HTTP has of its own.
+/// What such a check has of its own, as the file has it.
 #[derive(Default)]
-pub(super) struct OtherDraft {
+pub(super) struct ProbeDraft {
     pub(super) kind: &'static str,
     payload: Option<Vec<u8>>,
     reply: Option<Vec<Option<u8>>>,
     lengths: (Option<u16>, Option<u16>),
-    dns_type: Option<&'static str>,
+    dns_type: Option<DnsType>,
     name: Option<String>,
     helo: Option<String>,
     command: Option<Command>,
     has_command: bool,
-    user: Option<crate::config::model::Account>,
+    user: Option<Account>,
     timeout: Option<Duration>,
     dynamic: bool,
-    weight: Option<(i32, bool)>,
+    weight: Option<FileWeight>,
 }
 
-impl OtherDraft {
+impl ProbeDraft {
     pub(super) fn new(kind: &'static str) -> Self {
         Self { kind, ..Self::default() }
     }
 }
 
-/// `type` of a DNS_CHECK.
-const TYPES: [&str; 9] = ["A", "AAAA", "CNAME", "DNSKEY", "MX", "NS", "RRSIG", "SOA", "TXT"];
-
 impl Lower<'_> {
-    pub(super) fn other_setting(&mut self, word: &str, node: &Node<'_>, draft: &mut OtherDraft) {
+    pub(super) fn probe_setting(&mut self, word: &str, node: &Node<'_>, draft: &mut ProbeDraft) {
         match word {
             "payload" => draft.payload = self.bytes(node),
             "require_reply" => draft.reply = self.half_bytes(node),
             "min_reply_length" => draft.lengths.0 = self.whole_as(node),
             "max_reply_length" => draft.lengths.1 = self.whole_as(node),
             "type" => {
-                draft.dns_type =
-                    self.one(node).and_then(|word| self.choice(word, &TYPES.map(|name| (name, name))))
+                draft.dns_type = self.one(node).and_then(|word| self.choice(word, &DnsType::ALL));
             }
             "name" | "track_file" => draft.name = self.text(node),
             "helo_name" => draft.helo = self.text(node),
@@ -61,12 +59,7 @@ impl Lower<'_> {
     }
 
     /// What the draft becomes. `None`: it is not whole, and that is reported.
-    pub(super) fn finish_other(
-        &mut self,
-        node: &Node<'_>,
-        draft: &OtherDraft,
-        names: &Names,
-    ) -> Option<UnmadeKind> {
+    pub(super) fn probe(&mut self, node: &Node<'_>, draft: &ProbeDraft, names: &Names) -> Option<ProbeKind> {
         Some(match draft.kind {
             "UDP_CHECK" => {
                 let (min_reply, max_reply) = (draft.lengths.0.unwrap_or(0), draft.lengths.1.unwrap_or(255));
@@ -76,21 +69,21 @@ impl Lower<'_> {
                     self.adjusted(node.span(), message, "the check always fails");
                 }
                 let (payload, reply) = (draft.payload.clone(), draft.reply.clone());
-                UnmadeKind::Udp { payload, reply, min_reply, max_reply }
+                ProbeKind::Udp { payload, reply, min_reply, max_reply }
             }
-            "PING_CHECK" => UnmadeKind::Ping,
-            "DNS_CHECK" => UnmadeKind::Dns {
-                kind: draft.dns_type.unwrap_or("SOA"),
+            "PING_CHECK" => ProbeKind::Ping,
+            "DNS_CHECK" => ProbeKind::Dns {
+                kind: draft.dns_type.unwrap_or_default(),
                 name: draft.name.clone().unwrap_or_else(|| ".".to_owned()),
             },
-            "SMTP_CHECK" => UnmadeKind::Smtp { helo: draft.helo.clone() },
+            "SMTP_CHECK" => ProbeKind::Smtp { helo: draft.helo.clone() },
             "MISC_CHECK" => {
                 if !draft.has_command {
                     self.required(node, "the check has no command", "add `misc_path \"COMMAND\"`");
                 }
                 let command = draft.command.clone()?;
                 let command = Command { account: draft.user.clone(), ..command };
-                UnmadeKind::Misc {
+                ProbeKind::Misc {
                     command,
                     timeout: draft.timeout.filter(|timeout| !timeout.is_zero()),
                     dynamic: draft.dynamic,
@@ -98,12 +91,12 @@ impl Lower<'_> {
             }
             "BFD_CHECK" => {
                 let name = self.known(node, draft.name.as_deref(), "name", &names.bfd, "bfd_instance")?;
-                UnmadeKind::Bfd { name }
+                ProbeKind::Bfd { name }
             }
             _ => {
                 let name =
                     self.known(node, draft.name.as_deref(), "track_file", &names.files, "track_file")?;
-                UnmadeKind::File { name, weight: draft.weight }
+                ProbeKind::File { name, weight: draft.weight }
             }
         })
     }
@@ -113,7 +106,7 @@ impl Lower<'_> {
         node: &Node<'_>,
         name: Option<&str>,
         word: &str,
-        known: &std::collections::BTreeMap<String, crate::config::source::Span>,
+        known: &BTreeMap<String, Span>,
         what: &str,
     ) -> Option<String> {
         let Some(name) = name else {
@@ -176,7 +169,7 @@ impl Lower<'_> {
     }
 
     /// `NUMBER [reverse|noreverse]`, of 32 bits.
-    fn file_weight(&mut self, node: &Node<'_>) -> Option<(i32, bool)> {
+    fn file_weight(&mut self, node: &Node<'_>) -> Option<FileWeight> {
         let Some((number, rest)) = arguments(node).split_first() else {
             self.missing(node);
             return None;
@@ -186,6 +179,6 @@ impl Lower<'_> {
             None => false,
             Some(word) => self.choice(word, &[("reverse", true), ("noreverse", false)])?,
         };
-        Some((i32::try_from(number).ok()?, reverse))
+        Some(FileWeight { number: i32::try_from(number).ok()?, reverse })
     }
 }

@@ -1,0 +1,366 @@
+//! What this version runs of a model, and the only code that knows what it does not run.
+//!
+//! In: a [`Model`]. Out: the instances and virtual servers to run, with the services of groups filled in, and what
+//! is left out of them, with the reason. Whoever starts or reloads decides whether that will do. A part of the
+//! language that is built loses its line here, and its rows of the keyword table get another status.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::model::{
+    Authentication, Family, Instance, InterfaceName, Model, RealServer, VirtualServer, VirtualServerGroup,
+    VirtualServerName, Vrid,
+};
+
+/// What is read and does not run.
+const MISSING: &[Missing] = &[
+    Missing {
+        feature: Feature::VrrpIpv6,
+        what: "VRRP over IPv6",
+        consequence: ADDRESS,
+        help: None,
+        why: "it does not run: this version has no VRRP over IPv6",
+    },
+    Missing {
+        feature: Feature::ExcludedIpv6,
+        what: "a virtual address of IPv6",
+        consequence: ADDRESS,
+        help: None,
+        why: "it is not held: this version holds IPv4 addresses only",
+    },
+    Missing {
+        feature: Feature::AuthenticationAh,
+        what: "authentication AH",
+        consequence: "without it, adverts of the other router would be refused, and ours sent unsigned",
+        help: Some("use `auth_type PASS` on both routers, or none"),
+        why: "it does not run: this version has no authentication AH",
+    },
+    Missing {
+        feature: Feature::AuthenticationHmac,
+        what: "`auth_hmac`",
+        consequence: "adverts would be sent and accepted without authentication",
+        help: None,
+        why: "it does not run: this version has no auth_hmac",
+    },
+    Missing {
+        feature: Feature::NoInterface,
+        what: "an instance without an interface",
+        consequence: "no interface tells whether its addresses can be reached",
+        help: Some("add `interface NAME`"),
+        why: "it does not run: this version needs the interface of an instance",
+    },
+    Missing {
+        feature: Feature::NoPeer,
+        what: "unicast without a peer",
+        consequence: "in keepalived the instance is in FAULT; here it takes no part at all",
+        help: Some("add `unicast_peer { ADDRESS }`"),
+        why: "it does not run: unicast without a peer is a fault",
+    },
+    Missing {
+        feature: Feature::SharedRouterId,
+        what: "a virtual router id that is taken on its interface",
+        consequence: "this version does not tell apart two instances of one number on one interface",
+        help: None,
+        why: "it does not run: this version does not tell apart two instances of one number on one interface",
+    },
+    Missing {
+        feature: Feature::MaskWithGaps,
+        what: "a mask with gaps",
+        consequence: "clients would be told apart by other bits",
+        help: None,
+        why: "clients are told apart by other bits",
+    },
+];
+
+const ADDRESS: &str = "leaving it out would leave the address without a director";
+
+/// The checks that are read and not made, by their keywords.
+const MISSING_CHECKS: &[&str] =
+    &["BFD_CHECK", "DNS_CHECK", "FILE_CHECK", "MISC_CHECK", "PING_CHECK", "SMTP_CHECK", "UDP_CHECK"];
+
+/// A part of the language of which a version may run less than all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Feature {
+    /// `auth_type AH`.
+    AuthenticationAh,
+    /// `auth_hmac`.
+    AuthenticationHmac,
+    /// An IPv6 address in `virtual_ipaddress_excluded` of an IPv4 instance.
+    ExcludedIpv6,
+    /// `persistence_granularity` with a mask that is no prefix.
+    MaskWithGaps,
+    /// A unicast instance without `interface`.
+    NoInterface,
+    /// Unicast without a peer, by `unicast_fault_no_peer`.
+    NoPeer,
+    /// Two instances of one number on one interface, with different groups or peers.
+    SharedRouterId,
+    /// An instance of IPv6.
+    VrrpIpv6,
+}
+
+/// What is said of a part that does not run.
+#[derive(Debug)]
+pub(super) struct Missing {
+    feature: Feature,
+    /// `{what} is not supported by this version`.
+    pub(super) what: &'static str,
+    pub(super) consequence: &'static str,
+    pub(super) help: Option<&'static str>,
+    /// What it means for what is left out.
+    why: &'static str,
+}
+
+/// What there is to say of a part of the language; `None`: it runs.
+pub(super) fn missing(feature: Feature) -> Option<&'static Missing> {
+    MISSING.iter().find(|missing| missing.feature == feature)
+}
+
+/// Whether the checks of a keyword are made.
+pub(super) fn makes(keyword: &str) -> bool {
+    !MISSING_CHECKS.contains(&keyword)
+}
+
+/// The part of a configuration that runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Runnable {
+    /// Virtual routers.
+    pub instances: Vec<Instance>,
+    /// Virtual servers, those of groups with their services.
+    pub virtual_servers: Vec<VirtualServer>,
+    /// What does not run.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Something that is configured and does not run, or not as it is configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// `vrrp_instance VI_1`.
+    pub what: String,
+    /// The reason.
+    pub why: &'static str,
+}
+
+impl LeftOut {
+    fn instance(instance: &Instance, why: &'static str) -> Self {
+        Self { what: format!("vrrp_instance {}", instance.name), why }
+    }
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.why)
+    }
+}
+
+impl Runnable {
+    /// `2 instances and 1 virtual server`.
+    pub fn summary(&self) -> String {
+        let count = |number: usize, one: &str| match number {
+            1 => format!("1 {one}"),
+            number => format!("{number} {one}s"),
+        };
+        let servers = count(self.virtual_servers.len(), "virtual server");
+        format!("{} and {servers}", count(self.instances.len(), "instance"))
+    }
+}
+
+/// Sorts out what runs.
+pub fn runnable(model: &Model) -> Runnable {
+    let mut result = Runnable::default();
+    let mut routers = BTreeSet::new();
+    for instance in &model.instances {
+        match why_not(instance, &mut routers) {
+            Some(why) => result.left_out.push(LeftOut::instance(instance, why)),
+            None => result.instances.push(held(instance, &mut result.left_out)),
+        }
+    }
+    if let Some(missing) = missing(Feature::NoInterface) {
+        let unplaced = model.unplaced.iter().map(|unplaced| LeftOut::instance(&unplaced.0, missing.why));
+        result.left_out.extend(unplaced);
+    }
+    let mut taken = BTreeSet::new();
+    for server in &model.virtual_servers {
+        taken.insert(server.service);
+        result.virtual_servers.push(server.clone());
+    }
+    let mut groups: BTreeMap<&str, &VirtualServerGroup> = BTreeMap::new();
+    for group in &model.server_groups {
+        groups.entry(&group.name).or_insert(group);
+    }
+    // How many virtual servers use a group so far.
+    let mut uses: BTreeMap<&str, usize> = BTreeMap::new();
+    for grouped in &model.grouped_servers {
+        let used = uses.entry(&grouped.group).or_default();
+        let index = std::mem::replace(used, *used + 1);
+        let group = groups.get(grouped.group.as_str()).copied();
+        match grouped.with_services(group, index, &mut taken) {
+            Ok(server) => result.virtual_servers.push(server),
+            Err(why) => {
+                let what = format!("virtual_server group {}", grouped.group);
+                result.left_out.push(LeftOut { what, why });
+            }
+        }
+    }
+    for server in &mut result.virtual_servers {
+        let name = server.name();
+        for real in &mut server.real_servers {
+            checked(real, &name, &mut result.left_out);
+        }
+    }
+    result
+}
+
+/// Why an instance does not run. `routers`: the numbers that are taken on each interface.
+fn why_not(
+    instance: &Instance,
+    routers: &mut BTreeSet<(InterfaceName, Vrid, Family)>,
+) -> Option<&'static str> {
+    // One router id serves IPv4 and IPv6 apart (RFC 9568 §5.2.3).
+    let is_first = routers.insert((instance.interface.clone(), instance.vrid, instance.family));
+    let needs = [
+        (instance.family == Family::Ipv6, Feature::VrrpIpv6),
+        (matches!(instance.authentication, Authentication::Ah(_)), Feature::AuthenticationAh),
+        (matches!(instance.authentication, Authentication::Hmac(_)), Feature::AuthenticationHmac),
+        (instance.unicast().is_some_and(|unicast| unicast.peers.is_empty()), Feature::NoPeer),
+        (!is_first, Feature::SharedRouterId),
+    ];
+    let mut needed = needs.into_iter().filter(|(needed, _)| *needed);
+    needed.find_map(|(_, feature)| missing(feature)).map(|missing| missing.why)
+}
+
+/// The instance with the addresses that can be held.
+fn held(instance: &Instance, left_out: &mut Vec<LeftOut>) -> Instance {
+    let mut instance = instance.clone();
+    let Some(missing) = missing(Feature::ExcludedIpv6) else { return instance };
+    instance.excluded_addresses.retain(|address| {
+        if address.address.is_ipv6() {
+            let what = format!("virtual address {} of vrrp_instance {}", address.address, instance.name);
+            left_out.push(LeftOut { what, why: missing.why });
+        }
+        address.address.is_ipv4()
+    });
+    instance
+}
+
+/// Takes the checks out that are not made.
+fn checked(real: &mut RealServer, of: &VirtualServerName, left_out: &mut Vec<LeftOut>) {
+    let before = real.checkers.len();
+    real.checkers.retain(|checker| makes(checker.probe.kind.keyword()));
+    if before > 0 && real.checkers.is_empty() {
+        let what = format!("real_server {} {} of {of}", real.address.ip(), real.address.port());
+        left_out.push(LeftOut { what, why: "it serves unchecked: this version makes none of its checks" });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::source::Texts;
+    use crate::config::{Options, load};
+    use std::path::Path;
+
+    fn run(text: &str) -> Runnable {
+        let loaded = load(Path::new("t"), &Texts::one("t", text), &Options::default());
+        runnable(&loaded.model.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics)))
+    }
+
+    const REAL: &str = "lb_algo rr\nlb_kind DR\nprotocol TCP\nreal_server 10.0.1.1 80 {\nTCP_CHECK {\n}\n}\n";
+
+    #[test]
+    fn a_group_is_its_services() {
+        let text = format!(
+            "virtual_server_group WEB {{\n10.0.0.1-2 80\n10.0.0.9 443\nfwmark 5\n}}\n\
+             virtual_server group WEB {{\n{REAL}}}\n"
+        );
+        let result = run(&text);
+        let [server] = result.virtual_servers.as_slice() else { panic!("{result:?}") };
+        let names: Vec<String> = server.services().map(|service| service.to_string()).collect();
+        assert_eq!(names, ["[10.0.0.1]:tcp:80", "[10.0.0.2]:tcp:80", "[10.0.0.9]:tcp:443", "FWM 5"]);
+        assert_eq!(server.name().to_string(), "[WEB]:0");
+        assert_eq!(result.left_out, []);
+    }
+
+    #[test]
+    fn a_service_belongs_to_one() {
+        let group = "virtual_server_group A {\n10.0.0.1 80\n}\nvirtual_server_group B {\n10.0.0.0/8 80\n}\n";
+        let text = format!(
+            "{group}virtual_server 10.0.0.1 80 {{\n{REAL}}}\nvirtual_server group A {{\n{REAL}}}\n\
+             virtual_server group B {{\n{REAL}}}\n"
+        );
+        let result = run(&text);
+        assert_eq!(result.virtual_servers.len(), 1);
+        let reasons: Vec<String> = result.left_out.iter().map(LeftOut::to_string).collect();
+        assert_eq!(
+            reasons,
+            [
+                "virtual_server group A: another virtual server has all addresses of the group",
+                "virtual_server group B: the group has more than 65536 addresses"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_this_version_cannot_run_is_named() {
+        let text = "vrrp_instance SIX {\ninterface eth0\nvirtual_router_id 1\nvirtual_ipaddress {\nfe80::1\n}\n}\n\
+             vrrp_instance TWO {\ninterface eth0\nvirtual_router_id 2\nvirtual_ipaddress {\n10.0.0.1\n}\n\
+             virtual_ipaddress_excluded {\n2001:db8::1\n10.0.0.2\n}\n}\n";
+        let result = run(text);
+        assert_eq!(result.summary(), "1 instance and 0 virtual servers");
+        assert_eq!(result.instances[0].excluded_addresses.len(), 1);
+        let whats: Vec<&str> = result.left_out.iter().map(|one| &*one.what).collect();
+        assert_eq!(whats, ["vrrp_instance SIX", "virtual address 2001:db8::1 of vrrp_instance TWO"]);
+    }
+
+    #[test]
+    fn two_instances_of_one_number_and_one_without_an_interface() {
+        let instance = |name: &str, more: &str| {
+            format!(
+                "vrrp_instance {name} {{\nvirtual_router_id 7\n{more}\nvirtual_ipaddress {{\n10.0.0.{}\n}}\n}}\n",
+                name.len()
+            )
+        };
+        let text = [
+            instance("A", "interface eth0"),
+            instance("BB", "interface eth0\nmcast_dst_ip 224.0.0.100"),
+            instance("CCC", "unicast_src_ip 10.0.0.1\nunicast_peer {\n10.0.0.2\n}"),
+            instance("DDDD", "interface eth1\nunicast_src_ip 10.0.0.1\nunicast_fault_no_peer"),
+        ];
+        let result = run(&text.concat());
+        let names: Vec<&str> = result.instances.iter().map(|instance| &*instance.name).collect();
+        assert_eq!(names, ["A"]);
+        let whats: Vec<&str> = result.left_out.iter().map(|one| &*one.what).collect();
+        assert_eq!(whats, ["vrrp_instance BB", "vrrp_instance DDDD", "vrrp_instance CCC"]);
+    }
+
+    #[test]
+    fn only_checks_that_are_made_are_run() {
+        let real = |last: u8, checks: &str| format!("real_server 10.0.1.{last} 80 {{\n{checks}\n}}\n");
+        let text = format!(
+            "virtual_server 10.0.0.1 80 {{\nlb_algo rr\nlb_kind DR\nprotocol TCP\n{}{}}}\n",
+            real(1, "PING_CHECK {\n}\nTCP_CHECK {\n}"),
+            real(2, "PING_CHECK {\n}"),
+        );
+        let result = run(&text);
+        let [server] = result.virtual_servers.as_slice() else { panic!("{result:?}") };
+        let kinds = |real: &RealServer| -> Vec<&'static str> {
+            real.checkers.iter().map(|checker| checker.probe.kind.keyword()).collect()
+        };
+        let kinds: Vec<_> = server.real_servers.iter().map(kinds).collect();
+        assert_eq!(kinds, [vec!["TCP_CHECK"], vec![]]);
+        assert_eq!(result.left_out.len(), 1);
+    }
+
+    /// A feature that is built leaves no line behind.
+    #[test]
+    fn the_keyword_table_agrees() {
+        use crate::config::keywords::{self, Status};
+        for keyword in keywords::all().filter(|row| row.is_block() && row.path.starts_with("real_server/")) {
+            let left_out = MISSING_CHECKS.contains(&keyword.word());
+            assert_eq!(left_out, matches!(keyword.status, Status::NotYet(_)), "{}", keyword.path);
+        }
+        let hmac = keywords::all().find(|row| row.path == "vrrp_instance/auth_hmac").unwrap();
+        let left_out = missing(Feature::AuthenticationHmac).is_some();
+        assert_eq!(left_out, matches!(hmac.status, Status::LeftOut(_)));
+    }
+}
