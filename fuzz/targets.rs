@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use directord::config::diagnostic::{Diagnostic, Format, Severity};
 use directord::config::dump::{self, Show};
 use directord::config::format::format;
-use directord::config::lint::compare;
 use directord::config::source::{Files, ReadError, Sources, Span, Texts};
 use directord::config::supported::runnable;
 use directord::config::{Loaded, Options, load, words};
@@ -124,7 +123,7 @@ pub fn whole(input: &[u8]) {
         let parts = runnable(model);
         assert!(parts.instances.len() <= model.instances.len());
         let again = load(Path::new(MAIN), &Watched::new(&main), &options());
-        compare(&mut loaded, &again);
+        loaded.compare(&again);
         assert_renderings(&loaded, input);
     }
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,35 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sys", &[]),
     ("track", &["config::model"]),
     ("vrrp", &["config::model", "net", "sys", "track"]),
+];
+
+/// Who may use whom inside `config/`. `config/mod.rs` puts them together; nobody uses what it defines.
+const INSIDE_CONFIG: &[(&str, &[&str])] = &[
+    ("diagnostic", &["source"]),
+    ("dump", &["keywords", "model", "quote", "raise"]),
+    ("expand", &["diagnostic", "lexer", "options", "source", "tokens"]),
+    ("format", &["diagnostic", "expand", "keywords", "lexer", "options", "source", "tokens", "tree"]),
+    ("hex", &[]),
+    ("host", &["diagnostic", "lint", "model", "source", "tree"]),
+    ("io", &["host", "keywords", "model", "source"]),
+    ("json", &["diagnostic", "keywords", "quote", "secrets", "source", "tree"]),
+    ("keywords", &[]),
+    ("lexer", &["source"]),
+    ("lint", &["diagnostic", "keywords", "model", "source", "tree"]),
+    ("lower", &["diagnostic", "hex", "keywords", "model", "slips", "source", "split", "supported", "tree"]),
+    ("model", &[]),
+    ("options", &[]),
+    ("quote", &["lexer", "source", "split"]),
+    ("raise", &["hex", "keywords", "model"]),
+    ("recorded", &["source"]),
+    ("reference", &["diagnostic", "keywords"]),
+    ("secrets", &["diagnostic", "keywords", "lexer", "model", "source", "tokens"]),
+    ("slips", &[]),
+    ("source", &[]),
+    ("split", &[]),
+    ("supported", &["model"]),
+    ("tokens", &["lexer"]),
+    ("tree", &["diagnostic", "keywords", "lexer", "secrets", "slips", "source", "tokens"]),
 ];
 
 /// Marks of an effect: a file that decides has none of them.
@@ -69,31 +98,195 @@ fn sources() -> Vec<Source> {
     found
 }
 
-/// Every `crate::…` path in code, comments left out.
-fn uses(text: &str) -> BTreeSet<String> {
-    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-    let path = |rest: &str| -> String {
-        rest.chars().take_while(|c| c.is_alphanumeric() || matches!(c, '_' | ':')).collect()
+/// The module that a file is: `config/lower/mod.rs` and `config/lower.rs` are config, lower.
+fn module(path: &Path) -> Vec<String> {
+    let mut parts: Vec<String> =
+        path.with_extension("").iter().map(|part| part.to_str().unwrap().to_owned()).collect();
+    if parts.last().is_some_and(|last| last == "mod") {
+        parts.pop();
+    }
+    parts
+}
+
+/// Every path from the root of the crate that the code of `module` names, with `crate::` or `super::`; comments left out.
+fn uses(text: &str, module: &[String]) -> BTreeSet<Vec<String>> {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let code: String = lines.flat_map(|line| [line, "\n"]).collect();
+    let mut found = BTreeSet::new();
+    let mut last = None;
+    for (at, c) in code.char_indices() {
+        let starts = last.is_none_or(|last: char| !last.is_alphanumeric() && !matches!(last, '_' | ':'));
+        last = Some(c);
+        let mut rest = &code[at..];
+        // `pub(in crate::config)` uses nothing.
+        let starts = starts && !code[..at].ends_with("(in ");
+        if !starts || !(rest.starts_with("crate::") || rest.starts_with("super::")) {
+            continue;
+        }
+        let mut base = module;
+        match rest.strip_prefix("crate::") {
+            Some(behind) => (base, rest) = (&[], behind),
+            None => {
+                while let Some(behind) = rest.strip_prefix("super::") {
+                    (base, rest) = (&base[..base.len().saturating_sub(1)], behind);
+                }
+            }
+        }
+        named(rest, base, &mut found);
+    }
+    found
+}
+
+/// The paths that begin at `text`: `a::b`, or `{a, b::{c, d}}`.
+fn named(text: &str, base: &[String], found: &mut BTreeSet<Vec<String>>) {
+    let Some(inside) = text.strip_prefix('{') else {
+        let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+        let path: Vec<String> = base.iter().cloned().chain([text[..end].to_owned()]).collect();
+        match text[end..]
+            .strip_prefix("::")
+            .filter(|rest| rest.starts_with(|c: char| c == '{' || c.is_alphabetic()))
+        {
+            Some(rest) => named(rest, &path, found),
+            None => drop(found.insert(path)),
+        }
+        return;
     };
-    code.flat_map(|line| line.split("crate::").skip(1).map(path).collect::<Vec<_>>()).collect()
+    let (mut depth, mut start) = (0, true);
+    for (at, c) in inside.char_indices() {
+        match c {
+            '{' if !start => depth += 1,
+            '}' if depth == 0 => return,
+            '}' => depth -= 1,
+            ',' if depth == 0 => start = true,
+            c if c.is_whitespace() => {}
+            _ if start => {
+                start = false;
+                named(&inside[at..], base, found);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Nodes in the order of a circle; `None`: there is none.
+fn circle(arrows: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
+    fn walk(
+        at: &str,
+        arrows: &BTreeMap<String, BTreeSet<String>>,
+        way: &mut Vec<String>,
+        done: &mut BTreeSet<String>,
+    ) -> Option<Vec<String>> {
+        if let Some(first) = way.iter().position(|node| node == at) {
+            return Some(way[first..].to_vec());
+        }
+        if !done.contains(at) {
+            way.push(at.to_owned());
+            for to in arrows.get(at).into_iter().flatten() {
+                if let Some(circle) = walk(to, arrows, way, done) {
+                    return Some(circle);
+                }
+            }
+            way.pop();
+            done.insert(at.to_owned());
+        }
+        None
+    }
+    let mut done = BTreeSet::new();
+    arrows.keys().find_map(|node| walk(node, arrows, &mut Vec::new(), &mut done))
+}
+
+/// The parts of `config/`: its files and folders.
+fn parts_of_config() -> BTreeSet<String> {
+    let parts = sources().into_iter().map(|source| module(&source.path));
+    parts.filter(|module| module[0] == "config" && module.len() > 1).map(|module| module[1].clone()).collect()
 }
 
 #[test]
 fn arrows_are_the_listed_ones() {
     let mut wrong = Vec::new();
+    let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for source in sources() {
         let allowed = ARROWS.iter().find(|(folder, _)| *folder == source.folder);
         let (_, allowed) = allowed.unwrap_or_else(|| panic!("folder {} is not listed", source.folder));
-        for used in uses(&source.text) {
-            let own = used == source.folder || used.starts_with(&format!("{}::", source.folder));
+        for used in uses(&source.text, &module(&source.path)) {
+            let Some(folder) = used.first().filter(|folder| **folder != source.folder) else { continue };
+            arrows.entry(source.folder.clone()).or_default().insert(folder.clone());
+            let used = used.join("::");
             let listed =
                 allowed.iter().any(|arrow| used == *arrow || used.starts_with(&format!("{arrow}::")));
-            if !own && !listed {
+            if !listed {
                 wrong.push(format!("src/{}: crate::{used}", source.path.display()));
             }
         }
     }
     assert!(wrong.is_empty(), "arrows that are not listed:\n{}", wrong.join("\n"));
+    assert_eq!(circle(&arrows), None, "folders of src/ in a circle");
+}
+
+#[test]
+fn arrows_inside_config_are_the_listed_ones() {
+    let parts = parts_of_config();
+    let listed: BTreeSet<String> = INSIDE_CONFIG.iter().map(|(part, _)| (*part).to_owned()).collect();
+    assert_eq!(parts, listed, "the parts of config/ and the list");
+    let mut wrong = Vec::new();
+    let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for source in sources().iter().filter(|source| source.folder == "config") {
+        let own = module(&source.path);
+        // `config/mod.rs` uses everybody.
+        let Some(own_part) = own.get(1) else { continue };
+        let allowed = INSIDE_CONFIG.iter().find(|(part, _)| part == own_part).unwrap().1;
+        for used in uses(&source.text, &own).into_iter().filter(|used| used[0] == "config") {
+            let used_part = used.get(1).map_or("", String::as_str);
+            if used_part == own_part {
+                continue;
+            }
+            arrows.entry(own_part.clone()).or_default().insert(used_part.to_owned());
+            if !allowed.contains(&used_part) {
+                wrong.push(format!("src/{}: {}", source.path.display(), used.join("::")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "arrows that are not listed:\n{}", wrong.join("\n"));
+    assert_eq!(circle(&arrows), None, "parts of config/ in a circle");
+    // The list has no arrow that nobody needs.
+    for (part, allowed) in INSIDE_CONFIG {
+        let needed = arrows.remove(*part).unwrap_or_default();
+        let unused: Vec<_> = allowed.iter().filter(|arrow| !needed.contains(**arrow)).collect();
+        assert!(unused.is_empty(), "{part} does not use {unused:?}");
+    }
+}
+
+#[test]
+fn a_circle_is_found() {
+    let arrows = |list: &[(&str, &[&str])]| -> BTreeMap<String, BTreeSet<String>> {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        list.iter().map(|(from, to)| ((*from).to_owned(), names(to))).collect()
+    };
+    assert_eq!(circle(&arrows(&[("a", &["b", "c"]), ("b", &["c"]), ("c", &["d"])])), None);
+    let found =
+        circle(&arrows(&[("a", &["b"]), ("b", &["c", "d"]), ("c", &[]), ("d", &["e"]), ("e", &["b"])]));
+    assert_eq!(found.unwrap(), ["b", "d", "e"]);
+}
+
+#[test]
+fn paths_are_found_in_every_form() {
+    let text = "use super::super::{Lower, inside as i, tree::{Node, self}};\nuse crate::config::{\n    a::B,\n    c,\n};\n\
+                // crate::vrrp\nfn f(x: crate::sys::T) -> super::auth::Key { my_crate::x() }\n";
+    let module = ["config", "lower", "vrrp"].map(str::to_owned);
+    let found: Vec<String> = uses(text, &module).into_iter().map(|path| path.join("::")).collect();
+    assert_eq!(
+        found,
+        [
+            "config::Lower",
+            "config::a::B",
+            "config::c",
+            "config::inside",
+            "config::lower::auth::Key",
+            "config::tree::Node",
+            "config::tree::self",
+            "sys::T",
+        ]
+    );
 }
 
 #[test]

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use directord::config::diagnostic::{Format, Severity};
 use directord::config::io::Disk;
-use directord::config::lint::compare;
 use directord::config::model::{Connect, Forwarding, ProbeKind, Scheduler, Service};
 use directord::config::source::Texts;
 use directord::config::{Loaded, Options, load};
@@ -64,7 +63,7 @@ fn golden_pairs() {
         let mut own = load_text(name, &fs::read_to_string(&path).unwrap());
         let peer = load_text(&other, &fs::read_to_string(path.with_file_name(&other)).unwrap());
         assert!(!own.has_errors() && !peer.has_errors(), "{stem}");
-        compare(&mut own, &peer);
+        own.compare(&peer);
         let found = format!("{}{stem}: {}\n", own.render(Format::Human, false), own.summary());
         assert!(!found.contains("s3cret") && !found.contains("0ther"), "{found}");
         let expected = path.with_file_name(format!("{stem}.stderr"));

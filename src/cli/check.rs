@@ -8,7 +8,6 @@ use std::process::ExitCode;
 
 use crate::config::diagnostic::{Code, Diagnostic, Format, Severity};
 use crate::config::io::{Disk, Machine};
-use crate::config::lint::compare;
 use crate::config::{Options, load, load_for};
 
 use super::start::{self, Policy};
@@ -60,7 +59,7 @@ pub fn run(options: &CheckOptions) -> ExitCode {
     };
     if let Some(path) = &options.peer {
         let peer = load(path, &Disk, &Options { config_id: options.peer_id.clone(), ..language });
-        compare(&mut loaded, &peer);
+        loaded.compare(&peer);
         if peer.has_errors() {
             let file = path.display();
             let unread = peer.diagnostics.iter().find(|one| one.code == Code::Unreadable);

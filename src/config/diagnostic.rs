@@ -7,7 +7,6 @@
 mod pages;
 mod render;
 mod sarif;
-mod secret;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,7 +15,6 @@ use serde::Serialize;
 
 pub use pages::{PAGES, Page};
 pub use render::{Format, render, summary};
-pub(super) use secret::hide;
 
 use super::source::{Sources, Span, first_bytes};
 

@@ -15,9 +15,9 @@ pub(super) use self::generate::generator;
 
 use self::budget::Budget;
 use self::define::Definition;
-use super::Options;
 use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use super::lexer::{self, Token, TokenKind};
+use super::options::Options;
 use super::source::{Files, MAX_FILE, ReadError, SourceId, Sources, Span, offset};
 use super::tokens::Tokens;
 

@@ -15,8 +15,9 @@ use std::path::Path;
 use bumpalo::Bump;
 
 use super::diagnostic::{self, Code, Diagnostic, Diagnostics, Format, Severity};
+use super::options::Options;
 use super::source::{SourceId, Sources, Span, offset};
-use super::{Options, expand, tree};
+use super::{expand, tree};
 use balance::{Balance, Unbalanced};
 use line::{Lines, Names, Problem};
 

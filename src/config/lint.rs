@@ -15,7 +15,6 @@ mod tracking;
 
 use std::collections::BTreeMap;
 
-use super::Loaded;
 use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use super::model::{Instance, Model};
 use super::source::{Sources, Span};
@@ -65,15 +64,15 @@ pub(super) fn lint(
     Places { allowed, instances }
 }
 
-/// Adds to `own` what differs from the file of the other node, though both must be equal in it.
-pub fn compare(own: &mut Loaded, peer: &Loaded) {
+/// A configuration without errors, its places and its texts.
+type Side<'a> = (&'a Model, &'a Places, &'a Sources);
+
+/// What differs from the file of the other node, though both must be equal in it.
+pub(super) fn compare((model, places, sources): Side<'_>, peer: Side<'_>) -> Vec<Diagnostic> {
     let mut diagnostics = Diagnostics::default();
-    let mut lints =
-        Lints { allowed: &own.places.allowed, sources: &own.sources, diagnostics: &mut diagnostics };
-    if let (Some(model), Some(other)) = (&own.model, &peer.model) {
-        peer::lint(&mut lints, (model, &own.places), (other, &peer.places, &peer.sources));
-    }
-    own.diagnostics.extend(diagnostics.into_sorted(&own.sources));
+    let mut lints = Lints { allowed: &places.allowed, sources, diagnostics: &mut diagnostics };
+    peer::lint(&mut lints, (model, places), peer);
+    diagnostics.into_sorted(sources)
 }
 
 struct Lints<'a> {

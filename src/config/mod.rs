@@ -10,6 +10,7 @@ pub mod diagnostic;
 pub mod dump;
 mod expand;
 pub mod format;
+mod hex;
 pub mod host;
 /// The real files.
 pub mod io;
@@ -20,40 +21,28 @@ pub mod lint;
 mod lower;
 /// The typed configuration: a value that is out of range cannot be represented.
 pub mod model;
+mod options;
+mod quote;
 mod raise;
 pub mod recorded;
 pub mod reference;
 mod secrets;
 mod slips;
 pub mod source;
+mod split;
 pub mod supported;
 mod tokens;
 mod tree;
 
-use std::collections::BTreeMap;
 use std::path::Path;
-
-use serde::{Deserialize, Serialize};
 
 use bumpalo::Bump;
 use diagnostic::{Diagnostic, Diagnostics, Format, Severity};
 use host::Host;
 use lexer::TokenKind;
 use model::Model;
+pub use options::Options;
 use source::{Files, Sources, Span};
-
-/// What the outside says about how to read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Options {
-    /// What `@ID` lines are compared with: `-i`, else the name of the node up to its first dot.
-    pub config_id: String,
-    /// `-e`: an include that finds nothing is an error.
-    pub check_includes: bool,
-    /// What `${_RANDOM}` starts from.
-    pub random: u64,
-    /// For `${_ENV NAME}`.
-    pub environment: BTreeMap<String, String>,
-}
 
 /// A configuration that was read.
 #[derive(Debug)]
@@ -68,8 +57,8 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// The texts that the diagnostics point into.
     pub sources: Sources,
-    /// For [`lint::compare`].
-    pub places: lint::Places,
+    /// For [`Self::compare`].
+    places: lint::Places,
 }
 
 /// Whether the file holds JSON: its name ends in `.json`.
@@ -120,11 +109,11 @@ fn read(path: &Path, files: &dyn Files, options: &Options, host: Option<&dyn Hos
                 Some(tree) => Meaning::of(&tree, &sources, &mut diagnostics, host),
                 None => Meaning::default(),
             };
-            (meaning, file.map_or(Vec::new(), |file| json::secrets(file, &sources)))
+            (meaning, file.map_or(Vec::new(), |file| secrets::in_json(file, &sources)))
         }
         false => {
             let tokens = expand::expand(path, files, options, &mut sources, &mut diagnostics);
-            let secrets = secrets::secrets(&tokens, &sources);
+            let secrets = secrets::in_conf(&tokens, &sources);
             let arena = Bump::with_capacity(tree::room(&tokens));
             let tree = tree::build(&tokens, &sources, &arena, &mut diagnostics);
             drop(tokens);
@@ -133,7 +122,7 @@ fn read(path: &Path, files: &dyn Files, options: &Options, host: Option<&dyn Hos
     };
     let mut diagnostics = diagnostics.into_sorted(&sources);
     let text = |span: &Span| (*span, sources.text(*span));
-    diagnostic::hide(&mut diagnostics, secrets.iter().map(text).collect());
+    secrets::hide(&mut diagnostics, secrets.iter().map(text).collect());
     for span in secrets {
         sources.hide(span);
     }
@@ -186,6 +175,14 @@ impl Loaded {
     /// The worst severity; `None` when there is nothing to say.
     pub fn worst(&self) -> Option<Severity> {
         self.diagnostics.iter().map(|one| one.severity).max()
+    }
+
+    /// Adds what differs from the file of the other node, though both must be equal in it.
+    pub fn compare(&mut self, peer: &Self) {
+        if let (Some(model), Some(other)) = (&self.model, &peer.model) {
+            let (own, other) = ((model, &self.places, &self.sources), (other, &peer.places, &peer.sources));
+            self.diagnostics.extend(lint::compare(own, other));
+        }
     }
 
     /// All diagnostics as text.

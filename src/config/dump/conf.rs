@@ -1,7 +1,7 @@
 //! Statements to the text of keepalived.conf.
 
 use super::HIDDEN;
-use super::quote::{command, plain, raw};
+use crate::config::quote::{command, plain, raw};
 use crate::config::raise::{Statement, Word};
 
 /// The first line when a secret is hidden.

@@ -3,9 +3,9 @@
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use super::HIDDEN;
-use super::quote::command;
 use crate::config::keywords::shape::{Header, Shape, Times};
 use crate::config::keywords::{self, BlockId, ROOT};
+use crate::config::quote::command;
 use crate::config::raise::{Statement, Word};
 
 /// The whole file.

@@ -5,15 +5,11 @@
 
 mod conf;
 mod json;
-mod quote;
 
 use super::model::Model;
 use super::raise::raise;
 
-pub(super) use quote::{is_raw_writable, is_writable};
-
-/// What stands in the place of a password or a key.
-pub const HIDDEN: &str = "********";
+pub use super::model::HIDDEN;
 
 /// What is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

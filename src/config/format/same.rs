@@ -7,10 +7,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::super::diagnostic::{Code, Diagnostics};
+use super::super::expand;
 use super::super::lexer::{Token, TokenKind};
+use super::super::options::Options;
 use super::super::source::{Files, ReadError, Sources};
 use super::super::tokens::Tokens;
-use super::super::{Options, expand};
 
 /// So many nodes are tried.
 const NODES: usize = 8;

@@ -5,7 +5,6 @@
 //! block is an object and its keywords are members; `docs/schema/directord.schema.json` says what each takes.
 
 mod read;
-mod secret;
 mod value;
 
 use std::borrow::Cow;
@@ -19,8 +18,6 @@ use serde::de::IgnoredAny;
 use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use super::source::{Files, SourceId, Sources, Span, offset};
 use super::tree::Tree;
-
-pub(super) use secret::secrets;
 
 /// Objects and arrays within each other; the language needs ten.
 const DEPTH: usize = 32;

@@ -5,8 +5,9 @@ use jsonc_parser::common::{Range, Ranged as _};
 
 use super::read::Reader;
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::dump::{is_raw_writable, is_writable};
 use crate::config::keywords::shape::{Format, Shape};
+use crate::config::quote::{is_raw_writable, is_writable};
+use crate::config::secrets;
 use crate::config::tree::Word;
 
 /// How strict a string is looked at.
@@ -168,7 +169,7 @@ impl<'n> Reader<'_, 'n> {
             Diagnostic::error(Code::JsonType, span, format!("{what} is {found} here")).expected(expected);
         match value {
             // What is to be written instead would show it.
-            _ if super::secret::SECRETS.contains(&name) => {}
+            _ if secrets::SECRETS.contains(&name) => {}
             Value::NullKeyword(_) => diagnostic = diagnostic.help("leave the member out"),
             Value::StringLit(text) if expected.contains("number") && text.value.parse::<f64>().is_ok() => {
                 diagnostic = diagnostic.help("write it without quotes").fix(span, &*text.value);

@@ -223,7 +223,6 @@ mod tests {
     use std::path::Path;
 
     use crate::config::diagnostic::Code;
-    use crate::config::lint::compare;
     use crate::config::source::Texts;
     use crate::config::{Loaded, Options, load};
 
@@ -244,7 +243,7 @@ mod tests {
     fn each_object_fails_alone() {
         let never = |own: (u8, &str), other: (u8, &str)| {
             let mut own = node(own.0, own.1, "");
-            compare(&mut own, &node(other.0, other.1, ""));
+            own.compare(&node(other.0, other.1, ""));
             codes(&own).contains(&Code::NeverMoves)
         };
         // -5 of 100 against 90; -20 will do.

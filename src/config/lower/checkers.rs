@@ -12,6 +12,7 @@ use super::track::Names;
 use super::values::{LONGEST, LONGEST_PAUSE};
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
+use crate::config::hex;
 use crate::config::model::{
     Checker, Connect, HttpCheck, HttpProtocol, HttpUrl, InterfaceName, Probe, ProbeKind, RegexStack,
     StatusCodes, Timing, UrlRegex,
@@ -261,25 +262,18 @@ impl Lower<'_> {
     /// 32 hexadecimal digits, as genhash prints them.
     fn digest(&mut self, node: &Node<'_>) -> Option<[u8; 16]> {
         let word = self.one(node)?;
-        let mut bytes = [0; 16];
-        let digits = word.text.as_bytes();
-        let pair =
-            |pair: &[u8]| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
-        let hex = digits.len() == 32 && digits.iter().all(u8::is_ascii_hexdigit);
-        if !hex {
-            let message = format!("the digest has {} characters", word.text.chars().count());
-            let message =
-                if digits.len() == 32 { "the digest is not hexadecimal".to_owned() } else { message };
+        let digest: Option<[u8; 16]> = hex::bytes(word.text).and_then(|bytes| bytes.try_into().ok());
+        if digest.is_none() {
+            let message = match word.text.len() {
+                32 => "the digest is not hexadecimal".to_owned(),
+                _ => format!("the digest has {} characters", word.text.chars().count()),
+            };
             self.report(
                 Diagnostic::error(Code::BadNumber, word.span, message)
                     .expected("32 hexadecimal digits: what `directord genhash` prints"),
             );
-            return None;
         }
-        for (byte, digits) in bytes.iter_mut().zip(digits.chunks(2)) {
-            *byte = pair(digits)?;
-        }
-        Some(bytes)
+        digest
     }
 
     /// Numbers and ranges, 100 to 599.

@@ -34,8 +34,6 @@ use super::source::{Sources, Span};
 use super::supported::{self, Feature};
 use super::tree::{Node, SHOWN, Word, title};
 
-pub(super) use script::split;
-
 /// Reads the whole tree.
 pub(super) fn lower(tree: &[Node<'_>], sources: &Sources, diagnostics: &mut Diagnostics) -> Model {
     let (blocks, statements, seen) = (Vec::new(), Vec::new(), BTreeSet::new());

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use super::{Lower, arguments, left_out};
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::dump::HIDDEN;
 use crate::config::keywords::{self, Keyword, closest, examples};
-use crate::config::model::InterfaceName;
+use crate::config::model::{HIDDEN, InterfaceName};
 use crate::config::slips;
 use crate::config::source::Span;
 use crate::config::tree::{Node, Word};

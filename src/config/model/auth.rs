@@ -16,12 +16,15 @@ impl std::fmt::Debug for Authentication {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::None => f.write_str("None"),
-            Self::Pass(_) => f.write_str("Pass(********)"),
+            Self::Pass(_) => write!(f, "Pass({HIDDEN})"),
             Self::Ah(secret) => f.debug_tuple("Ah").field(secret).finish(),
             Self::Hmac(hmac) => f.debug_tuple("Hmac").field(hmac).finish(),
         }
     }
 }
+
+/// What stands in the place of a password or a key.
+pub const HIDDEN: &str = "********";
 
 /// Bytes that are never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -29,7 +32,7 @@ pub struct Secret(pub Vec<u8>);
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("********")
+        f.write_str(HIDDEN)
     }
 }
 

@@ -16,7 +16,7 @@ mod transport;
 mod values;
 mod vrrp;
 
-pub use auth::{Authentication, Hmac, HmacKey, HmacMode, Secret};
+pub use auth::{Authentication, HIDDEN, Hmac, HmacKey, HmacMode, Secret};
 pub use check::{
     Checker, Connect, DnsType, FileWeight, HttpCheck, HttpProtocol, HttpUrl, Probe, ProbeKind, RegexStack,
     Ssl, StatusCodes, Timing, UrlRegex,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Word;
 use super::block::{Block, plain};
 use super::inherit::{Held, place};
+use crate::config::hex;
 use crate::config::model::{
     Checker, Connect, HttpCheck, HttpProtocol, HttpUrl, ProbeKind, StatusCodes, Timing as CheckTiming,
     UrlRegex, VirtualServer,
@@ -230,9 +231,7 @@ impl Block {
             block.set("path", &url.path);
             let host = url.virtualhost.as_deref();
             block.given("virtualhost", host.filter(|_| host != outer));
-            let digest =
-                |digest: [u8; 16]| digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-            block.given("digest", url.digest.map(digest));
+            block.given("digest", url.digest.map(|digest| hex::text(&digest)));
             if url.status_codes != StatusCodes::default() || block.shows("status_code") {
                 let range = |(low, high): &(u16, u16)| match low == high {
                     true => plain(low.to_string()),

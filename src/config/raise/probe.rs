@@ -1,6 +1,7 @@
 //! What the checks ask that neither are TCP nor HTTP.
 
 use super::block::{Block, plain};
+use crate::config::hex;
 use crate::config::model::{DnsType, ProbeKind};
 
 impl Block {
@@ -27,9 +28,7 @@ impl Block {
             }
             ProbeKind::Smtp { helo } => self.given("helo_name", helo.as_ref()),
             ProbeKind::Udp { payload, reply, min_reply, max_reply } => {
-                let byte = |byte: &u8| format!("{byte:02x}");
-                let bytes = |payload: &Vec<u8>| payload.iter().map(byte).collect::<String>();
-                self.given("payload", payload.as_ref().map(bytes));
+                self.given("payload", payload.as_ref().map(|payload| hex::text(payload)));
                 let digit = |digit: &Option<u8>| digit.map_or("x".to_owned(), |digit| format!("{digit:x}"));
                 let digits = |reply: &Vec<Option<u8>>| reply.iter().map(digit).collect::<String>();
                 self.optional("require_reply", reply.as_ref().map(digits).as_ref());

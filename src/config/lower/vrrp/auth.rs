@@ -3,6 +3,7 @@
 use super::super::{Lower, arguments, inside, unsupported};
 use super::Draft;
 use crate::config::diagnostic::{Code, Diagnostic};
+use crate::config::hex;
 use crate::config::model::{Authentication, Hmac, HmacKey, HmacMode, Secret, Version};
 use crate::config::source::Span;
 use crate::config::supported::Feature;
@@ -183,13 +184,7 @@ impl Lower<'_> {
         }
         let bytes = match value.text.strip_prefix("hex:") {
             None => Some(value.text.as_bytes().to_vec()),
-            Some(hex) => {
-                let pair = |pair: &[u8]| {
-                    let text = std::str::from_utf8(pair).ok().filter(|text| text.len() == 2)?;
-                    u8::from_str_radix(text, 16).ok()
-                };
-                hex.as_bytes().chunks(2).map(pair).collect()
-            }
+            Some(digits) => hex::bytes(digits),
         };
         match bytes.filter(|bytes| KEY.contains(&bytes.len())) {
             Some(bytes) => keys.push((number, HmacKey::Given(Secret(bytes)))),

@@ -3,10 +3,11 @@
 //! In: tokens. Out: spans. What is wrong is hidden rather than shown: in `authentication` every word that is no
 //! keyword may be a password that slipped.
 
-use super::keywords;
-use super::lexer::TokenKind;
-use super::source::{Sources, Span, offset};
-use super::tokens::Tokens;
+use super::{announces, is_nearly};
+use crate::config::keywords;
+use crate::config::lexer::TokenKind;
+use crate::config::source::{Sources, Span, offset};
+use crate::config::tokens::Tokens;
 
 /// What a block may hold.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,7 +33,7 @@ enum Rest {
 }
 
 /// Passwords and keys.
-pub(super) fn secrets(tokens: &Tokens, sources: &Sources) -> Vec<Span> {
+pub(in crate::config) fn in_conf(tokens: &Tokens, sources: &Sources) -> Vec<Span> {
     let mut found: Vec<Span> = Vec::new();
     let mut blocks = vec![Mode::Plain];
     let mut rest = Rest::Start;
@@ -124,29 +125,6 @@ fn opened(outer: Mode, word: &str) -> Mode {
         }
         _ => Mode::Plain,
     }
-}
-
-/// Whether the words behind this one are a password.
-pub(super) fn announces(word: &str) -> bool {
-    match word.as_bytes() {
-        [b'a', ..] => word.starts_with("auth_pas"),
-        [b'p', ..] => word == "password",
-        // Behind a sign: `//auth_pass`.
-        [first, ..] if !first.is_ascii_alphanumeric() => word.contains("auth_pas"),
-        _ => false,
-    }
-}
-
-/// `auht_pass`: what follows is a password all the same.
-pub(super) fn is_nearly(word: &str) -> bool {
-    // Most words are too short, too long or too different, which is soon seen.
-    let has = |letter: u8| word.bytes().any(|byte| byte.eq_ignore_ascii_case(&letter));
-    (5..=12).contains(&word.len())
-        && has(b's')
-        && has(b'p')
-        && word.starts_with(|first: char| first.is_ascii_alphabetic())
-        && keywords::places(word).is_empty()
-        && keywords::closest(word, ["auth_pass", "password"].into_iter()).is_some()
 }
 
 /// Where in `auth_pass=1111` the password starts.

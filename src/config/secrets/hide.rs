@@ -2,14 +2,14 @@
 //!
 //! In: diagnostics, and the words that nobody may see. Out: the same diagnostics with stars where they named one.
 
-use super::super::source::{Span, first_bytes};
-use super::Diagnostic;
+use crate::config::diagnostic::Diagnostic;
+use crate::config::model::HIDDEN;
+use crate::config::source::{Span, first_bytes};
 
 /// Longer words are looked for by their start: texts of diagnostics are cut.
 const START: usize = 40;
 /// Shorter words are replaced only where they stand between backticks.
 const SHORT: usize = 4;
-const STARS: &str = "********";
 
 /// Hides each word in the diagnostics that are about it. `secrets`: the words with their places.
 pub(in crate::config) fn hide(list: &mut [Diagnostic], mut secrets: Vec<(Span, &str)>) {
@@ -53,12 +53,12 @@ fn hide_text(text: &mut String, secret: &str) {
     if secret.len() > START {
         if let Some(at) = text.find(first_bytes(secret, START)) {
             text.truncate(at);
-            text.push_str(STARS);
+            text.push_str(HIDDEN);
         }
     } else if secret.len() < SHORT {
-        *text = text.replace(&format!("`{secret}`"), &format!("`{STARS}`"));
+        *text = text.replace(&format!("`{secret}`"), &format!("`{HIDDEN}`"));
     } else if text.contains(secret) {
-        *text = text.replace(secret, STARS);
+        *text = text.replace(secret, HIDDEN);
     }
 }
 
@@ -66,7 +66,7 @@ fn hide_text(text: &mut String, secret: &str) {
 mod tests {
     use std::path::Path;
 
-    use super::super::Format;
+    use crate::config::diagnostic::Format;
     use crate::config::source::Texts;
     use crate::config::{Options, load};
 

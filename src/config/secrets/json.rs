@@ -1,13 +1,13 @@
 //! Strings of JSON that no diagnostic may show. The text may be no JSON at all.
 
-use crate::config::secrets::is_nearly;
+use super::is_nearly;
 use crate::config::source::{SourceId, Sources, Span, offset};
 
 /// Members that hold passwords or keys.
-pub(super) const SECRETS: [&str; 3] = ["auth_pass", "key", "password"];
+pub(in crate::config) const SECRETS: [&str; 3] = ["auth_pass", "key", "password"];
 
 /// The insides of strings that stand behind the name of a secret.
-pub(in crate::config) fn secrets(id: SourceId, sources: &Sources) -> Vec<Span> {
+pub(in crate::config) fn in_json(id: SourceId, sources: &Sources) -> Vec<Span> {
     let text = sources.text_of(id);
     let mut found = Vec::new();
     // Behind the name: until the value has ended.
@@ -86,7 +86,7 @@ mod tests {
         let hidden = |text: &str| {
             let mut sources = Sources::default();
             let id = sources.add_json("t", text.into());
-            let spans = secrets(id, &sources);
+            let spans = in_json(id, &sources);
             spans.into_iter().map(|span| sources.text(span).to_owned()).collect::<Vec<_>>()
         };
         assert_eq!(hidden(r#"{"auth_pass": "se\"cret", "x": "y"}"#), [r#"se\"cret"#]);

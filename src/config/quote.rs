@@ -1,8 +1,8 @@
 //! Words in the quotes that they need: both directord and keepalived read them back as they are.
 
-use crate::config::lexer::{self, TokenKind};
-use crate::config::lower::split;
-use crate::config::source::Sources;
+use super::lexer::{self, TokenKind};
+use super::source::Sources;
+use super::split::split;
 
 /// A word that is read once.
 pub(super) fn plain(text: &str) -> String {
@@ -35,13 +35,13 @@ pub(super) fn raw(text: &str) -> String {
 }
 
 /// Whether a word has a form in keepalived.conf.
-pub(in crate::config) fn is_writable(text: &str) -> bool {
+pub(super) fn is_writable(text: &str) -> bool {
     let builtin = text.match_indices('$').any(|(at, _)| is_builtin(text, at));
     !text.contains(|c: char| c == '"' || (c.is_control() && c != '\t')) && !builtin
 }
 
 /// Whether a pattern has a form in keepalived.conf.
-pub(in crate::config) fn is_raw_writable(text: &str) -> bool {
+pub(super) fn is_raw_writable(text: &str) -> bool {
     let builtin = text.match_indices('$').any(|(at, _)| is_builtin(text, at));
     !builtin && !text.contains(['\n', '\0']) && reads_as(&raw(text), text)
 }
