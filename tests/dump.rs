@@ -254,6 +254,51 @@ fn the_example_of_every_keyword() {
     round_trips(&every_example());
 }
 
+/// A default that the table shows is the one that counts: what a file does not set has it in the dump.
+#[test]
+fn defaults_of_the_table_are_those_of_the_model() {
+    fn found(value: &serde_json::Value, path: &[&str], values: &mut Vec<serde_json::Value>) {
+        match (value, path) {
+            (serde_json::Value::Array(list), _) => list.iter().for_each(|one| found(one, path, values)),
+            (value, []) => values.push(value.clone()),
+            (value, [first, rest @ ..]) => {
+                if let Some(inner) = value.get(first) {
+                    found(inner, rest, values);
+                }
+            }
+        }
+    }
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for row in keywords::all().filter(|row| row.is_in_json() && !row.is_block()) {
+        let default = match row.default {
+            "on" => serde_json::Value::Bool(true),
+            "off" => serde_json::Value::Bool(false),
+            number => match number.parse::<serde_json::Number>() {
+                Ok(number) => serde_json::Value::Number(number),
+                Err(_) => continue,
+            },
+        };
+        let Some(block) = keywords::all().find(|block| block.path == row.block()) else { continue };
+        let file = examples::file(block);
+        let sets = |line: &str| line.trim_start().split([' ', '\n']).next() == Some(row.word());
+        let loaded = text("example.conf", &file);
+        let Some(model) = loaded.model.as_ref().filter(|_| !file.lines().any(sets)) else { continue };
+        let json = dump::json(model, Show { defaults: true, secrets: true });
+        let path: Vec<&str> = row.path.split('/').collect();
+        let mut values = Vec::new();
+        found(&serde_json::from_str(&json).unwrap(), &path, &mut values);
+        for value in values {
+            seen += 1;
+            let number = value.as_f64().is_some_and(|value| Some(value) == default.as_f64());
+            let same = number || value == default || value.as_str() == Some(row.default);
+            if !same {
+                wrong.push(format!("{}: {value}, and the table says {default}", row.path));
+            }
+        }
+    }
+    assert!(wrong.is_empty() && seen > 30, "{seen} seen\n{}", wrong.join("\n"));
+}
+
 fn directord(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_directord"));
     command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap()

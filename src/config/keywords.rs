@@ -5,6 +5,7 @@
 //! are data, in [`keywords/`](self), one file per area; `directord --check`, the manual and the reference
 //! pages all read the same ones.
 
+mod args;
 mod checkers;
 pub mod examples;
 mod globals;
@@ -12,6 +13,7 @@ mod habits;
 mod language;
 mod lines;
 mod lvs;
+mod range;
 pub mod shape;
 mod track;
 mod vrrp;
@@ -19,13 +21,30 @@ mod vrrp;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use args::Args;
+use range::Range;
+use shape::Shape;
+
+/// One word at one place, as the files of the table have it.
+struct Row {
+    /// See [`Keyword::path`]; of what several blocks have alike, the word alone.
+    path: &'static str,
+    args: Args,
+    default: &'static str,
+    range: Range,
+    doc: &'static str,
+    since: &'static str,
+    /// `None`: that of the block.
+    status: Option<Status>,
+}
+
 /// One word at one place.
 #[derive(Debug, Clone, Copy)]
 pub struct Keyword {
     /// Blocks and the word, parted by `/`. A first part in parentheses is no block but a kind of line:
     /// `(ADDRESS)/dev`.
     pub path: &'static str,
-    /// What follows the word.
+    /// What follows the word, as the reference writes it.
     pub args: &'static str,
     /// What counts when the word is absent.
     pub default: &'static str,
@@ -39,10 +58,14 @@ pub struct Keyword {
     pub status: Status,
     /// The last part of the path.
     word: &'static str,
+    shape: Option<Shape>,
+    limits: &'static str,
+    /// Millionths.
+    bounds: (Option<i64>, Option<i64>),
     /// Braces follow it.
     block: bool,
-    /// A program follows it.
-    script: bool,
+    /// They hold data.
+    is_data: bool,
 }
 
 /// How far this version goes with a word.
@@ -72,13 +95,12 @@ impl Status {
 impl Keyword {
     /// The smallest and the largest number that are taken, in millionths; `None` where the table sets no limit.
     pub fn bounds(&self) -> (Option<i64>, Option<i64>) {
-        let range = self.range;
-        if range.contains("32-bit signed") {
-            return (Some(i64::from(i32::MIN) * MILLION), Some(i64::from(i32::MAX) * MILLION));
-        }
-        let found = range.split([' ', ';', ',']).find_map(|word| word.split_once(".."));
-        let (low, high) = found.unwrap_or(("", ""));
-        (millionths(low), millionths(high))
+        self.bounds
+    }
+
+    /// What values are taken, as messages say it: `1..255`; empty where the table sets no limit.
+    pub fn limits(&self) -> &'static str {
+        self.limits
     }
 
     /// The word itself.
@@ -98,24 +120,13 @@ impl Keyword {
 
     /// Whether a program to run follows it.
     pub fn takes_script(&self) -> bool {
-        self.script
+        matches!(self.shape, Some(Shape::Command | Shape::Script | Shape::Alone(&Shape::Script)))
     }
 
     /// Whether the lines in its braces are data, not keywords.
     pub fn is_value_block(&self) -> bool {
-        self.is_block() && !self.args.contains("{ block }")
+        self.is_data
     }
-}
-
-const MILLION: i64 = 1_000_000;
-
-/// A decimal number times a million.
-fn millionths(text: &str) -> Option<i64> {
-    let (negative, text) = text.strip_prefix('-').map_or((false, text), |text| (true, text));
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
-    let padded: String = decimals.chars().chain("000000".chars()).take(6).collect();
-    let number = whole.parse::<i64>().ok()?.checked_mul(MILLION)?.checked_add(padded.parse().ok()?)?;
-    Some(if negative { -number } else { number })
 }
 
 /// The root of the file.
@@ -185,19 +196,17 @@ pub fn places(word: &str) -> &'static [&'static Keyword] {
 
 /// The row of an option in a kind of line: `line_option("(ADDRESS)", "dev")`.
 pub fn line_option(line: &str, word: &str) -> Option<&'static Keyword> {
-    lines::ROWS.iter().find(|row| row.block() == line && row.word() == word)
+    INDEX.lines.iter().find(|row| row.block() == line && row.word() == word).copied()
 }
 
 /// The option of a kind of line that `word` was most likely meant to be.
 pub fn nearest_option(line: &str, word: &str) -> Option<&'static str> {
-    closest(word, lines::ROWS.iter().filter(|row| row.block() == line).map(Keyword::word))
+    closest(word, INDEX.lines.iter().filter(|row| row.block() == line).map(|row| row.word()))
 }
 
 /// Every row.
 pub fn all() -> impl Iterator<Item = &'static Keyword> {
-    let areas =
-        [globals::ROWS, track::ROWS, vrrp::ROWS, lvs::ROWS, checkers::ROWS, lines::ROWS, language::ROWS];
-    areas.into_iter().flatten()
+    TABLE.iter()
 }
 
 /// Insertions, deletions, substitutions and swaps of neighbours; anything above `limit` when it is above.
@@ -241,7 +250,12 @@ struct Block {
 struct Index {
     blocks: Vec<Block>,
     places: BTreeMap<&'static str, Vec<&'static Keyword>>,
+    /// Options of lines.
+    lines: Vec<&'static Keyword>,
 }
+
+/// The table, with paths and texts made once.
+static TABLE: LazyLock<Vec<Keyword>> = LazyLock::new(table);
 
 static INDEX: LazyLock<Index> = LazyLock::new(build);
 
@@ -266,49 +280,94 @@ fn build() -> Index {
     for block in &mut blocks {
         block.words.sort_by_key(|(name, _)| order(name));
     }
-    Index { blocks, places }
+    let lines = all().filter(|keyword| keyword.path.starts_with('(')).collect();
+    Index { blocks, places, lines }
+}
+
+fn table() -> Vec<Keyword> {
+    let mut table: Vec<Keyword> = Vec::new();
+    let mut statuses: BTreeMap<&'static str, Status> = BTreeMap::new();
+    let mut add = |block: &str, row: &Row| {
+        let path = match block {
+            "" => row.path,
+            block => leaked(format!("{block}/{}", row.path)),
+        };
+        let (block, word) = path.rsplit_once('/').unwrap_or(("", path));
+        let keyword = row.at(path, word, statuses.get(block).copied());
+        if keyword.is_block() {
+            statuses.insert(path, keyword.status);
+        }
+        table.push(keyword);
+    };
+    for row in [globals::ROWS, track::ROWS, vrrp::ROWS, lvs::ROWS].into_iter().flatten() {
+        add("", row);
+    }
+    for (block, lists) in checkers::CHECKS {
+        lists.iter().copied().flatten().for_each(|row| add(block, row));
+    }
+    for row in [lines::ROWS, language::ROWS].into_iter().flatten() {
+        add("", row);
+    }
+    table
+}
+
+/// A text of the table, which lasts as long as the program.
+fn leaked(text: String) -> &'static str {
+    if text.is_empty() {
+        return "";
+    }
+    Box::leak(text.into_boxed_str())
+}
+
+impl Row {
+    /// `block`: how far this version goes with the block around it.
+    fn at(&self, path: &'static str, word: &'static str, block: Option<Status>) -> Keyword {
+        let status = match (self.status, block) {
+            // In a block that has no effect nothing has any.
+            (Some(Status::NotYet(_)), Some(block)) if path != self.path && block.is_silent() => block,
+            (Some(own), _) => own,
+            (None, block) => block.unwrap_or(Status::Implemented),
+        };
+        Keyword {
+            path,
+            args: self.args.notation,
+            default: self.default,
+            range: leaked(self.range.text()),
+            doc: self.doc,
+            since: self.since,
+            status,
+            word,
+            shape: self.args.shape,
+            limits: leaked(self.range.limits()),
+            bounds: self.range.bounds(),
+            block: self.args.opens_block(),
+            is_data: self.args.is_data,
+        }
+    }
 }
 
 const fn row(
     path: &'static str,
-    args: &'static str,
+    args: Args,
     default: &'static str,
-    range: &'static str,
+    range: Range,
     doc: &'static str,
     since: &'static str,
     status: Status,
-) -> Keyword {
-    let word = match last(path.as_bytes(), b'/') {
-        Some(at) => path.split_at(at + 1).1,
-        None => path,
-    };
-    let block = last(args.as_bytes(), b'{').is_some();
-    let script = starts_with(args.as_bytes(), b"<SCRIPT>") || starts_with(args.as_bytes(), b"[<SCRIPT>");
-    Keyword { path, args, default, range, doc, since, status, word, block, script }
+) -> Row {
+    Row { path, args, default, range, doc, since, status: Some(status) }
 }
 
-#[expect(clippy::indexing_slicing, reason = "the compiler runs it, and nobody else")]
-const fn starts_with(text: &[u8], start: &[u8]) -> bool {
-    let mut at = 0;
-    while at < start.len() {
-        if at == text.len() || text[at] != start[at] {
-            return false;
-        }
-        at += 1;
-    }
-    true
-}
-
-#[expect(clippy::indexing_slicing, reason = "the compiler runs it, and nobody else")]
-const fn last(text: &[u8], byte: u8) -> Option<usize> {
-    let mut at = text.len();
-    while at > 0 {
-        at -= 1;
-        if text[at] == byte {
-            return Some(at);
-        }
-    }
-    None
+/// A row with the status of its block.
+const fn part(
+    path: &'static str,
+    args: Args,
+    default: &'static str,
+    range: Range,
+    doc: &'static str,
+    since: &'static str,
+) -> Row {
+    Row { path, args, default, range, doc, since, status: None }
 }
 
 #[cfg(test)]

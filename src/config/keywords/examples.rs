@@ -90,14 +90,11 @@ fn number(keyword: &Keyword) -> String {
     if is_number(default) && default != "0" {
         return default.to_owned();
     }
-    let low = keyword.range.split("..").next().unwrap_or("");
-    let high = keyword.range.split("..").nth(1).unwrap_or("");
-    let high: String = high.chars().take_while(char::is_ascii_digit).collect();
-    match (low, high.as_str()) {
-        (low, _) if low.parse::<u32>().is_ok_and(|low| low > 5) => low.to_owned(),
-        (_, "1") => "1".to_owned(),
-        (_, "") => "10".to_owned(),
-        (_, high) if high.parse::<u64>().is_ok_and(|high| high < 10) => high.to_owned(),
+    let whole = |millionths: i64| millionths / 1_000_000;
+    let (low, high) = keyword.bounds();
+    match (low.map(whole), high.map(whole)) {
+        (Some(low), _) if low > 5 => low.to_string(),
+        (_, Some(high)) if (1..10).contains(&high) => high.to_string(),
         _ => "10".to_owned(),
     }
 }

@@ -1,6 +1,6 @@
 //! What stands behind a keyword, for machines: how it is written in JSON, and what its schema says.
 //!
-//! In: a row of the table. Out: its [`Shape`], from the notation of its arguments, which is a closed set.
+//! Each row of the table has its [`Shape`] beside the notation of its arguments.
 
 use super::{Keyword, Status};
 
@@ -16,7 +16,7 @@ pub enum Shape {
     /// On or off.
     Boolean,
     /// One of these words.
-    Choice(&'static str),
+    Choice(&'static [&'static str]),
     /// A program and its arguments.
     Command,
     /// `true` when it is there.
@@ -87,103 +87,11 @@ pub enum Times {
     Many,
 }
 
-/// Blocks without a name of which there may be several.
-const REPEATED: [&str; 12] = [
-    "BFD_CHECK",
-    "DNS_CHECK",
-    "FILE_CHECK",
-    "HTTP_GET",
-    "MISC_CHECK",
-    "PING_CHECK",
-    "SMTP_CHECK",
-    "SSL_GET",
-    "TCP_CHECK",
-    "UDP_CHECK",
-    "garp_group",
-    "url",
-];
-
-/// Words that belong to the text language.
-const OF_TEXT: [&str; 1] = ["include_check"];
-
 impl Keyword {
     /// What stands behind it. `None`: it is a word of the text language alone, or its arguments are written in a
     /// notation that has no shape.
     pub fn shape(&self) -> Option<Shape> {
-        if OF_TEXT.contains(&self.word()) {
-            return None;
-        }
-        let line = Shape::Line { number: false, raw: false };
-        let raw = Shape::Line { number: false, raw: true };
-        const NUMBER: Shape = Shape::Line { number: true, raw: false };
-        const TEXT: Shape = Shape::Text(Format::Any);
-        Some(match self.args {
-            "(flag)" => Shape::Flag,
-            "<BOOL>?" => Shape::Boolean,
-            "<INT>" => Shape::Whole,
-            "<INT>?" | "[<INT>]" => Shape::Alone(&Shape::Whole),
-            "<TIMER>" | "<NUM>" => Shape::Number,
-            "<ABS_PATH>" | "<DIR>" | "<IFNAME>" | "<IPv4 mask>" | "<NAME>" | "<PATH>" | "<PATH|QUOTED>"
-            | "<STRING>" => TEXT,
-            "<IP>" | "<MCAST_IP>" => Shape::Text(Format::Address),
-            "<IPv4>" => Shape::Text(Format::Ipv4),
-            "<IPv6>" => Shape::Text(Format::Ipv6),
-            "<HEX32>" => Shape::Text(Format::Digest),
-            "<STRING>?" | "[<LOGFILE>]" | "[<PATH>]" | "[<STRING>]" | "[<TABLE>]" => Shape::Alone(&TEXT),
-            "<QUOTED>" => Shape::Pattern,
-            "<HEX>..." => line,
-            "[<HEX with X wildcards>]..." => Shape::Alone(&Shape::Line { number: false, raw: false }),
-            "<INT>..." | "<INT START> <INT MAX>" => Shape::List(&Shape::Whole),
-            "<OPTION>..." => Shape::List(&TEXT),
-            "<INT 100-599>[-<INT>]..." | "MTU / ADVERT / <INT>" => Shape::List(&Shape::Word),
-            "[<IN_CHAIN> [<OUT_CHAIN>]]"
-            | "[<SET4> [<SET6> [<SET_IF6> [<SET_IGMP> [<SET_MLD> [<SET_ND>]]]]]]" => {
-                Shape::Alone(&Shape::List(&TEXT))
-            }
-            "<INT octal/hex/dec> / <BIT>[|<BIT>]..." | "<IPv4 mask> / <INT 1-128>" => Shape::Word,
-            "[VS]" => Shape::Alone(&Shape::Choice("VS")),
-            "[allow_if_changes]" => Shape::Alone(&Shape::Choice("allow_if_changes")),
-            "[initial/partial]" => Shape::Alone(&Shape::Choice("initial/partial")),
-            "[never]" => Shape::Alone(&Shape::Choice("never")),
-            "1.0 / 1.1 / 1.0C"
-            | "A/NS/CNAME/SOA/MX/TXT/AAAA/RRSIG/DNSKEY"
-            | "MASTER / BACKUP"
-            | "PASS / AH"
-            | "TCP / UDP / SCTP"
-            | "enforce / permissive / receive-only"
-            | "inet / inet6"
-            | "rr/wrr/lc/wlc/lblc/sh/mh/dh/fo/ovf/lblcr/sed/nq/twos"
-            | "time / monotonic" => Shape::Choice(self.args),
-            "as lb_algo" => Shape::Choice("rr/wrr/lc/wlc/lblc/sh/mh/dh/fo/ovf/lblcr/sed/nq/twos"),
-            "<SCRIPT>" => Shape::Command,
-            "<SCRIPT> [<USER> [[:]<GROUP>]]" => Shape::Script,
-            "[<SCRIPT> [<USER> [[:]<GROUP>]]]" => Shape::Alone(&Shape::Script),
-            "<PATH> [<USER> [[:]<GROUP>]]" | "<STRING|QUOTED> [<PARAM>...]" => raw,
-            "<USER> [[:]<GROUP>]" => line,
-            "<INT> [reverse]" | "<INT> [reverse/noreverse]" | "[all] <INT>" => NUMBER,
-            "[<INT>] [overwrite]" => Shape::Alone(&NUMBER),
-            "NAT/DR/TUN [type ipip/gue/gre] [port <INT 1-65535>] [nocsum/csum/remcsum]"
-            | "as lb_kind"
-            | "[tcp <INT>] [tcpfin <INT>] [udp <INT>]" => line,
-            args if args.starts_with("<IFNAME> [[inst]") => line,
-            args if args.starts_with("[[name] <IFNAME>]") => {
-                Shape::Alone(&Shape::Line { number: false, raw: false })
-            }
-            "<IP or HOSTNAME> [<PORT>]" | "<IP> [<PORT>]" => Shape::Endpoint,
-            "<INT id 1-255> <TEXT / hex:HEX / file:PATH>" => Shape::Several,
-            "{ block }" if REPEATED.contains(&self.word()) => Shape::Block(Header::None, Times::Many),
-            "{ block }" => Shape::Block(Header::None, Times::Once),
-            "<NAME> { block }" | "<NAME> { entries }" | "<STRING> { block }" => {
-                Shape::Block(Header::Name, Times::Many)
-            }
-            "<IP> [<PORT>] { block }" => Shape::Block(Header::Endpoint, Times::Many),
-            "<IP> [<PORT>] / fwmark <INT> / group <NAME> { block }" => {
-                Shape::Block(Header::Service, Times::Many)
-            }
-            "{ <IFNAME>... }" | "{ <STRING>... }" | "{ <VRRP_INSTANCE>... }" => Shape::Names,
-            args if args.starts_with("{ ") => Shape::Lines,
-            _ => return None,
-        })
+        self.shape
     }
 
     /// Whether the schema of JSON has it: not what is written otherwise today.
@@ -191,11 +99,6 @@ impl Keyword {
         let today = !matches!(self.status, Status::Replaced(_));
         today && !self.path.starts_with('(') && self.shape().is_some()
     }
-}
-
-/// The words of a [`Shape::Choice`].
-pub fn choices(notation: &'static str) -> impl Iterator<Item = &'static str> {
-    notation.split('/').map(str::trim)
 }
 
 #[cfg(test)]

@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use super::complete::same;
 use super::lvs::Inherited;
 use super::probe::ProbeDraft;
 use super::real::RealDraft;
-use super::settle::same;
 use super::track::Names;
-use super::values::{LONGEST, LONGEST_PAUSE};
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::hex;
@@ -132,17 +131,17 @@ impl Lower<'_> {
         match word {
             "alpha" => draft.inherited.alpha = self.boolean(node),
             "bind_if" => draft.interface = self.one(node).and_then(|word| self.interface(word)),
-            "bind_port" => draft.from_port = self.check_port(node).unwrap_or(0),
+            "bind_port" => draft.from_port = self.whole_as(node).unwrap_or(0),
             "bindto" => draft.from = self.address(node).map(|from| (from, node.span())),
             "connect_ip" => draft.ip = self.address(node),
-            "connect_port" => draft.port = self.check_port(node),
-            "connect_timeout" => draft.inherited.connect_timeout = self.timer(node, 1, LONGEST),
-            "delay_before_retry" => draft.inherited.delay_before_retry = self.timer(node, 0, LONGEST_PAUSE),
-            "delay_loop" => draft.inherited.delay_loop = self.timer(node, 1, LONGEST_PAUSE),
-            "fwmark" => draft.fwmark = self.number32(node, 0, u32::MAX).unwrap_or(0),
-            "retry" => draft.inherited.retry = self.number32(node, 0, u32::MAX),
+            "connect_port" => draft.port = self.whole_as(node),
+            "connect_timeout" => draft.inherited.connect_timeout = self.time(node),
+            "delay_before_retry" => draft.inherited.delay_before_retry = self.time(node),
+            "delay_loop" => draft.inherited.delay_loop = self.time(node),
+            "fwmark" => draft.fwmark = self.whole_as(node).unwrap_or(0),
+            "retry" => draft.inherited.retry = self.whole_as(node),
             "virtualhost" => draft.inherited.virtualhost = self.text(node),
-            "warmup" => draft.inherited.warmup = self.timer(node, 0, LONGEST_PAUSE),
+            "warmup" => draft.inherited.warmup = self.time(node),
             "log_all_failures" => draft.log_all_failures = self.boolean(node),
             _ => {
                 if let Some(http) = &mut draft.http {
@@ -152,10 +151,6 @@ impl Lower<'_> {
                 }
             }
         }
-    }
-
-    fn check_port(&mut self, node: &Node<'_>) -> Option<u16> {
-        self.number(node, 1, 65535).and_then(|port| u16::try_from(port).ok())
     }
 
     fn http_setting(&mut self, word: &str, node: &Node<'_>, http: &mut HttpDraft) {

@@ -3,14 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::values::LONGEST;
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{Garp, GarpExtra, Globals, Version};
 use crate::config::tree::{Node, Word};
-
-/// 4294 s: the longest delay of announcements.
-pub(super) const LONGEST_DELAY: u64 = LONGEST / 1_000_000;
 
 /// What `global_defs` blocks say, all together.
 #[derive(Default)]
@@ -186,12 +182,12 @@ impl Lower<'_> {
     /// `garp_*` of an instance, `vrrp_garp_*` of the globals. False: the word is none of these.
     pub(super) fn garp(&mut self, word: &str, node: &Node<'_>, garp: &mut GarpSettings) -> bool {
         match word {
-            "garp_master_delay" => garp.master_delay = self.seconds(node, LONGEST_DELAY),
+            "garp_master_delay" => garp.master_delay = self.seconds(node),
             "garp_master_repeat" => garp.master_repeat = self.repeat(node),
-            "garp_master_refresh" => garp.master_refresh = self.seconds(node, u32::MAX.into()),
+            "garp_master_refresh" => garp.master_refresh = self.seconds(node),
             "garp_master_refresh_repeat" => garp.master_refresh_repeat = self.repeat(node),
-            "garp_lower_prio_delay" => garp.lower_prio_delay = self.seconds(node, LONGEST_DELAY),
-            "garp_lower_prio_repeat" => garp.lower_prio_repeat = self.number32(node, 0, i32::MAX as u32),
+            "garp_lower_prio_delay" => garp.lower_prio_delay = self.seconds(node),
+            "garp_lower_prio_repeat" => garp.lower_prio_repeat = self.whole_as(node),
             _ => return false,
         }
         true
@@ -199,7 +195,7 @@ impl Lower<'_> {
 
     /// At least one frame: keepalived makes 1 of 0.
     fn repeat(&mut self, node: &Node<'_>) -> Option<u32> {
-        let number = self.number32(node, 0, u32::MAX)?;
+        let number: u32 = self.whole_as(node)?;
         if number == 0 {
             self.adjusted(node.span(), "a burst has at least one frame", "1 is used");
         }
@@ -207,11 +203,11 @@ impl Lower<'_> {
     }
 
     pub(super) fn version(&mut self, node: &Node<'_>) -> Option<Version> {
-        self.number(node, 2, 3).map(|number| if number == 2 { Version::V2 } else { Version::V3 })
+        self.whole(node).map(|number| if number == 2 { Version::V2 } else { Version::V3 })
     }
 
     pub(super) fn down_timer_adverts(&mut self, node: &Node<'_>) -> Option<u8> {
-        self.number(node, 1, 100).and_then(|number| u8::try_from(number).ok())
+        self.whole_as(node)
     }
 
     /// An IPv4 multicast group.

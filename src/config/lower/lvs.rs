@@ -4,7 +4,6 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::values::{LONGEST, LONGEST_PAUSE};
 use super::{Lower, arguments};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{Forwarding, TunnelChecksum};
@@ -93,12 +92,12 @@ impl Lower<'_> {
     /// Settings that are written the same in a virtual and in a real server. False: it is none of them.
     pub(super) fn inherited(&mut self, word: &str, node: &Node<'_>, to: &mut Inherited) -> bool {
         match word {
-            "connect_timeout" => to.connect_timeout = self.timer(node, 1, LONGEST),
-            "delay_before_retry" => to.delay_before_retry = self.timer(node, 0, LONGEST_PAUSE),
-            "delay_loop" => to.delay_loop = self.timer(node, 1, LONGEST_PAUSE),
-            "retry" => to.retry = self.number32(node, 1, u32::MAX),
+            "connect_timeout" => to.connect_timeout = self.time(node),
+            "delay_before_retry" => to.delay_before_retry = self.time(node),
+            "delay_loop" => to.delay_loop = self.time(node),
+            "retry" => to.retry = self.whole_as(node),
             "virtualhost" => to.virtualhost = self.text(node),
-            "warmup" => to.warmup = self.timer(node, 0, LONGEST_PAUSE),
+            "warmup" => to.warmup = self.time(node),
             _ => return false,
         }
         true

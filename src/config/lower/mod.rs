@@ -6,6 +6,7 @@
 
 mod address;
 mod checkers;
+mod complete;
 mod globals;
 mod group;
 mod groups;
@@ -18,7 +19,6 @@ mod route;
 mod rule;
 mod script;
 mod service;
-mod settle;
 mod track;
 mod values;
 mod vrrp;

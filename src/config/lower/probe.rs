@@ -62,7 +62,9 @@ impl Lower<'_> {
     pub(super) fn probe(&mut self, node: &Node<'_>, draft: &ProbeDraft, names: &Names) -> Option<ProbeKind> {
         Some(match draft.kind {
             "UDP_CHECK" => {
-                let (min_reply, max_reply) = (draft.lengths.0.unwrap_or(0), draft.lengths.1.unwrap_or(255));
+                let (min_reply, max_reply) = ProbeKind::REPLY;
+                let (min_reply, max_reply) =
+                    (draft.lengths.0.unwrap_or(min_reply), draft.lengths.1.unwrap_or(max_reply));
                 if min_reply > max_reply {
                     let message =
                         format!("the shortest reply, {min_reply}, is longer than the longest, {max_reply}");
@@ -74,7 +76,7 @@ impl Lower<'_> {
             "PING_CHECK" => ProbeKind::Ping,
             "DNS_CHECK" => ProbeKind::Dns {
                 kind: draft.dns_type.unwrap_or_default(),
-                name: draft.name.clone().unwrap_or_else(|| ".".to_owned()),
+                name: draft.name.clone().unwrap_or_else(|| ProbeKind::DNS_NAME.to_owned()),
             },
             "SMTP_CHECK" => ProbeKind::Smtp { helo: draft.helo.clone() },
             "MISC_CHECK" => {

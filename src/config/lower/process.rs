@@ -2,7 +2,7 @@
 
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::model::{BufferPolicy, Globals, InterfaceName, ProcessPart, SyncDaemon, Timeouts};
+use crate::config::model::{BufferPolicy, Globals, InterfaceName, Mail, ProcessPart, SyncDaemon, Timeouts};
 use crate::config::tree::{Node, Word};
 
 use super::option::{Line, c_number};
@@ -67,7 +67,7 @@ impl Lower<'_> {
                     return true;
                 };
                 let port = match rest.first() {
-                    None => Some(25),
+                    None => Some(Mail::PORT.into()),
                     Some(word) => self.integer_in(node.keyword, word, 1, 65535),
                 };
                 if let Some(surplus) = rest.get(1) {

@@ -58,12 +58,11 @@ impl Lower<'_> {
         match word {
             "alpha" => draft.inherited.alpha = self.boolean(node),
             "inhibit_on_failure" => draft.inhibit = self.boolean(node),
-            "lthreshold" => draft.lower_threshold = self.number32(node, 0, u32::MAX).unwrap_or(0),
+            "lthreshold" => draft.lower_threshold = self.whole_as(node).unwrap_or(0),
             "lvs_method" => draft.forwarding = self.forwarding(node),
-            "uthreshold" => draft.upper_threshold = self.number32(node, 0, u32::MAX).unwrap_or(0),
+            "uthreshold" => draft.upper_threshold = self.whole_as(node).unwrap_or(0),
             "weight" => {
-                draft.weight =
-                    self.number(node, 0, i32::MAX as u64).and_then(|number| Weight::new(number).ok());
+                draft.weight = self.whole_as(node).and_then(|number| Weight::new(number).ok());
             }
             "notify_up" | "notify_down" => {
                 let command = self.command(node);

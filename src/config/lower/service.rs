@@ -1,4 +1,4 @@
-//! `virtual_server`: what the file says of a service. [`super::settle`] makes it whole.
+//! `virtual_server`: what the file says of a service. [`super::complete`] makes it whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,8 +18,6 @@ use crate::config::tree::Node;
 
 /// `persistence_timeout` without a value.
 pub(super) const PERSISTENCE: u32 = 360;
-/// 31 days: the longest that the kernel takes.
-const LONGEST_PERSISTENCE: u32 = 2_678_400;
 
 /// What may not be there twice.
 #[derive(Default)]
@@ -175,16 +173,15 @@ impl Lower<'_> {
             "persistence_timeout" => {
                 draft.persistence_timeout = match arguments(node).is_empty() {
                     true => Some(PERSISTENCE),
-                    false => self.number32(node, 1, LONGEST_PERSISTENCE),
+                    false => self.whole_as(node),
                 };
             }
             "persistence_granularity" => draft.granularity = self.granularity(node),
             "persistence_engine" => draft.engine = self.engine(node),
-            "quorum" => draft.quorum = self.number32(node, 1, u32::MAX).zip(node.span()),
-            "hysteresis" => draft.hysteresis = self.number32(node, 0, u32::MAX).zip(node.span()),
+            "quorum" => draft.quorum = self.whole_as(node).zip(node.span()),
+            "hysteresis" => draft.hysteresis = self.whole_as(node).zip(node.span()),
             "weight" => {
-                draft.weight =
-                    self.number(node, 1, i32::MAX as u64).and_then(|number| Weight::new(number).ok());
+                draft.weight = self.whole_as(node).and_then(|number| Weight::new(number).ok());
             }
             "ip_family" => {
                 draft.family = self.one(node).and_then(|word| self.choice(word, &Family::WORDS));
@@ -222,7 +219,7 @@ impl Lower<'_> {
         };
         match of.zip(node.span()) {
             Some((scheduler, span)) => draft.flag_of.push((scheduler, word, span)),
-            None => super::settle::set_flag(&mut draft.flags, word),
+            None => super::complete::set_flag(&mut draft.flags, word),
         }
     }
 

@@ -148,12 +148,7 @@ impl Lower<'_> {
     pub(super) fn track_file(&mut self, node: &Node<'_>) -> Option<TrackFile> {
         let name = self.block_name(node)?;
         let mut path = None;
-        let mut result = TrackFile {
-            name,
-            path: String::new(),
-            weight: TrackWeight { number: 1, reverse: false },
-            init: None,
-        };
+        let mut result = TrackFile { name, path: String::new(), weight: TrackFile::WEIGHT, init: None };
         self.within(node, |lower| {
             lower.each(inside(node), |lower, word, node| match word {
                 "file" => {
@@ -208,10 +203,10 @@ impl Lower<'_> {
             name,
             neighbour: IpAddr::from([0, 0, 0, 0]),
             source: None,
-            min_rx: Duration::from_millis(10),
-            min_tx: Duration::from_millis(10),
-            idle_tx: Duration::from_secs(1),
-            multiplier: 5,
+            min_rx: BfdInstance::INTERVAL,
+            min_tx: BfdInstance::INTERVAL,
+            idle_tx: BfdInstance::IDLE,
+            multiplier: BfdInstance::MULTIPLIER,
             passive: false,
             ttl: 255,
             max_hops: 0,
@@ -230,7 +225,7 @@ impl Lower<'_> {
                 "min_rx" => result.min_rx = lower.milliseconds(node).unwrap_or(result.min_rx),
                 "min_tx" => result.min_tx = lower.milliseconds(node).unwrap_or(result.min_tx),
                 "idle_tx" => result.idle_tx = lower.milliseconds(node).unwrap_or(result.idle_tx),
-                "multiplier" => result.multiplier = lower.whole_as(node).unwrap_or(5),
+                "multiplier" => result.multiplier = lower.whole_as(node).unwrap_or(result.multiplier),
                 "passive" => result.passive = lower.flag(node),
                 "ttl" | "hoplimit" => ttl = lower.whole_as(node),
                 "max_hops" => result.max_hops = lower.whole_as(node).unwrap_or(0),
@@ -253,7 +248,7 @@ impl Lower<'_> {
         let neither = !result.vrrp && !result.checker;
         result.vrrp |= neither;
         result.checker |= neither;
-        let ttl = ttl.unwrap_or(if neighbour.is_ipv6() { 64 } else { 255 });
+        let ttl = ttl.unwrap_or(BfdInstance::default_ttl(neighbour));
         Some(BfdInstance { neighbour, ttl, source: source.map(|(source, _)| source), ..result })
     }
 

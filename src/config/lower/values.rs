@@ -13,9 +13,9 @@ use crate::config::source::Span;
 use crate::config::tree::{Node, Word};
 
 /// 4294.967295 s: the longest time of most timers.
-pub(super) const LONGEST: u64 = 4_294_967_295;
+const LONGEST: u64 = 4_294_967_295;
 /// Longest pause of a check, in microseconds: keepalived takes any, and 300 years are one that never comes.
-pub(super) const LONGEST_PAUSE: u64 = 10_000_000_000_000_000;
+const LONGEST_PAUSE: u64 = 10_000_000_000_000_000;
 
 impl Lower<'_> {
     /// Exactly one word.
@@ -80,12 +80,6 @@ impl Lower<'_> {
         }
     }
 
-    /// A whole number.
-    pub(super) fn number(&mut self, node: &Node<'_>, low: u64, high: u64) -> Option<u64> {
-        let word = self.one(node)?;
-        self.number_in(node.keyword, word, low, high)
-    }
-
     /// A whole number in the range that the table gives its keyword.
     pub(super) fn whole(&mut self, node: &Node<'_>) -> Option<i64> {
         let word = self.one(node)?;
@@ -107,9 +101,11 @@ impl Lower<'_> {
 
     /// A number of seconds in the range that the table gives its keyword.
     pub(super) fn time(&mut self, node: &Node<'_>) -> Option<Duration> {
+        let word = self.one(node)?;
         let (low, high) = node.keyword.map_or((None, None), Keyword::bounds);
         let bound = |bound: Option<i64>| bound.and_then(|bound| u64::try_from(bound).ok());
-        self.timer(node, bound(low).unwrap_or(0), bound(high).unwrap_or(LONGEST))
+        let longest = if low.is_some() { LONGEST_PAUSE } else { LONGEST };
+        self.timer_in(node.keyword, word, bound(low).unwrap_or(0), bound(high).unwrap_or(longest))
     }
 
     /// One word as it stands.
@@ -136,12 +132,6 @@ impl Lower<'_> {
     /// Name of an interface behind the keyword.
     pub(super) fn interface_of(&mut self, node: &Node<'_>) -> Option<InterfaceName> {
         self.one(node).and_then(|word| self.interface(word))
-    }
-
-    /// A whole number of 32 bits.
-    pub(super) fn number32(&mut self, node: &Node<'_>, low: u32, high: u32) -> Option<u32> {
-        let number = self.number(node, low.into(), high.into())?;
-        u32::try_from(number).ok()
     }
 
     /// The whole number that a word is.
@@ -179,13 +169,7 @@ impl Lower<'_> {
         number
     }
 
-    /// A number of seconds with up to six decimals; the bounds are microseconds.
-    pub(super) fn timer(&mut self, node: &Node<'_>, low: u64, high: u64) -> Option<Duration> {
-        let word = self.one(node)?;
-        self.timer_in(node.keyword, word, low, high)
-    }
-
-    /// The number of seconds that a word is.
+    /// The number of seconds, with up to six decimals, that a word is; the bounds are microseconds.
     pub(super) fn timer_in(
         &mut self,
         keyword: Option<&'static Keyword>,
@@ -214,8 +198,8 @@ impl Lower<'_> {
     }
 
     /// A whole number of seconds as a duration.
-    pub(super) fn seconds(&mut self, node: &Node<'_>, high: u64) -> Option<Duration> {
-        self.number(node, 0, high).map(Duration::from_secs)
+    pub(super) fn seconds(&mut self, node: &Node<'_>) -> Option<Duration> {
+        self.whole_as(node).map(Duration::from_secs)
     }
 
     /// One address of any family.
@@ -503,15 +487,10 @@ fn takes_any_text(keyword: &Keyword) -> bool {
 
 /// `priority <INT>: 1..255; …`.
 fn usage(keyword: &Keyword) -> String {
-    // What else the table says of a value is for the reference.
-    let range =
-        keyword.range.split([';', ',']).next().unwrap_or("").replace("<16 chars", "at most 15 characters");
-    let is_range = range.starts_with(|first: char| first.is_ascii_digit() || first == '-')
-        || range.starts_with("at most");
-    let usage = match (keyword.args, is_range) {
+    let usage = match (keyword.args, keyword.limits()) {
         ("(flag)" | "{ block }", _) => return format!("`{}` alone", keyword.word()),
-        (args, false) => format!("`{} {args}`", keyword.word()),
-        (args, true) => format!("`{} {args}`: {range}", keyword.word()),
+        (args, "") => format!("`{} {args}`", keyword.word()),
+        (args, limits) => format!("`{} {args}`: {limits}", keyword.word()),
     };
     let example = examples::statement(keyword);
     let line =

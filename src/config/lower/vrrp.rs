@@ -138,14 +138,14 @@ impl Lower<'_> {
             }
             "virtual_router_id" => {
                 draft.has_vrid = true;
-                let vrid = self.number(node, 1, 255).and_then(|number| Vrid::new(number).ok());
+                let vrid = self.whole_as(node).and_then(|number| Vrid::new(number).ok());
                 draft.vrid = vrid.zip(node.span()).or(draft.vrid);
             }
             "priority" => {
                 draft.has_priority = true;
-                draft.priority = self.number(node, 1, 255).and_then(|number| Priority::new(number).ok());
+                draft.priority = self.whole_as(node).and_then(|number| Priority::new(number).ok());
             }
-            "advert_int" => draft.advert_interval = self.timer(node, 10_000, 255_000_000).zip(node.span()),
+            "advert_int" => draft.advert_interval = self.time(node).zip(node.span()),
             "version" => draft.version = self.version(node).zip(node.span()),
             "preempt" => {
                 if self.flag(node) {
@@ -158,7 +158,7 @@ impl Lower<'_> {
                     self.family(Family::Ipv6, span, draft);
                 }
             }
-            "preempt_delay" => draft.preempt_delay = self.timer(node, 0, 1_000_000_000).zip(node.span()),
+            "preempt_delay" => draft.preempt_delay = self.time(node).zip(node.span()),
             "authentication" => self.authentication(node, draft),
             "mcast_src_ip" => draft.source = self.one(node).and_then(|word| self.of_family(word, draft)),
             "unicast_src_ip" => {
@@ -178,8 +178,7 @@ impl Lower<'_> {
             }
             "track_src_ip" => draft.track_source = self.flag(node),
             "unicast_ttl" => {
-                let ttl = self.number(node, 0, 255).and_then(|number| u8::try_from(number).ok());
-                draft.unicast_ttl = ttl.zip(node.span());
+                draft.unicast_ttl = self.whole_as(node).zip(node.span());
             }
             "mcast_dst_ip" => {
                 draft.group = self.one(node).and_then(|word| {

@@ -101,6 +101,11 @@ pub enum ProbeKind {
 }
 
 impl ProbeKind {
+    /// `min_reply_length` and `max_reply_length` of a check that has none.
+    pub const REPLY: (u16, u16) = (0, 255);
+    /// `name` of a DNS_CHECK that has none.
+    pub const DNS_NAME: &str = ".";
+
     /// The word of its block.
     pub fn keyword(&self) -> &'static str {
         match self {

@@ -51,6 +51,11 @@ pub struct Mail {
     pub no_checkers: bool,
 }
 
+impl Mail {
+    /// Port of an `smtp_server` that names none.
+    pub const PORT: u16 = 25;
+}
+
 /// Scripts and FIFOs of the whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scripts {

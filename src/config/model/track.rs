@@ -71,6 +71,11 @@ pub struct TrackFile {
     pub init: Option<InitFile>,
 }
 
+impl TrackFile {
+    /// `weight` of a file that has none.
+    pub const WEIGHT: TrackWeight = TrackWeight { number: 1, reverse: false };
+}
+
 /// `init_file`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InitFile {
@@ -111,6 +116,21 @@ pub struct BfdInstance {
     pub vrrp: bool,
     /// `checker`, or neither.
     pub checker: bool,
+}
+
+impl BfdInstance {
+    /// `min_rx` and `min_tx` of a session that has none.
+    pub const INTERVAL: Duration = Duration::from_millis(10);
+    /// `idle_tx` of a session that has none.
+    pub const IDLE: Duration = Duration::from_secs(1);
+    /// `multiplier` of a session that has none.
+    pub const MULTIPLIER: u8 = 5;
+
+    /// `ttl` of a session that has none.
+    #[must_use]
+    pub fn default_ttl(neighbour: IpAddr) -> u8 {
+        if neighbour.is_ipv6() { 64 } else { 255 }
+    }
 }
 
 /// `vrrp_sync_group`.

@@ -12,7 +12,7 @@ impl Block {
             ProbeKind::Bfd { name } => self.set("name", name),
             ProbeKind::Dns { kind, name } => {
                 self.unless("type", kind.name(), DnsType::default().name());
-                self.unless("name", name.as_str(), ".");
+                self.unless("name", name.as_str(), ProbeKind::DNS_NAME);
             }
             ProbeKind::File { name, weight } => {
                 self.set("track_file", name);
@@ -32,8 +32,8 @@ impl Block {
                 let digit = |digit: &Option<u8>| digit.map_or("x".to_owned(), |digit| format!("{digit:x}"));
                 let digits = |reply: &Vec<Option<u8>>| reply.iter().map(digit).collect::<String>();
                 self.optional("require_reply", reply.as_ref().map(digits).as_ref());
-                self.unless("min_reply_length", *min_reply, 0);
-                self.unless("max_reply_length", *max_reply, 255);
+                self.unless("min_reply_length", *min_reply, ProbeKind::REPLY.0);
+                self.unless("max_reply_length", *max_reply, ProbeKind::REPLY.1);
             }
         }
     }

@@ -22,7 +22,7 @@ impl Block {
         self.lines("notification_email", mail.to.iter().map(|to| vec![plain(to)]));
         self.given("notification_email_from", mail.from.as_ref());
         if let Some((host, port)) = &mail.server {
-            let port = (*port != 25 || self.shows_defaults()).then(|| plain(port.to_string()));
+            let port = (*port != Mail::PORT || self.shows_defaults()).then(|| plain(port.to_string()));
             self.words("smtp_server", std::iter::once(plain(host)).chain(port));
         }
         self.given("smtp_helo_name", mail.helo.as_ref());

@@ -55,7 +55,7 @@ impl Block {
     pub(super) fn track_file(&mut self, file: &TrackFile) {
         self.block(vec![plain("track_file"), plain(&file.name)], |block| {
             block.set("file", &file.path);
-            block.weight(file.weight, TrackWeight { number: 1, reverse: false });
+            block.weight(file.weight, TrackFile::WEIGHT);
             if let Some(init) = file.init {
                 let overwrite = init.overwrite.then(|| plain("overwrite"));
                 block.words("init_file", std::iter::once(plain(init.number.to_string())).chain(overwrite));
@@ -67,12 +67,12 @@ impl Block {
         self.block(vec![plain("bfd_instance"), plain(&session.name)], |block| {
             block.set("neighbor_ip", session.neighbour);
             block.given("source_ip", session.source);
-            block.milliseconds("min_rx", session.min_rx, 10);
-            block.milliseconds("min_tx", session.min_tx, 10);
-            block.milliseconds("idle_tx", session.idle_tx, 1000);
-            block.unless("multiplier", session.multiplier, 5);
+            block.milliseconds("min_rx", session.min_rx, BfdInstance::INTERVAL);
+            block.milliseconds("min_tx", session.min_tx, BfdInstance::INTERVAL);
+            block.milliseconds("idle_tx", session.idle_tx, BfdInstance::IDLE);
+            block.unless("multiplier", session.multiplier, BfdInstance::MULTIPLIER);
             block.flag("passive", session.passive);
-            block.unless("ttl", session.ttl, if session.neighbour.is_ipv6() { 64 } else { 255 });
+            block.unless("ttl", session.ttl, BfdInstance::default_ttl(session.neighbour));
             block.unless("max_hops", session.max_hops, 0);
             block.unless("multihop", session.multihop, false);
             block.weight(session.weight, TrackWeight::default());
@@ -85,9 +85,9 @@ impl Block {
         });
     }
 
-    fn milliseconds(&mut self, keyword: &str, time: Duration, default: u64) {
+    fn milliseconds(&mut self, keyword: &str, time: Duration, default: Duration) {
         // A thousand times as long, the text of seconds is one of milliseconds.
-        self.unless(keyword, time.saturating_mul(1000), Duration::from_secs(default));
+        self.unless(keyword, time.saturating_mul(1000), default.saturating_mul(1000));
     }
 
     fn weight(&mut self, weight: TrackWeight, default: TrackWeight) {

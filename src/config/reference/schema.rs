@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::config::keywords::shape::{Format, Header, Shape, Times, choices};
+use crate::config::keywords::shape::{Format, Header, Shape, Times};
 use crate::config::keywords::{Keyword, Status, all};
 
 /// Words of another spelling, of which one will do.
@@ -121,7 +121,7 @@ fn value(row: &Keyword, shape: Shape) -> Value {
             }
         }
         Shape::Boolean | Shape::Flag => json!({ "type": "boolean" }),
-        Shape::Choice(notation) => json!({ "enum": choices(notation).collect::<Vec<_>>() }),
+        Shape::Choice(words) => json!({ "enum": words }),
         Shape::Command | Shape::Pattern => json!({ "type": "string" }),
         Shape::Endpoint => json!({ "$ref": "#/$defs/endpoint" }),
         Shape::Line { number: true, .. } => json!({ "$ref": "#/$defs/number_line" }),
@@ -145,7 +145,7 @@ fn value(row: &Keyword, shape: Shape) -> Value {
 
 /// A block with what names it.
 fn headed(row: &Keyword, header: Header) -> Value {
-    let mut block = match row.args.contains("{ entries }") {
+    let mut block = match row.is_value_block() {
         true => {
             let entries = json!({
                 "type": "array",
@@ -215,9 +215,7 @@ fn default(row: &Keyword, shape: Shape) -> Option<Value> {
             _ => None,
         },
         Shape::Whole | Shape::Number => text.parse::<serde_json::Number>().ok().map(Value::Number),
-        Shape::Choice(notation) => {
-            choices(notation).find(|choice| *choice == text).map(|choice| json!(choice))
-        }
+        Shape::Choice(words) => words.contains(&text).then(|| json!(text)),
         _ => None,
     }
 }

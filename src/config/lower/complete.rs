@@ -92,7 +92,7 @@ impl Lower<'_> {
                 }
                 Service::Fwmark { mark: *mark, family: family_of(draft) }
             }
-            // The family of the group is settled when its entries are.
+            // The family of the group is that of its entries.
             Head::Group(_) => {
                 if !draft.has_protocol {
                     self.absent(node, "no `protocol`", "UDP is used");
