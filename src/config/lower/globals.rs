@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::model::{Garp, GarpExtra, Globals, Version};
+use crate::config::model::{BufferedSocket, Garp, GarpExtra, Globals, SocketBuffer, Version};
 use crate::config::tree::{Node, Word};
 
 /// What `global_defs` blocks say, all together.
@@ -147,17 +147,25 @@ impl Lower<'_> {
                 }
             }
             "vrrp_rx_bufs_multiplier" => vrrp.buffer_multiplier = self.whole_as(node),
-            _ if word.ends_with("_rcv_bufs") => {
-                vrrp.netlink_buffers.retain(|(other, _)| *other != word);
-                vrrp.netlink_buffers.extend(self.whole_as(node).map(|size| (word, size)));
-            }
-            _ if word.ends_with("_rcv_bufs_force") => {
-                vrrp.netlink_force.retain(|other| *other != word);
-                if self.boolean(node) == Some(true) {
-                    vrrp.netlink_force.push(word);
-                }
-            }
-            _ => return false,
+            _ => return self.buffer_setting(word, node, globals),
+        }
+        true
+    }
+
+    /// `*_rcv_bufs`, `*_rcv_bufs_force`. False: the word is none of these.
+    fn buffer_setting(&mut self, word: &str, node: &Node<'_>, globals: &mut Globals) -> bool {
+        let vrrp = &mut globals.vrrp;
+        let (name, force) = word.strip_suffix("_force").map_or((word, false), |name| (name, true));
+        let Some((_, socket)) = BufferedSocket::WORDS.iter().find(|(word, _)| *word == name) else {
+            return false;
+        };
+        let socket = *socket;
+        if force {
+            vrrp.netlink_force.retain(|other| *other != socket);
+            vrrp.netlink_force.extend((self.boolean(node) == Some(true)).then_some(socket));
+        } else {
+            vrrp.netlink_buffers.retain(|other| other.socket != socket);
+            vrrp.netlink_buffers.extend(self.whole_as(node).map(|bytes| SocketBuffer { socket, bytes }));
         }
         true
     }

@@ -2,7 +2,9 @@
 
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::model::{BufferPolicy, Globals, InterfaceName, Mail, ProcessPart, SyncDaemon, Timeouts};
+use crate::config::model::{
+    BufferPolicy, Globals, InterfaceName, Mail, OutsideView, ProcessPart, SyncDaemon, Timeouts,
+};
 use crate::config::tree::{Node, Word};
 
 use super::option::{Line, c_number};
@@ -269,19 +271,14 @@ impl Lower<'_> {
             "snmp_rs_stats_update_interval" => outside.real_statistics = self.time(node),
             "dbus_service_name" => outside.dbus_name = self.text(node),
             "dbus_no_interface_name" => outside.dbus_no_interface = self.text(node),
-            "enable_traps"
-            | "enable_snmp_vrrp"
-            | "enable_snmp_keepalived"
-            | "enable_snmp_rfc"
-            | "enable_snmp_rfcv2"
-            | "enable_snmp_rfcv3"
-            | "enable_snmp_checker"
-            | "enable_dbus" => {
-                if self.flag(node) && !outside.enabled.contains(&word) {
-                    outside.enabled.push(word);
+            _ => {
+                let Some((_, view)) = OutsideView::WORDS.iter().find(|(name, _)| *name == word) else {
+                    return false;
+                };
+                if self.flag(node) && !outside.enabled.contains(view) {
+                    outside.enabled.push(*view);
                 }
             }
-            _ => return false,
         }
         true
     }

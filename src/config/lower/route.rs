@@ -5,7 +5,7 @@ use super::option::Line;
 use super::track::Names;
 use super::values::microseconds;
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::model::{CongestionControl, Encap, Family, NextHop, Route, RouteMetric};
+use crate::config::model::{CongestionControl, Encap, Family, MetricKind, NextHop, Route, RouteMetric};
 use crate::config::tree::{Node, Word};
 
 /// `TYPE` of a route, as rtnetlink numbers it.
@@ -148,29 +148,19 @@ impl Lower<'_> {
     }
 
     fn route_metric(&mut self, word: &str, line: &mut Line<'_, '_>, route: &mut Route) -> bool {
-        const METRICS: [(&str, u64); 14] = [
-            ("advmss", u32::MAX as u64),
-            ("cwnd", u32::MAX as u64),
-            ("fastopen_no_cookie", 1),
-            ("hoplimit", 255),
-            ("initcwnd", u32::MAX as u64),
-            ("initrwnd", u32::MAX as u64),
-            ("mtu", u32::MAX as u64),
-            ("quickack", 1),
-            ("reordering", u32::MAX as u64),
-            ("rto_min", 0),
-            ("rtt", 0),
-            ("rttvar", 0),
-            ("ssthresh", u32::MAX as u64),
-            ("window", u32::MAX as u64),
-        ];
-        let Some((name, most)) = METRICS.iter().find(|(name, _)| *name == word) else { return false };
-        let locked = line.take("lock");
-        let number = match *most {
-            0 => self.value(line).and_then(|word| self.metric_time(name, word)),
-            most => self.number_option(line, 0, most),
+        let Some((word, kind)) = MetricKind::WORDS.iter().find(|(name, _)| *name == word) else {
+            return false;
         };
-        route.metrics.extend(number.map(|number| RouteMetric { name, locked, number }));
+        let locked = line.take("lock");
+        let number = match kind {
+            MetricKind::RtoMin | MetricKind::Rtt | MetricKind::Rttvar => {
+                self.value(line).and_then(|value| self.metric_time(word, value))
+            }
+            MetricKind::FastopenNoCookie | MetricKind::Quickack => self.number_option(line, 0, 1),
+            MetricKind::Hoplimit => self.number_option(line, 0, 255),
+            _ => self.number_option(line, 0, u32::MAX.into()),
+        };
+        route.metrics.extend(number.map(|number| RouteMetric { kind: *kind, locked, number }));
         true
     }
 

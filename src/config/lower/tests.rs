@@ -222,7 +222,7 @@ fn routes_and_rules() {
     let first = &routes[0];
     assert_eq!((first.to, first.metric), (None, Some(5)));
     let metrics: Vec<_> =
-        first.metrics.iter().map(|metric| (metric.name, metric.locked, metric.number)).collect();
+        first.metrics.iter().map(|metric| (metric.kind.word(), metric.locked, metric.number)).collect();
     assert_eq!(metrics, [("mtu", true, 1400), ("rtt", false, 800)]);
     assert_eq!((routes[1].kind, routes[1].to.unwrap().prefix), (Some(6), 16));
     assert_eq!((routes[2].family, routes[2].hops.len()), (Some(Family::Ipv6), 2));

@@ -201,6 +201,47 @@ pub enum BufferPolicy {
     Bytes(u32),
 }
 
+/// A socket whose receive buffer has a size of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BufferedSocket {
+    /// Netlink commands of VRRP.
+    VrrpCommands,
+    /// Netlink notifications for VRRP.
+    VrrpMonitor,
+    /// Events of processes.
+    Processes,
+    /// Netlink commands of the checks.
+    LvsCommands,
+    /// Netlink notifications for the checks.
+    LvsMonitor,
+}
+
+impl BufferedSocket {
+    /// Each, by its keyword.
+    pub const WORDS: [(&str, Self); 5] = [
+        ("vrrp_netlink_cmd_rcv_bufs", Self::VrrpCommands),
+        ("vrrp_netlink_monitor_rcv_bufs", Self::VrrpMonitor),
+        ("process_monitor_rcv_bufs", Self::Processes),
+        ("lvs_netlink_cmd_rcv_bufs", Self::LvsCommands),
+        ("lvs_netlink_monitor_rcv_bufs", Self::LvsMonitor),
+    ];
+
+    /// Its keyword.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, one)| *one == self).map_or("", |(word, _)| word)
+    }
+}
+
+/// The receive buffer of a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SocketBuffer {
+    /// The socket.
+    pub socket: BufferedSocket,
+    /// Its size.
+    pub bytes: u32,
+}
+
 /// VRRP as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VrrpGlobals {
@@ -234,10 +275,10 @@ pub struct VrrpGlobals {
     pub buffers: Vec<BufferPolicy>,
     /// `vrrp_rx_bufs_multiplier`; 3 when absent.
     pub buffer_multiplier: Option<u32>,
-    /// `*_rcv_bufs` by keyword: bytes of receive buffers.
-    pub netlink_buffers: Vec<(&'static str, u32)>,
-    /// `*_rcv_bufs_force` by keyword.
-    pub netlink_force: Vec<&'static str>,
+    /// `*_rcv_bufs`.
+    pub netlink_buffers: Vec<SocketBuffer>,
+    /// `*_rcv_bufs_force`: beyond what the system allows.
+    pub netlink_force: Vec<BufferedSocket>,
 }
 
 /// Namespaces, interfaces, firewall.
@@ -275,13 +316,54 @@ pub struct Host {
     pub iproute_etc: Option<String>,
 }
 
+/// What is shown to SNMP and D-Bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutsideView {
+    /// SNMP traps.
+    Traps,
+    /// The VRRP part of keepalived's MIB.
+    SnmpVrrp,
+    /// The same, by its old name.
+    SnmpKeepalived,
+    /// Both MIBs of VRRP.
+    SnmpRfc,
+    /// The MIB of version 2 (RFC 2787).
+    SnmpRfcV2,
+    /// The MIB of version 3 (RFC 6527).
+    SnmpRfcV3,
+    /// The checks' part of keepalived's MIB.
+    SnmpChecker,
+    /// Instances on D-Bus.
+    Dbus,
+}
+
+impl OutsideView {
+    /// Each, by its keyword.
+    pub const WORDS: [(&str, Self); 8] = [
+        ("enable_traps", Self::Traps),
+        ("enable_snmp_vrrp", Self::SnmpVrrp),
+        ("enable_snmp_keepalived", Self::SnmpKeepalived),
+        ("enable_snmp_rfc", Self::SnmpRfc),
+        ("enable_snmp_rfcv2", Self::SnmpRfcV2),
+        ("enable_snmp_rfcv3", Self::SnmpRfcV3),
+        ("enable_snmp_checker", Self::SnmpChecker),
+        ("enable_dbus", Self::Dbus),
+    ];
+
+    /// Its keyword.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, one)| *one == self).map_or("", |(word, _)| word)
+    }
+}
+
 /// SNMP and D-Bus.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outside {
     /// `snmp_socket`.
     pub snmp_socket: Option<String>,
-    /// `enable_traps`, `enable_snmp_*`, `enable_dbus`, by keyword.
-    pub enabled: Vec<&'static str>,
+    /// `enable_traps`, `enable_snmp_*`, `enable_dbus`.
+    pub enabled: Vec<OutsideView>,
     /// `snmp_vs_stats_update_interval`.
     pub service_statistics: Option<Duration>,
     /// `snmp_rs_stats_update_interval`.

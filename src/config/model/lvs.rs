@@ -1,5 +1,4 @@
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use super::{Checker, Command, Family, Weight};
 
@@ -359,10 +358,5 @@ impl VirtualServer {
             Service::Address { protocol, .. } => protocol.name(),
         };
         format!("[{}]:{protocol}:{}", address.ip(), address.port())
-    }
-
-    /// Longest time that a client sticks to a real server, when it does.
-    pub fn persistence_timeout(&self) -> Option<Duration> {
-        self.persistence.map(|p| Duration::from_secs(u64::from(p.timeout)))
     }
 }

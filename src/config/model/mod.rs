@@ -22,8 +22,8 @@ pub use check::{
     Ssl, StatusCodes, Timing, UrlRegex,
 };
 pub use globals::{
-    BufferPolicy, Globals, Host, LvsGlobals, Mail, Outside, Process, ProcessPart, RunFiles, Scripts,
-    SyncDaemon, Timeouts, VrrpGlobals,
+    BufferPolicy, BufferedSocket, Globals, Host, LvsGlobals, Mail, Outside, OutsideView, Process,
+    ProcessPart, RunFiles, Scripts, SocketBuffer, SyncDaemon, Timeouts, VrrpGlobals,
 };
 pub use group::{GroupEntry, GroupedServer, VirtualServerGroup};
 pub use lvs::{
@@ -31,7 +31,8 @@ pub use lvs::{
     ServiceGroup, ServiceNotify, SorryServer, TunnelChecksum, VirtualServer, VirtualServerName,
 };
 pub use route::{
-    CongestionControl, Encap, Named, Net, NextHop, Route, RouteMetric, Rule, RuleAction, StaticAddress,
+    CongestionControl, Encap, MetricKind, Named, Net, NextHop, Route, RouteMetric, Rule, RuleAction,
+    StaticAddress,
 };
 pub use script::{Account, Command, Fifo, Notify, TrackWeight, Tracked, Tracking};
 pub use track::{

@@ -72,11 +72,70 @@ pub struct NextHop {
     pub realms: Option<u32>,
 }
 
+/// What a metric of a route is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Largest segment that is advertised.
+    Advmss,
+    /// Congestion window.
+    Cwnd,
+    /// Fast open without a cookie.
+    FastopenNoCookie,
+    /// Hop limit.
+    Hoplimit,
+    /// First congestion window.
+    Initcwnd,
+    /// First receive window.
+    Initrwnd,
+    /// Largest packet.
+    Mtu,
+    /// Acknowledgements at once.
+    Quickack,
+    /// Tolerance to reordering.
+    Reordering,
+    /// Shortest time until a retransmission.
+    RtoMin,
+    /// Round trip time.
+    Rtt,
+    /// Its variance.
+    Rttvar,
+    /// Threshold of slow start.
+    Ssthresh,
+    /// Largest window.
+    Window,
+}
+
+impl MetricKind {
+    /// Every kind, by its word.
+    pub const WORDS: [(&str, Self); 14] = [
+        ("advmss", Self::Advmss),
+        ("cwnd", Self::Cwnd),
+        ("fastopen_no_cookie", Self::FastopenNoCookie),
+        ("hoplimit", Self::Hoplimit),
+        ("initcwnd", Self::Initcwnd),
+        ("initrwnd", Self::Initrwnd),
+        ("mtu", Self::Mtu),
+        ("quickack", Self::Quickack),
+        ("reordering", Self::Reordering),
+        ("rto_min", Self::RtoMin),
+        ("rtt", Self::Rtt),
+        ("rttvar", Self::Rttvar),
+        ("ssthresh", Self::Ssthresh),
+        ("window", Self::Window),
+    ];
+
+    /// The word that stands for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, kind)| *kind == self).map_or("", |(word, _)| word)
+    }
+}
+
 /// One metric of a route: what it is called, whether it is locked, its number in the unit of the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteMetric {
     /// `mtu`, `advmss`, `rtt` …
-    pub name: &'static str,
+    pub kind: MetricKind,
     /// `lock`.
     pub locked: bool,
     /// The number; rtt in eighths and rttvar in quarters of a millisecond, `rto_min` in milliseconds.

@@ -37,11 +37,11 @@ impl Block {
             self.words("vrrp_rx_bufs_policy", vrrp.buffers.iter().map(buffer_policy));
         }
         self.given("vrrp_rx_bufs_multiplier", vrrp.buffer_multiplier);
-        for (keyword, size) in &vrrp.netlink_buffers {
-            self.set(keyword, *size);
+        for buffer in &vrrp.netlink_buffers {
+            self.set(buffer.socket.word(), buffer.bytes);
         }
-        for keyword in &vrrp.netlink_force {
-            self.set(keyword, true);
+        for socket in &vrrp.netlink_force {
+            self.set(&format!("{}_force", socket.word()), true);
         }
     }
 

@@ -97,8 +97,8 @@ impl Block {
         self.given("iproute_usr_dir", host.iproute_usr.as_ref());
         self.given("iproute_etc_dir", host.iproute_etc.as_ref());
         self.given("snmp_socket", outside.snmp_socket.as_ref());
-        for keyword in &outside.enabled {
-            self.flag(keyword, true);
+        for view in &outside.enabled {
+            self.flag(view.word(), true);
         }
         self.given("snmp_vs_stats_update_interval", outside.service_statistics);
         self.given("snmp_rs_stats_update_interval", outside.real_statistics);

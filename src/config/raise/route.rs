@@ -52,7 +52,7 @@ pub(super) fn route(route: &Route) -> Vec<Word> {
     words.extend(route.onlink.then(|| plain("onlink")));
     words.extend(option("expires", route.expires));
     for metric in &route.metrics {
-        words.push(plain(metric.name));
+        words.push(plain(metric.kind.word()));
         words.extend(metric.locked.then(|| plain("lock")));
         words.push(plain(metric.number.to_string()));
     }
