@@ -4,26 +4,52 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use directord::check::dialogue::http::{Http, Response};
+use directord::check::dialogue::{Dialogue, Heard, Step};
 use directord::config::diagnostic::{Diagnostic, Format, Severity};
 use directord::config::dump::{self, Show};
 use directord::config::format::format;
+use directord::config::model::{
+    Destination, Family, Instance, InterfaceName, Peer, Unicast, Version, VirtualAddress, Vrid,
+};
+use directord::config::model::{HttpCheck, HttpProtocol, HttpUrl, Service, StatusCodes};
+use directord::config::recorded::Recorder;
 use directord::config::source::{Files, ReadError, Sources, Span, Texts};
 use directord::config::supported::runnable;
 use directord::config::{Loaded, Options, load, words};
+use directord::director::kept::Kept;
+use directord::director::owned::{Line, parse_lines, to_lines};
+use directord::ipvs::message;
+use directord::net::kernel::Kernel;
+use directord::net::rtnetlink;
+use directord::sys::netlink;
+use directord::track::{Conditions, Link};
+use directord::vrrp::instance::{self, Machine};
+use directord::vrrp::node::Claim;
+use directord::vrrp::packet::{Advert, Received};
+use directord::vrrp::receive;
 
 /// A target: its name, and what it does with an input.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 12] = [
     ("lexer", lexer),
     ("expander", expander),
     ("load", whole),
     ("format", layout),
     ("dump", dumped),
     ("json", json),
+    ("kept", kept),
+    ("records", records),
+    ("http", http),
+    ("ipvs", ipvs),
+    ("vrrp", vrrp),
+    ("rtnetlink", rtnetlink),
 ];
 
 const MAIN: &str = "/etc/keepalived/keepalived.conf";
@@ -176,6 +202,93 @@ pub fn json(input: &[u8]) {
     assert_eq!(again.model.as_ref(), Some(model), "the dump is another model:\n{text}");
 }
 
+/// Any bytes as a kept configuration; and the input as a configuration that is kept, read again, and damaged.
+pub fn kept(input: &[u8]) {
+    if let Some(kept) = Kept::parse(input) {
+        assert_eq!(kept.to_bytes().and_then(|bytes| Kept::parse(&bytes)), Some(kept));
+    }
+    let files = Watched::new(input);
+    let recorder = Recorder::new(&files);
+    let model = load(Path::new(MAIN), &recorder, &options()).model;
+    let kept = Kept::new(Path::new(MAIN), &options(), recorder.into_recording());
+    let Some(mut bytes) = kept.to_bytes() else { panic!("it is not written") };
+    let read = Kept::parse(&bytes);
+    assert_eq!(read.as_ref().map(|kept| &kept.time), Some(&kept.time), "it is not read");
+    assert_eq!(read.and_then(|kept| kept.load().model), model, "another model is read");
+    // The first digit of the checksum.
+    let digit = bytes.windows(3).position(|window| window == b"\":\"").map(|at| at + 3);
+    if let Some(byte) = digit.and_then(|at| bytes.get_mut(at)) {
+        *byte = if *byte == b'0' { b'1' } else { b'0' };
+    }
+    assert!(Kept::parse(&bytes).is_none(), "damage is not seen");
+}
+
+/// Any bytes as the records of what is ours: what is understood is written and read again.
+pub fn records(input: &[u8]) {
+    fn again<T: Line + std::fmt::Debug>(text: &str) {
+        let things = parse_lines::<T>(text);
+        assert_eq!(parse_lines::<T>(&to_lines(&things)), things);
+    }
+    let text = String::from_utf8_lossy(input);
+    again::<Service>(&text);
+    again::<Claim>(&text);
+}
+
+/// What a web server sends: however it is cut, it reads the same, and its digest is that of no more than its body.
+pub fn http(input: &[u8]) {
+    let whole = answer(&[input]);
+    let single: Vec<&[u8]> = input.chunks(1).collect();
+    assert_eq!(answer(&single), whole, "byte by byte it reads otherwise");
+    let size = usize::from(input.last().copied().unwrap_or(0)) + 2;
+    let pieces: Vec<&[u8]> = input.chunks(size).collect();
+    assert_eq!(answer(&pieces), whole, "in pieces of {size} it reads otherwise");
+    if let Some(Ok(response)) = whole {
+        assert!(response.body_length < input.len() as u64, "a body, and no head");
+    }
+}
+
+/// What is learned from a server that sends these pieces and closes.
+fn answer(pieces: &[&[u8]]) -> Option<Result<Response, String>> {
+    let protocol = HttpProtocol::Http10;
+    let check = HttpCheck { tls: false, protocol, sni: None, fast_recovery: false, urls: Vec::new() };
+    let status_codes = StatusCodes::default();
+    let (path, virtualhost) = ("/".to_owned(), None);
+    let url = HttpUrl { path, virtualhost, digest: None, status_codes, regex: None, tls_compliant: None };
+    let mut dialogue = Http::new(&check, &url, ([192, 0, 2, 1], 80).into());
+    let pieces = pieces.iter().filter(|piece| !piece.is_empty()).map(|piece| Heard::Bytes(piece));
+    for heard in [Heard::Connected, Heard::Sent].into_iter().chain(pieces).chain([Heard::Closed]) {
+        if let Step::Done(result) = dialogue.next(heard) {
+            return Some(result.map_err(|failure| failure.to_string()));
+        }
+    }
+    None
+}
+
+/// What the kernel's IPVS sends: nothing is read of a message that is not in it, and an attribute of a later kernel
+/// changes nothing.
+pub fn ipvs(input: &[u8]) {
+    for payload in netlink::messages(input).map(|message| message.payload).chain([input]) {
+        let mut longer = payload.to_vec();
+        longer.resize(payload.len().next_multiple_of(4), 0);
+        let read = |payload: &[u8]| {
+            (
+                message::read_family(payload),
+                message::read_service(payload),
+                message::read_destination(payload, false),
+                message::read_destination(payload, true),
+            )
+        };
+        let known = read(&longer);
+        longer.extend([8, 0, 99, 0, 1, 2, 3, 4]);
+        let whole = netlink::attributes(payload.get(4..).unwrap_or_default())
+            .map(|(_, value)| (value.len() + 4).next_multiple_of(4))
+            .sum::<usize>();
+        if payload.len() >= 4 && whole + 4 >= payload.len() {
+            assert_eq!(read(&longer), known, "an unknown attribute changes what is read");
+        }
+    }
+}
+
 /// The input with a password behind it, where a line starts.
 fn with_secret(input: &[u8]) -> Vec<u8> {
     let mut main = input.to_vec();
@@ -215,6 +328,76 @@ fn assert_renderings(loaded: &Loaded, input: &[u8]) {
         if matches!(format, Format::Json | Format::Sarif) {
             let json: Result<serde_json::Value, _> = serde_json::from_str(&text);
             assert!(json.is_ok(), "{json:?}: {text}");
+        }
+    }
+}
+
+/// Any bytes as a packet: through the socket's reader to an instance of each kind; and as the payload of an IPv6 one.
+pub fn vrrp(input: &[u8]) {
+    let (source, start) = (IpAddr::from([192, 168, 100, 101]), Instant::now());
+    let received = Received::ipv4(input).unwrap_or_else(|_| Received {
+        source,
+        destination: IpAddr::from([224, 0, 0, 18]),
+        hops: 255,
+        payload: input.to_vec(),
+    });
+    for family in [Family::Ipv4, Family::Ipv6] {
+        if let Ok(advert) = Advert::decode(&received.payload, family) {
+            let to = Destination::group(family);
+            let from =
+                if family == Family::Ipv4 { source } else { IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, 1]) };
+            assert_eq!(Advert::decode(&advert.encode(from, to), family), Ok(advert));
+        }
+    }
+    let peers = Unicast {
+        check_source: true,
+        ..Unicast::to(vec![Peer::new(source)], Destination::group(Family::Ipv4))
+    };
+    for version in [Version::V2, Version::V3] {
+        for unicast in [None, Some(peers.clone())] {
+            let (Ok(interface), Ok(vrid)) = (InterfaceName::new("eth0"), Vrid::new(51)) else { return };
+            let mut config = Instance { version, ..Instance::new("VI_1", interface, vrid) };
+            config.addresses.push(VirtualAddress::new(IpAddr::from([192, 168, 100, 240]), 32));
+            if let Some(unicast) = unicast {
+                config.transport.to = Destination::Unicast(unicast);
+            }
+            let valid = receive::check(&config, &received).is_ok();
+            let mut machine = Machine::new(config);
+            let link = Link {
+                up: true,
+                multicast: true,
+                loopback: false,
+                mtu: 1500,
+                source: Some(IpAddr::from([192, 168, 100, 102])),
+                source_is_here: true,
+            };
+            let mut out = Vec::new();
+            let conditions = Conditions { link: Some(link), ..Conditions::default() };
+            machine.handle(start, instance::Input::Conditions(conditions), &mut out);
+            let before = machine.next_timer();
+            machine.handle(
+                start + Duration::from_millis(500),
+                instance::Input::Packet(received.clone()),
+                &mut out,
+            );
+            assert!(valid || machine.next_timer() == before, "what is not valid moves a timer");
+        }
+    }
+}
+
+/// Any bytes as a datagram of the kernel's: messages, links, addresses; the mirror takes them in and stays whole.
+pub fn rtnetlink(input: &[u8]) {
+    let mut kernel = Kernel::default();
+    for message in netlink::messages(input) {
+        for (_, value) in netlink::attributes(message.payload) {
+            netlink::text(value);
+        }
+        let Some(change) = rtnetlink::read(message) else { continue };
+        kernel.apply(change.clone());
+        assert!(!kernel.apply(change), "the same again is news");
+        for object in kernel.objects() {
+            assert!(kernel.object(&object.key()).is_some());
+            assert!(kernel.objects_of(object.key().index()).any(|other| other == object));
         }
     }
 }

@@ -17,8 +17,12 @@ pub mod ipvs;
 pub mod net;
 // Verdicts of the checks to the desired virtual server table: weights, quorum, sorry server.
 pub mod pool;
+// How things are told: how loud, how often, in which words.
+mod report;
 // The only unsafe code: one family of system calls a file.
 pub mod sys;
+// Values as text.
+mod text;
 // What holds an instance in FAULT or moves its priority.
 pub mod track;
 // VRRP: packets, the state machine of an instance, and its sockets and thread.

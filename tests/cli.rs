@@ -7,6 +7,11 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use directord::config::io::Disk;
+use directord::config::recorded::Recorder;
+use directord::config::{Options, load};
+use directord::director::kept::Kept;
+
 fn directord(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_directord")).args(arguments).output().unwrap()
 }
@@ -85,6 +90,74 @@ fn what_a_start_would_run() {
     // What is not there cannot run.
     let output = directord(&["--check", "--as-start", "--no-fallback", "-f", "none.conf"]);
     assert_eq!(status(&output), 2, "{}", stderr(&output));
+}
+
+/// What was applied last runs when files of it are missing; nothing of it, when they were taken out.
+#[test]
+fn what_a_start_runs_when_files_are_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let main = folder.path().join("main.conf");
+    let part = folder.path().join("parts").join("b.conf");
+    let instance = |name: &str, number: u8| {
+        format!(
+            "vrrp_instance {name} {{\ninterface lo0\nvirtual_router_id {number}\nvirtual_ipaddress {{\n10.0.0.{number}\n}}\n}}\n"
+        )
+    };
+    let whole = || {
+        fs::create_dir_all(folder.path().join("parts")).unwrap();
+        fs::write(&main, "include parts/*.conf\n").unwrap();
+        fs::write(folder.path().join("parts/a.conf"), instance("A", 1)).unwrap();
+        fs::write(&part, instance("B", 2)).unwrap();
+    };
+    whole();
+    let language = Options { config_id: "n".into(), ..Options::default() };
+    let recorder = Recorder::new(&Disk);
+    assert!(!load(&main, &recorder, &language).has_errors());
+    Kept::new(&main, &language, recorder.into_recording()).write(&state).unwrap();
+    let (file, state) = (main.display().to_string(), state.display().to_string());
+    let as_start = |more: &[&str]| {
+        let arguments = ["--check", "--as-start", "-i", "n", "--state-dir", &state, "-f", &file];
+        let output = directord(&[&arguments, more].concat());
+        stderr(&output)
+    };
+    let before = "a start would run the configuration that was applied at 20";
+    let stands = format!("a start would run {file} as it stands");
+    assert!(as_start(&[]).contains(&stands), "{}", as_start(&[]));
+    let accidents: [&dyn Fn(); 4] = [
+        &|| fs::remove_file(&part).unwrap(),
+        &|| fs::write(&part, "# nothing\n").unwrap(),
+        &|| fs::remove_dir_all(folder.path().join("parts")).unwrap(),
+        &|| fs::write(&main, "").unwrap(),
+    ];
+    for (number, accident) in accidents.iter().enumerate() {
+        whole();
+        accident();
+        let text = as_start(&[]);
+        assert!(text.contains(before) && text.contains("2 instances"), "{number}: {text}");
+        for meant in ["--allow-empty", "--no-fallback", "--strict"] {
+            assert!(as_start(&[meant]).contains(&stands), "{number} {meant}: {}", as_start(&[meant]));
+        }
+    }
+    whole();
+    fs::write(&part, "global_defs {\nrouter_id b\n}\n").unwrap();
+    assert!(as_start(&[]).contains(&stands), "B was taken out: {}", as_start(&[]));
+}
+
+#[test]
+fn a_reload_without_a_daemon() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = folder.path().display().to_string();
+    let output = directord(&["reload", "--runtime-dir", &runtime]);
+    assert_eq!(status(&output), 1);
+    assert!(stderr(&output).contains("no daemon listens at"), "{}", stderr(&output));
+    assert_eq!(status(&directord(&["reload", "--now"])), 2);
+    assert_eq!(status(&directord(&["reload", "--help"])), 0);
+    // A daemon that does not answer.
+    let _deaf = std::os::unix::net::UnixListener::bind(folder.path().join("reload.socket")).unwrap();
+    let output = directord(&["reload", "--timeout", "1", "--runtime-dir", &runtime]);
+    assert_eq!(status(&output), 1);
+    assert!(stderr(&output).contains("no answer within 1 s"), "{}", stderr(&output));
 }
 
 #[test]

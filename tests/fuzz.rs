@@ -32,6 +32,8 @@ fn seeds() -> Vec<Vec<u8>> {
             }
         }
     }
+    let records = "eth0 192.168.100.240/24\ntcp 10.0.0.1:80\nudp [2001:db8::1]:53\nfwmark 3 inet6\n";
+    seeds.push(records.into());
     seeds.sort_unstable();
     assert!(seeds.len() > 30, "the seeds were not found");
     seeds
@@ -120,8 +122,11 @@ fn tried(name: &str, target: fn(&[u8]), input: &[u8]) {
 }
 
 fn seeds_and_mutations(number: usize) {
+    these_and_mutations(number, seeds());
+}
+
+fn these_and_mutations(number: usize, seeds: Vec<Vec<u8>>) {
     let (name, target) = targets::TARGETS[number];
-    let seeds = seeds();
     for seed in &seeds {
         tried(name, target, seed);
     }
@@ -159,4 +164,126 @@ fn dump() {
 #[test]
 fn json() {
     seeds_and_mutations(5);
+}
+
+#[test]
+fn kept() {
+    seeds_and_mutations(6);
+}
+
+#[test]
+fn records() {
+    seeds_and_mutations(7);
+}
+
+#[test]
+fn http() {
+    let answers = [
+        "HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 5\r\n\r\nhello",
+        "HTTP/1.0 404 Not Found\r\n\r\nnothing here",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX: a\r\n b\r\ncontent-length : 0\r\n\r\n",
+        "SSH-2.0-OpenSSH\r\n\r\n",
+    ];
+    these_and_mutations(8, answers.map(|answer| answer.as_bytes().to_vec()).into());
+}
+
+/// One netlink attribute.
+fn attribute(id: u16, value: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(value.len() + 4).unwrap();
+    let mut bytes = [length.to_ne_bytes(), id.to_ne_bytes()].concat();
+    bytes.extend(value);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+/// Messages as the kernel sends them: a service and a destination of each family, and the number of the family.
+#[test]
+fn ipvs() {
+    let inside = |id: u16, values: &[(u16, &[u8])]| {
+        let nest: Vec<u8> = values.iter().flat_map(|(id, value)| attribute(*id, value)).collect();
+        [vec![1, 1, 0, 0], attribute(id, &nest)].concat()
+    };
+    let mut seeds = vec![[vec![1, 2, 0, 0], attribute(2, b"IPVS\0"), attribute(1, &[30, 0])].concat()];
+    for family in [2u16, 10] {
+        let (family, number, mask) = (family.to_ne_bytes(), 3u32.to_ne_bytes(), 24u32.to_ne_bytes());
+        seeds.push(inside(
+            1,
+            &[
+                (1, &family),
+                (2, &6u16.to_ne_bytes()),
+                (3, &[10; 16]),
+                (4, &[0, 80]),
+                (6, b"wlc\0"),
+                (7, &[3, 0, 0, 0, 255, 255, 255, 255]),
+                (8, &number),
+                (9, &mask),
+                (11, b"sip\0"),
+            ],
+        ));
+        seeds.push(inside(1, &[(1, &family), (5, &number), (6, b"rr\0"), (7, &[0; 8]), (9, &mask)]));
+        seeds.push(inside(
+            2,
+            &[
+                (1, &[10; 16]),
+                (2, &[0, 80]),
+                (3, &2u32.to_ne_bytes()),
+                (4, &number),
+                (5, &number),
+                (6, &number),
+                (11, &family),
+                (13, &[1]),
+                (14, &[23, 192]),
+                (15, &[2, 0]),
+            ],
+        ));
+    }
+    let message = |payload: &Vec<u8>| {
+        let length = u32::try_from(payload.len() + 16).unwrap().to_ne_bytes();
+        [&length[..], &[30, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0], payload].concat()
+    };
+    let datagram = seeds.iter().flat_map(message).collect();
+    seeds.push(datagram);
+    these_and_mutations(9, seeds);
+}
+
+#[test]
+fn vrrp() {
+    let hex = |line: &str| -> Vec<u8> {
+        (0..line.len() / 2).map(|at| u8::from_str_radix(&line[2 * at..2 * at + 2], 16).unwrap()).collect()
+    };
+    let mut seeds = Vec::new();
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wire")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "hex") {
+            let text = std::fs::read_to_string(path).unwrap();
+            let packets = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+            seeds.extend(packets.take(2).map(hex));
+        }
+    }
+    assert!(seeds.len() > 10, "the recordings are not found");
+    these_and_mutations(10, seeds);
+}
+
+/// Messages as the kernel sends them: a link, and an address of each family.
+#[test]
+fn rtnetlink() {
+    let message = |kind: u16, header: &[u8], attributes: &[(u16, &[u8])]| {
+        let all: Vec<u8> = attributes.iter().flat_map(|(id, value)| attribute(*id, value)).collect();
+        let length = u32::try_from(16 + header.len() + all.len()).unwrap().to_ne_bytes();
+        [&length[..], &kind.to_ne_bytes(), &[0; 10], header, &all].concat()
+    };
+    let link = [0, 0, 1, 0, 7, 0, 0, 0, 0x43, 0x10, 0, 0, 0, 0, 0, 0];
+    let name: (u16, &[u8]) = (3, b"eth0\0");
+    let mtu: (u16, &[u8]) = (4, &[0xdc, 5, 0, 0]);
+    let link = message(16, &link, &[name, mtu, (1, &[2, 0, 0, 0, 0, 1])]);
+    let v4 = message(
+        20,
+        &[2, 24, 0, 0, 7, 0, 0, 0],
+        &[(1, &[10, 0, 0, 1]), (2, &[10, 0, 0, 1]), name, (11, &[18])],
+    );
+    let v6 = message(20, &[10, 64, 0x80, 0, 7, 0, 0, 0], &[(1, &[0xfe; 16])]);
+    let gone = message(21, &[2, 24, 0, 0, 7, 0, 0, 0], &[(2, &[10, 0, 0, 1])]);
+    let all = [&link[..], &v4, &v6, &gone].concat();
+    these_and_mutations(11, vec![link, v4, v6, gone, all]);
 }

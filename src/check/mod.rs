@@ -1,24 +1,38 @@
 //! Health checks of real servers.
 //!
-//! [`schedule`] decides when a check runs and what its outcomes amount to; [`http`] writes requests and reads
-//! responses; `io/` opens the connections. `genhash` uses the same reader and the same connections.
+//! `policy` says what the kind of a check means for its [`schedule`], which decides when the check runs and what
+//! its outcomes amount to; [`checks`] holds the schedules of all. A [`dialogue`] is what a check says and hears;
+//! `io/` opens the connections. `genhash` uses the same dialogue and the same connections.
 
-pub mod http;
-pub mod io;
+pub mod checks;
+pub mod dialogue;
+pub(crate) mod io;
+pub(crate) mod policy;
 pub mod schedule;
+pub mod standing;
 
 use std::fmt;
 use std::time::Duration;
+
+pub use standing::{Standing, WeightChange};
 
 /// How one run of a check ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It passed.
-    Passed,
+    Passed {
+        /// What it says of the weight; `None`: nothing, the configured one holds.
+        weight: Option<WeightChange>,
+    },
     /// It failed.
     Failed(Failure),
-    /// It could not be run for a reason on this node; the verdict stays as it is.
+    /// It could not be run for a reason on this node; the standing stays as it is.
     NotRun(String),
+}
+
+impl Outcome {
+    /// It passed, and says nothing of the weight.
+    pub const PASSED: Self = Self::Passed { weight: None };
 }
 
 /// Why a check failed.
@@ -63,7 +77,7 @@ impl fmt::Display for Failure {
             Self::NoData => f.write_str("connection closed without an answer"),
             Self::NotHttp(what) => write!(f, "the answer is not HTTP: {what}"),
             Self::Status { found } => write!(f, "HTTP status code {found}"),
-            Self::Digest { found } => write!(f, "MD5 digest is {}", http::hex(found)),
+            Self::Digest { found } => write!(f, "MD5 digest is {}", crate::text::hex(found)),
         }
     }
 }

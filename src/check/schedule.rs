@@ -1,21 +1,22 @@
-//! When a check runs, when it is tried again, and when its verdict changes.
+//! When a check runs, when it is tried again, and when its standing changes.
 //!
 //! An established server needs `retry` + 1 failures in a row to go down and one whole pass to come up. Before
-//! anything has succeeded the first failure counts at once, as with keepalived: a server that is dead at start
-//! must not get traffic for the time of the retries. Several urls are asked one at a time, one each
-//! `delay_loop`; all of them make a pass.
+//! anything has succeeded the first failure counts at once, as with keepalived, unless the `Policy` of the kind says
+//! otherwise. Several steps are taken one at a time, one each `delay_loop`; all of them make a pass.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::config::model::{Checker, ProbeKind};
+use crate::config::model::Timing;
+use crate::report::Level;
 
-use super::{Failure, Outcome};
+use super::policy::{Period, Policy, Retries};
+use super::{Failure, Outcome, Standing, WeightChange};
 
 /// keepalived's pause before anything is asked.
-const LAUNCH: Duration = Duration::from_secs(1);
+pub const LAUNCH: Duration = Duration::from_secs(1);
 
 /// What can happen to a check.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub enum Input {
         /// At most `warmup`.
         jitter: Duration,
     },
+    /// Another timing for the same check: what is under way goes on, what comes after it is new.
+    Retime(Timing),
     /// The time that [`Machine::next_timer`] named has come.
     Timer,
     /// The probe ended.
@@ -34,16 +37,13 @@ pub enum Input {
 /// What a check wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Run the probe; of an HTTP check, the url with this index.
+    /// Run the probe.
     Probe {
-        /// Index of the url; 0 for other checks.
-        url: usize,
+        /// Which of its steps, from 0; of an HTTP check, the index of the url.
+        step: usize,
     },
-    /// The verdict changed.
-    Verdict {
-        /// Whether the check passes.
-        up: bool,
-    },
+    /// The standing changed.
+    Standing(Standing),
     /// Tell.
     Report(Event),
 }
@@ -58,16 +58,18 @@ pub enum Timer {
 /// A view of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Snapshot {
-    /// Whether it passes.
-    pub up: bool,
+    /// Kind of the check: the word of its block.
+    pub check: &'static str,
+    /// What it amounts to.
+    pub standing: Standing,
     /// Failures in a row that were retried.
     pub retries: u32,
 }
 
-/// One thing worth a line; the director adds which real server it is about.
+/// One thing worth a line; whoever knows the real server adds which one it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The verdict fell.
+    /// It fails now.
     Failed {
         /// Kind of the check.
         check: &'static str,
@@ -75,8 +77,8 @@ pub enum Event {
         retries: u32,
         /// The last one.
         why: Failure,
-        /// Index of the url of an HTTP check.
-        url: Option<usize>,
+        /// Which of several steps, from 0.
+        step: Option<usize>,
     },
     /// A failure that is tried again.
     Retrying {
@@ -104,32 +106,37 @@ pub enum Event {
 /// The schedule of one check.
 #[derive(Debug, Clone)]
 pub struct Machine {
-    config: Checker,
-    up: bool,
+    timing: Timing,
+    policy: Policy,
+    standing: Standing,
     /// Something has succeeded, so failures are retried.
     proven: bool,
     retries: u32,
-    url: usize,
-    /// The url at `url` failed for good; after it succeeds, a whole pass is needed.
-    failed_url: bool,
+    step: usize,
+    /// The step at `step` failed for good; after it succeeds, a whole pass is needed.
+    failed_step: bool,
     /// A whole pass has succeeded at least once.
     passed: bool,
     due: Option<Instant>,
+    /// When the probe that runs, or the last one, began.
+    started: Option<Instant>,
     not_run: bool,
 }
 
 impl Machine {
-    /// `up`: the verdict so far; an `alpha` check begins with `false`.
-    pub fn new(config: Checker, up: bool) -> Self {
+    /// `up`: what is known so far; an `alpha` check begins with `false`.
+    pub fn new(timing: Timing, policy: Policy, up: bool) -> Self {
         Self {
-            config,
-            up,
+            timing,
+            policy,
+            standing: if up { Standing::UP } else { Standing::Down },
             proven: false,
             retries: 0,
-            url: 0,
-            failed_url: false,
+            step: 0,
+            failed_step: false,
             passed: false,
             due: None,
+            started: None,
             not_run: false,
         }
     }
@@ -137,21 +144,20 @@ impl Machine {
     /// Feeds one input; what must be done is appended to `out`, in order.
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Action>) {
         match input {
-            Input::Start { jitter } => self.due = Some(now + LAUNCH + jitter.min(self.config.timing.warmup)),
+            Input::Start { jitter } => self.due = Some(now + LAUNCH + jitter.min(self.timing.warmup)),
+            Input::Retime(timing) => {
+                self.due = self.due.map(|due| due.min(now + timing.delay_loop));
+                self.timing = timing;
+            }
             Input::Timer => {
                 if self.due.is_some_and(|due| due <= now) {
                     self.due = None;
-                    out.push(Action::Probe { url: self.url });
+                    self.started = Some(now);
+                    out.push(Action::Probe { step: self.step });
                 }
             }
             Input::Outcome(outcome) => self.outcome(now, outcome, out),
         }
-    }
-
-    /// Another timing for the same check: what is under way goes on, what comes after it is new.
-    pub fn reconfigure(&mut self, now: Instant, config: Checker) {
-        self.due = self.due.map(|due| due.min(now + config.timing.delay_loop));
-        self.config = config;
     }
 
     /// When to call again with [`Input::Timer`], and why. `None` while a probe runs.
@@ -161,108 +167,114 @@ impl Machine {
 
     /// The present condition.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot { up: self.up, retries: self.retries }
+        Snapshot { check: self.policy.name, standing: self.standing, retries: self.retries }
     }
 
     fn outcome(&mut self, now: Instant, outcome: Outcome, out: &mut Vec<Action>) {
+        // A probe has one end.
+        if self.due.is_some() {
+            return;
+        }
         let wait = match outcome {
-            Outcome::Passed => self.passed(out),
+            Outcome::Passed { weight } => self.passed(weight, out),
             Outcome::Failed(why) => self.failed(why, out),
             Outcome::NotRun(why) => {
                 if !self.not_run {
-                    out.push(Action::Report(Event::NotRun { check: self.name(), why }));
+                    out.push(Action::Report(Event::NotRun { check: self.policy.name, why }));
                 }
                 self.not_run = true;
-                self.due = Some(now + self.config.timing.delay_loop);
+                self.due = Some(now + self.timing.delay_loop);
                 return;
             }
         };
         self.not_run = false;
-        self.due = Some(now + wait);
+        let from = match self.policy.period {
+            Period::EndToStart => now,
+            Period::StartToStart => self.started.unwrap_or(now),
+        };
+        self.due = Some((from + wait).max(now));
     }
 
-    fn passed(&mut self, out: &mut Vec<Action>) -> Duration {
+    fn passed(&mut self, weight: Option<WeightChange>, out: &mut Vec<Action>) -> Duration {
         self.retries = 0;
         self.proven = true;
-        let last = self.urls() - 1;
-        if self.failed_url && last > 0 {
-            self.failed_url = false;
-            self.url = 0;
-            return self.between_urls();
+        let last = self.policy.steps.saturating_sub(1);
+        if self.failed_step && last > 0 {
+            self.failed_step = false;
+            self.step = 0;
+            return self.between_steps();
         }
-        if self.url < last {
-            self.url += 1;
-            return self.between_urls();
+        if self.step < last {
+            self.step += 1;
+            return self.between_steps();
         }
-        self.failed_url = false;
-        self.url = 0;
+        self.failed_step = false;
+        self.step = 0;
         self.passed = true;
-        if !self.up {
-            self.up = true;
-            out.push(Action::Report(Event::Passed { check: self.name() }));
-            out.push(Action::Verdict { up: true });
+        let standing = Standing::Up { weight };
+        if !self.standing.is_up() {
+            out.push(Action::Report(Event::Passed { check: self.policy.name }));
         }
-        self.config.timing.delay_loop
+        if self.standing != standing {
+            self.standing = standing;
+            out.push(Action::Standing(standing));
+        }
+        self.timing.delay_loop
     }
 
     fn failed(&mut self, why: Failure, out: &mut Vec<Action>) -> Duration {
-        if !self.up {
-            self.failed_url = true;
-            return self.while_down();
-        }
-        if self.proven && self.retries < self.config.timing.retry {
+        let up = self.standing.is_up();
+        let retried = match self.policy.retries {
+            Retries::Established => up && self.proven,
+            Retries::Always => true,
+        };
+        if retried && self.retries < self.timing.retry {
             self.retries += 1;
-            let left = self.config.timing.retry - self.retries + 1;
-            out.push(Action::Report(Event::Retrying { check: self.name(), why, left }));
-            return self.config.timing.delay_before_retry;
+            let left = self.timing.retry - self.retries + 1;
+            out.push(Action::Report(Event::Retrying { check: self.policy.name, why, left }));
+            return self.timing.delay_before_retry;
         }
-        let url = (self.urls() > 1).then_some(self.url);
-        out.push(Action::Report(Event::Failed { check: self.name(), retries: self.retries, why, url }));
-        out.push(Action::Verdict { up: false });
-        self.up = false;
-        self.failed_url = true;
+        if up {
+            let step = (self.policy.steps > 1).then_some(self.step);
+            let event = Event::Failed { check: self.policy.name, retries: self.retries, why, step };
+            out.push(Action::Report(event));
+            out.push(Action::Standing(Standing::Down));
+        }
+        self.standing = Standing::Down;
+        self.failed_step = true;
         self.retries = 0;
-        self.while_down()
+        self.policy.after_failure(&self.timing)
     }
 
-    fn while_down(&self) -> Duration {
-        match self.config.probe.kind {
-            ProbeKind::Http(_) => self.config.timing.delay_loop.max(self.config.timing.delay_before_retry),
-            _ => self.config.timing.delay_loop,
+    fn between_steps(&self) -> Duration {
+        if self.policy.fast_recovery && !(self.standing.is_up() && self.passed) {
+            return Duration::ZERO;
         }
-    }
-
-    fn between_urls(&self) -> Duration {
-        match &self.config.probe.kind {
-            ProbeKind::Http(http) if http.fast_recovery && (!self.up || !self.passed) => Duration::ZERO,
-            _ => self.config.timing.delay_loop,
-        }
-    }
-
-    fn urls(&self) -> usize {
-        match &self.config.probe.kind {
-            ProbeKind::Http(http) => http.urls.len().max(1),
-            _ => 1,
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        self.config.probe.kind.keyword()
+        self.timing.delay_loop
     }
 }
 
 impl Event {
+    /// How loud it is.
+    pub fn level(&self) -> Level {
+        match self {
+            Self::Failed { .. } | Self::NotRun { .. } => Level::Warning,
+            Self::Passed { .. } => Level::Info,
+            Self::Retrying { .. } => Level::Debug,
+        }
+    }
+
     /// The line about `server`, in its log form.
     pub fn describe(&self, server: &str) -> impl fmt::Display {
         match self {
-            Self::Failed { check, retries, why, url } => {
+            Self::Failed { check, retries, why, step } => {
                 let tries = match retries {
                     0 => String::new(),
                     1 => " after 1 retry".to_owned(),
                     more => format!(" after {more} retries"),
                 };
-                let url = url.map(|url| format!(" url({})", url + 1)).unwrap_or_default();
-                format!("{check} on service {server}{url} failed{tries}: {why}")
+                let step = step.map(|step| format!(" url({})", step + 1)).unwrap_or_default();
+                format!("{check} on service {server}{step} failed{tries}: {why}")
             }
             Self::Retrying { check, why, left } => {
                 format!("{check} on service {server} failed, {left} more to go: {why}")
@@ -278,28 +290,16 @@ impl Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::{Connect, HttpCheck, HttpProtocol, HttpUrl, Probe, StatusCodes, Timing};
-    use std::sync::Arc;
+    use crate::config::model::{HttpCheck, HttpProtocol, HttpUrl, Probe, ProbeKind, StatusCodes};
 
-    fn checker(kind: ProbeKind) -> Checker {
-        let connect = Connect {
-            to: "10.0.0.1:80".parse().unwrap(),
-            timeout: Duration::from_secs(3),
-            from: None,
-            from_port: 0,
-            interface: None,
-            fwmark: 0,
-        };
-        Checker {
-            probe: Arc::new(Probe { kind, connect: Some(connect) }),
-            timing: Timing {
-                delay_loop: Duration::from_secs(6),
-                warmup: Duration::from_secs(6),
-                retry: 2,
-                delay_before_retry: Duration::from_secs(3),
-                alpha: false,
-                log_all_failures: None,
-            },
+    fn timing() -> Timing {
+        Timing {
+            delay_loop: Duration::from_secs(6),
+            warmup: Duration::from_secs(6),
+            retry: 2,
+            delay_before_retry: Duration::from_secs(3),
+            alpha: false,
+            log_all_failures: None,
         }
     }
 
@@ -327,16 +327,17 @@ mod tests {
         *now = due;
         let mut out = Vec::new();
         machine.handle(*now, Input::Timer, &mut out);
-        let Some(Action::Probe { url }) = out.pop() else { panic!("no probe: {out:?}") };
+        let Some(Action::Probe { step }) = out.pop() else { panic!("no probe: {out:?}") };
         assert_eq!(machine.next_timer(), None, "one probe at a time");
         machine.handle(*now, Input::Outcome(outcome), &mut out);
-        out.retain(|action| matches!(action, Action::Verdict { .. }));
-        (url, out, machine.next_timer().unwrap().0 - due)
+        out.retain(|action| matches!(action, Action::Standing(_)));
+        (step, out, machine.next_timer().unwrap().0 - due)
     }
 
     fn start(kind: ProbeKind, up: bool) -> (Machine, Instant) {
         let now = Instant::now();
-        let mut machine = Machine::new(checker(kind), up);
+        let policy = Policy::of(&Probe { kind, connect: None });
+        let mut machine = Machine::new(timing(), policy, up);
         machine.handle(now, Input::Start { jitter: Duration::ZERO }, &mut Vec::new());
         assert_eq!(machine.next_timer().unwrap().0, now + LAUNCH);
         (machine, now)
@@ -350,34 +351,34 @@ mod tests {
     fn an_established_server_gets_its_retries() {
         let (mut machine, mut now) = start(ProbeKind::Tcp, true);
         let (loop_, retry) = (Duration::from_secs(6), Duration::from_secs(3));
-        assert_eq!(run(&mut machine, &mut now, Outcome::Passed), (0, vec![], loop_));
+        assert_eq!(run(&mut machine, &mut now, Outcome::PASSED), (0, vec![], loop_));
         assert_eq!(run(&mut machine, &mut now, failed()), (0, vec![], retry));
         assert_eq!(run(&mut machine, &mut now, failed()), (0, vec![], retry));
-        assert_eq!(run(&mut machine, &mut now, failed()), (0, vec![Action::Verdict { up: false }], loop_));
+        assert_eq!(run(&mut machine, &mut now, failed()), (0, vec![Action::Standing(Standing::Down)], loop_));
         assert_eq!(run(&mut machine, &mut now, failed()), (0, vec![], loop_), "no retries while down");
         assert_eq!(
-            run(&mut machine, &mut now, Outcome::Passed),
-            (0, vec![Action::Verdict { up: true }], loop_)
+            run(&mut machine, &mut now, Outcome::PASSED),
+            (0, vec![Action::Standing(Standing::UP)], loop_)
         );
     }
 
     #[test]
     fn before_any_success_the_first_failure_counts() {
         let (mut machine, mut now) = start(ProbeKind::Tcp, true);
-        assert_eq!(run(&mut machine, &mut now, failed()).1, [Action::Verdict { up: false }]);
+        assert_eq!(run(&mut machine, &mut now, failed()).1, [Action::Standing(Standing::Down)]);
     }
 
     #[test]
     fn an_alpha_check_comes_up_with_its_first_success() {
         let (mut machine, mut now) = start(ProbeKind::Tcp, false);
         assert_eq!(run(&mut machine, &mut now, failed()).1, []);
-        assert_eq!(run(&mut machine, &mut now, Outcome::Passed).1, [Action::Verdict { up: true }]);
+        assert_eq!(run(&mut machine, &mut now, Outcome::PASSED).1, [Action::Standing(Standing::UP)]);
     }
 
     #[test]
     fn a_success_between_failures_starts_the_count_anew() {
         let (mut machine, mut now) = start(ProbeKind::Tcp, true);
-        for outcome in [Outcome::Passed, failed(), failed(), Outcome::Passed, failed(), failed()] {
+        for outcome in [Outcome::PASSED, failed(), failed(), Outcome::PASSED, failed(), failed()] {
             assert_eq!(run(&mut machine, &mut now, outcome).1, []);
         }
     }
@@ -386,17 +387,17 @@ mod tests {
     fn urls_are_asked_in_turn_and_recovery_needs_a_whole_pass() {
         let (mut machine, mut now) = start(http(3), true);
         for url in [0, 1, 2, 0] {
-            assert_eq!(run(&mut machine, &mut now, Outcome::Passed).0, url);
+            assert_eq!(run(&mut machine, &mut now, Outcome::PASSED).0, url);
         }
         for _retry in 0..2 {
             assert_eq!(run(&mut machine, &mut now, failed()), (1, vec![], Duration::from_secs(3)));
         }
-        assert_eq!(run(&mut machine, &mut now, failed()).1, [Action::Verdict { up: false }]);
-        assert_eq!(run(&mut machine, &mut now, Outcome::Passed).0, 1, "stays on the url that failed");
-        assert_eq!(run(&mut machine, &mut now, Outcome::Passed), (0, vec![], Duration::from_secs(6)));
-        assert_eq!(run(&mut machine, &mut now, Outcome::Passed).0, 1);
-        let (url, actions, _) = run(&mut machine, &mut now, Outcome::Passed);
-        assert_eq!((url, actions), (2, vec![Action::Verdict { up: true }]));
+        assert_eq!(run(&mut machine, &mut now, failed()).1, [Action::Standing(Standing::Down)]);
+        assert_eq!(run(&mut machine, &mut now, Outcome::PASSED).0, 1, "stays on the url that failed");
+        assert_eq!(run(&mut machine, &mut now, Outcome::PASSED), (0, vec![], Duration::from_secs(6)));
+        assert_eq!(run(&mut machine, &mut now, Outcome::PASSED).0, 1);
+        let (url, actions, _) = run(&mut machine, &mut now, Outcome::PASSED);
+        assert_eq!((url, actions), (2, vec![Action::Standing(Standing::UP)]));
     }
 
     #[test]
@@ -404,6 +405,80 @@ mod tests {
         let (mut machine, mut now) = start(ProbeKind::Tcp, true);
         let outcome = Outcome::NotRun("no free port".into());
         assert_eq!(run(&mut machine, &mut now, outcome), (0, vec![], Duration::from_secs(6)));
-        assert!(machine.snapshot().up);
+        assert!(machine.snapshot().standing.is_up());
+    }
+
+    /// SMTP_CHECK retries before anything has succeeded, and while it fails.
+    #[test]
+    fn a_kind_that_always_retries_does_so_at_start_and_while_down() {
+        let (mut machine, mut now) = start(ProbeKind::Smtp { helo: None }, true);
+        let (loop_, retry) = (Duration::from_secs(6), Duration::from_secs(3));
+        assert_eq!(run(&mut machine, &mut now, failed()), (0, vec![], retry));
+        assert_eq!(run(&mut machine, &mut now, failed()), (0, vec![], retry));
+        assert_eq!(run(&mut machine, &mut now, failed()), (0, vec![Action::Standing(Standing::Down)], loop_));
+        assert_eq!(run(&mut machine, &mut now, failed()), (0, vec![], retry));
+        assert_eq!(run(&mut machine, &mut now, failed()), (0, vec![], retry));
+        assert_eq!(run(&mut machine, &mut now, failed()), (0, vec![], loop_));
+    }
+
+    #[test]
+    fn a_failing_http_check_waits_for_the_longer_time() {
+        let mut slow = timing();
+        slow.delay_before_retry = Duration::from_secs(9);
+        for (kind, wait) in [(http(1), 9), (ProbeKind::Tcp, 6)] {
+            let (mut machine, mut now) = start(kind, true);
+            machine.handle(now, Input::Retime(slow.clone()), &mut Vec::new());
+            assert_eq!(run(&mut machine, &mut now, failed()).2, Duration::from_secs(wait));
+        }
+    }
+
+    #[test]
+    fn fast_recovery_does_not_wait_between_steps_until_the_pass_is_whole() {
+        let ProbeKind::Http(check) = http(2) else { panic!("not HTTP") };
+        let (mut machine, mut now) = start(ProbeKind::Http(HttpCheck { fast_recovery: true, ..check }), true);
+        let loop_ = Duration::from_secs(6);
+        assert_eq!(run(&mut machine, &mut now, Outcome::PASSED), (0, vec![], Duration::ZERO));
+        assert_eq!(run(&mut machine, &mut now, Outcome::PASSED), (1, vec![], loop_));
+        assert_eq!(run(&mut machine, &mut now, Outcome::PASSED), (0, vec![], loop_));
+    }
+
+    #[test]
+    fn a_period_from_start_to_start_does_not_grow_with_the_run() {
+        let policy = Policy {
+            period: Period::StartToStart,
+            ..Policy::of(&Probe { kind: ProbeKind::Tcp, connect: None })
+        };
+        let start = Instant::now();
+        let second = Duration::from_secs(1);
+        for (took, next) in [(2, 6), (60, 60)] {
+            let mut machine = Machine::new(timing(), policy.clone(), true);
+            machine.handle(start - LAUNCH, Input::Start { jitter: Duration::ZERO }, &mut Vec::new());
+            machine.handle(start, Input::Timer, &mut Vec::new());
+            let end = start + took * second;
+            machine.handle(end, Input::Outcome(Outcome::PASSED), &mut Vec::new());
+            assert_eq!(machine.next_timer(), Some((start + next * second, Timer::Probe)));
+        }
+    }
+
+    #[test]
+    fn another_weight_is_another_standing() {
+        let (mut machine, mut now) = start(ProbeKind::Tcp, true);
+        let weighs = |weight| Outcome::Passed { weight: Some(WeightChange::To(weight)) };
+        let standing =
+            |weight| vec![Action::Standing(Standing::Up { weight: Some(WeightChange::To(weight)) })];
+        assert_eq!(run(&mut machine, &mut now, weighs(5)).1, standing(5));
+        assert_eq!(run(&mut machine, &mut now, weighs(5)).1, []);
+        assert_eq!(run(&mut machine, &mut now, weighs(7)).1, standing(7));
+        assert_eq!(run(&mut machine, &mut now, Outcome::PASSED).1, [Action::Standing(Standing::UP)]);
+    }
+
+    #[test]
+    fn a_second_end_of_a_probe_is_none() {
+        let (mut machine, mut now) = start(ProbeKind::Tcp, true);
+        run(&mut machine, &mut now, Outcome::PASSED);
+        let next = machine.next_timer();
+        let mut out = Vec::new();
+        machine.handle(now, Input::Outcome(failed()), &mut out);
+        assert_eq!((out, machine.next_timer()), (vec![], next));
     }
 }

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use crate::config::diagnostic::{Code, Diagnostic, Format, Severity};
 use crate::config::io::{Disk, Machine};
 use crate::config::{Options, load, load_for};
+use crate::text::reason;
 
 use super::start::{self, Policy};
 
@@ -53,7 +54,8 @@ pub fn run(options: &CheckOptions) -> ExitCode {
         Some(policy) => {
             let config = std::path::absolute(&options.config).unwrap_or_else(|_| options.config.clone());
             let decision = start::decide(&config, &language, policy);
-            start = Some((start::describe(&options.config, &decision), decision.start.is_some()));
+            let text = start::describe(&options.config, &decision, &Machine::new());
+            start = Some((text, decision.start.is_some()));
             decision.loaded
         }
     };
@@ -86,7 +88,7 @@ pub fn run(options: &CheckOptions) -> ExitCode {
         }
     }
     if let Err(error) = write(options, &text) {
-        eprintln!("directord: cannot write the result: {error}");
+        eprintln!("directord: cannot write the result: {}", reason(&error));
         return ExitCode::from(2);
     }
     let worst = loaded.worst();

@@ -10,6 +10,7 @@ use crate::config::io::Disk;
 use crate::config::model::Model;
 use crate::config::source::Texts;
 use crate::config::{Options, load};
+use crate::text::reason;
 
 /// What is dumped, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +65,7 @@ pub fn run(options: &DumpOptions) -> ExitCode {
         // A reader that has seen enough, such as head(1), is no failure.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("directord: cannot write the dump: {error}");
+            eprintln!("directord: cannot write the dump: {}", reason(&error));
             ExitCode::FAILURE
         }
     }

@@ -12,6 +12,7 @@ use crate::config::format::format;
 use crate::config::io::Disk;
 use crate::config::is_json;
 use crate::config::source::{Files as _, MAX_FILE, ReadError};
+use crate::text::reason;
 
 /// Where the result goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +55,7 @@ fn one(path: &Path, output: Output) -> Result<bool, String> {
         ));
     }
     let bytes = if input { standard_input() } else { Disk.read(path) };
-    let bytes = bytes.map_err(|error| format!("directord: cannot read {name}: {error}"))?;
+    let bytes = bytes.map_err(|error| format!("directord: cannot read {name}: {}", error))?;
     let before = bytes.clone();
     let after = format(&name, bytes).map_err(|refused| {
         let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -66,7 +67,7 @@ fn one(path: &Path, output: Output) -> Result<bool, String> {
         Output::Check if changed => println!("{name}"),
         Output::File if !input && changed => {
             replace(path, after.as_bytes())
-                .map_err(|error| format!("directord: cannot write {name}: {error}"))?;
+                .map_err(|error| format!("directord: cannot write {name}: {}", reason(&error)))?;
         }
         Output::Print | Output::File if input || output == Output::Print => {
             // A reader that has seen enough, such as head(1), is no failure.

@@ -4,9 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use crate::check::http::{Response, hex};
-use crate::check::io::{Stopped, fetch};
+use crate::check::dialogue::http::{Http, Response};
+use crate::check::dialogue::{Dialogue, Heard, Step};
+use crate::check::io::{Stopped, Tls, converse};
 use crate::config::model::{Connect, HttpCheck, HttpProtocol, HttpUrl, StatusCodes};
+use crate::text::hex;
 
 /// What is fetched, and what is printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,8 +99,9 @@ fn fetch_page(options: &GenhashOptions, show: &mut Show) -> Result<Response, Str
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
-    let mut observe = |bytes: &[u8], in_body: bool| show.piece(bytes, in_body);
-    runtime.block_on(fetch(&connect, &check, &url, &mut observe)).map_err(|stopped| match stopped {
+    let tls = check.tls.then_some(Tls { sni: check.sni.as_deref() });
+    let mut dialogue = Shown { http: Http::new(&check, &url, connect.to), show };
+    runtime.block_on(converse(&connect, tls, &mut dialogue)).map_err(|stopped| match stopped {
         Stopped::Failed(failure) => failure.to_string(),
         Stopped::Local(why) => why,
     })
@@ -124,6 +127,23 @@ fn path(url: &str) -> &str {
             rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")
         }
         _ => url,
+    }
+}
+
+/// A dialogue whose pieces are shown as they come.
+struct Shown<'a> {
+    http: Http,
+    show: &'a mut Show,
+}
+
+impl Dialogue for Shown<'_> {
+    type Answer = Response;
+
+    fn next(&mut self, heard: Heard<'_>) -> Step<Response> {
+        if let Heard::Bytes(bytes) = heard {
+            self.show.piece(bytes, self.http.in_body());
+        }
+        self.http.next(heard)
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::CommandFactory as _;
 use clap::{Arg, Command};
 
-use super::options::{Config, Explain, Genhash, Options};
+use super::options::{Config, Explain, Genhash, Options, Reload};
 
 /// The manual page of the program.
 pub fn man() -> String {
@@ -34,6 +34,7 @@ pub fn man() -> String {
     for command in Config::command().get_subcommands() {
         section(&mut text, &format!("config {}", command.get_name()), command);
     }
+    section(&mut text, "reload", &Reload::command());
     section(&mut text, "genhash", &Genhash::command());
     text + TAIL
 }
@@ -102,6 +103,9 @@ CODE | KEYWORD
 .B directord config fmt
 [\\-\\-check | \\-\\-stdout] [FILE...]
 .br
+.B directord reload
+[\\-\\-allow\\-empty] [\\-\\-runtime\\-dir FOLDER]
+.br
 .B directord genhash
 \\-s ADDRESS \\-p PORT \\-u URL
 .SH DESCRIPTION
@@ -114,10 +118,31 @@ const TAIL: &str = "\
 .SH SIGNALS
 .TP
 .B SIGHUP
-Read the configuration again. With an error in it nothing changes; what is equal is not touched.
+Read the configuration again. With an error in it nothing changes; what is equal is not touched. The log says each
+change, old and new. Refused, too: a configuration that leaves nothing to do, and one that takes away what runs while a
+file of it is gone, unreadable, empty or cut; \\-\\-allow\\-empty is for whoever means it.
 .TP
 .B SIGTERM, SIGINT
 Tell the peer, give addresses and services up, and end.
+.SH FILES
+.TP
+.B /run/directord/directord.pid
+The process id, while the daemon is ready; for everybody to read.
+.TP
+.B /run/directord/directord.lock
+Keeps a second daemon from starting; only its owner can open it.
+.TP
+.B /run/directord/reload.socket
+Where directord reload asks.
+.TP
+.B /run/directord/addresses, /run/directord/ipvs\\-services
+What the daemon put into the kernel, for a start after a kill.
+.TP
+.B /var/lib/directord/*.json
+The last configuration without errors of each file, with its includes and passwords; only its owner can read it.
+.SH EXIT STATUS OF THE DAEMON
+0: stopped by a signal. 1: it cannot run. 2: the configuration cannot be used. 4: a capability is missing.
+An instance whose interface is missing, and virtual servers without IPVS, keep nothing else from running.
 .SH EXIT STATUS OF A CHECK
 0: nothing to mend. 1: warnings. 2: errors, a reload would refuse the configuration; or wrong options. Notes and lints
 change nothing.

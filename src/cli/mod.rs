@@ -19,6 +19,8 @@ pub mod genhash;
 /// `directord(8)`.
 pub mod manual;
 mod options;
+/// `reload`.
+pub mod reload;
 /// The daemon.
 pub mod run;
 /// What a start runs.
@@ -32,7 +34,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
-use options::{Explain, Genhash, Options};
+use options::{Explain, Genhash, Options, Reload};
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
@@ -43,6 +45,9 @@ pub fn main() -> ExitCode {
     if arguments.get(1).is_some_and(|first| first == "config") {
         return config::start(arguments.get(1..).unwrap_or(&[]));
     }
+    if arguments.get(1).is_some_and(|first| first == "reload") {
+        return start_reload(arguments.get(1..).unwrap_or(&[]));
+    }
     match genhash_arguments(&arguments) {
         Some(arguments) => start_genhash(&arguments),
         None => start(options::normalised(arguments)),
@@ -52,6 +57,13 @@ pub fn main() -> ExitCode {
 fn start_explain(arguments: &[OsString]) -> ExitCode {
     match Explain::try_parse_from(arguments) {
         Ok(options) => explain::run(&options.topics),
+        Err(error) => refuse(&error, ExitCode::SUCCESS),
+    }
+}
+
+fn start_reload(arguments: &[OsString]) -> ExitCode {
+    match Reload::try_parse_from(arguments) {
+        Ok(options) => reload::run(&options.into()),
         Err(error) => refuse(&error, ExitCode::SUCCESS),
     }
 }

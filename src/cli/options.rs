@@ -12,6 +12,7 @@ use super::check::CheckOptions;
 use super::dump::{self, DumpOptions};
 use super::format::Output;
 use super::genhash::GenhashOptions;
+use super::reload::ReloadOptions;
 use super::run::RunOptions;
 use super::start::Policy;
 use crate::config::diagnostic::Format;
@@ -20,27 +21,16 @@ use crate::config::io::node_name;
 use crate::config::model::HttpProtocol;
 
 const DEFAULT_FILE: &str = "/etc/keepalived/keepalived.conf";
+const DEFAULT_RUNTIME: &str = "/run/directord";
 
 const CHECK: &str = "Configuration test";
 const RUN: &str = "Daemon";
 const LOG: &str = "Log";
 const INERT: &str = "Accepted for keepalived's sake, without effect";
 
-/// Options of `directord`. `-g`, `-t`, `-A` and `-M` take their value glued or after `=`, as in keepalived.
-#[derive(Debug, Parser)]
-#[command(
-    name = "directord",
-    about = "Director daemon for Linux Virtual Server pairs: VRRP, health checks and IPVS from one keepalived.conf",
-    after_help = "directord explain CODE | KEYWORD: what a diagnostic or a word of the configuration means.\n\
-        directord config dump: the configuration as it counts, as keepalived.conf or JSON.\n\
-        directord config fmt: files in their canonical layout.\n\
-        directord genhash --help: the digest of a page, for HTTP_GET.\n\
-        keepalived's --check is the long form of -C; here it tests the configuration, and -C has no long form.",
-    disable_version_flag = true,
-    disable_help_subcommand = true,
-    override_usage = "directord [OPTIONS]\n       directord --check -f FILE\n       directord explain CODE | KEYWORD\n       directord config dump [-f FILE]\n       directord config fmt [FILE...]\n       directord genhash -s ADDRESS -p PORT -u URL"
-)]
-pub(super) struct Options {
+/// Which configuration is read, and for which node.
+#[derive(Debug, clap::Args)]
+struct Source {
     /// Configuration file; a name that ends in .json holds JSON
     #[arg(
         short = 'f',
@@ -52,6 +42,32 @@ pub(super) struct Options {
     /// Name that @NAME lines are compared with [default: node name up to its first dot]
     #[arg(short = 'i', long, value_name = "NAME")]
     config_id: Option<String>,
+}
+
+impl Source {
+    fn config_id(&mut self) -> String {
+        self.config_id.take().unwrap_or_else(node_name)
+    }
+}
+
+/// Options of `directord`. `-g`, `-t`, `-A` and `-M` take their value glued or after `=`, as in keepalived.
+#[derive(Debug, Parser)]
+#[command(
+    name = "directord",
+    about = "Director daemon for Linux Virtual Server pairs: VRRP, health checks and IPVS from one keepalived.conf",
+    after_help = "directord explain CODE | KEYWORD: what a diagnostic or a word of the configuration means.\n\
+        directord config dump: the configuration as it counts, as keepalived.conf or JSON.\n\
+        directord config fmt: files in their canonical layout.\n\
+        directord reload: the daemon reads its configuration again, and says what came of it.\n\
+        directord genhash --help: the digest of a page, for HTTP_GET.\n\
+        keepalived's --check is the long form of -C; here it tests the configuration, and -C has no long form.",
+    disable_version_flag = true,
+    disable_help_subcommand = true,
+    override_usage = "directord [OPTIONS]\n       directord --check -f FILE\n       directord explain CODE | KEYWORD\n       directord config dump [-f FILE]\n       directord config fmt [FILE...]\n       directord reload\n       directord genhash -s ADDRESS -p PORT -u URL"
+)]
+pub(super) struct Options {
+    #[command(flatten)]
+    source: Source,
     /// An include that finds nothing is an error
     #[arg(short = 'e', long)]
     all_config: bool,
@@ -106,11 +122,14 @@ pub(super) struct Options {
     #[arg(long, help_heading = RUN)]
     ignore_sigint: bool,
     /// Folder for the socket and the state of the daemon
-    #[arg(long, value_name = "FOLDER", default_value = "/run/directord", help_heading = RUN)]
+    #[arg(long, value_name = "FOLDER", default_value = DEFAULT_RUNTIME, help_heading = RUN)]
     runtime_dir: PathBuf,
     /// Folder where the last configuration without errors is kept
     #[arg(long, value_name = "FOLDER", default_value = "/var/lib/directord", help_heading = RUN)]
     state_dir: PathBuf,
+    /// Take in what leaves nothing to do, or misses what ran before because files are missing
+    #[arg(long, help_heading = RUN)]
+    allow_empty: bool,
     /// Do not start with a configuration that has errors
     #[arg(long, help_heading = RUN)]
     strict: bool,
@@ -211,15 +230,20 @@ impl Options {
     }
 
     fn policy(&self) -> Policy {
-        Policy { strict: self.strict, fallback: !self.no_fallback, state_dir: self.state_dir.clone() }
+        Policy {
+            strict: self.strict,
+            fallback: !self.no_fallback,
+            allow_empty: self.allow_empty,
+            state_dir: self.state_dir.clone(),
+        }
     }
 
-    pub(super) fn check_options(self) -> CheckOptions {
+    pub(super) fn check_options(mut self) -> CheckOptions {
         CheckOptions {
             host: self.host,
             as_start: self.as_start.then(|| self.policy()),
-            config_id: self.config_id.unwrap_or_else(node_name),
-            config: self.config,
+            config_id: self.source.config_id(),
+            config: self.source.config,
             all_config: self.all_config,
             peer: self.peer,
             peer_id: self.peer_id,
@@ -233,12 +257,12 @@ impl Options {
         }
     }
 
-    pub(super) fn run_options(self) -> RunOptions {
+    pub(super) fn run_options(mut self) -> RunOptions {
         RunOptions {
             policy: self.policy(),
             ineffective: self.inert.given(),
-            config: self.config,
-            config_id: self.config_id.unwrap_or_else(node_name),
+            config_id: self.source.config_id(),
+            config: self.source.config,
             all_config: self.all_config,
             foreground: self.dont_fork,
             only_vrrp: self.vrrp,
@@ -347,17 +371,8 @@ pub(super) enum Config {
     about = "The configuration as it counts: definitions, includes and inheritance resolved, in today's words"
 )]
 pub(super) struct Dump {
-    /// Configuration file; a name that ends in .json holds JSON
-    #[arg(
-        short = 'f',
-        long = "use-file",
-        value_name = "FILE",
-        default_value = DEFAULT_FILE
-    )]
-    config: PathBuf,
-    /// Name that @NAME lines are compared with [default: node name up to its first dot]
-    #[arg(short = 'i', long, value_name = "NAME")]
-    config_id: Option<String>,
+    #[command(flatten)]
+    source: Source,
     /// Language of the dump
     #[arg(long, value_name = "FORMAT", default_value = "conf")]
     format: DumpFormat,
@@ -376,10 +391,10 @@ enum DumpFormat {
 }
 
 impl From<Dump> for DumpOptions {
-    fn from(options: Dump) -> Self {
+    fn from(mut options: Dump) -> Self {
         Self {
-            config: options.config,
-            config_id: options.config_id.unwrap_or_else(node_name),
+            config_id: options.source.config_id(),
+            config: options.source.config,
             format: match options.format {
                 DumpFormat::Conf => dump::Format::Conf,
                 DumpFormat::Json => dump::Format::Json,
@@ -414,6 +429,41 @@ impl Fmt {
             (true, _) => Output::Check,
             (false, true) => Output::Print,
             (false, false) => Output::File,
+        }
+    }
+}
+
+/// Options of `reload`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "directord reload",
+    bin_name = "directord reload",
+    about = "The daemon reads its configuration again, as after SIGHUP, and says what came of it",
+    after_help = "Exit status: 0 the configuration is in force; 1 it was refused and everything goes on as it was, or \
+        no daemon answers; 2 wrong options."
+)]
+pub(super) struct Reload {
+    /// Take it in although it leaves nothing to do, or misses what runs because files are missing
+    #[arg(long)]
+    allow_empty: bool,
+    /// Say nothing: the exit status tells, and the log of the daemon
+    #[arg(long)]
+    quiet: bool,
+    /// Folder of the daemon
+    #[arg(long, value_name = "FOLDER", default_value = DEFAULT_RUNTIME)]
+    runtime_dir: PathBuf,
+    /// Seconds to wait for the answer
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    timeout: u32,
+}
+
+impl From<Reload> for ReloadOptions {
+    fn from(options: Reload) -> Self {
+        Self {
+            allow_empty: options.allow_empty,
+            quiet: options.quiet,
+            runtime_dir: options.runtime_dir,
+            timeout: Duration::from_secs(options.timeout.into()),
         }
     }
 }

@@ -1,16 +1,17 @@
 //! The daemon.
 
-use std::fs::OpenOptions;
-use std::io::{IsTerminal as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use crate::config::diagnostic::{Format, Severity, render};
+use crate::config::diagnostic::Format;
 use crate::config::dump::{self, Show};
 use crate::config::{Loaded, Options};
-use crate::director;
 use crate::director::logging::{self, Destination};
+use crate::director::{self, signals};
+use crate::sys::background::{self, Role};
+use crate::text::reason as reason_of;
 
 use super::start::{self, Policy};
 
@@ -52,8 +53,9 @@ pub struct RunOptions {
 }
 
 /// Runs the daemon until it is stopped. Exit status: 0 stopped by a signal, 1 cannot run, 2 the configuration has
-/// errors or names a missing interface, 4 a capability is missing.
+/// errors, 4 a capability is missing.
 pub fn run(options: RunOptions) -> ExitCode {
+    signals::hold(options.ignore_sigint);
     // A reload must find the file again whatever the working directory is by then.
     let config = std::path::absolute(&options.config).unwrap_or_else(|_| options.config.clone());
     let language = language(&options);
@@ -72,34 +74,51 @@ pub fn run(options: RunOptions) -> ExitCode {
     }
     // Before the working directory changes.
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let pid_file = options.pid_file.as_deref().map(absolute);
     let director_options = director::Options {
+        config: config.clone(),
         runtime_directory: namespaces.folder(&absolute(&options.runtime_dir), instance.as_deref()),
         state_directory: absolute(&options.policy.state_dir),
+        pid_file: options.pid_file.as_deref().map(absolute),
         namespaces,
         only_vrrp: options.only_vrrp,
         only_checkers: options.only_checkers,
+        allow_empty: options.policy.allow_empty,
         dont_release_vrrp: options.dont_release_vrrp,
         dont_release_ipvs: options.dont_release_ipvs,
         ignore_sigint: options.ignore_sigint,
     };
+    let candidate = chosen.candidate;
     let mut lock = None;
+    let mut caller = None;
     if !options.foreground {
         // Whoever starts it must learn why it does not run, and with what it does.
-        if let Some(instead) = &chosen.candidate.instead {
+        if let Some(instead) = &candidate.instead {
             eprintln!("directord: starting with {instead}");
         }
-        match director::prepare(&director_options, &chosen.candidate) {
-            Ok(taken) => lock = Some(taken),
+        let taken = match director::prepare(&director_options, &candidate) {
+            Ok(taken) => taken,
             Err(error) => {
                 eprintln!("directord: {error}");
                 return error.exit_code();
             }
+        };
+        let reload = signals::reload_waits();
+        match background::split() {
+            Ok(Role::Caller(waiting)) => {
+                // It is the daemon's now, and to drop it would give it up.
+                std::mem::forget(taken);
+                return started(waiting.status());
+            }
+            Ok(Role::Daemon(outcome)) => caller = Some(outcome),
+            Err(error) => {
+                eprintln!("directord: cannot go into the background: {}", reason_of(&error));
+                return ExitCode::FAILURE;
+            }
         }
-        if let Err(error) = nix::unistd::daemon(false, false) {
-            eprintln!("directord: cannot go into the background: {error}");
-            return ExitCode::FAILURE;
+        if reload {
+            signals::pass_on_reload();
         }
+        lock = Some(taken);
     }
     let destination = if options.foreground { Destination::Stderr } else { Destination::SystemLog };
     let _log = logging::start(destination, options.log_detail > 0);
@@ -107,46 +126,56 @@ pub fn run(options: RunOptions) -> ExitCode {
     for option in &options.ineffective {
         tracing::info!("option {option} is accepted and has no effect");
     }
-    say(&decision.loaded);
+    candidate.lines.iter().for_each(director::candidate::Line::log);
     if let Some(trouble) = &decision.kept_trouble {
         tracing::error!("{trouble}");
     }
-    for left_out in &chosen.candidate.runnable.left_out {
+    for left_out in &candidate.runnable.left_out {
         tracing::error!("{left_out}");
     }
-    if let Some(instead) = &chosen.candidate.instead {
+    if let Some(instead) = &candidate.instead {
         tracing::error!(
             "Starting with {instead}; `directord --check` shows what to mend, a reload takes it in"
         );
     }
     if options.dump_conf {
         // The log is no place for passwords.
-        let text = dump::conf(&chosen.model, Show { defaults: true, secrets: false });
+        let text = dump::conf(&candidate.model, Show { defaults: true, secrets: false });
         text.lines().filter(|line| !line.is_empty()).for_each(|line| tracing::info!("{line}"));
     }
     let prepared = match lock {
-        Some(mut lock) => lock.forked().map(|()| lock).map_err(director::Error::Runtime),
-        None => director::prepare(&director_options, &chosen.candidate),
+        Some(mut lock) => {
+            lock.forked();
+            Ok(lock)
+        }
+        None => director::prepare(&director_options, &candidate),
     };
     let outcome = prepared.and_then(|lock| {
-        let written = pid_file.as_deref().map(write_pid);
-        if let (Some(path), Some(Err(error))) = (&pid_file, written) {
-            tracing::warn!("cannot write the pid file {}: {error}", path.display());
-        }
-        let reload = Box::new(move || start::reload(&config, &language));
-        let outcome = director::run(&director_options, lock, chosen.candidate.clone(), reload);
-        if let Some(path) = &pid_file {
-            let _ = std::fs::remove_file(path);
-        }
-        outcome
+        let load = Arc::new(move || start::reload(&config, &language));
+        director::run(director_options, lock, candidate, load, || {
+            if let Some(caller) = caller.take() {
+                caller.tell(0);
+            }
+        })
     });
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error}");
-            error.exit_code()
-        }
+    let status = outcome.as_ref().err().map_or(0, director::Error::exit_status);
+    if let Err(error) = outcome {
+        tracing::error!("{error}");
     }
+    if let Some(caller) = caller {
+        caller.tell(status);
+    }
+    ExitCode::from(status)
+}
+
+/// What the caller of a daemon in the background ends with.
+fn started(status: Option<u8>) -> ExitCode {
+    if status != Some(0) {
+        eprintln!(
+            "directord: it ended while it started; the system log says why (`journalctl -t directord`)"
+        );
+    }
+    ExitCode::from(status.unwrap_or(1))
 }
 
 fn language(options: &RunOptions) -> Options {
@@ -167,24 +196,4 @@ fn reason(options: &RunOptions, loaded: &Loaded) -> &'static str {
         (true, false) => "; without --strict it would run without what this version cannot do",
         (false, _) => "",
     }
-}
-
-/// What there is to say of the configuration file, one line each.
-fn say(loaded: &Loaded) {
-    for diagnostic in &loaded.diagnostics {
-        let line = render(std::slice::from_ref(diagnostic), &loaded.sources, Format::Line, false);
-        match diagnostic.severity {
-            Severity::Lint | Severity::Note => tracing::info!("{}", line.trim_end()),
-            Severity::Error => tracing::error!("{}", line.trim_end()),
-            // Part of the configuration does not run.
-            Severity::Warning if diagnostic.code.blocks() => tracing::error!("{}", line.trim_end()),
-            Severity::Warning => tracing::warn!("{}", line.trim_end()),
-        }
-    }
-}
-
-fn write_pid(path: &Path) -> std::io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o644).custom_flags(libc::O_NOFOLLOW);
-    writeln!(options.open(path)?, "{}", std::process::id())
 }

@@ -3,15 +3,21 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::diagnostic::{Format, render};
+use tracing::Level;
+
+use crate::config::changes::changes;
+use crate::config::diagnostic::{Diagnostic, Format, Severity, render};
+use crate::config::host::Host;
 use crate::config::io::Disk;
+use crate::config::missing::missing;
 use crate::config::model::{Instance, Model};
 use crate::config::recorded::Recorder;
 use crate::config::supported::{Runnable, runnable};
 use crate::config::{Loaded, Options, load};
-use crate::director::Candidate;
+use crate::director::candidate::{Candidate, Line};
 use crate::director::kept::Kept;
 use crate::director::namespace::Namespaces;
+use crate::director::refusal::{Comparison, Refusal};
 
 /// How much a start puts up with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +26,8 @@ pub struct Policy {
     pub strict: bool,
     /// Not `--no-fallback`: what was kept is used.
     pub fallback: bool,
+    /// `--allow-empty`: a file that leaves nothing to do, or misses what ran before, is meant so.
+    pub allow_empty: bool,
     /// `--state-dir`: where it is kept.
     pub state_dir: PathBuf,
 }
@@ -38,8 +46,6 @@ pub(super) struct Decision {
 pub(super) struct Start {
     /// What the daemon puts in force.
     pub candidate: Candidate,
-    /// The configuration that it comes from, for `-d`.
-    pub model: Model,
     /// `net_namespace` and `instance`.
     pub folder: (Namespaces, Option<String>),
     /// Which one it is.
@@ -60,83 +66,159 @@ pub(super) enum Source {
 /// Reads the file and decides.
 pub(super) fn decide(config: &Path, language: &Options, policy: &Policy) -> Decision {
     let recorder = Recorder::new(&Disk);
-    let mut loaded = load(config, &recorder, language);
-    if let Some(model) = loaded.model.take() {
-        let unrun = unrun(&loaded);
-        let refused = policy.strict && !unrun.is_empty();
-        let kept = Kept::new(config, language, recorder.into_recording());
-        let start = (!refused).then(|| Start::new(&model, unrun, Source::File, Some(kept)));
-        loaded.model = Some(model);
-        return Decision { loaded, start, kept_trouble: None };
-    }
+    let loaded = load(config, &recorder, language);
+    let read = Kept::new(config, language, recorder.into_recording());
     let mut decision = Decision { loaded, start: None, kept_trouble: None };
-    if policy.strict {
-        return decision;
-    }
-    if policy.fallback {
-        match from_kept(config, language, &policy.state_dir) {
-            Ok(start) => decision.start = start,
-            Err(why) => decision.kept_trouble = Some(why),
-        }
-    }
-    if decision.start.is_none()
-        && let Some(model) = &decision.loaded.degraded
-    {
-        decision.start = Some(Start::new(model, unrun(&decision.loaded), Source::Degraded, None));
-    }
-    if let Some(start) = &mut decision.start {
-        let errors = decision.loaded.summary();
-        let name = config.display();
-        start.candidate.instead = Some(match &start.source {
-            Source::Kept(time) => format!("configuration of {time}, as {name} has {errors}"),
-            _ => format!("{name} without what is wrong in it ({errors})"),
-        });
+    match decision.loaded.model.clone() {
+        Some(model) => decision.without_errors(model, read, policy),
+        None if policy.strict => {}
+        None => decision.with_errors(read, policy),
     }
     decision
 }
 
-/// The candidate of a reload: the file, or the lines that say what is wrong with it.
-pub(super) fn reload(config: &Path, language: &Options) -> Result<Candidate, Vec<String>> {
-    let recorder = Recorder::new(&Disk);
-    let loaded = load(config, &recorder, language);
-    match &loaded.model {
-        Some(model) => {
-            let kept = Kept::new(config, language, recorder.into_recording());
-            Ok(Start::new(model, unrun(&loaded), Source::File, Some(kept)).candidate)
+impl Decision {
+    /// The file runs, unless it only looks right because of what it misses.
+    fn without_errors(&mut self, model: Model, read: Kept, policy: &Policy) {
+        let unrun = unrun(&self.loaded);
+        if policy.strict && !unrun.is_empty() {
+            return;
         }
-        None => Err(loaded.render(Format::Line, false).lines().map(str::to_owned).collect()),
+        let kept = read.earlier(&policy.state_dir).ok().flatten();
+        let less = kept.as_ref().and_then(|kept| less(&model, &read, kept)).filter(|_| !policy.allow_empty);
+        let name = read.origin.display().to_string();
+        let lines = lines(&self.loaded);
+        self.start = Some(match (less, kept) {
+            (Some(refusal), Some(kept)) if policy.fallback && !policy.strict => {
+                let Some(mut start) = Start::from_kept(kept) else { return };
+                start.candidate.instead = Some(format!(
+                    "configuration of {}, as {name} misses something: {}",
+                    start.time(),
+                    refusal.why
+                ));
+                let error = |text| Line { level: Level::ERROR, text };
+                start.candidate.lines =
+                    lines.into_iter().chain(refusal.lines.into_iter().map(error)).collect();
+                start
+            }
+            (less, _) => {
+                let mut start = Start::new(model, unrun, Source::File, read);
+                start.candidate.keep = less.is_none();
+                start.candidate.lines = lines;
+                start
+            }
+        });
+    }
+
+    /// What ran before; else the file without what is wrong.
+    fn with_errors(&mut self, read: Kept, policy: &Policy) {
+        let name = read.origin.display().to_string();
+        if policy.fallback {
+            match read.earlier(&policy.state_dir) {
+                Ok(None) => {}
+                Ok(Some(kept)) => {
+                    let time = kept.time.clone();
+                    self.start = Start::from_kept(kept);
+                    if self.start.is_none() {
+                        self.kept_trouble =
+                            Some(format!("the configuration kept at {time} has errors for this version"));
+                    }
+                }
+                Err(why) => self.kept_trouble = Some(why),
+            }
+        }
+        if self.start.is_none()
+            && let Some(model) = &self.loaded.degraded
+        {
+            self.start = Some(Start::new(model.clone(), unrun(&self.loaded), Source::Degraded, read));
+        }
+        if let Some(start) = &mut self.start {
+            let errors = self.loaded.summary();
+            start.candidate.lines = lines(&self.loaded);
+            start.candidate.instead = Some(match &start.source {
+                Source::Kept(time) => format!("configuration of {time}, as {name} has {errors}"),
+                _ => format!("{name} without what is wrong in it ({errors})"),
+            });
+        }
     }
 }
 
-fn from_kept(config: &Path, language: &Options, state_dir: &Path) -> Result<Option<Start>, String> {
-    let kept = Kept::read(state_dir, config).map_err(|error| error.to_string())?;
-    let Some(kept) = kept else { return Ok(None) };
-    if !kept.is_of(config, language) {
-        return Err(format!(
-            "the configuration kept at {} is of another file or another --config-id",
-            kept.time
-        ));
+/// The candidate of a reload: the file, or the lines that say what is wrong with it.
+pub(super) fn reload(config: &Path, language: &Options) -> Result<Candidate, Vec<Line>> {
+    let recorder = Recorder::new(&Disk);
+    let mut loaded = load(config, &recorder, language);
+    let lines = lines(&loaded);
+    let Some(model) = loaded.model.take() else { return Err(lines) };
+    let read = Kept::new(config, language, recorder.into_recording());
+    let mut start = Start::new(model, unrun(&loaded), Source::File, read);
+    (start.candidate.keep, start.candidate.lines) = (true, lines);
+    Ok(start.candidate)
+}
+
+/// What the file misses of what was applied last.
+fn less(model: &Model, read: &Kept, kept: &Kept) -> Option<Refusal> {
+    let something =
+        |runnable: Runnable| !runnable.instances.is_empty() || !runnable.virtual_servers.is_empty();
+    let (missing, runs) = (missing(kept.recording(), read.recording()), something(runnable(model)));
+    if runs && missing.is_empty() {
+        return None;
     }
-    let loaded = kept.load();
-    let Some(model) = &loaded.model else {
-        return Err(format!("the configuration kept at {} has errors for this version", kept.time));
-    };
-    Ok(Some(Start::new(model, unrun(&loaded), Source::Kept(kept.time.clone()), None)))
+    let before = kept.load().model?;
+    let changes = changes(&before, model);
+    let ran = something(runnable(&before));
+    Comparison { ran, runs, missing: &missing, changes: &changes }.refusal()
 }
 
 impl Start {
-    fn new(model: &Model, unrun: Vec<String>, source: Source, kept: Option<Kept>) -> Self {
+    fn new(model: Model, unrun: Vec<String>, source: Source, read: Kept) -> Self {
         let namespaces = Namespaces::of(&model.globals);
         let folder = (namespaces.clone(), model.globals.process.instance.clone());
-        let candidate = Candidate { runnable: runnable(model), namespaces, unrun, kept, instead: None };
-        Self { candidate, model: model.clone(), folder, source }
+        let candidate = Candidate {
+            runnable: runnable(&model),
+            model,
+            namespaces,
+            unrun,
+            read,
+            keep: false,
+            instead: None,
+            lines: Vec::new(),
+        };
+        Self { candidate, folder, source }
     }
+
+    /// `None`: it has errors for this version.
+    fn from_kept(kept: Kept) -> Option<Self> {
+        let mut loaded = kept.load();
+        let model = loaded.model.take()?;
+        let source = Source::Kept(kept.time.clone());
+        Some(Self::new(model, unrun(&loaded), source, kept))
+    }
+
+    fn time(&self) -> &str {
+        &self.candidate.read.time
+    }
+}
+
+/// What there is to say of the configuration file, one line each.
+fn lines(loaded: &Loaded) -> Vec<Line> {
+    let line = |diagnostic: &Diagnostic| {
+        let text = render(std::slice::from_ref(diagnostic), &loaded.sources, Format::Line, false);
+        let level = match diagnostic.severity {
+            Severity::Lint | Severity::Note => Level::INFO,
+            Severity::Error => Level::ERROR,
+            // Part of the configuration does not run.
+            Severity::Warning if diagnostic.code.blocks() => Level::ERROR,
+            Severity::Warning => Level::WARN,
+        };
+        Line { level, text: text.trim_end().to_owned() }
+    };
+    loaded.diagnostics.iter().map(line).collect()
 }
 
 /// What is legal and this version leaves out, a line each, without the place: a line that moves is no news.
 fn unrun(loaded: &Loaded) -> Vec<String> {
-    let line = |one: &crate::config::diagnostic::Diagnostic| {
-        let one = crate::config::diagnostic::Diagnostic { span: None, ..one.clone() };
+    let line = |one: &Diagnostic| {
+        let one = Diagnostic { span: None, ..one.clone() };
         render(std::slice::from_ref(&one), &loaded.sources, Format::Line, false).trim_end().to_owned()
     };
     loaded.left_out().map(line).collect()
@@ -161,8 +243,8 @@ fn listed(addresses: &[String]) -> String {
     }
 }
 
-/// `--check --as-start`: what a start would run, in lines.
-pub(super) fn describe(config: &Path, decision: &Decision) -> String {
+/// `--check --as-start`: what a start would run, in lines; `host` is where.
+pub(super) fn describe(config: &Path, decision: &Decision, host: &dyn Host) -> String {
     let name = config.display();
     let trouble = decision.kept_trouble.iter().map(|why| format!("not used: {why}\n"));
     let mut text: String = trouble.collect();
@@ -188,5 +270,23 @@ pub(super) fn describe(config: &Path, decision: &Decision) -> String {
     for left_out in &runnable.left_out {
         text += &format!("not as configured: {left_out}\n");
     }
+    // What another network namespace has cannot be seen from here.
+    if start.candidate.namespaces == Namespaces::default() {
+        for instance in &runnable.instances {
+            if let Some(name) = missing_interface(instance, host) {
+                text += &format!("{} does not run: interface {name} does not exist\n", instance.name);
+            }
+        }
+        if !runnable.virtual_servers.is_empty() && !host.has_module("ip_vs") {
+            text += "the virtual servers do not run: this kernel has no module ip_vs\n";
+        }
+    }
     text
+}
+
+fn missing_interface(instance: &Instance, host: &dyn Host) -> Option<String> {
+    let held = instance.addresses.iter().chain(&instance.excluded_addresses);
+    let others = held.filter_map(|address| address.interface.as_ref());
+    let mut all = std::iter::once(&instance.interface).chain(others).map(ToString::to_string);
+    all.find(|name| host.addresses(name).is_none())
 }

@@ -120,10 +120,10 @@ impl Check<'_> {
             return;
         }
         let message = format!("there is no interface {} on this host", word.text);
+        let diagnostic = Diagnostic::warning(Code::HostInterface, word.span, message);
         let diagnostic = match needed && !dynamic {
-            true => Diagnostic::error(Code::HostInterface, word.span, message)
-                .consequence("directord does not start, and a reload is refused"),
-            false => Diagnostic::warning(Code::HostInterface, word.span, message),
+            true => diagnostic.consequence("the instance does not run until it is there; the others do"),
+            false => diagnostic,
         };
         self.once(word.text, diagnostic.help("`ip -brief link` shows those that there are"));
     }

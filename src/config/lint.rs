@@ -2,7 +2,7 @@
 //!
 //! In: a tree without errors and the model that came out of it. Out: diagnostics of severity lint, which change
 //! no exit status. `# directord: allow(D1001)` silences one: on its line, on the line above, or at the top of
-//! the file for all of it. Two nodes of a pair are compared by [`compare`].
+//! the file for all of it. Two nodes of a pair are compared by `compare`.
 
 pub(super) mod allow;
 mod checks;

@@ -6,11 +6,11 @@
 //! (statements to text). Only `io` touches the disk. A configuration with an error has no model for a reload; what
 //! it comes to without what is wrong stands apart, for a start that has nothing better.
 
+pub mod changes;
 pub mod diagnostic;
 pub mod dump;
 mod expand;
 pub mod format;
-mod hex;
 pub mod host;
 /// The real files.
 pub mod io;
@@ -19,6 +19,7 @@ pub mod keywords;
 mod lexer;
 pub mod lint;
 mod lower;
+pub mod missing;
 /// The typed configuration: a value that is out of range cannot be represented.
 pub mod model;
 mod options;

@@ -20,6 +20,9 @@ pub struct Recording {
     pub patterns: BTreeMap<PathBuf, Vec<PathBuf>>,
     /// Files that may be executed, which are not included.
     pub executable: Vec<PathBuf>,
+    /// Files that could not be read, and why. Of the moment: not kept.
+    #[serde(skip)]
+    pub unread: BTreeMap<PathBuf, String>,
 }
 
 impl Files for Recording {
@@ -56,7 +59,9 @@ impl<'a> Recorder<'a> {
 
 impl Files for Recorder<'_> {
     fn read(&self, path: &Path) -> Result<Vec<u8>, ReadError> {
-        let bytes = self.files.read(path)?;
+        let bytes = self.files.read(path).inspect_err(|error| {
+            self.recording.borrow_mut().unread.insert(path.to_owned(), error.to_string());
+        })?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         self.recording.borrow_mut().texts.insert(path.to_owned(), text);
         Ok(bytes)

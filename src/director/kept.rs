@@ -3,17 +3,17 @@
 //! One file in the state directory for each configuration file, readable by its owner alone: it holds the passwords of
 //! the configuration. Written anew as a whole, so that a loss of power leaves the old one or the new one.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use md5::{Digest as _, Md5};
 use serde::{Deserialize, Serialize};
 
+use super::files;
 use crate::config::recorded::Recording;
 use crate::config::{Loaded, Options, load};
+use crate::text::{hex, reason};
 
 /// Largest file that is read: a configuration with its includes.
 const LONGEST: u64 = 512 << 20;
@@ -41,7 +41,7 @@ struct Envelope {
 #[derive(Debug, thiserror::Error)]
 pub enum KeptError {
     /// It cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}: {}", reason(.source))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -71,41 +71,48 @@ impl Kept {
     pub fn read(directory: &Path, origin: &Path) -> Result<Option<Self>, KeptError> {
         let path = place(directory, origin);
         let unreadable = |source| KeptError::Unreadable { path: path.clone(), source };
-        let file = match OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            file => file.map_err(unreadable)?,
-        };
-        let mut text = String::new();
-        file.take(LONGEST).read_to_string(&mut text).map_err(unreadable)?;
-        let envelope: Option<Envelope> = serde_json::from_str(&text).ok();
-        match envelope {
-            Some(envelope) if checksum(&envelope.kept)? == envelope.checksum => Ok(Some(envelope.kept)),
-            _ => Err(KeptError::Damaged(path)),
-        }
+        let Some(file) = files::open(&path).map_err(unreadable)? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        file.take(LONGEST).read_to_end(&mut bytes).map_err(unreadable)?;
+        Self::parse(&bytes).map(Some).ok_or(KeptError::Damaged(path))
     }
 
-    /// Replaces what is kept in `directory`, which is made when it is missing.
+    /// What the bytes of such a file say; `None`: it is damaged.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let envelope: Envelope = serde_json::from_slice(bytes).ok()?;
+        (checksum(&envelope.kept)? == envelope.checksum).then_some(envelope.kept)
+    }
+
+    /// The bytes of such a file. `None`: a name in it is no text.
+    pub fn to_bytes(&self) -> Option<Vec<u8>> {
+        let checksum = checksum(self)?;
+        serde_json::to_vec(&Envelope { checksum, kept: self.clone() }).ok()
+    }
+
+    /// Replaces what is kept in `directory`, which is made when it is missing. When that fails, what is kept stays.
     pub fn write(&self, directory: &Path) -> io::Result<()> {
-        let mut builder = DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(directory)?;
-        let checksum = checksum(self).map_err(io::Error::other)?;
-        let text = serde_json::to_string(&Envelope { checksum, kept: self.clone() })?;
-        let path = place(directory, &self.origin);
-        let new = path.with_extension("new");
-        match fs::remove_file(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, &path)?;
-        File::open(directory)?.sync_all()
+        files::make_directory(directory, 0o700)?;
+        let bytes = self.to_bytes().ok_or_else(|| io::Error::other("the name of a file is no UTF-8"))?;
+        files::replace(&place(directory, &self.origin), &bytes, 0o600, true)
     }
 
-    /// Whether it is of this file, read for this node.
-    pub fn is_of(&self, origin: &Path, options: &Options) -> bool {
-        self.origin == origin && self.options.config_id == options.config_id
+    /// What is kept in `directory` of the same file, for the same node. `Err`: why what is there is of no use.
+    pub fn earlier(&self, directory: &Path) -> Result<Option<Self>, String> {
+        let kept = Self::read(directory, &self.origin).map_err(|error| error.to_string())?;
+        let same =
+            |kept: &Self| kept.origin == self.origin && kept.options.config_id == self.options.config_id;
+        match kept {
+            Some(kept) if !same(&kept) => Err(format!(
+                "the configuration kept at {} is of another file or another --config-id",
+                kept.time
+            )),
+            kept => Ok(kept),
+        }
+    }
+
+    /// The files as they were read then.
+    pub fn recording(&self) -> &Recording {
+        &self.recording
     }
 
     /// Reads it as the daemon read it then.
@@ -120,15 +127,13 @@ fn place(directory: &Path, origin: &Path) -> PathBuf {
     directory.join(format!("{}.json", name.trim_start_matches('-')))
 }
 
-fn checksum(kept: &Kept) -> Result<String, KeptError> {
-    let text = serde_json::to_vec(kept);
-    let text =
-        text.map_err(|error| KeptError::Unreadable { path: kept.origin.clone(), source: error.into() })?;
-    Ok(Md5::digest(text).iter().map(|byte| format!("{byte:02x}")).collect())
+fn checksum(kept: &Kept) -> Option<String> {
+    serde_json::to_vec(kept).ok().map(|text| hex(&Md5::digest(text)))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;

@@ -1,10 +1,15 @@
 //! Where log lines go: to stderr, with the journal's `<N>` priorities under systemd; to the system log when
 //! there is no terminal and no journal. Lines pass a bounded queue and a thread of their own, so that nobody
 //! waits for a stalled disk or a stopped log daemon; lines that find the queue full are counted and dropped.
+//! A panic passes no queue: its line is written before the process ends.
 
 use std::fmt;
 use std::io::{self, Write};
 use std::os::unix::net::UnixDatagram;
+use std::panic::PanicHookInfo;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tracing::{Event, Level, Subscriber};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
@@ -18,30 +23,92 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// Lines that may wait.
 const QUEUE: usize = 4096;
+/// The log daemon.
+const SOCKET: &str = "/dev/log";
+/// A log daemon that does not read is given up after this long, when a line must be written at once.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// LOG_DAEMON (RFC 5424 §6.2.1).
 const FACILITY: u8 = 3;
 
 /// Where lines go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Destination {
+pub(crate) enum Destination {
     /// stderr; with `<N>` when the journal reads it.
     Stderr,
     /// `/dev/log`.
     SystemLog,
 }
 
-/// Begins logging; lines are written until the guard is dropped.
-pub fn start(destination: Destination, detail: bool) -> WorkerGuard {
+/// What waits in the queue; taken out, its lines are written.
+static WRITER: Mutex<Option<WorkerGuard>> = Mutex::new(None);
+
+/// Lines are written until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Log(());
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        flush();
+    }
+}
+
+/// Begins logging, of panics too.
+pub(crate) fn start(destination: Destination, detail: bool) -> Log {
     let builder = NonBlockingBuilder::default().buffered_lines_limit(QUEUE).lossy(true).thread_name("log");
-    let (style, (writer, guard)) = match destination {
-        Destination::Stderr if journal_reads_stderr() => (Style::Journal, builder.finish(io::stderr())),
-        Destination::Stderr => (Style::Plain, builder.finish(io::stderr())),
-        Destination::SystemLog => (Style::SystemLog, builder.finish(SystemLog { socket: None })),
+    let style = Style::of(destination);
+    let (writer, guard) = match style {
+        Style::Journal | Style::Plain => builder.finish(io::stderr()),
+        Style::SystemLog => builder.finish(SystemLog { socket: None }),
     };
+    *WRITER.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
     let level = if detail { LevelFilter::DEBUG } else { LevelFilter::INFO };
     let layer = subscriber::layer().event_format(style).with_writer(writer);
     tracing_subscriber::registry().with(level).with(layer).init();
-    guard
+    tell_of_panics(style, Path::new(SOCKET));
+    Log(())
+}
+
+fn flush() {
+    // Whoever holds it flushes.
+    if let Ok(mut writer) = WRITER.try_lock() {
+        drop(writer.take());
+    }
+}
+
+/// The process ends with the panic: what waits is written first, then the panic, by the thread that panics.
+fn tell_of_panics(style: Style, socket: &'static Path) {
+    std::panic::set_hook(Box::new(move |panic| {
+        flush();
+        let line = style.line(&describe(panic));
+        match style {
+            Style::Journal | Style::Plain => drop(io::stderr().write_all(line.as_bytes())),
+            Style::SystemLog => send_at_once(socket, line.trim_end().as_bytes()),
+        }
+    }));
+}
+
+fn describe(panic: &PanicHookInfo<'_>) -> String {
+    let payload = panic.payload();
+    let words = payload.downcast_ref::<&str>().copied();
+    let words = words.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no words");
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let thread = std::thread::current().name().unwrap_or("?").to_owned();
+    let words = words.replace('\n', " ");
+    format!("directord ends: panic in the thread {thread} at {place}: {words}; this is a fault of directord")
+}
+
+/// Waits for a log daemon that is busy, not for one that does not read.
+fn send_at_once(socket: &Path, line: &[u8]) {
+    let Ok(sender) = UnixDatagram::unbound() else { return };
+    if sender.set_nonblocking(true).is_err() {
+        return;
+    }
+    let until = Instant::now() + PATIENCE;
+    while sender.send_to(line, socket).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        && Instant::now() < until
+    {
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 fn journal_reads_stderr() -> bool {
@@ -55,6 +122,39 @@ enum Style {
     SystemLog,
 }
 
+impl Style {
+    fn of(destination: Destination) -> Self {
+        match destination {
+            Destination::Stderr if journal_reads_stderr() => Self::Journal,
+            Destination::Stderr => Self::Plain,
+            Destination::SystemLog => Self::SystemLog,
+        }
+    }
+
+    /// What stands in front of the words.
+    fn head(self, level: Level, out: &mut Writer<'_>) -> fmt::Result {
+        match self {
+            Self::Plain => {
+                SystemTime.format_time(out)?;
+                write!(out, " {level:<5} ")
+            }
+            Self::Journal => write!(out, "<{}>", severity(level)),
+            Self::SystemLog => {
+                let priority = FACILITY * 8 + severity(level);
+                write!(out, "<{priority}>directord[{}]: ", std::process::id())
+            }
+        }
+    }
+
+    /// A whole line that says of an error.
+    fn line(self, words: &str) -> String {
+        let mut line = String::new();
+        // A string takes everything.
+        let _ = self.head(Level::ERROR, &mut Writer::new(&mut line));
+        line + words + "\n"
+    }
+}
+
 impl<S, N> FormatEvent<S, N> for Style
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -66,18 +166,7 @@ where
         mut out: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let level = *event.metadata().level();
-        match self {
-            Self::Plain => {
-                SystemTime.format_time(&mut out)?;
-                write!(out, " {level:<5} ")?;
-            }
-            Self::Journal => write!(out, "<{}>", severity(level))?,
-            Self::SystemLog => {
-                let priority = FACILITY * 8 + severity(level);
-                write!(out, "<{priority}>directord[{}]: ", std::process::id())?;
-            }
-        }
+        self.head(*event.metadata().level(), &mut out)?;
         context.field_format().format_fields(out.by_ref(), event)?;
         writeln!(out)
     }
@@ -104,7 +193,7 @@ impl Write for SystemLog {
         for _attempt in 0..2 {
             if self.socket.is_none() {
                 let socket = UnixDatagram::unbound()?;
-                self.socket = socket.connect("/dev/log").is_ok().then_some(socket);
+                self.socket = socket.connect(SOCKET).is_ok().then_some(socket);
             }
             if self.socket.as_ref().is_some_and(|socket| socket.send(text).is_ok()) {
                 break;
@@ -116,5 +205,52 @@ impl Write for SystemLog {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names the socket, for the test below in a process of its own.
+    const CHILD: &str = "DIRECTORD_TEST_LOG_SOCKET";
+
+    #[test]
+    fn a_panic_is_in_the_system_log_before_the_process_ends() {
+        if let Some(path) = std::env::var_os(CHILD) {
+            tell_of_panics(Style::SystemLog, Path::new(Box::leak(path.into_boxed_os_str())));
+            let thread = std::thread::Builder::new().name("vrrp".into());
+            let _ = thread.spawn(|| panic!("one\nand two")).unwrap().join();
+            // As with panic=abort: nothing is written any more.
+            std::process::abort();
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let daemon = UnixDatagram::bind(&path).unwrap();
+        daemon.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let name = "director::logging::tests::a_panic_is_in_the_system_log_before_the_process_ends";
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        let output = child.args(["--exact", name]).env(CHILD, &path).output().unwrap();
+        assert!(!output.status.success());
+        let mut buffer = [0; 1024];
+        let length = daemon.recv(&mut buffer).unwrap();
+        let line = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        assert!(line.starts_with("<27>directord["), "{line}");
+        assert!(line.contains("panic in the thread vrrp at src/director/logging.rs:"), "{line}");
+        assert!(line.contains("one and two"), "{line}");
+    }
+
+    #[test]
+    fn a_log_daemon_that_does_not_read_is_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let _daemon = UnixDatagram::bind(&path).unwrap();
+        let begun = Instant::now();
+        let sender = UnixDatagram::unbound().unwrap();
+        sender.set_nonblocking(true).unwrap();
+        while sender.send_to(b"full", &path).is_ok() {}
+        send_at_once(&path, b"the panic");
+        send_at_once(&folder.path().join("none"), b"the panic");
+        assert!(begun.elapsed() < PATIENCE * 5);
     }
 }

@@ -9,6 +9,7 @@ use nix::sched::{CloneFlags, setns};
 use crate::config::model::Globals;
 use crate::ipvs::error::Unavailable;
 use crate::ipvs::io::Ipvs;
+use crate::text::reason;
 
 /// Where `ip netns add` puts the names.
 const FOLDER: &str = "/run/netns";
@@ -39,7 +40,7 @@ pub enum NamespaceError {
     )]
     NotPermitted(String),
     /// Another reason.
-    #[error("cannot join the network namespace `{name}`: {source}")]
+    #[error("cannot join the network namespace `{name}`: {}", reason(.source))]
     Other {
         /// Its name.
         name: String,

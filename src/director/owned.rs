@@ -2,37 +2,62 @@
 //! is no longer configured and leave what others have alone.
 
 use std::collections::BTreeSet;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Read as _};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use crate::config::model::{Family, Protocol, Service};
-use crate::vrrp::io::Leftover;
+use super::files;
+use crate::config::model::{Family, InterfaceName, Protocol, Service};
+use crate::text::reason;
+use crate::vrrp::node::Claim;
+
+/// Largest record that is read: a line for each of a million things.
+const LONGEST: u64 = 64 << 20;
 
 /// A set of things of ours, and the file that keeps it.
 #[derive(Debug)]
 pub(super) struct Owned<T> {
     path: PathBuf,
     things: BTreeSet<T>,
+    /// The file says the same.
+    written: bool,
 }
 
 /// A thing that is kept as a line.
-pub(super) trait Line: Ord + Sized {
+pub trait Line: Ord + Sized {
     /// Name of its file.
     const FILE: &str;
+    /// The line, without its end.
     fn line(&self) -> String;
     /// `None`: not understood.
     fn parse(line: &str) -> Option<Self>;
 }
 
+/// The things that a record names; lines that are not understood are skipped.
+pub fn parse_lines<T: Line>(text: &str) -> BTreeSet<T> {
+    text.lines().filter_map(T::parse).collect()
+}
+
+/// The text of a record.
+pub fn to_lines<T: Line>(things: &BTreeSet<T>) -> String {
+    things.iter().map(|thing| thing.line() + "\n").collect()
+}
+
 impl<T: Line> Owned<T> {
-    /// Reads the record in `directory`; lines that are not understood are skipped.
+    /// Reads the record in `directory`. One that others can have made says nothing.
     pub(super) fn read(directory: &Path) -> Self {
         let path = directory.join(T::FILE);
-        let text = fs::read_to_string(&path).unwrap_or_default();
-        Self { path, things: text.lines().filter_map(T::parse).collect() }
+        let things = match read(&path) {
+            Ok(text) => parse_lines(&text),
+            Err(error) => {
+                let (path, why) = (path.display(), reason(&error));
+                tracing::warn!(
+                    "{path} is not used: {why}. What a killed daemon left is removed only where it is configured"
+                );
+                BTreeSet::new()
+            }
+        };
+        Self { path, things, written: true }
     }
 
     /// What is ours.
@@ -40,25 +65,42 @@ impl<T: Line> Owned<T> {
         &self.things
     }
 
-    /// Replaces the set; the file is written anew only when it differs.
+    /// Replaces the set; the file is written anew only when it says something else.
     pub(super) fn set(&mut self, things: BTreeSet<T>) -> io::Result<()> {
-        if things == self.things {
+        self.written &= things == self.things;
+        self.things = things;
+        self.write()
+    }
+
+    /// Whether the file could not be written: [`Self::write`] is to be tried again.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.written
+    }
+
+    /// Writes the file, unless it says the same already.
+    pub(super) fn write(&mut self) -> io::Result<()> {
+        if self.written {
             return Ok(());
         }
-        self.things = things;
         if self.things.is_empty() {
-            return match fs::remove_file(&self.path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                _ => Ok(()),
-            };
+            files::remove(&self.path)?;
+        } else {
+            if let Some(directory) = self.path.parent() {
+                files::make_directory(directory, 0o755)?;
+            }
+            files::replace(&self.path, to_lines(&self.things).as_bytes(), 0o600, false)?;
         }
-        let text: String = self.things.iter().map(|thing| thing.line() + "\n").collect();
-        let new = self.path.with_extension("new");
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
-        options.open(&new)?.write_all(text.as_bytes())?;
-        fs::rename(&new, &self.path)
+        self.written = true;
+        Ok(())
     }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    if let Some(file) = files::open(path)? {
+        file.take(LONGEST).read_to_end(&mut bytes)?;
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 impl Line for Service {
@@ -73,7 +115,7 @@ impl Line for Service {
     }
 }
 
-impl Line for Leftover {
+impl Line for Claim {
     const FILE: &str = "addresses";
 
     fn line(&self) -> String {
@@ -83,11 +125,11 @@ impl Line for Leftover {
     fn parse(line: &str) -> Option<Self> {
         let (interface, rest) = line.split_once(' ')?;
         let (address, prefix) = rest.split_once('/')?;
-        Some(Self {
-            interface: interface.to_owned(),
-            address: address.parse().ok()?,
-            prefix: prefix.parse().ok()?,
-        })
+        let address: IpAddr = address.parse().ok()?;
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.parse().ok().filter(|prefix| *prefix <= longest)?;
+        let interface = InterfaceName::new(interface).ok()?.to_string();
+        Some(Self { interface, address, prefix })
     }
 }
 
@@ -132,9 +174,44 @@ mod tests {
         assert_eq!(again.things(), &services);
         again.set(BTreeSet::new()).unwrap();
         assert!(Owned::<Service>::read(directory.path()).things().is_empty());
-        let address: std::net::Ipv4Addr = "192.168.100.240".parse().unwrap();
-        let addresses = BTreeSet::from([Leftover { interface: "eth0".into(), address, prefix: 24 }]);
+        let address: std::net::IpAddr = "192.168.100.240".parse().unwrap();
+        let addresses = BTreeSet::from([Claim { interface: "eth0".into(), address, prefix: 24 }]);
         Owned::read(directory.path()).set(addresses.clone()).unwrap();
-        assert_eq!(Owned::<Leftover>::read(directory.path()).things(), &addresses);
+        assert_eq!(Owned::<Claim>::read(directory.path()).things(), &addresses);
+    }
+
+    #[test]
+    fn a_record_that_could_not_be_written_is_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("run");
+        std::fs::write(&directory, "in the way").unwrap();
+        let services = BTreeSet::from([Service::Fwmark { mark: 3, family: Family::Ipv4 }]);
+        let mut owned: Owned<Service> = Owned::read(&directory);
+        assert!(owned.set(services.clone()).is_err() && owned.is_behind());
+        assert!(owned.set(services.clone()).is_err(), "it is tried again although the set is the same");
+        std::fs::remove_file(&directory).unwrap();
+        owned.write().unwrap();
+        assert!(!owned.is_behind());
+        assert_eq!(Owned::<Service>::read(&directory).things(), &services);
+    }
+
+    #[test]
+    fn a_record_that_others_made_names_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(Claim::FILE);
+        std::fs::write(&path, "eth0 192.168.100.1/24\n").unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode;
+        std::fs::set_permissions(&path, mode(0o600)).unwrap();
+        assert_eq!(Owned::<Claim>::read(folder.path()).things().len(), 1);
+        std::fs::set_permissions(&path, mode(0o622)).unwrap();
+        assert!(Owned::<Claim>::read(folder.path()).things().is_empty());
+    }
+
+    #[test]
+    fn lines_that_are_not_understood_are_skipped() {
+        let text = "eth0 10.0.0.1/33\n eth0 10.0.0.1/8\na/b 10.0.0.1/8\neth0 10.0.0.1/8\neth0\n";
+        assert_eq!(to_lines(&parse_lines::<Claim>(text)), "eth0 10.0.0.1/8\n");
+        let text = "fwmark 1 both\nfwmark 2 inet\nudp x\nicmp 10.0.0.1:1\n";
+        assert_eq!(to_lines(&parse_lines::<Service>(text)), "fwmark 2 inet\n");
     }
 }

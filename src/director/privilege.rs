@@ -15,7 +15,7 @@ const CAP_NET_RAW: u32 = 13;
 pub struct Missing(Vec<&'static str>);
 
 /// Whether addresses and IPVS can be changed, and (`vrrp`) raw sockets opened.
-pub fn check(vrrp: bool) -> Result<(), Missing> {
+pub(crate) fn check(vrrp: bool) -> Result<(), Missing> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     match effective(&status) {
         Some(effective) => judge(effective, vrrp),

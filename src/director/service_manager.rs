@@ -1,32 +1,170 @@
 //! Messages to systemd (`sd_notify(3)`); without NOTIFY_SOCKET they go nowhere.
+//!
+//! A service manager that does not read its socket keeps nobody waiting: what it has not taken waits here, the last
+//! word of each kind, and is offered again.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use sd_notify::NotifyState;
 
-/// The configuration is in force.
-pub(super) fn ready(status: &str) {
-    notify(&[NotifyState::Ready, NotifyState::Status(status)]);
+/// The service manager, and what it is still to be told.
+#[derive(Debug, Default)]
+pub(super) struct Manager {
+    socket: Option<(UnixDatagram, SocketAddr)>,
+    /// `READY=1` and the like, as lines.
+    state: Option<String>,
+    status: Option<String>,
+    /// The status line that it has.
+    told: String,
 }
 
-/// A reload begins; [`ready`] ends it.
-pub(super) fn reloading() {
-    match NotifyState::monotonic_usec_now() {
-        Ok(now) => notify(&[NotifyState::Reloading, now]),
-        Err(_) => notify(&[NotifyState::Reloading]),
+impl Manager {
+    /// The one that started us.
+    pub(super) fn from_environment() -> Self {
+        Self::at(std::env::var_os("NOTIFY_SOCKET"))
+    }
+
+    fn at(name: Option<OsString>) -> Self {
+        let socket = name.filter(|name| !name.is_empty()).and_then(|name| match open(&name) {
+            Ok(socket) => Some(socket),
+            Err(error) => {
+                tracing::debug!("cannot notify the service manager: {error}");
+                None
+            }
+        });
+        Self { socket, ..Self::default() }
+    }
+
+    /// The configuration is in force.
+    pub(super) fn ready(&mut self, status: &str) {
+        self.state = Some(NotifyState::Ready.to_string());
+        self.status(status);
+    }
+
+    /// A reload begins; [`Self::ready`] ends it.
+    pub(super) fn reloading(&mut self) {
+        let since = NotifyState::monotonic_usec_now().map(|now| format!("\n{now}")).unwrap_or_default();
+        self.state = Some(format!("{}{since}", NotifyState::Reloading));
+        self.offer();
+    }
+
+    /// The line that `systemctl status` shows.
+    pub(super) fn status(&mut self, status: &str) {
+        // A line break would begin another message.
+        self.status = Some(status.replace('\n', " ")).filter(|status| *status != self.told);
+        self.offer();
+    }
+
+    /// The stop begins.
+    pub(super) fn stopping(&mut self) {
+        self.state = Some(NotifyState::Stopping.to_string());
+        self.offer();
+    }
+
+    /// Whether it has not taken everything: [`Self::offer`] is to be called again.
+    pub(super) fn is_behind(&self) -> bool {
+        self.state.is_some() || self.status.is_some()
+    }
+
+    /// Sends what waits, unless the socket is full.
+    pub(super) fn offer(&mut self) {
+        let Some((socket, address)) = &self.socket else { return self.forget() };
+        let status = self.status.as_deref().map(NotifyState::Status);
+        let lines: Vec<String> =
+            self.state.iter().cloned().chain(status.map(|status| status.to_string())).collect();
+        if lines.is_empty() {
+            return;
+        }
+        match socket.send_to_addr(lines.join("\n").as_bytes(), address) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => {
+                tracing::debug!("cannot notify the service manager: {error}");
+                self.forget();
+            }
+            Ok(_) => {
+                if let Some(status) = self.status.take() {
+                    self.told = status;
+                }
+                self.forget();
+            }
+        }
+    }
+
+    fn forget(&mut self) {
+        (self.state, self.status) = (None, None);
     }
 }
 
-/// The line that `systemctl status` shows.
-pub(super) fn status(status: &str) {
-    notify(&[NotifyState::Status(status)]);
+/// `@` stands for the zero byte of an abstract name.
+fn open(name: &OsStr) -> io::Result<(UnixDatagram, SocketAddr)> {
+    let address = match name.as_bytes().strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name)?,
+        None => SocketAddr::from_pathname(name)?,
+    };
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    Ok((socket, address))
 }
 
-/// The stop begins.
-pub(super) fn stopping() {
-    notify(&[NotifyState::Stopping]);
-}
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
 
-fn notify(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!("cannot notify the service manager: {error}");
+    use super::*;
+
+    fn next(socket: &UnixDatagram) -> String {
+        let mut buffer = [0; 4096];
+        let length = socket.recv(&mut buffer).unwrap();
+        String::from_utf8(buffer[..length].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn one_that_does_not_read_keeps_nobody_waiting_and_misses_nothing_that_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let systemd = UnixDatagram::bind(&path).unwrap();
+        let mut manager = Manager::at(Some(path.into()));
+        let begun = Instant::now();
+        manager.ready("starting");
+        let mut sent = 0;
+        while !manager.is_behind() {
+            sent += 1;
+            manager.status(&format!("status {sent}"));
+        }
+        // More than any queue holds, and none of it waits.
+        manager.reloading();
+        for number in 0..10_000 {
+            manager.ready(&format!("after the reload {number}"));
+        }
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        assert_eq!(next(&systemd), "READY=1\nSTATUS=starting");
+        for number in 1..sent {
+            assert_eq!(next(&systemd), format!("STATUS=status {number}"));
+        }
+        manager.offer();
+        assert!(!manager.is_behind());
+        assert_eq!(next(&systemd), "READY=1\nSTATUS=after the reload 9999");
+        manager.status("after the reload 9999");
+        manager.stopping();
+        assert_eq!(next(&systemd), "STOPPING=1");
+    }
+
+    #[test]
+    fn abstract_names_and_none() {
+        let name = format!("directord-test-{}", std::process::id());
+        let systemd = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        let mut manager = Manager::at(Some(format!("@{name}").into()));
+        manager.ready("two\nlines");
+        assert_eq!(next(&systemd), "READY=1\nSTATUS=two lines");
+        let mut nobody = Manager::at(None);
+        nobody.ready("x");
+        assert!(!nobody.is_behind());
+        drop(systemd);
+        manager.ready("gone");
+        assert!(!manager.is_behind());
     }
 }

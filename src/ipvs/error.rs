@@ -2,24 +2,26 @@
 
 use std::io;
 
+use crate::report::{errno_text, plain};
+
 use super::diff::Operation;
 
 /// An operation that the kernel refused.
-#[derive(Debug, thiserror::Error)]
-#[error("IPVS: {operation}: {}", explain(.operation, .source))]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("IPVS: {operation}: {}", explain(.operation, *.errno))]
 pub struct Refused {
     /// What was asked.
     pub operation: Operation,
     /// The kernel's answer.
-    pub source: io::Error,
+    pub errno: i32,
 }
 
-/// What `error` means for `operation` (errno as `ip_vs_ctl.c` uses it).
-fn explain(operation: &Operation, error: &io::Error) -> String {
+/// What `errno` means for `operation`, as `ip_vs_ctl.c` uses it.
+fn explain(operation: &Operation, errno: i32) -> String {
     use Operation::{
         DeleteDestination, DeleteService, NewDestination, NewService, SetDestination, SetService,
     };
-    let text = match (error.raw_os_error().unwrap_or(0), operation) {
+    let text = match (errno, operation) {
         (libc::EEXIST, NewService(..)) => "the service exists already",
         (libc::EEXIST, NewDestination(..)) => "the destination exists already",
         (libc::ENOENT, NewService(_, settings) | SetService(_, settings)) => {
@@ -48,7 +50,7 @@ fn explain(operation: &Operation, error: &io::Error) -> String {
         (libc::EOPNOTSUPP, _) => "not supported with IPv6",
         (libc::EAFNOSUPPORT, _) => "the kernel's IPVS has no IPv6",
         (libc::ENOMEM, _) => "the kernel is out of memory",
-        _ => return error.to_string(),
+        _ => return errno_text(errno),
     };
     text.to_owned()
 }
@@ -67,7 +69,7 @@ pub enum Unavailable {
     )]
     NotPermitted,
     /// Anything else.
-    #[error("cannot reach IPVS: {0}")]
+    #[error("cannot reach IPVS: {}", plain(.0))]
     Other(io::Error),
 }
 

@@ -1,22 +1,27 @@
 //! The kernel's virtual server table.
 //!
 //! [`Table`] is a complete set of services and destinations, desired or dumped; [`diff`] yields the fewest
-//! operations between two; [`message`] turns both into generic netlink and back; `io/` talks to the kernel.
+//! operations between two; [`keeper`] decides when to look at the kernel's and what to change; [`message`] turns both
+//! into generic netlink and back; `io/` talks to the kernel.
 
 pub mod diff;
-pub mod error;
-pub mod io;
+pub(crate) mod error;
+pub(crate) mod event;
+pub(crate) mod io;
+pub mod keeper;
 pub mod message;
+mod refusals;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-
-use serde::Serialize;
 
 use crate::config::model::{Forwarding, SchedulerFlags, Service, VirtualServer};
 
 /// Services and their destinations.
 pub type Table = BTreeMap<Service, Entry>;
+
+/// Destinations of one service.
+pub type Destinations = BTreeMap<SocketAddr, Destination>;
 
 /// One service with its destinations.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +29,7 @@ pub struct Entry {
     /// Scheduling and persistence.
     pub settings: Settings,
     /// Real servers.
-    pub destinations: BTreeMap<SocketAddr, Destination>,
+    pub destinations: Destinations,
 }
 
 /// What `ipvsadm -E` can change of a service.
@@ -55,15 +60,6 @@ pub struct Destination {
     pub upper_threshold: u32,
     /// New connections again below it.
     pub lower_threshold: u32,
-}
-
-/// Counters of a destination, for display.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Connections {
-    /// Established.
-    pub active: u32,
-    /// Others.
-    pub inactive: u32,
 }
 
 impl Settings {

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use serde::Serialize;
-
 use crate::config::model::VirtualServerName;
+use crate::report::Level;
 
 /// One thing worth a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,11 +15,15 @@ pub enum Event {
     ServerUp { service: VirtualServerName, server: String, inhibit: bool },
     /// A reload brought a real server.
     ServerAdded { service: VirtualServerName, server: String },
+    /// A reload brought a real server that its `alpha` checks keep out so far.
+    ServerWaits { service: VirtualServerName, server: String },
     /// A reload took a real server away.
     ServerGone { service: VirtualServerName, server: String },
     /// A reload took a virtual server away.
     ServiceGone { service: VirtualServerName },
-    /// A reload changed a weight.
+    /// A real server is drained by hand, or no longer.
+    Drained { service: VirtualServerName, server: String, drained: bool, weight: u32 },
+    /// A reload or a check changed a weight.
     WeightChanged { service: VirtualServerName, server: String, from: u32, to: u32 },
     /// Enough weight is up.
     QuorumGained { service: VirtualServerName, quorum: u32, hysteresis: u32, weight: u64 },
@@ -32,24 +35,15 @@ pub enum Event {
     SorryServer { service: VirtualServerName, server: String, active: bool },
 }
 
-/// How loud an event is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum Loudness {
-    /// The normal course.
-    Info,
-    /// Capacity is lost.
-    Warning,
-}
-
 impl Event {
     /// How loud it is.
-    pub fn loudness(&self) -> Loudness {
+    pub fn level(&self) -> Level {
         match self {
             Self::ServerDown { .. } | Self::QuorumLost { .. } | Self::QuorumDownAtStart { .. } => {
-                Loudness::Warning
+                Level::Warning
             }
-            Self::SorryServer { active, .. } if *active => Loudness::Warning,
-            _ => Loudness::Info,
+            Self::SorryServer { active, .. } if *active => Level::Warning,
+            _ => Level::Info,
         }
     }
 }
@@ -69,10 +63,19 @@ impl fmt::Display for Event {
             Self::ServerUp { service, server, inhibit: true } => {
                 write!(f, "Enabling service {server} of VS {service}")
             }
+            Self::ServerWaits { service, server } => {
+                write!(f, "Service {server} of VS {service} stays out until its checks pass")
+            }
             Self::ServerGone { service, server } => {
                 write!(f, "Removing service {server} from VS {service}: no longer configured")
             }
             Self::ServiceGone { service } => write!(f, "Removing VS {service}: no longer configured"),
+            Self::Drained { service, server, drained: true, .. } => {
+                write!(f, "Draining service {server} of VS {service}: weight 0 until the drain is lifted")
+            }
+            Self::Drained { service, server, drained: false, weight } => {
+                write!(f, "Draining lifted for service {server} of VS {service}: weight {weight}")
+            }
             Self::WeightChanged { service, server, from, to } => {
                 write!(f, "Changing weight from {from} to {to} for service {server} of VS {service}")
             }

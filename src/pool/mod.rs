@@ -1,10 +1,12 @@
-//! From the verdicts of the checks to the table that the kernel ought to have.
+//! From the standings of the checks to the table that the kernel ought to have.
 //!
-//! Input: the configured virtual servers, and each check's verdict when it changes. Output: which services'
-//! desired entries changed, and what there is to tell. A real server is up while none of its checks fails;
+//! Input: the configured virtual servers, each check's standing when it changes, and drains by hand. Output: which
+//! services' desired entries changed, and what there is to tell. A real server is up while none of its checks fails;
 //! a virtual server has its quorum while enough weight is up. Invariant: the desired entry of a service is a
-//! function of configuration, failed checks and quorum, never of the way there.
+//! function of configuration, standings, drains and quorum, never of the way there. The pools wait for nothing, so
+//! they have no timer.
 
+mod backend;
 pub mod event;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,11 +16,11 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::config::model::{
-    Checker, Forwarding, Probe, RealServer, Service, VirtualServer, VirtualServerName,
-};
+use crate::check::standing::Standing;
+use crate::config::model::{Forwarding, Probe, Service, VirtualServer, VirtualServerName};
 use crate::ipvs::{Destination, Entry, Settings};
 
+use backend::Backend;
 pub use event::Event;
 
 /// What can happen to the pools.
@@ -26,16 +28,26 @@ pub use event::Event;
 pub enum Input {
     /// The virtual servers of a start or a reload.
     Configure(Vec<VirtualServer>),
-    /// A check's verdict changed.
-    Verdict {
+    /// A check's standing changed.
+    Standing {
         /// The virtual server.
         service: VirtualServerName,
         /// The real server.
         server: SocketAddr,
         /// What the check asks, and where.
         probe: Arc<Probe>,
-        /// Whether it passes.
-        up: bool,
+        /// What it amounts to now.
+        standing: Standing,
+    },
+    /// Somebody drains a real server: it keeps its connections and gets no new ones, over reloads, until that is
+    /// lifted or the configuration no longer has the real server.
+    Drain {
+        /// The virtual server.
+        service: VirtualServerName,
+        /// The real server.
+        server: SocketAddr,
+        /// False: lift it.
+        drained: bool,
     },
 }
 
@@ -48,9 +60,16 @@ pub enum Action {
     Report(Event),
 }
 
-/// The pools wait for nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum Timer {}
+/// How many there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Virtual servers.
+    pub services: usize,
+    /// Real servers that are up.
+    pub up: usize,
+    /// All real servers.
+    pub servers: usize,
+}
 
 /// A view of one virtual server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -59,8 +78,12 @@ pub struct Snapshot {
     pub service: String,
     /// Whether it has its quorum.
     pub quorum: bool,
+    /// Sum of the weights that are up.
+    pub weight: u64,
     /// Real servers that are up.
     pub up: usize,
+    /// Real servers that are drained by hand.
+    pub drained: usize,
     /// All real servers.
     pub total: usize,
 }
@@ -71,14 +94,18 @@ pub struct Pools {
     pools: BTreeMap<VirtualServerName, Pool>,
     /// Whose each service is.
     names: BTreeMap<Service, VirtualServerName>,
+    totals: Totals,
 }
 
 #[derive(Debug, Clone)]
 struct Pool {
     config: VirtualServer,
-    /// Identities of the checks that fail, by real server; a real server that is not in here is up.
-    failed: BTreeMap<SocketAddr, BTreeSet<Arc<Probe>>>,
+    backends: BTreeMap<SocketAddr, Backend>,
     quorum: bool,
+    /// Real servers that are up; kept, so that a standing costs the same however many there are.
+    up: usize,
+    /// Sum of the weights of those that are up; kept likewise.
+    weight: u64,
 }
 
 impl Pools {
@@ -86,17 +113,19 @@ impl Pools {
     pub fn handle(&mut self, _now: Instant, input: Input, out: &mut Vec<Action>) {
         match input {
             Input::Configure(servers) => self.configure(servers, out),
-            Input::Verdict { service, server, probe, up } => {
+            Input::Standing { service, server, probe, standing } => {
                 if let Some(pool) = self.pools.get_mut(&service) {
-                    pool.verdict(server, probe, up, out);
+                    let before = pool.up;
+                    pool.change(server, |backend| backend.stand(probe, standing), out);
+                    self.totals.up = self.totals.up + pool.up - before;
+                }
+            }
+            Input::Drain { service, server, drained } => {
+                if let Some(pool) = self.pools.get_mut(&service) {
+                    pool.drain(server, drained, out);
                 }
             }
         }
-    }
-
-    /// Never.
-    pub fn next_timer(&self) -> Option<(Instant, Timer)> {
-        None
     }
 
     /// One view for each virtual server.
@@ -104,10 +133,17 @@ impl Pools {
         let view = |pool: &Pool| Snapshot {
             service: pool.config.name().to_string(),
             quorum: pool.quorum,
-            up: pool.config.real_servers.iter().filter(|server| pool.is_up(server)).count(),
-            total: pool.config.real_servers.len(),
+            weight: pool.weight,
+            up: pool.up,
+            drained: pool.backends.values().filter(|backend| backend.drained).count(),
+            total: pool.backends.len(),
         };
         self.pools.values().map(view).collect()
+    }
+
+    /// How many there are, without counting.
+    pub fn totals(&self) -> Totals {
+        self.totals
     }
 
     /// What the kernel ought to have for `service`; `None`: it is not configured.
@@ -117,8 +153,8 @@ impl Pools {
 
     /// Whether a check passes, as far as is known. A check that has not run yet fails when it is `alpha`.
     pub fn passes(&self, service: &VirtualServerName, server: &SocketAddr, probe: &Probe) -> bool {
-        let failed = self.pools.get(service).and_then(|pool| pool.failed.get(server));
-        !failed.is_some_and(|failed| failed.contains(probe))
+        let backend = self.pools.get(service).and_then(|pool| pool.backends.get(server));
+        !backend.is_some_and(|backend| backend.failed.contains(probe))
     }
 
     fn configure(&mut self, servers: Vec<VirtualServer>, out: &mut Vec<Action>) {
@@ -145,86 +181,98 @@ impl Pools {
                     out.extend(pool.config.services().map(Action::Update));
                 }
                 None => {
-                    let mut pool = Pool { failed: initial_failures(&config), config, quorum: false };
-                    pool.start_quorum(out);
+                    let pool = Pool::start(config, out);
                     out.extend(pool.config.services().map(Action::Update));
                     self.pools.insert(name, pool);
                 }
             }
         }
+        self.totals = Totals { services: self.pools.len(), up: 0, servers: 0 };
+        for pool in self.pools.values() {
+            self.totals.up += pool.up;
+            self.totals.servers += pool.backends.len();
+        }
     }
 }
 
-/// Before anything has run, the `alpha` checks fail and the others pass.
-fn initial_failures(config: &VirtualServer) -> BTreeMap<SocketAddr, BTreeSet<Arc<Probe>>> {
-    let failures = |server: &RealServer| {
-        let alpha = server.checkers.iter().filter(|checker| checker.timing.alpha);
-        let failed: BTreeSet<_> = alpha.map(|checker| Arc::clone(&checker.probe)).collect();
-        (!failed.is_empty()).then_some((server.address, failed))
-    };
-    config.real_servers.iter().filter_map(failures).collect()
-}
-
 impl Pool {
-    fn is_up(&self, server: &RealServer) -> bool {
-        !self.failed.contains_key(&server.address)
+    fn start(config: VirtualServer, out: &mut Vec<Action>) -> Self {
+        let backends =
+            config.real_servers.iter().map(|server| (server.address, Backend::new(server))).collect();
+        let mut pool = Self { config, backends, quorum: false, up: 0, weight: 0 };
+        pool.count();
+        pool.start_quorum(out);
+        pool
+    }
+
+    fn count(&mut self) {
+        let up = self.backends.values().filter(|backend| backend.is_up());
+        (self.up, self.weight) =
+            up.fold((0, 0), |(up, weight), backend| (up + 1, weight + u64::from(backend.weight())));
     }
 
     fn name(&self, server: &SocketAddr) -> String {
         self.config.describe_real_server(server)
     }
 
-    // ---- verdicts ----
+    // ---- standings and drains ----
 
-    fn verdict(&mut self, server: SocketAddr, probe: Arc<Probe>, up: bool, out: &mut Vec<Action>) {
-        let Some(config) = self.config.real_servers.iter().find(|known| known.address == server) else {
+    /// Changes one real server, when it is there, and draws the consequences.
+    fn change(&mut self, server: SocketAddr, change: impl FnOnce(&mut Backend), out: &mut Vec<Action>) {
+        let Some(backend) = self.backends.get_mut(&server) else { return };
+        let (was_up, from) = (backend.is_up(), backend.weight());
+        change(backend);
+        let (is_up, to, inhibit) = (backend.is_up(), backend.weight(), backend.inhibit);
+        if was_up {
+            self.up -= 1;
+            self.weight -= u64::from(from);
+        }
+        if is_up {
+            self.up += 1;
+            self.weight += u64::from(to);
+        }
+        let (service, server) = (self.config.name(), self.name(&server));
+        let event = match (was_up, is_up) {
+            (true, false) => Event::ServerDown { service, server, inhibit },
+            (false, true) => Event::ServerUp { service, server, inhibit },
+            _ if from != to => Event::WeightChanged { service, server, from, to },
+            _ => return,
+        };
+        out.push(Action::Report(event));
+        self.evaluate_quorum(out);
+        out.extend(self.config.services().map(Action::Update));
+    }
+
+    fn drain(&mut self, server: SocketAddr, drained: bool, out: &mut Vec<Action>) {
+        let Some(backend) = self.backends.get_mut(&server).filter(|backend| backend.drained != drained)
+        else {
             return;
         };
-        let inhibit = config.inhibit_on_failure;
-        let was_up = self.is_up(config);
-        let failed = self.failed.entry(server).or_default();
-        if up {
-            failed.remove(&probe);
-        } else {
-            failed.insert(probe);
+        let from = backend.weight();
+        backend.drained = drained;
+        let weight = backend.weight();
+        if backend.is_up() {
+            self.weight = self.weight - u64::from(from) + u64::from(weight);
         }
-        if failed.is_empty() {
-            self.failed.remove(&server);
-        }
-        let is_up = !self.failed.contains_key(&server);
-        if was_up == is_up {
-            return;
-        }
-        let (service, name) = (self.config.name(), self.name(&server));
-        out.push(Action::Report(if is_up {
-            Event::ServerUp { service, server: name, inhibit }
-        } else {
-            Event::ServerDown { service, server: name, inhibit }
-        }));
+        let (service, server) = (self.config.name(), self.name(&server));
+        out.push(Action::Report(Event::Drained { service, server, drained, weight }));
         self.evaluate_quorum(out);
         out.extend(self.config.services().map(Action::Update));
     }
 
     // ---- quorum ----
 
-    /// Sum of the weights that are up.
-    fn weight_up(&self) -> u64 {
-        let up = self.config.real_servers.iter().filter(|server| self.is_up(server));
-        up.map(|server| u64::from(server.weight.number())).sum()
-    }
-
     fn gains(&self) -> bool {
-        self.weight_up() >= u64::from(self.config.quorum) + u64::from(self.config.hysteresis)
+        self.weight >= u64::from(self.config.quorum) + u64::from(self.config.hysteresis)
     }
 
     fn loses(&self) -> bool {
-        let weight = self.weight_up();
-        weight == 0 || weight < u64::from(self.config.quorum.saturating_sub(self.config.hysteresis))
+        self.weight == 0 || self.weight < u64::from(self.config.quorum.saturating_sub(self.config.hysteresis))
     }
 
     fn start_quorum(&mut self, out: &mut Vec<Action>) {
         self.quorum = self.gains();
-        let (service, weight) = (self.config.name(), self.weight_up());
+        let (service, weight) = (self.config.name(), self.weight);
         let (quorum, hysteresis) = (self.config.quorum, self.config.hysteresis);
         out.push(Action::Report(if self.quorum {
             Event::QuorumGained { service, quorum, hysteresis, weight }
@@ -237,7 +285,7 @@ impl Pool {
     }
 
     fn evaluate_quorum(&mut self, out: &mut Vec<Action>) {
-        let (service, weight) = (self.config.name(), self.weight_up());
+        let (service, weight) = (self.config.name(), self.weight);
         let (quorum, hysteresis) = (self.config.quorum, self.config.hysteresis);
         if self.quorum && self.loses() {
             self.quorum = false;
@@ -259,52 +307,41 @@ impl Pool {
 
     // ---- reload ----
 
-    /// A check that is in both configurations keeps its verdict. A new check neither takes a real server down that
-    /// is up, `alpha` or not, nor brings one back that is down, before it has run.
     fn reconfigure(&mut self, config: VirtualServer, out: &mut Vec<Action>) {
-        let name = config.name();
-        let mut failed = BTreeMap::new();
-        for server in &config.real_servers {
-            let known = self.config.real_servers.iter().find(|known| known.address == server.address);
-            let failing = self.failed.get(&server.address);
-            let had = |probe: &Arc<Probe>| {
-                known.is_some_and(|known| known.checkers.iter().any(|one| one.probe == *probe))
-            };
-            let fails = |checker: &&Checker| match (known, failing) {
-                (None, _) => checker.timing.alpha,
-                (Some(_), None) => false,
-                (Some(_), Some(failing)) => failing.contains(&checker.probe) || !had(&checker.probe),
-            };
-            let failed_checks = server.checkers.iter().filter(fails);
-            let still: BTreeSet<Arc<Probe>> =
-                failed_checks.map(|checker| Arc::clone(&checker.probe)).collect();
-            if !still.is_empty() {
-                failed.insert(server.address, still);
-            }
-            match known {
-                Some(known) if known.weight != server.weight => {
-                    out.push(Action::Report(Event::WeightChanged {
-                        service: name.clone(),
-                        server: config.describe_real_server(&server.address),
-                        from: known.weight.number(),
-                        to: server.weight.number(),
-                    }));
+        let service = config.name();
+        let mut backends = BTreeMap::new();
+        for new in &config.real_servers {
+            let server = config.describe_real_server(&new.address);
+            let service = service.clone();
+            let backend = match self.backends.remove(&new.address) {
+                Some(known) => {
+                    let (from, to) = (known.configured_weight, new.weight.number());
+                    if from != to {
+                        out.push(Action::Report(Event::WeightChanged { service, server, from, to }));
+                    }
+                    known.reconfigured(new)
                 }
-                None => out.push(Action::Report(Event::ServerAdded {
-                    service: name.clone(),
-                    server: config.describe_real_server(&server.address),
-                })),
-                Some(_) => {}
-            }
+                None => {
+                    let backend = Backend::new(new);
+                    out.push(Action::Report(if backend.is_up() {
+                        Event::ServerAdded { service, server }
+                    } else {
+                        Event::ServerWaits { service, server }
+                    }));
+                    backend
+                }
+            };
+            backends.insert(new.address, backend);
         }
-        for known in &self.config.real_servers {
-            if !config.real_servers.iter().any(|server| server.address == known.address) {
-                let server = self.name(&known.address);
-                out.push(Action::Report(Event::ServerGone { service: name.clone(), server }));
+        for gone in &self.config.real_servers {
+            if self.backends.contains_key(&gone.address) {
+                let server = self.name(&gone.address);
+                out.push(Action::Report(Event::ServerGone { service: service.clone(), server }));
             }
         }
         self.config = config;
-        self.failed = failed;
+        self.backends = backends;
+        self.count();
         self.evaluate_quorum(out);
     }
 
@@ -315,11 +352,14 @@ impl Pool {
         let replaced = !self.quorum && self.config.sorry_server.is_some();
         let mut destinations = BTreeMap::new();
         for server in &self.config.real_servers {
-            let in_use = self.is_up(server) && !replaced;
-            if !in_use && !server.inhibit_on_failure {
+            let Some(backend) = self.backends.get(&server.address) else { continue };
+            let in_use = backend.is_up() && !replaced;
+            // Who drains a server wants its connections to end by themselves.
+            let draining = backend.is_up() && backend.drained;
+            if !in_use && !draining && !server.inhibit_on_failure {
                 continue;
             }
-            let weight = if in_use { server.weight.number() } else { 0 };
+            let weight = if in_use { backend.weight() } else { 0 };
             destinations.insert(
                 reached(service, server.address, server.forwarding),
                 Destination {

@@ -1,8 +1,10 @@
 use std::time::Duration;
 
 use super::*;
+use crate::check::standing::WeightChange;
 use crate::config::model::{
-    Connect, Forwarding, ProbeKind, Protocol, Scheduler, SchedulerFlags, SorryServer, Timing, Weight,
+    Checker, Connect, Forwarding, ProbeKind, Protocol, RealServer, Scheduler, SchedulerFlags, SorryServer,
+    Timing, Weight,
 };
 
 fn service() -> Service {
@@ -70,7 +72,8 @@ fn started(config: VirtualServer) -> Pools {
 fn verdict(pools: &mut Pools, last: u8, checker: Checker, up: bool) -> Vec<Action> {
     let mut out = Vec::new();
     let (service, server) = (VirtualServerName::Service(service()), address(last));
-    let input = Input::Verdict { service, server, probe: checker.probe, up };
+    let standing = if up { Standing::UP } else { Standing::Down };
+    let input = Input::Standing { service, server, probe: checker.probe, standing };
     pools.handle(Instant::now(), input, &mut out);
     out
 }
@@ -115,6 +118,28 @@ fn an_alpha_server_waits_for_its_first_success() {
     assert_eq!(destinations(&pools), []);
     verdict(&mut pools, 9, checker(address(9), true), true);
     assert_eq!(destinations(&pools), [(9, 1)]);
+}
+
+#[test]
+fn a_server_that_alpha_keeps_out_is_not_called_added() {
+    for alpha in [false, true] {
+        let mut pools = started(virtual_server(vec![real_server(8, 1)]));
+        let mut server = real_server(9, 1);
+        server.checkers = vec![checker(address(9), alpha)];
+        let mut out = Vec::new();
+        let config = virtual_server(vec![real_server(8, 1), server]);
+        pools.handle(Instant::now(), Input::Configure(vec![config]), &mut out);
+        let told = |waits: bool| {
+            let of = |action: &Action| match action {
+                Action::Report(Event::ServerAdded { .. }) => !waits,
+                Action::Report(Event::ServerWaits { .. }) => waits,
+                _ => false,
+            };
+            out.iter().any(of)
+        };
+        assert_eq!((told(false), told(true)), (!alpha, alpha), "{out:?}");
+        assert_eq!(destinations(&pools).len(), if alpha { 1 } else { 2 });
+    }
 }
 
 #[test]
@@ -272,6 +297,79 @@ fn the_table_is_a_function_of_the_verdicts() {
             let expected: Vec<(u8, u32)> =
                 present.iter().filter(|last| !failing.contains(last)).map(|last| (*last, 1)).collect();
             assert_eq!(destinations(&pools), expected, "seed {seed}");
+            let totals = Totals { services: 1, up: expected.len(), servers: present.len() };
+            assert_eq!(pools.totals(), totals, "seed {seed}");
+            assert_eq!(pools.snapshot()[0].weight, expected.len() as u64, "seed {seed}");
         }
     }
+}
+
+fn drain(pools: &mut Pools, last: u8, drained: bool) -> Vec<Action> {
+    let mut out = Vec::new();
+    let (service, server) = (VirtualServerName::Service(service()), address(last));
+    pools.handle(Instant::now(), Input::Drain { service, server, drained }, &mut out);
+    out
+}
+
+#[test]
+fn a_drained_server_stays_without_weight_over_reloads_until_that_is_lifted() {
+    let mut pools = started(virtual_server(vec![real_server(8, 1), real_server(9, 3)]));
+    let line = |actions: &[Action]| match &actions[0] {
+        Action::Report(event) => event.to_string(),
+        other => panic!("{other:?}"),
+    };
+    let said = line(&drain(&mut pools, 9, true));
+    assert!(said.starts_with("Draining service [192.168.100.9]:tcp:80 of VS"), "{said}");
+    assert_eq!(drain(&mut pools, 9, true), [], "once");
+    assert_eq!(destinations(&pools), [(8, 1), (9, 0)]);
+    let heavier = virtual_server(vec![real_server(8, 5), real_server(9, 4)]);
+    pools.handle(Instant::now(), Input::Configure(vec![heavier]), &mut Vec::new());
+    assert_eq!(destinations(&pools), [(8, 5), (9, 0)]);
+    assert_eq!((pools.snapshot()[0].weight, pools.snapshot()[0].drained, pools.totals().up), (5, 1, 2));
+    verdict(&mut pools, 9, checker(address(9), false), false);
+    assert_eq!(destinations(&pools), [(8, 5)], "it fails");
+    verdict(&mut pools, 9, checker(address(9), false), true);
+    assert_eq!(destinations(&pools), [(8, 5), (9, 0)]);
+    assert!(line(&drain(&mut pools, 9, false)).ends_with("weight 4"));
+    assert_eq!(destinations(&pools), [(8, 5), (9, 4)]);
+}
+
+#[test]
+fn draining_the_last_server_brings_the_sorry_server_beside_it() {
+    let mut config = virtual_server(vec![real_server(8, 1)]);
+    config.sorry_server =
+        Some(SorryServer { address: address(99), forwarding: Forwarding::DirectRoute, inhibit: false });
+    let mut pools = started(config);
+    drain(&mut pools, 8, true);
+    assert_eq!(destinations(&pools), [(8, 0), (99, 1)]);
+    drain(&mut pools, 8, false);
+    assert_eq!(destinations(&pools), [(8, 1)]);
+}
+
+#[test]
+fn what_checks_say_of_a_weight_adds_up_and_stays_with_them() {
+    let mut server = real_server(9, 10);
+    let second = checker(address(10), false);
+    server.checkers.push(second.clone());
+    let mut config = virtual_server(vec![server]);
+    let mut pools = started(config.clone());
+    let says = |pools: &mut Pools, checker: Checker, weight: Option<WeightChange>| {
+        let (service, server) = (VirtualServerName::Service(service()), address(9));
+        let input =
+            Input::Standing { service, server, probe: checker.probe, standing: Standing::Up { weight } };
+        pools.handle(Instant::now(), input, &mut Vec::new());
+        destinations(pools)
+    };
+    let first = checker(address(9), false);
+    assert_eq!(says(&mut pools, first.clone(), Some(WeightChange::To(4))), [(9, 4)]);
+    assert_eq!(says(&mut pools, second.clone(), Some(WeightChange::By(3))), [(9, 7)]);
+    assert_eq!(pools.snapshot()[0].weight, 7);
+    assert_eq!(says(&mut pools, second.clone(), Some(WeightChange::By(-100))), [(9, 0)]);
+    assert!(!pools.snapshot()[0].quorum, "no weight is up");
+    assert_eq!(says(&mut pools, second.clone(), Some(WeightChange::By(i64::MAX))), [(9, 2_147_483_647)]);
+    assert_eq!(says(&mut pools, second, Some(WeightChange::By(1))), [(9, 5)]);
+    config.real_servers[0].checkers.pop();
+    pools.handle(Instant::now(), Input::Configure(vec![config]), &mut Vec::new());
+    assert_eq!(destinations(&pools), [(9, 4)], "a check that has gone says nothing");
+    assert_eq!(says(&mut pools, first, None), [(9, 10)]);
 }

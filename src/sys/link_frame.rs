@@ -7,11 +7,11 @@ use socket2::{Domain, Socket, Type};
 
 /// A socket that sends frames and receives none.
 #[derive(Debug)]
-pub struct FrameSocket(Socket);
+pub(crate) struct FrameSocket(Socket);
 
 impl FrameSocket {
     /// Opens the socket. Error: usually a missing CAP_NET_RAW.
-    pub fn open() -> io::Result<Self> {
+    pub(crate) fn open() -> io::Result<Self> {
         // Protocol 0: the kernel hands no frame to this socket.
         let socket = Socket::new(Domain::PACKET, Type::RAW, None)?;
         socket.set_nonblocking(true)?;
@@ -20,7 +20,7 @@ impl FrameSocket {
 
     /// Sends `frame`, link-layer header included, out of the interface with this index.
     #[allow(unsafe_code)]
-    pub fn send(&self, index: u32, frame: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(&self, index: u32, frame: &[u8]) -> io::Result<()> {
         let address = libc::sockaddr_ll {
             sll_family: libc::AF_PACKET as libc::sa_family_t,
             sll_protocol: 0,

@@ -1,6 +1,8 @@
 //! Thin safe wrappers around system calls: the only place where `unsafe` may stand.
 
-pub mod link_frame;
+pub(crate) mod background;
+pub(crate) mod link_frame;
 pub mod netlink;
-pub mod poll;
-pub mod schedule;
+pub(crate) mod poll;
+pub(crate) mod schedule;
+pub(crate) mod signals;

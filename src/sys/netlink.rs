@@ -2,13 +2,19 @@
 //!
 //! Readers are total: a message or attribute that claims more than there is ends the iteration.
 //! The client keeps to what the kernel can answer: at most 128 requests a send, because a socket
-//! queues no more than about 256 acknowledgements and drops the rest.
+//! queues no more than about 256 acknowledgements and drops the rest. It waits no longer than [`LIMIT`]
+//! for an answer.
 
 use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::time::Duration;
 
 use neli::consts::socket::{Msg, NlFamily};
 use neli::socket::NlSocket;
 use neli::utils::Groups;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::RcvBufForce;
+use socket2::SockRef;
 
 /// `nlmsg_flags`: a request.
 pub const REQUEST: u16 = 0x1;
@@ -35,6 +41,10 @@ const BATCH: usize = 128;
 const RECEIVE_BUFFER: usize = 64 * 1024;
 /// A dump that the table's changes interrupt is asked for again, this often.
 const DUMP_ATTEMPTS: usize = 5;
+/// What is queued for a monitor that is not read at once: some 5,000 changes of addresses.
+const MONITOR_BUFFER: usize = 8 * 1024 * 1024;
+/// An answer takes this long at most; the kernel's configuration lock may be held by others meanwhile.
+pub const LIMIT: Duration = Duration::from_secs(10);
 
 /// A request under construction.
 #[derive(Debug, Clone)]
@@ -185,7 +195,17 @@ pub struct Client {
 impl Client {
     /// Opens a socket of `family`.
     pub fn connect(family: NlFamily) -> io::Result<Self> {
+        Self::connect_within(family, LIMIT)
+    }
+
+    /// Opens a socket of `family` whose answers must come within `limit`; later they end in `TimedOut`, and what was
+    /// carried out is unknown.
+    pub fn connect_within(family: NlFamily, limit: Duration) -> io::Result<Self> {
         let socket = NlSocket::connect(family, None, Groups::empty())?;
+        let descriptor = descriptor(&socket);
+        let options = SockRef::from(&descriptor);
+        options.set_read_timeout(Some(limit))?;
+        options.set_write_timeout(Some(limit))?;
         Ok(Self { socket, sequence: 0, buffer: vec![0; RECEIVE_BUFFER] })
     }
 
@@ -206,10 +226,10 @@ impl Client {
             self.sequence = self.sequence.wrapping_add(1);
             bytes.extend(request.finish(self.sequence));
         }
-        self.socket.send(&bytes, Msg::empty())?;
+        self.send(&bytes)?;
         let start = outcomes.len();
         while outcomes.len() < start + batch.len() {
-            let length = self.socket.recv(&mut self.buffer, Msg::empty())?.0;
+            let length = self.receive()?;
             for message in messages(self.buffer.get(..length).unwrap_or_default()) {
                 let ours = message.sequence.wrapping_sub(first) < u32::try_from(batch.len()).unwrap_or(0);
                 if ours && message.kind == TYPE_ERROR {
@@ -223,11 +243,11 @@ impl Client {
     /// Sends one request and hands every message of the answer to `each`.
     pub fn ask(&mut self, request: &Request, mut each: impl FnMut(Message<'_>)) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
-        self.socket.send(request.finish(self.sequence), Msg::empty())?;
+        self.send(&request.finish(self.sequence))?;
         let dump = u16_at(&request.bytes, 6).is_some_and(|flags| flags & DUMP == DUMP);
         let mut interrupted = false;
         loop {
-            let length = self.socket.recv(&mut self.buffer, Msg::empty())?.0;
+            let length = self.receive()?;
             for message in messages(self.buffer.get(..length).unwrap_or_default()) {
                 if message.sequence != self.sequence {
                     continue;
@@ -243,6 +263,23 @@ impl Client {
                     return Ok(());
                 }
             }
+        }
+    }
+
+    fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        again_after_signals(|| self.socket.send(bytes, Msg::empty())).map(drop)
+    }
+
+    fn receive(&mut self) -> io::Result<usize> {
+        again_after_signals(|| self.socket.recv(&mut self.buffer, Msg::empty())).map(|(length, _)| length)
+    }
+
+    /// One reading of a table, each message handed to `each`; false: the table changed meanwhile, and an entry may be
+    /// missing.
+    pub fn read(&mut self, request: &Request, each: impl FnMut(Message<'_>)) -> io::Result<bool> {
+        match self.ask(request, each) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+            outcome => outcome.map(|()| true),
         }
     }
 
@@ -277,6 +314,10 @@ impl Monitor {
     pub fn connect(family: NlFamily, groups: &[u32]) -> io::Result<Self> {
         let socket = NlSocket::connect(family, None, Groups::new_groups(groups))?;
         socket.nonblock()?;
+        // Beyond the limit of the host only with CAP_NET_ADMIN.
+        if setsockopt(&descriptor(&socket), RcvBufForce, &MONITOR_BUFFER).is_err() {
+            SockRef::from(&descriptor(&socket)).set_recv_buffer_size(MONITOR_BUFFER)?;
+        }
         Ok(Self { socket })
     }
 
@@ -287,10 +328,30 @@ impl Monitor {
     }
 }
 
-impl std::os::fd::AsRawFd for Monitor {
+impl AsRawFd for Monitor {
     fn as_raw_fd(&self) -> std::os::fd::RawFd {
         self.socket.as_raw_fd()
     }
+}
+
+/// A call with a time limit is not restarted after a signal (`signal(7)`). An answer that does not come in time shows
+/// itself as an empty non-blocking socket.
+fn again_after_signals<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.raw_os_error() == Some(libc::EINTR) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the kernel did not answer in time"));
+            }
+            other => return other,
+        }
+    }
+}
+
+#[allow(unsafe_code)]
+fn descriptor(socket: &NlSocket) -> BorrowedFd<'_> {
+    // SAFETY: the descriptor is open while `socket` is borrowed.
+    unsafe { BorrowedFd::borrow_raw(socket.as_raw_fd()) }
 }
 
 fn outcome(payload: &[u8]) -> io::Result<()> {

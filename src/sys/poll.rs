@@ -7,7 +7,7 @@ use tokio::io::unix::AsyncFd;
 
 /// Registers `inner`, which must be non-blocking, with the runtime of this thread.
 #[allow(unsafe_code)]
-pub fn register<T: AsRawFd + 'static>(inner: T) -> io::Result<AsyncFd<T>> {
+pub(crate) fn register<T: AsRawFd + 'static>(inner: T) -> io::Result<AsyncFd<T>> {
     // SAFETY: `AsyncFd` owns `inner` from here on; every type that we register closes its descriptor only
     // when it is dropped, and returns the same descriptor from each call of `as_raw_fd`.
     Ok(unsafe { AsyncFd::register(inner) }?)

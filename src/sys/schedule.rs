@@ -4,7 +4,7 @@ use std::io;
 
 /// Puts the calling thread into SCHED_RR with this priority (1..=99); its children start in the normal class.
 #[allow(unsafe_code)]
-pub fn realtime(priority: i32) -> io::Result<()> {
+pub(crate) fn realtime(priority: i32) -> io::Result<()> {
     let parameters = libc::sched_param { sched_priority: priority };
     // The raw call: musl's wrapper answers ENOSYS.
     // SAFETY: pid 0 is the calling thread; the kernel only reads `parameters`, which outlives the call.

@@ -5,11 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::config::model::{Instance, InterfaceName};
+use crate::config::model::{Destination, Family, Instance, InterfaceName};
 
 /// One thing that an instance needs and does not have.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -18,10 +18,30 @@ pub enum Fault {
     InterfaceMissing(String),
     /// The interface is not up, or has no carrier.
     InterfaceDown(String),
-    /// The interface has no IPv4 address to send from.
-    NoSourceAddress(String),
+    /// The interface leads nowhere but to this host.
+    Loopback(String),
+    /// The interface cannot send to a group, and there are no peers to send to.
+    NoMulticast(String),
+    /// `unicast_fault_no_peer`, and there is no peer.
+    NoPeer,
+    /// The interface has no address to send from.
+    NoSourceAddress {
+        /// The interface.
+        interface: String,
+        /// Of this family.
+        family: &'static str,
+    },
+    /// The configured source is no address of this host: who sends from it gets no answer.
+    SourceMissing(IpAddr),
     /// Adverts of others would not be heard: the reason.
     Deaf(String),
+    /// The kernel does not set an address: what, and its answer.
+    Refused {
+        /// `192.168.100.240/24 on eth0`.
+        object: String,
+        /// The reason.
+        why: String,
+    },
 }
 
 impl fmt::Display for Fault {
@@ -29,8 +49,19 @@ impl fmt::Display for Fault {
         match self {
             Self::InterfaceMissing(name) => write!(f, "interface {name} does not exist"),
             Self::InterfaceDown(name) => write!(f, "interface {name} down"),
-            Self::NoSourceAddress(name) => write!(f, "no IPv4 address on interface {name}"),
+            Self::Loopback(name) => {
+                write!(f, "interface {name} is a loopback: nobody else hears what it sends")
+            }
+            Self::NoMulticast(name) => {
+                write!(f, "interface {name} has no multicast: name the peers with `unicast_peer`")
+            }
+            Self::NoPeer => f.write_str("`unicast_fault_no_peer`, and `unicast_peer` names nobody"),
+            Self::NoSourceAddress { interface, family } => {
+                write!(f, "no {family} address on interface {interface}")
+            }
+            Self::SourceMissing(address) => write!(f, "the source {address} is no address of this host"),
             Self::Deaf(why) => write!(f, "cannot receive adverts: {why}"),
+            Self::Refused { object, why } => write!(f, "the kernel refuses {object}: {why}"),
         }
     }
 }
@@ -40,8 +71,16 @@ impl fmt::Display for Fault {
 pub struct Link {
     /// Up and running (IFF_UP and IFF_RUNNING).
     pub up: bool,
+    /// It can send to a group.
+    pub multicast: bool,
+    /// It leads nowhere but to this host.
+    pub loopback: bool,
+    /// Largest packet, in bytes; 0: unknown.
+    pub mtu: u32,
     /// The address that adverts go out from: the configured one, else the first that is not virtual.
-    pub source: Option<Ipv4Addr>,
+    pub source: Option<IpAddr>,
+    /// False: the source is configured and no address of this host.
+    pub source_is_here: bool,
 }
 
 /// An interface that carries virtual addresses and is not the instance's own.
@@ -64,22 +103,17 @@ pub struct Conditions {
     pub carriers: BTreeMap<InterfaceName, Carrier>,
     /// Why adverts cannot be received, when they cannot.
     pub deaf: Option<String>,
+    /// Objects that the kernel does not set, and why.
+    pub refused: BTreeMap<String, String>,
 }
 
 /// The faults of `config` under `conditions`.
 pub fn faults(config: &Instance, conditions: &Conditions) -> BTreeSet<Fault> {
-    let name = || config.interface.to_string();
     let mut faults = BTreeSet::new();
+    let name = || config.interface.to_string();
     match conditions.link {
         None => drop(faults.insert(Fault::InterfaceMissing(name()))),
-        Some(link) => {
-            if !link.up && !config.dont_track_primary {
-                faults.insert(Fault::InterfaceDown(name()));
-            }
-            if link.source.is_none() {
-                faults.insert(Fault::NoSourceAddress(name()));
-            }
-        }
+        Some(link) => faults.extend(link_faults(config, link)),
     }
     for (name, carrier) in &conditions.carriers {
         match carrier {
@@ -89,11 +123,35 @@ pub fn faults(config: &Instance, conditions: &Conditions) -> BTreeSet<Fault> {
         }
     }
     faults.extend(conditions.deaf.clone().map(Fault::Deaf));
+    let refused = conditions.refused.iter();
+    faults.extend(refused.map(|(object, why)| Fault::Refused { object: object.clone(), why: why.clone() }));
     faults
+}
+
+fn link_faults(config: &Instance, link: Link) -> impl Iterator<Item = Fault> {
+    let name = config.interface.to_string();
+    let down = !link.up && !config.dont_track_primary;
+    let transport = match &config.transport.to {
+        _ if link.loopback => Some(Fault::Loopback(name.clone())),
+        Destination::Multicast(_) if !link.multicast => Some(Fault::NoMulticast(name.clone())),
+        Destination::Unicast(unicast) if unicast.peers.is_empty() => Some(Fault::NoPeer),
+        _ => None,
+    };
+    let source = link.source.is_none().then(|| match config.transport.source {
+        Some(address) => Fault::SourceMissing(address),
+        None => {
+            let family = match config.family {
+                Family::Ipv4 => "IPv4",
+                Family::Ipv6 => "IPv6",
+            };
+            Fault::NoSourceAddress { interface: name.clone(), family }
+        }
+    });
+    down.then_some(Fault::InterfaceDown(name)).into_iter().chain(transport).chain(source)
 }
 
 /// The interfaces of the virtual addresses of `config` that are not its own.
 pub fn carriers(config: &Instance) -> BTreeSet<InterfaceName> {
-    let all = config.all_addresses();
-    all.filter_map(|address| address.interface.clone()).filter(|name| *name != config.interface).collect()
+    let all = config.all_addresses().filter_map(|address| address.interface.clone());
+    all.filter(|name| *name != config.interface).collect()
 }

@@ -15,7 +15,7 @@ const SPACING: Duration = Duration::from_millis(500);
 
 /// Pending bursts of one instance; all empty unless it is master.
 #[derive(Debug, Clone, Default)]
-pub struct Bursts {
+pub(crate) struct Bursts {
     last: Option<Instant>,
     second: Option<Instant>,
     refresh: Option<Instant>,
@@ -25,7 +25,7 @@ pub struct Bursts {
 
 impl Bursts {
     /// The instance became master: frames per address of the burst that is due now.
-    pub fn became_master(&mut self, now: Instant, garp: &Garp) -> u32 {
+    pub(crate) fn became_master(&mut self, now: Instant, garp: &Garp) -> u32 {
         *self = Self { last: Some(now), ..Self::default() };
         if !garp.master_delay.is_zero() {
             self.second = Some(now + garp.master_delay);
@@ -37,7 +37,7 @@ impl Bursts {
     }
 
     /// Another master was heard and yields, or ought to: frames per address of the burst that is due now.
-    pub fn competitor_heard(&mut self, now: Instant, garp: &Garp) -> u32 {
+    pub(crate) fn competitor_heard(&mut self, now: Instant, garp: &Garp) -> u32 {
         if garp.lower_prio_repeat == 0 {
             return 0;
         }
@@ -53,7 +53,7 @@ impl Bursts {
     }
 
     /// An address was lost and is back: announce it, but not as often as somebody may remove it.
-    pub fn address_restored(&mut self, now: Instant, garp: &Garp) -> u32 {
+    pub(crate) fn address_restored(&mut self, now: Instant, garp: &Garp) -> u32 {
         if self.last.is_some_and(|last| now.saturating_duration_since(last) < SPACING) {
             self.repair.get_or_insert(now + SPACING);
             return 0;
@@ -63,28 +63,28 @@ impl Bursts {
     }
 
     /// A reload changed the addresses.
-    pub fn addresses_changed(&mut self, now: Instant, garp: &Garp) -> u32 {
+    pub(crate) fn addresses_changed(&mut self, now: Instant, garp: &Garp) -> u32 {
         self.last = Some(now);
         garp.master_repeat
     }
 
     /// The last burst did not get out: once more, soon.
-    pub fn failed(&mut self, now: Instant) {
+    pub(crate) fn failed(&mut self, now: Instant) {
         self.repair.get_or_insert(now + SPACING);
     }
 
     /// The instance is no longer master.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         *self = Self::default();
     }
 
     /// When the next burst is due.
-    pub fn next(&self) -> Option<Instant> {
+    pub(crate) fn next(&self) -> Option<Instant> {
         [self.second, self.refresh, self.repair, self.answer].into_iter().flatten().min()
     }
 
     /// Frames per address that are due by `now`; bursts that fall together become one.
-    pub fn due(&mut self, now: Instant, garp: &Garp) -> u32 {
+    pub(crate) fn due(&mut self, now: Instant, garp: &Garp) -> u32 {
         let mut frames = 0;
         if take_due(&mut self.second, now) {
             frames = frames.max(garp.master_repeat);

@@ -1,12 +1,14 @@
 //! What an instance has to tell: the lines of the log, and later the notifications.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::receive::Rejection;
+use crate::report::{Again, Level, errno_text};
 use crate::track::Fault;
+
+use super::receive::Rejection;
 
 /// State of an instance (RFC 9568 §6.4); `Fault` is keepalived's: it takes no part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -43,21 +45,21 @@ pub enum Why {
     /// The master's adverts ran out.
     MasterSilent {
         /// The master, when one was ever heard.
-        master: Option<Ipv4Addr>,
+        master: Option<IpAddr>,
     },
     /// The master said that it stops (priority 0).
     MasterStopped,
     /// A master of lower priority is replaced.
     Preempted {
         /// The master that is replaced.
-        master: Ipv4Addr,
+        master: IpAddr,
         /// Its priority.
         priority: u8,
     },
     /// Another master has a higher priority, or the same and a higher address.
     Outranked {
         /// The other master.
-        by: Ipv4Addr,
+        by: IpAddr,
         /// Its priority.
         priority: u8,
     },
@@ -65,7 +67,9 @@ pub enum Why {
     Faults(Vec<Fault>),
     /// Nothing that the instance needs is missing any more.
     Recovered,
-    /// The daemon stops, or a reload removed the instance.
+    /// A reload removed the instance.
+    NoLongerConfigured,
+    /// The daemon stops.
     Stop,
 }
 
@@ -86,6 +90,7 @@ impl fmt::Display for Why {
                 Ok(())
             }
             Self::Recovered => f.write_str("no fault left"),
+            Self::NoLongerConfigured => f.write_str("no longer configured"),
             Self::Stop => f.write_str("stop"),
         }
     }
@@ -106,7 +111,7 @@ pub enum Event {
     /// A packet for this instance was ignored.
     Rejected {
         /// Its sender.
-        source: Ipv4Addr,
+        source: IpAddr,
         /// The first reason against it.
         why: Rejection,
         /// Lines of the same kind that were not said since the last one.
@@ -115,7 +120,7 @@ pub enum Event {
     /// Another master of lower rank was heard while master.
     Competitor {
         /// The other master.
-        source: Ipv4Addr,
+        source: IpAddr,
         /// Its priority.
         theirs: u8,
         /// Ours.
@@ -126,23 +131,23 @@ pub enum Event {
     /// An advert has the address of this node: another node uses it, or a loop returns it.
     OwnAddressHeard {
         /// The address.
-        source: Ipv4Addr,
+        source: IpAddr,
         /// Lines of the same kind that were not said since the last one.
         suppressed: u64,
     },
     /// The addresses of an advert differ from ours; it is obeyed all the same.
     AddressesDiffer {
         /// Its sender.
-        source: Ipv4Addr,
+        source: IpAddr,
         /// Its addresses.
-        theirs: Vec<Ipv4Addr>,
+        theirs: Vec<IpAddr>,
         /// Lines of the same kind that were not said since the last one.
         suppressed: u64,
     },
     /// Version 3: the master's interval differs from ours; it counts.
     IntervalDiffers {
         /// The master.
-        source: Ipv4Addr,
+        source: IpAddr,
         /// Its interval, 1/100 s.
         theirs: u16,
         /// Ours.
@@ -151,36 +156,103 @@ pub enum Event {
     /// Adverts come from another master than before.
     MasterChanged {
         /// The new one.
-        to: Ipv4Addr,
+        to: IpAddr,
         /// Its priority.
         priority: u8,
+        /// Lines of the same kind that were not said since the last one.
+        suppressed: u64,
     },
-}
-
-/// How loud an event is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Loudness {
-    /// Wanted when looking for a cause.
-    Debug,
-    /// The normal course.
-    Info,
-    /// Somebody should look at it.
-    Warning,
+    /// There are more addresses than a packet of this interface can name.
+    NotAdvertised {
+        /// How many it names.
+        named: usize,
+        /// How many there are.
+        all: usize,
+        /// Largest packet of the interface, in bytes.
+        mtu: u32,
+    },
+    /// A virtual address is the host's own: it was there before us, and no record says that we set it.
+    HostsOwn {
+        /// `192.168.100.240/24 on eth0`.
+        object: String,
+        /// The instance owns it: priority 255.
+        owner: bool,
+    },
+    /// An earlier process that was killed left this; it is removed.
+    Leftover {
+        /// `192.168.100.240/24 on eth0`.
+        object: String,
+    },
+    /// Announcements did not get out; they are sent once more soon.
+    NotAnnounced {
+        /// How many frames.
+        count: usize,
+        /// The kernel's answer.
+        errno: i32,
+        /// Lines of the same kind that were not said since the last one.
+        suppressed: u64,
+    },
+    /// The kernel did not remove what must not be here.
+    NotRemoved {
+        /// `192.168.100.240/24 on eth0`.
+        object: String,
+        /// Its answer.
+        errno: i32,
+    },
+    /// An advert did not get out.
+    NotSent {
+        /// To whom it was to go.
+        destination: IpAddr,
+        /// The kernel's answer.
+        errno: i32,
+        /// Lines of the same kind that were not said since the last one.
+        suppressed: u64,
+    },
+    /// Another program removed what a master holds; it is set again.
+    Restored {
+        /// `192.168.100.240/24 on eth0`.
+        object: String,
+        /// Lines of the same kind that were not said since the last one.
+        suppressed: u64,
+    },
+    /// The kernel's tables cannot be read.
+    Unreadable {
+        /// The reason.
+        why: String,
+    },
+    /// Adverts go out from an address that is not this host's. Members of the group hear them all the same.
+    SourceNotHere {
+        /// `mcast_src_ip`.
+        source: IpAddr,
+    },
 }
 
 impl Event {
     /// How loud it is.
-    pub fn loudness(&self) -> Loudness {
+    pub fn level(&self) -> Level {
         match self {
-            Self::Transition { to: State::Fault, .. } => Loudness::Warning,
-            Self::Transition { .. } => Loudness::Info,
-            Self::MasterChanged { .. } => Loudness::Debug,
+            Self::Transition { to: State::Fault, .. } => Level::Error,
+            Self::Transition { .. } => Level::Info,
+            Self::MasterChanged { .. } => Level::Debug,
             Self::Rejected { .. }
             | Self::Competitor { .. }
             | Self::OwnAddressHeard { .. }
             | Self::AddressesDiffer { .. }
-            | Self::IntervalDiffers { .. } => Loudness::Warning,
+            | Self::NotAdvertised { .. }
+            | Self::SourceNotHere { .. }
+            | Self::IntervalDiffers { .. }
+            | Self::NotAnnounced { .. }
+            | Self::NotSent { .. }
+            | Self::Restored { .. } => Level::Warning,
+            Self::HostsOwn { owner: true, .. } | Self::Leftover { .. } => Level::Info,
+            Self::HostsOwn { owner: false, .. } => Level::Warning,
+            Self::NotRemoved { .. } | Self::Unreadable { .. } => Level::Error,
         }
+    }
+
+    /// Nobody may miss it.
+    pub fn is_transition(&self) -> bool {
+        matches!(self, Self::Transition { .. })
     }
 }
 
@@ -197,7 +269,7 @@ impl fmt::Display for Event {
             }
             Self::Rejected { source, why, suppressed } => {
                 write!(f, "Ignored an advert from {source}: {why}")?;
-                again(f, *suppressed)
+                Again(*suppressed).fmt(f)
             }
             Self::Competitor { source, theirs, ours, suppressed } => {
                 write!(
@@ -206,14 +278,14 @@ impl fmt::Display for Event {
                      election; if this goes on, {source} does not hear us: look for a firewall or a switch \
                      that drops protocol 112 on the way there"
                 )?;
-                again(f, *suppressed)
+                Again(*suppressed).fmt(f)
             }
             Self::OwnAddressHeard { source, suppressed } => {
                 write!(
                     f,
                     "Received an advert from our own address {source}: another node uses it, or the network loops"
                 )?;
-                again(f, *suppressed)
+                Again(*suppressed).fmt(f)
             }
             Self::AddressesDiffer { source, theirs, suppressed } => {
                 write!(f, "{source} advertises other addresses than ours:")?;
@@ -224,7 +296,7 @@ impl fmt::Display for Event {
                     "; make `virtual_ipaddress` alike on both nodes, or give one of them another \
                              virtual_router_id",
                 )?;
-                again(f, *suppressed)
+                Again(*suppressed).fmt(f)
             }
             Self::IntervalDiffers { source, theirs, ours } => write!(
                 f,
@@ -234,11 +306,56 @@ impl fmt::Display for Event {
                 ours / 100,
                 ours % 100
             ),
-            Self::MasterChanged { to, priority } => write!(f, "master is {to}, priority {priority}"),
+            Self::MasterChanged { to, priority, suppressed } => {
+                write!(f, "master is {to}, priority {priority}")?;
+                Again(*suppressed).fmt(f)
+            }
+            Self::NotAdvertised { named, all, mtu } => write!(
+                f,
+                "a packet of {mtu} bytes names {named} addresses, the instance has {all}: the others move with it \
+                 and are not advertised, as if they stood in `virtual_ipaddress_excluded`"
+            ),
+            Self::HostsOwn { object, owner: true } => {
+                write!(f, "{object} is this host's own: it stays when the instance is not MASTER")
+            }
+            Self::HostsOwn { object, owner: false } => write!(
+                f,
+                "{object} is this host's own: it was there before, and no record says that directord set it. It is \
+                 never removed, so two nodes have it while another one is master; remove it by hand, or give the \
+                 owner priority 255"
+            ),
+            Self::Leftover { object } => {
+                write!(f, "removing {object}: left by a process that was killed")
+            }
+            Self::NotAnnounced { count, errno, suppressed } => {
+                let why = errno_text(*errno);
+                write!(f, "{count} announcements were not sent, once more soon: {why}{}", Again(*suppressed))
+            }
+            Self::NotRemoved { object, errno } => {
+                let why = errno_text(*errno);
+                write!(f, "the kernel does not remove {object}: {why}; tried again")
+            }
+            Self::NotSent { destination, errno, suppressed } => {
+                let firewall = match *errno {
+                    libc::EPERM => {
+                        "; a local firewall blocks protocol 112 on its way out: `nft list ruleset` shows it"
+                    }
+                    _ => "",
+                };
+                let why = errno_text(*errno);
+                write!(f, "an advert to {destination} was not sent: {why}{firewall}{}", Again(*suppressed))
+            }
+            Self::Restored { object, suppressed } => {
+                write!(f, "{object} was removed, not by us: set again{}", Again(*suppressed))
+            }
+            Self::Unreadable { why } => {
+                write!(f, "cannot read the links and addresses of the kernel: {why}; tried again")
+            }
+            Self::SourceNotHere { source } => write!(
+                f,
+                "mcast_src_ip {source} is no address of this host; adverts go out from it all the same. \
+                 `track_src_ip` would put the instance into FAULT until it is"
+            ),
         }
     }
-}
-
-fn again(f: &mut fmt::Formatter<'_>, suppressed: u64) -> fmt::Result {
-    if suppressed > 0 { write!(f, " ({suppressed} more since the last such line)") } else { Ok(()) }
 }

@@ -6,28 +6,28 @@
 //! the state is MASTER; only a fully valid advert changes state or timers; a master always has an advert due.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::config::model::{Authentication, Instance, Preempt, Priority, Version};
+use crate::config::model::{Authentication, Destination, Instance, Preempt, Priority, Version};
+use crate::report::Repeats;
 use crate::track::{Conditions, Fault, faults};
 
 use super::announce::Bursts;
 use super::event::{Event, State, Why};
-use super::only_v4;
-use super::packet::{self, Advert, Header};
+use super::limits::Answers;
+use super::packet::{self, Advert, Header, Outgoing, Received};
 use super::receive::{self, Rejection};
-use super::repeats::Repeats;
 
 /// What can happen to an instance.
 #[derive(Debug, Clone)]
 pub enum Input {
     /// What the instance needs of its node, as it is now; the first one starts the machine.
     Conditions(Conditions),
-    /// A whole IPv4 packet of protocol 112 with our VRID.
-    Packet(Vec<u8>),
+    /// A packet with our VRID.
+    Packet(Received),
     /// The time that [`Machine::next_timer`] named has come.
     Timer,
     /// Addresses of ours were missing and have been set again.
@@ -36,6 +36,8 @@ pub enum Input {
     AnnouncementFailed,
     /// The configuration of a reload; VRID and interface are the same.
     Reconfigure(Box<Instance>),
+    /// A reload removed the instance: give the addresses up and end.
+    Remove,
     /// Give the addresses up and stop.
     Stop,
 }
@@ -43,13 +45,8 @@ pub enum Input {
 /// What an instance wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Send a whole IPv4 packet.
-    Transmit {
-        /// Group or peer.
-        destination: Ipv4Addr,
-        /// Header and payload.
-        packet: Vec<u8>,
-    },
+    /// Send it.
+    Transmit(Outgoing),
     /// Whether the virtual addresses are to be on this node.
     Hold(bool),
     /// Send this many gratuitous ARP frames for each address.
@@ -91,6 +88,8 @@ pub struct Stats {
     pub chk_err: u64,
     pub pri_zero_rcvd: u64,
     pub pri_zero_sent: u64,
+    /// Of unicast senders that are no peers, with `check_unicast_src`.
+    pub unknown_source: u64,
 }
 
 /// A view for status, metrics and tests.
@@ -105,7 +104,7 @@ pub struct Snapshot {
     /// What holds the instance in FAULT.
     pub faults: Vec<Fault>,
     /// The master last heard.
-    pub master: Option<Ipv4Addr>,
+    pub master: Option<IpAddr>,
     /// The counters.
     pub stats: Stats,
 }
@@ -113,11 +112,14 @@ pub struct Snapshot {
 /// What log lines are repeated by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Repeated {
-    Addresses(Ipv4Addr),
-    Competitor(Ipv4Addr),
-    Interval(Ipv4Addr, u16),
+    Addresses(IpAddr),
+    Competitor(IpAddr),
+    Interval(IpAddr),
+    Master(IpAddr),
+    NotAdvertised,
     OwnAddress,
-    Rejected(Ipv4Addr, &'static str),
+    Rejected(IpAddr, &'static str),
+    Source,
 }
 
 /// The state machine of one `vrrp_instance`.
@@ -128,9 +130,11 @@ pub struct Machine {
     /// What the instance was told last; `None`: not started.
     conditions: Option<Conditions>,
     faults: BTreeSet<Fault>,
-    source: Option<Ipv4Addr>,
-    /// Version 3: the interval of the master heard; else our own.
-    master_interval: Duration,
+    source: Option<IpAddr>,
+    /// How many addresses a packet of the interface can name.
+    most_addresses: usize,
+    /// Version 3: the interval of the master heard; our own counts until one is.
+    learned: Option<Duration>,
     /// Advert due (MASTER) or master down (BACKUP).
     deadline: Option<Instant>,
     /// `preempt_delay` runs out.
@@ -140,6 +144,7 @@ pub struct Machine {
     /// When this became master; the one that it replaced says one last word within an interval.
     master_since: Option<Instant>,
     packet_id: u16,
+    answers: Answers,
     repeats: Repeats<Repeated>,
     stats: Stats,
 }
@@ -147,7 +152,7 @@ pub struct Machine {
 /// The master last heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Heard {
-    address: Ipv4Addr,
+    address: IpAddr,
     priority: u8,
 }
 
@@ -155,18 +160,20 @@ impl Machine {
     /// A machine that waits for the first [`Input::Conditions`].
     pub fn new(config: Instance) -> Self {
         Self {
-            master_interval: config.advert_interval.duration(),
             config,
             state: State::Init,
             conditions: None,
             faults: BTreeSet::new(),
             source: None,
+            most_addresses: usize::from(u8::MAX),
+            learned: None,
             deadline: None,
             preempt_at: None,
             bursts: Bursts::default(),
             master: None,
             master_since: None,
             packet_id: 0,
+            answers: Answers::default(),
             repeats: Repeats::new(),
             stats: Stats::default(),
         }
@@ -189,7 +196,7 @@ impl Machine {
                 self.conditions = Some(conditions);
                 self.evaluate(now, out);
             }
-            Input::Packet(bytes) => self.packet(now, &bytes, out),
+            Input::Packet(received) => self.packet(now, &received, out),
             Input::Timer => self.timer(now, out),
             Input::AddressesRestored => {
                 if self.state == State::Master {
@@ -203,7 +210,8 @@ impl Machine {
                 }
             }
             Input::Reconfigure(config) => self.reconfigure(now, *config, out),
-            Input::Stop => self.stop(out),
+            Input::Remove => self.stop(Why::NoLongerConfigured, out),
+            Input::Stop => self.stop(Why::Stop, out),
         }
     }
 
@@ -236,23 +244,43 @@ impl Machine {
     fn skew(&self) -> Duration {
         let unit = match self.config.version {
             Version::V2 => Duration::from_secs(1),
-            Version::V3 => self.master_interval,
+            Version::V3 => self.master_interval(),
         };
         unit * (256 - u32::from(self.priority())) / 256
     }
 
+    /// RFC 9568 §6.1: that of the master, once it is known.
+    fn master_interval(&self) -> Duration {
+        self.learned.unwrap_or_else(|| self.config.advert_interval.duration())
+    }
+
     fn master_down(&self) -> Duration {
-        self.master_interval * u32::from(self.config.down_timer_adverts) + self.skew()
+        self.master_interval() * u32::from(self.config.down_timer_adverts) + self.skew()
     }
 
     // ---- conditions ----
+
+    /// What holds it in FAULT.
+    pub fn faults(&self) -> &BTreeSet<Fault> {
+        &self.faults
+    }
 
     /// Works the faults out anew: whatever came before, the same conditions give the same state.
     fn evaluate(&mut self, now: Instant, out: &mut Vec<Action>) {
         let Some(conditions) = &self.conditions else { return };
         let found = faults(&self.config, conditions);
-        if let Some(source) = conditions.link.and_then(|link| link.source) {
-            self.source = Some(source);
+        if let Some(link) = conditions.link {
+            self.source = link.source.or(self.source);
+            if let (Some(source), false) = (link.source, link.source_is_here)
+                && self.repeats.allow(now, Repeated::Source).is_some()
+            {
+                out.push(Action::Report(Event::SourceNotHere { source }));
+            }
+            if link.mtu > 0 {
+                self.most_addresses =
+                    packet::most_addresses(link.mtu, self.config.version, self.config.family);
+                self.compare_with_mtu(now, link.mtu, out);
+            }
         }
         let changed = found != self.faults;
         self.faults = found;
@@ -265,9 +293,17 @@ impl Machine {
         }
     }
 
+    /// As keepalived does, what does not fit is held and not advertised.
+    fn compare_with_mtu(&mut self, now: Instant, mtu: u32, out: &mut Vec<Action>) {
+        let (named, all) = (self.advertised().len(), self.config.addresses.len());
+        if named < all && self.repeats.allow(now, Repeated::NotAdvertised).is_some() {
+            out.push(Action::Report(Event::NotAdvertised { named, all, mtu }));
+        }
+    }
+
     /// RFC 9568 §6.4.1. Only the owner becomes master at once.
     fn start(&mut self, now: Instant, why: Why, out: &mut Vec<Action>) {
-        self.master_interval = self.config.advert_interval.duration();
+        self.learned = None;
         self.master = None;
         if self.config.priority == Priority::OWNER {
             self.become_master(now, Why::Owner, out);
@@ -331,7 +367,7 @@ impl Machine {
 
     /// Advert first: an old master drops the addresses before ours are announced.
     fn become_master(&mut self, now: Instant, why: Why, out: &mut Vec<Action>) {
-        self.master_interval = self.config.advert_interval.duration();
+        self.learned = None;
         self.send_advert(self.priority(), out);
         self.enter(State::Master, why, out);
         self.stats.become_master += 1;
@@ -355,20 +391,20 @@ impl Machine {
 
     // ---- packets ----
 
-    fn packet(&mut self, now: Instant, bytes: &[u8], out: &mut Vec<Action>) {
+    fn packet(&mut self, now: Instant, received: &Received, out: &mut Vec<Action>) {
         if !matches!(self.state, State::Backup | State::Master) {
             return;
         }
-        match receive::check(&self.config, bytes) {
-            Ok((source, advert)) => self.advert(now, source, &advert, out),
-            Err(why) => self.rejected(now, bytes, why, out),
+        match receive::check(&self.config, received) {
+            Ok(advert) => self.advert(now, received.source, &advert, out),
+            Err(why) => self.rejected(now, received.source, why, out),
         }
     }
 
-    fn rejected(&mut self, now: Instant, bytes: &[u8], why: Rejection, out: &mut Vec<Action>) {
+    fn rejected(&mut self, now: Instant, source: IpAddr, why: Rejection, out: &mut Vec<Action>) {
         *match why {
             Rejection::TooShort { .. } | Rejection::Length { .. } => &mut self.stats.packet_len_err,
-            Rejection::Ttl { .. } => &mut self.stats.ip_ttl_err,
+            Rejection::Ttl { .. } | Rejection::PeerTtl { .. } => &mut self.stats.ip_ttl_err,
             Rejection::Version { .. } => &mut self.stats.vers_err,
             Rejection::AuthenticationType { .. } => &mut self.stats.authtype_mismatch,
             Rejection::Authentication => &mut self.stats.auth_failure,
@@ -376,14 +412,23 @@ impl Machine {
             Rejection::Type { .. } => &mut self.stats.invalid_type_rcvd,
             Rejection::Checksum => &mut self.stats.chk_err,
             Rejection::Destination { .. } => &mut self.stats.addr_list_err,
+            Rejection::NoPeer => &mut self.stats.unknown_source,
         } += 1;
-        let source = packet::Ipv4Packet::decode(bytes).map_or(Ipv4Addr::UNSPECIFIED, |ip| ip.source);
-        if let Some(suppressed) = self.repeats.allow(now, Repeated::Rejected(source, why.kind())) {
+        if let Some(suppressed) = self.said(now, source, Repeated::Rejected(source, why.kind())) {
             out.push(Action::Report(Event::Rejected { source, why, suppressed }));
         }
     }
 
-    fn advert(&mut self, now: Instant, source: Ipv4Addr, advert: &Advert, out: &mut Vec<Action>) {
+    /// Whether to say it of `source`. A flood of forged senders silences no line about a peer.
+    fn said(&mut self, now: Instant, source: IpAddr, what: Repeated) -> Option<u64> {
+        if self.knows(&source) { self.repeats.allow_known(now, what) } else { self.repeats.allow(now, what) }
+    }
+
+    fn knows(&self, sender: &IpAddr) -> bool {
+        self.answers.knows(sender) || self.config.peers().iter().any(|peer| peer.address == *sender)
+    }
+
+    fn advert(&mut self, now: Instant, source: IpAddr, advert: &Advert, out: &mut Vec<Action>) {
         self.stats.advert_rcvd += 1;
         if advert.priority == 0 {
             self.stats.pri_zero_rcvd += 1;
@@ -397,7 +442,7 @@ impl Machine {
     }
 
     /// RFC 9568 §6.4.2, with `preempt_delay`.
-    fn advert_in_backup(&mut self, now: Instant, source: Ipv4Addr, advert: &Advert, out: &mut Vec<Action>) {
+    fn advert_in_backup(&mut self, now: Instant, source: IpAddr, advert: &Advert, out: &mut Vec<Action>) {
         if advert.priority == 0 {
             self.deadline = Some(now + self.skew());
             self.master = Some(Heard { address: source, priority: 0 });
@@ -413,25 +458,27 @@ impl Machine {
             (true, Preempt::After { delay }) if delay.is_zero() => false,
             (true, Preempt::After { delay }) => *self.preempt_at.get_or_insert(now + delay) > now,
         };
-        if self.master.is_none_or(|heard| heard.address != source) {
+        if self.master.is_none_or(|heard| heard.address != source)
+            && let Some(suppressed) = self.said(now, source, Repeated::Master(source))
+        {
             let priority = advert.priority;
-            out.push(Action::Report(Event::MasterChanged { to: source, priority }));
+            out.push(Action::Report(Event::MasterChanged { to: source, priority, suppressed }));
         }
         self.master = Some(Heard { address: source, priority: advert.priority });
         if obey {
+            self.answers.know(now, source);
             self.learn_interval(now, source, advert, out);
             self.deadline = Some(now + self.master_down());
         }
     }
 
     /// RFC 9568 §6.4.3: the higher priority stays, then the higher address.
-    fn advert_in_master(&mut self, now: Instant, source: Ipv4Addr, advert: &Advert, out: &mut Vec<Action>) {
+    fn advert_in_master(&mut self, now: Instant, source: IpAddr, advert: &Advert, out: &mut Vec<Action>) {
         if advert.priority == 0 {
-            self.send_advert(self.priority(), out);
-            self.deadline = Some(now + self.config.advert_interval.duration());
+            self.answer(now, source, out);
             return;
         }
-        let ours = (self.priority(), self.source.unwrap_or(Ipv4Addr::UNSPECIFIED));
+        let ours = (self.priority(), self.source.unwrap_or(Ipv4Addr::UNSPECIFIED.into()));
         match (advert.priority, source).cmp(&ours) {
             std::cmp::Ordering::Equal => {
                 if let Some(suppressed) = self.repeats.allow(now, Repeated::OwnAddress) {
@@ -442,6 +489,7 @@ impl Machine {
                 if self.config.higher_prio_send_advert {
                     self.send_advert(self.priority(), out);
                 }
+                self.answers.know(now, source);
                 self.learn_interval(now, source, advert, out);
                 self.master = Some(Heard { address: source, priority: advert.priority });
                 let why = Why::Outranked { by: source, priority: advert.priority };
@@ -451,46 +499,57 @@ impl Machine {
         }
     }
 
-    fn competitor(&mut self, now: Instant, source: Ipv4Addr, advert: &Advert, out: &mut Vec<Action>) {
+    fn competitor(&mut self, now: Instant, source: IpAddr, advert: &Advert, out: &mut Vec<Action>) {
         let (theirs, ours) = (advert.priority, self.priority());
         let interval = self.config.advert_interval.duration();
         let last_word = self.master_since.is_some_and(|since| now.duration_since(since) < interval);
-        if !last_word && let Some(suppressed) = self.repeats.allow(now, Repeated::Competitor(source)) {
+        if !last_word && let Some(suppressed) = self.said(now, source, Repeated::Competitor(source)) {
             out.push(Action::Report(Event::Competitor { source, theirs, ours, suppressed }));
         }
         if !self.config.lower_prio_no_advert {
-            self.send_advert(ours, out);
-            self.deadline = Some(now + interval);
+            self.answer(now, source, out);
         }
         let frames = self.bursts.competitor_heard(now, &self.config.garp);
         announce(frames, out);
     }
 
+    /// An advert at once, but not as often as anybody asks for one.
+    fn answer(&mut self, now: Instant, source: IpAddr, out: &mut Vec<Action>) {
+        let interval = self.config.advert_interval.duration();
+        if self.config.peers().iter().any(|peer| peer.address == source) {
+            self.answers.know(now, source);
+        }
+        if self.answers.allow(now, source, interval) {
+            self.send_advert(self.priority(), out);
+            self.deadline = Some(now + interval);
+        }
+    }
+
     /// RFC 9568 §6.4.2: version 3 takes the master's interval; version 2 demands equal ones.
-    fn learn_interval(&mut self, now: Instant, source: Ipv4Addr, advert: &Advert, out: &mut Vec<Action>) {
+    fn learn_interval(&mut self, now: Instant, source: IpAddr, advert: &Advert, out: &mut Vec<Action>) {
         let Header::V3 { interval: theirs } = advert.header else { return };
         let ours = self.config.advert_interval.centiseconds();
         // An interval of zero would make every master down at once.
-        self.master_interval = Duration::from_millis(u64::from(theirs.max(1)) * 10);
-        if theirs != ours && self.repeats.allow(now, Repeated::Interval(source, theirs)).is_some() {
+        self.learned = Some(Duration::from_millis(u64::from(theirs.max(1)) * 10));
+        if theirs != ours && self.said(now, source, Repeated::Interval(source)).is_some() {
             out.push(Action::Report(Event::IntervalDiffers { source, theirs, ours }));
         }
     }
 
     /// keepalived: other addresses are told, and the advert is obeyed all the same.
-    fn compare_addresses(&mut self, now: Instant, source: Ipv4Addr, advert: &Advert, out: &mut Vec<Action>) {
+    fn compare_addresses(&mut self, now: Instant, source: IpAddr, advert: &Advert, out: &mut Vec<Action>) {
         let known = self.master.is_some_and(|heard| heard.address == source);
         if self.config.skip_check_adv_addr && known && self.state != State::Master {
             return;
         }
-        let ours = advertised(&self.config);
+        let ours = self.advertised();
         let same = ours.len() == advert.addresses.len()
             && ours.iter().all(|address| advert.addresses.contains(address));
         if same {
             return;
         }
         self.stats.addr_list_err += 1;
-        if let Some(suppressed) = self.repeats.allow(now, Repeated::Addresses(source)) {
+        if let Some(suppressed) = self.said(now, source, Repeated::Addresses(source)) {
             let theirs = advert.addresses.clone();
             out.push(Action::Report(Event::AddressesDiffer { source, theirs, suppressed }));
         }
@@ -502,8 +561,8 @@ impl Machine {
     fn reconfigure(&mut self, now: Instant, config: Instance, out: &mut Vec<Action>) {
         let before = self.master_down();
         let old = std::mem::replace(&mut self.config, config);
-        if old.advert_interval != self.config.advert_interval || old.version != self.config.version {
-            self.master_interval = self.config.advert_interval.duration();
+        if old.version != self.config.version {
+            self.learned = None;
         }
         match self.state {
             State::Master => {
@@ -538,13 +597,13 @@ impl Machine {
         self.evaluate(now, out);
     }
 
-    fn stop(&mut self, out: &mut Vec<Action>) {
+    fn stop(&mut self, why: Why, out: &mut Vec<Action>) {
         if self.state == State::Master {
             self.send_advert(0, out);
             self.stats.pri_zero_sent += 1;
             self.stats.release_master += 1;
         }
-        self.enter(State::Init, Why::Stop, out);
+        self.enter(State::Init, why, out);
         out.push(Action::Hold(false));
         self.bursts.stop();
         self.deadline = None;
@@ -566,16 +625,24 @@ impl Machine {
             header: header(&self.config),
             vrid: self.config.vrid.number(),
             priority,
-            addresses: advertised(&self.config),
+            addresses: self.advertised(),
         };
-        let ttl = self.config.unicast().map_or(255, |unicast| unicast.ttl);
-        let peers = self.config.peers().iter().map(|peer| peer.address);
-        let destinations = self.config.group().into_iter().chain(peers).filter_map(only_v4);
-        for destination in destinations {
+        let id = self.packet_id;
+        let mut send = |destination, hops| {
             let payload = advert.encode(source, destination);
-            let packet = packet::ipv4_packet(source, destination, self.packet_id, ttl, &payload);
-            out.push(Action::Transmit { destination, packet });
+            out.push(Action::Transmit(Outgoing { source, destination, hops, id, payload }));
+        };
+        match &self.config.transport.to {
+            Destination::Multicast(group) => send(*group, u8::MAX),
+            Destination::Unicast(unicast) => {
+                unicast.peers.iter().for_each(|peer| send(peer.address, unicast.ttl));
+            }
         }
+    }
+
+    /// The addresses that adverts name: as many as fit.
+    fn advertised(&self) -> Vec<IpAddr> {
+        self.config.addresses.iter().map(|address| address.address).take(self.most_addresses).collect()
     }
 }
 
@@ -585,19 +652,13 @@ fn announce(frames: u32, out: &mut Vec<Action>) {
     }
 }
 
-/// The addresses that adverts name; at most 255 fit the count field.
-fn advertised(config: &Instance) -> Vec<Ipv4Addr> {
-    config.addresses.iter().filter_map(|address| only_v4(address.address)).take(255).collect()
-}
-
 fn header(config: &Instance) -> Header {
     let interval = config.advert_interval.centiseconds();
     match config.version {
         Version::V2 => {
-            let (auth_type, auth_data) = match config.authentication {
-                Authentication::None | Authentication::Hmac(_) => (0, [0; 8]),
-                Authentication::Pass(password) => (1, password),
-                Authentication::Ah(_) => (2, [0; 8]),
+            let (auth_type, auth_data) = match &config.authentication {
+                Authentication::None | Authentication::Ah(_) | Authentication::Hmac(_) => (0, [0; 8]),
+                Authentication::Pass(password) => (1, *password),
             };
             let interval = u8::try_from(interval / 100).unwrap_or(u8::MAX);
             Header::V2 { auth_type, interval, auth_data }

@@ -1,23 +1,15 @@
-//! VRRP for IPv4, versions 2 (RFC 3768) and 3 (RFC 9568).
+//! VRRP, versions 2 (RFC 3768) and 3 (RFC 9568).
 //!
 //! [`packet`] turns bytes into values and back, [`receive`] decides whether a packet may touch the machine,
-//! [`instance`] is the state machine of one virtual router, [`announce`] its schedule of gratuitous ARP.
-//! `io/` owns the sockets and the thread.
+//! [`instance`] is the state machine of one virtual router, [`node`] that of all of them, `announce` the schedule of
+//! gratuitous ARP, `limits` how often a master answers, [`event`] what there is to tell. `io/` owns the sockets and
+//! the thread.
 
-use std::net::{IpAddr, Ipv4Addr};
-
-pub mod announce;
+pub(crate) mod announce;
 pub mod event;
 pub mod instance;
-pub mod io;
+pub(crate) mod io;
+pub(crate) mod limits;
+pub mod node;
 pub mod packet;
 pub mod receive;
-pub mod repeats;
-
-/// The address when it is one of IPv4, as all of a running instance are.
-fn only_v4(address: IpAddr) -> Option<Ipv4Addr> {
-    match address {
-        IpAddr::V4(address) => Some(address),
-        IpAddr::V6(_) => None,
-    }
-}

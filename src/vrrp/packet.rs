@@ -1,4 +1,4 @@
-//! The VRRP packet: bytes to values and values to bytes, with the IPv4 header around it.
+//! The VRRP packet of both families: bytes to values and values to bytes, with the IPv4 header around it.
 //!
 //! ```text
 //!  0                   1                   2                   3
@@ -9,14 +9,15 @@
 //! | v2: auth type | v2: seconds   |           Checksum            |
 //! | v3: 0 | interval, 1/100 s     |                               |
 //! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-//! | addresses, 4 bytes each; v2: 8 bytes of authentication data   |
+//! | addresses, 4 or 16 bytes each                                 |
+//! | v2 over IPv4: 8 bytes of authentication data                  |
 //! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //! ```
 //! Readers are total over their input: they return a value or a [`Malformed`], never panic.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::config::model::Version;
+use crate::config::model::{Family, Version};
 
 /// IP protocol number of VRRP.
 pub const PROTOCOL: u8 = 112;
@@ -26,6 +27,9 @@ pub const HEADER: usize = 8;
 pub const AUTH_DATA: usize = 8;
 /// Length of the IPv4 header that we write.
 pub const IPV4_HEADER: usize = 20;
+/// Length of the IPv6 header that the kernel writes.
+pub const IPV6_HEADER: usize = 40;
+const ETHERNET_HEADER: usize = 14;
 /// `type` of an advertisement; there is no other (RFC 9568 §5.2.2).
 pub const ADVERTISEMENT: u8 = 1;
 /// Internet control, as every implementation marks its adverts.
@@ -40,8 +44,8 @@ pub struct Advert {
     pub vrid: u8,
     /// 255: owner; 0: the master stops.
     pub priority: u8,
-    /// Virtual addresses, in the sender's order.
-    pub addresses: Vec<Ipv4Addr>,
+    /// Virtual addresses of one family, in the sender's order.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// The part of an advert that differs between the versions.
@@ -53,7 +57,7 @@ pub enum Header {
         auth_type: u8,
         /// Whole seconds.
         interval: u8,
-        /// Authentication data; zeros without PASS.
+        /// Authentication data; zeros without PASS. Over IPv6 there is none on the wire.
         auth_data: [u8; AUTH_DATA],
     },
     /// RFC 9568 §5.1.
@@ -79,15 +83,46 @@ pub enum Malformed {
     /// The packet ends before its header does.
     #[error("packet of {0} bytes is too short for VRRP")]
     TooShort(usize),
+    /// The header's `total length` is another than what came.
+    #[error("packet of {0} bytes has another length in its header")]
+    Length(usize),
     /// Neither 2 nor 3.
     #[error("VRRP version {0} is unknown")]
     Version(u8),
 }
 
+/// A packet as it came, whichever family carried it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// Sender.
+    pub source: IpAddr,
+    /// Group or own address.
+    pub destination: IpAddr,
+    /// Time to live, or hop limit.
+    pub hops: u8,
+    /// What follows the header of IP. A short packet may be padded to the smallest ethernet frame.
+    pub payload: Vec<u8>,
+}
+
+/// A packet to be sent, whichever family carries it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Our address.
+    pub source: IpAddr,
+    /// Group or peer.
+    pub destination: IpAddr,
+    /// Time to live, or hop limit.
+    pub hops: u8,
+    /// IPv4 identification.
+    pub id: u16,
+    /// What follows the header of IP.
+    pub payload: Vec<u8>,
+}
+
 impl Advert {
     /// The packet's payload, checksum included; `source` and `destination` enter version 3's checksum.
-    pub fn encode(&self, source: Ipv4Addr, destination: Ipv4Addr) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(HEADER + 4 * self.addresses.len() + AUTH_DATA);
+    pub fn encode(&self, source: IpAddr, destination: IpAddr) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(HEADER + 16 * self.addresses.len() + AUTH_DATA);
         let version = match self.header {
             Header::V2 { .. } => 2u8,
             Header::V3 { .. } => 3,
@@ -100,9 +135,12 @@ impl Advert {
         }
         bytes.extend([0, 0]);
         for address in self.addresses.iter().take(usize::from(count)) {
-            bytes.extend(address.octets());
+            match address {
+                IpAddr::V4(v4) => bytes.extend(v4.octets()),
+                IpAddr::V6(v6) => bytes.extend(v6.octets()),
+            }
         }
-        if let Header::V2 { auth_data, .. } = self.header {
+        if let (Header::V2 { auth_data, .. }, IpAddr::V4(_)) = (self.header, source) {
             bytes.extend(auth_data);
         }
         let sum = checksum(self.header.version(), &bytes, source, destination).to_be_bytes();
@@ -112,18 +150,26 @@ impl Advert {
         bytes
     }
 
-    /// Reads a payload. Says nothing of checksum, length or authentication: see [`super::receive`].
-    pub fn decode(payload: &[u8]) -> Result<Self, Malformed> {
+    /// Reads a payload that `family` carried. Says nothing of checksum, length or authentication: see
+    /// [`super::receive`].
+    pub fn decode(payload: &[u8], family: Family) -> Result<Self, Malformed> {
         let short = Malformed::TooShort(payload.len());
         let (&[first, vrid, priority, count, fourth, fifth, _, _], rest) =
             payload.split_first_chunk::<HEADER>().ok_or(short)?;
-        let (addresses, rest) = rest.split_at_checked(usize::from(count) * 4).ok_or(short)?;
-        let addresses = addresses.as_chunks::<4>().0.iter().map(|octets| Ipv4Addr::from(*octets)).collect();
+        let (addresses, rest) =
+            rest.split_at_checked(usize::from(count) * address_length(family)).ok_or(short)?;
+        let addresses = match family {
+            Family::Ipv4 => addresses.as_chunks::<4>().0.iter().map(|o| Ipv4Addr::from(*o).into()).collect(),
+            Family::Ipv6 => addresses.as_chunks::<16>().0.iter().map(|o| Ipv6Addr::from(*o).into()).collect(),
+        };
         let header = match first >> 4 {
             2 => Header::V2 {
                 auth_type: fourth,
                 interval: fifth,
-                auth_data: *rest.first_chunk::<AUTH_DATA>().ok_or(short)?,
+                auth_data: match family {
+                    Family::Ipv4 => *rest.first_chunk::<AUTH_DATA>().ok_or(short)?,
+                    Family::Ipv6 => [0; AUTH_DATA],
+                },
             },
             3 => Header::V3 { interval: u16::from_be_bytes([fourth, fifth]) & 0x0fff },
             other => return Err(Malformed::Version(other)),
@@ -132,24 +178,64 @@ impl Advert {
     }
 }
 
-/// The sum over a payload whose checksum field is zero: version 3 includes a pseudo header
-/// (RFC 9568 §5.2.8), version 2 does not.
-pub fn checksum(version: Version, payload: &[u8], source: Ipv4Addr, destination: Ipv4Addr) -> u16 {
+/// Bytes of one address.
+pub fn address_length(family: Family) -> usize {
+    match family {
+        Family::Ipv4 => 4,
+        Family::Ipv6 => 16,
+    }
+}
+
+/// Bytes behind the addresses.
+pub fn trailer_length(version: u8, family: Family) -> usize {
+    if version == 2 && family == Family::Ipv4 { AUTH_DATA } else { 0 }
+}
+
+/// How many addresses a packet of `mtu` bytes can name; 255 at most, by the count field. 14 bytes are left for the
+/// header of ethernet, as keepalived does it.
+pub fn most_addresses(mtu: u32, version: Version, family: Family) -> usize {
+    let (ip, trailer) = match family {
+        Family::Ipv4 => (IPV4_HEADER, trailer_length(number(version), family)),
+        Family::Ipv6 => (IPV6_HEADER, 0),
+    };
+    let room =
+        usize::try_from(mtu).unwrap_or(usize::MAX).saturating_sub(ETHERNET_HEADER + ip + HEADER + trailer);
+    (room / address_length(family)).min(usize::from(u8::MAX))
+}
+
+/// The version as it stands in a packet.
+pub fn number(version: Version) -> u8 {
+    match version {
+        Version::V2 => 2,
+        Version::V3 => 3,
+    }
+}
+
+/// The sum over a payload whose checksum field is zero: version 3 (RFC 9568 §5.2.8), and version 2 over IPv6, include
+/// a pseudo header; version 2 over IPv4 does not.
+pub fn checksum(version: Version, payload: &[u8], source: IpAddr, destination: IpAddr) -> u16 {
     !fold(partial_sum(version, payload, source, destination))
 }
 
 /// Whether the checksum field of a received payload fits its bytes.
-pub fn checksum_fits(version: Version, payload: &[u8], source: Ipv4Addr, destination: Ipv4Addr) -> bool {
+pub fn checksum_fits(version: Version, payload: &[u8], source: IpAddr, destination: IpAddr) -> bool {
     fold(partial_sum(version, payload, source, destination)) == 0xffff
 }
 
-fn partial_sum(version: Version, payload: &[u8], source: Ipv4Addr, destination: Ipv4Addr) -> u32 {
+fn partial_sum(version: Version, payload: &[u8], source: IpAddr, destination: IpAddr) -> u32 {
     let mut sum = sum_words(payload);
-    if version == Version::V3 {
-        sum += sum_words(&source.octets()) + sum_words(&destination.octets());
+    if version == Version::V3 || source.is_ipv6() {
+        sum += sum_address(source) + sum_address(destination);
         sum += u32::from(PROTOCOL) + u32::try_from(payload.len()).unwrap_or(0);
     }
     sum
+}
+
+fn sum_address(address: IpAddr) -> u32 {
+    match address {
+        IpAddr::V4(v4) => sum_words(&v4.octets()),
+        IpAddr::V6(v6) => sum_words(&v6.octets()),
+    }
 }
 
 fn sum_words(bytes: &[u8]) -> u32 {
@@ -165,71 +251,80 @@ fn fold(mut sum: u32) -> u16 {
     u16::try_from(sum).unwrap_or(u16::MAX)
 }
 
-/// A whole IPv4 packet around `payload`. The kernel fills the header checksum (`raw(7)`, IP_HDRINCL).
-pub fn ipv4_packet(source: Ipv4Addr, destination: Ipv4Addr, id: u16, ttl: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(IPV4_HEADER + payload.len()).unwrap_or(u16::MAX);
-    let mut bytes = Vec::with_capacity(IPV4_HEADER + payload.len());
-    bytes.extend([0x45, TOS]);
-    bytes.extend(length.to_be_bytes());
-    bytes.extend(id.to_be_bytes());
-    bytes.extend([0, 0, ttl, PROTOCOL, 0, 0]);
-    bytes.extend(source.octets());
-    bytes.extend(destination.octets());
-    bytes.extend(payload);
-    bytes
+impl Outgoing {
+    /// The whole IPv4 packet. The kernel fills the header checksum (`raw(7)`, IP_HDRINCL). `None`: it is one of IPv6,
+    /// whose header the kernel writes.
+    pub fn ipv4(&self) -> Option<Vec<u8>> {
+        let (IpAddr::V4(source), IpAddr::V4(destination)) = (self.source, self.destination) else {
+            return None;
+        };
+        let length = u16::try_from(IPV4_HEADER + self.payload.len()).unwrap_or(u16::MAX);
+        let mut bytes = Vec::with_capacity(IPV4_HEADER + self.payload.len());
+        bytes.extend([0x45, TOS]);
+        bytes.extend(length.to_be_bytes());
+        bytes.extend(self.id.to_be_bytes());
+        bytes.extend([0, 0, self.hops, PROTOCOL, 0, 0]);
+        bytes.extend(source.octets());
+        bytes.extend(destination.octets());
+        bytes.extend(&self.payload);
+        Some(bytes)
+    }
 }
 
-/// The parts of a received IPv4 packet that VRRP looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ipv4Packet<'a> {
-    /// Sender.
-    pub source: Ipv4Addr,
-    /// Group or own address.
-    pub destination: Ipv4Addr,
-    /// Time to live.
-    pub ttl: u8,
-    /// `protocol` field.
-    pub protocol: u8,
-    /// `total length` field.
-    pub total_length: u16,
-    /// Length of the header.
-    pub header_length: usize,
-    /// What follows the header, as received: it may be longer than `total_length` says.
-    pub payload: &'a [u8],
-}
-
-impl<'a> Ipv4Packet<'a> {
-    /// Reads the header. Error: the bytes end before it does, or it is no IPv4.
-    pub fn decode(bytes: &'a [u8]) -> Result<Self, Malformed> {
+impl Received {
+    /// Reads a packet as a raw socket of IPv4 gives it, header included. Error: it is none, or another length stands
+    /// in its header.
+    pub fn ipv4(bytes: &[u8]) -> Result<Self, Malformed> {
         let short = Malformed::TooShort(bytes.len());
         let (header, _) = bytes.split_first_chunk::<IPV4_HEADER>().ok_or(short)?;
-        let &[first, _, l0, l1, _, _, _, _, ttl, protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = header;
+        let &[first, _, l0, l1, _, _, _, _, hops, protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = header;
         let header_length = usize::from(first & 0x0f) * 4;
-        if first >> 4 != 4 || header_length < IPV4_HEADER {
+        if first >> 4 != 4 || header_length < IPV4_HEADER || protocol != PROTOCOL {
             return Err(short);
         }
+        if !length_fits(usize::from(u16::from_be_bytes([l0, l1])), bytes.len()) {
+            return Err(Malformed::Length(bytes.len()));
+        }
         Ok(Self {
-            source: Ipv4Addr::new(s0, s1, s2, s3),
-            destination: Ipv4Addr::new(d0, d1, d2, d3),
-            ttl,
-            protocol,
-            total_length: u16::from_be_bytes([l0, l1]),
-            header_length,
-            payload: bytes.get(header_length..).ok_or(short)?,
+            source: Ipv4Addr::new(s0, s1, s2, s3).into(),
+            destination: Ipv4Addr::new(d0, d1, d2, d3).into(),
+            hops,
+            payload: bytes.get(header_length..).ok_or(short)?.to_vec(),
         })
     }
+
+    /// The VRID that it is for.
+    pub fn vrid(&self) -> Option<u8> {
+        self.payload.get(1).copied()
+    }
+
+    /// Length of the header of IP around it.
+    pub fn header_length(&self) -> usize {
+        if self.source.is_ipv4() { IPV4_HEADER } else { IPV6_HEADER }
+    }
+}
+
+/// A short packet may arrive padded to the smallest ethernet frame.
+pub fn length_fits(expected: usize, received: usize) -> bool {
+    const SMALLEST_PAYLOAD: usize = 46;
+    received == expected || (expected < received && received <= SMALLEST_PAYLOAD)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SOURCE: Ipv4Addr = Ipv4Addr::new(192, 168, 100, 101);
-    const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+    const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 100, 101));
+    const GROUP: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18));
 
     fn v2() -> Advert {
         let header = Header::V2 { auth_type: 1, interval: 1, auth_data: *b"1111\0\0\0\0" };
-        Advert { header, vrid: 51, priority: 100, addresses: vec![Ipv4Addr::new(192, 168, 100, 240)] }
+        Advert { header, vrid: 51, priority: 100, addresses: vec![IpAddr::from([192, 168, 100, 240])] }
+    }
+
+    fn packet(payload: Vec<u8>) -> Vec<u8> {
+        let outgoing = Outgoing { source: SOURCE, destination: GROUP, hops: 255, id: 1, payload };
+        outgoing.ipv4().unwrap()
     }
 
     #[test]
@@ -245,28 +340,51 @@ mod tests {
         let v3 = Advert { header: Header::V3 { interval: 4095 }, ..v2() };
         for advert in [v2(), v3] {
             let bytes = advert.encode(SOURCE, GROUP);
-            assert_eq!(Advert::decode(&bytes), Ok(advert.clone()));
+            assert_eq!(Advert::decode(&bytes, Family::Ipv4), Ok(advert.clone()));
             assert!(checksum_fits(advert.header.version(), &bytes, SOURCE, GROUP));
+        }
+    }
+
+    #[test]
+    fn ipv6_adverts_have_long_addresses_and_no_trailer() {
+        let (source, group) = ("fe80::1".parse().unwrap(), "ff02::12".parse().unwrap());
+        let addresses = vec!["fe80::240".parse().unwrap(), "2001:db8::240".parse().unwrap()];
+        let v2 = Header::V2 { auth_type: 0, interval: 1, auth_data: [0; 8] };
+        for header in [v2, Header::V3 { interval: 100 }] {
+            let advert = Advert { header, vrid: 51, priority: 100, addresses: addresses.clone() };
+            let bytes = advert.encode(source, group);
+            assert_eq!(bytes.len(), HEADER + 32);
+            assert_eq!(Advert::decode(&bytes, Family::Ipv6), Ok(advert.clone()));
+            assert!(checksum_fits(header.version(), &bytes, source, group));
         }
     }
 
     #[test]
     fn version_3_sums_the_addresses_of_the_ip_header() {
         let bytes = Advert { header: Header::V3 { interval: 100 }, ..v2() }.encode(SOURCE, GROUP);
-        assert!(!checksum_fits(Version::V3, &bytes, SOURCE, Ipv4Addr::new(192, 168, 100, 102)));
+        assert!(!checksum_fits(Version::V3, &bytes, SOURCE, IpAddr::from([192, 168, 100, 102])));
     }
 
     #[test]
     fn no_prefix_of_a_packet_panics() {
-        let payload = v2().encode(SOURCE, GROUP);
-        let packet = ipv4_packet(SOURCE, GROUP, 1, 255, &payload);
+        let packet = packet(v2().encode(SOURCE, GROUP));
         for length in 0..packet.len() {
-            if let Ok(ip) = Ipv4Packet::decode(&packet[..length]) {
-                assert!(Advert::decode(ip.payload).is_err());
+            assert!(Received::ipv4(&packet[..length]).is_err());
+            for family in [Family::Ipv4, Family::Ipv6] {
+                let _ = Advert::decode(&packet[..length], family);
             }
         }
-        let ip = Ipv4Packet::decode(&packet).unwrap();
-        assert_eq!((ip.source, ip.destination, ip.ttl, ip.protocol), (SOURCE, GROUP, 255, 112));
-        assert_eq!(Advert::decode(ip.payload), Ok(v2()));
+        let received = Received::ipv4(&packet).unwrap();
+        assert_eq!((received.source, received.destination, received.hops), (SOURCE, GROUP, 255));
+        assert_eq!(Advert::decode(&received.payload, Family::Ipv4), Ok(v2()));
+    }
+
+    #[test]
+    fn what_fits_a_packet_depends_on_the_mtu() {
+        assert_eq!(most_addresses(1500, Version::V2, Family::Ipv4), 255);
+        assert_eq!(most_addresses(576, Version::V2, Family::Ipv4), 131);
+        assert_eq!(most_addresses(576, Version::V3, Family::Ipv4), 133);
+        assert_eq!(most_addresses(1500, Version::V3, Family::Ipv6), 89);
+        assert_eq!(most_addresses(20, Version::V3, Family::Ipv4), 0);
     }
 }

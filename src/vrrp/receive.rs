@@ -1,15 +1,15 @@
 //! The receive pipeline: which packets may touch the state machine, and why the others may not.
 //!
-//! Input: a whole IPv4 packet as the raw socket gives it. Output: the advert, or the first reason against it,
-//! in the order in which keepalived looks. A rejected packet changes no timer and no state.
+//! Input: a packet as it came, of either family. Output: the advert, or the first reason against it, in the order in
+//! which keepalived looks. A rejected packet changes no timer and no state.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::config::model::{Authentication, Instance, Version};
+use crate::config::model::{Authentication, Family, Instance, OldChecksum, Unicast, Version};
 
-use super::packet::{self, Advert, Header, Ipv4Packet};
+use super::packet::{self, Advert, Header, Received, length_fits};
 
 /// Why a packet was ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, thiserror::Error)]
@@ -76,9 +76,22 @@ pub enum Rejection {
     #[error("sent to {destination}, but this instance uses {}", if *unicast { "unicast peers" } else { "multicast" })]
     Destination {
         /// Where the packet went.
-        destination: Ipv4Addr,
+        destination: IpAddr,
         /// Ours uses unicast.
         unicast: bool,
+    },
+    /// `check_unicast_src`: the sender is no peer.
+    #[error("it is no `unicast_peer`, and `check_unicast_src` takes no others")]
+    NoPeer,
+    /// `min_ttl`, `max_ttl` of the peer.
+    #[error("TTL {ttl}, {min} to {max} expected: `min_ttl` and `max_ttl` of this peer")]
+    PeerTtl {
+        /// TTL received.
+        ttl: u8,
+        /// The smallest that is taken.
+        min: u8,
+        /// The largest that is taken.
+        max: u8,
     },
 }
 
@@ -96,31 +109,35 @@ impl Rejection {
             Self::Type { .. } => "type",
             Self::Checksum => "checksum",
             Self::Destination { .. } => "destination",
+            Self::NoPeer => "no peer",
+            Self::PeerTtl { .. } => "peer ttl",
         }
     }
 }
 
-/// Checks `bytes` against `config`; the source of the packet comes back with the advert.
-pub fn check(config: &Instance, bytes: &[u8]) -> Result<(Ipv4Addr, Advert), Rejection> {
+/// Checks what was `received` against `config`.
+pub fn check(config: &Instance, received: &Received) -> Result<Advert, Rejection> {
+    let bytes = received.payload.as_slice();
     let short = Rejection::TooShort { length: bytes.len() };
-    let ip = Ipv4Packet::decode(bytes).map_err(|_| short)?;
-    let unicast = config.unicast().is_some();
-    let ours = number(config.version);
+    let ours = packet::number(config.version);
 
-    let &[first, _, _, count, ..] = ip.payload.first_chunk::<{ packet::HEADER }>().ok_or(short)?;
+    let &[first, _, _, count, ..] = bytes.first_chunk::<{ packet::HEADER }>().ok_or(short)?;
     let theirs = first >> 4;
-    let trailer = if theirs == 2 { packet::AUTH_DATA } else { 0 };
     let count = usize::from(count);
-    let expected = packet::HEADER + 4 * count + trailer;
-    let wrong_length = Rejection::Length { length: ip.payload.len(), expected, count };
-    if !length_fits(ip.header_length + expected, bytes.len()) {
+    let expected = packet::HEADER
+        + packet::address_length(config.family) * count
+        + packet::trailer_length(theirs, config.family);
+    let wrong_length = Rejection::Length { length: bytes.len(), expected, count };
+    let header = received.header_length();
+    if !length_fits(header + expected, header + bytes.len()) {
         return Err(wrong_length);
     }
-    let payload = ip.payload.get(..expected).ok_or(wrong_length)?;
-    if !unicast && ip.ttl != 255 {
-        return Err(Rejection::Ttl { ttl: ip.ttl });
+    let payload = bytes.get(..expected).ok_or(wrong_length)?;
+    let unicast = config.unicast();
+    if unicast.is_none() && received.hops != 255 {
+        return Err(Rejection::Ttl { ttl: received.hops });
     }
-    let advert = Advert::decode(payload).map_err(|_| Rejection::Version { theirs, ours })?;
+    let advert = Advert::decode(payload, config.family).map_err(|_| Rejection::Version { theirs, ours })?;
     if advert.header.version() != config.version {
         return Err(Rejection::Version { theirs, ours });
     }
@@ -134,38 +151,45 @@ pub fn check(config: &Instance, bytes: &[u8]) -> Result<(Ipv4Addr, Advert), Reje
     if first & 0x0f != packet::ADVERTISEMENT {
         return Err(Rejection::Type { found: first & 0x0f });
     }
-    if !length_fits(usize::from(ip.total_length), bytes.len()) {
-        return Err(wrong_length);
-    }
-    if !packet::checksum_fits(config.version, payload, ip.source, ip.destination)
-        && !old_unicast_checksum(config, payload, ip.source)
+    // The kernel sums IPv6 packets (RFC 3542 §3.1); doing it again costs nothing worth a branch.
+    if !packet::checksum_fits(config.version, payload, received.source, received.destination)
+        && !unicast.is_some_and(|unicast| old_checksum_fits(config, unicast, payload, received.source))
     {
         return Err(Rejection::Checksum);
     }
-    if ip.destination.is_multicast() == unicast {
-        return Err(Rejection::Destination { destination: ip.destination, unicast });
+    if received.destination.is_multicast() == unicast.is_some() {
+        return Err(Rejection::Destination { destination: received.destination, unicast: unicast.is_some() });
     }
-    Ok((ip.source, advert))
+    if let Some(unicast) = unicast {
+        check_peer(unicast, received)?;
+    }
+    Ok(advert)
+}
+
+/// `check_unicast_src`: only peers are heard, and only from as far as `min_ttl` and `max_ttl` say.
+fn check_peer(unicast: &Unicast, received: &Received) -> Result<(), Rejection> {
+    if !unicast.check_source {
+        return Ok(());
+    }
+    let peer = unicast.peers.iter().find(|peer| peer.address == received.source).ok_or(Rejection::NoPeer)?;
+    let (ttl, min, max) = (received.hops, peer.min_ttl, peer.max_ttl);
+    if (min..=max).contains(&ttl) { Ok(()) } else { Err(Rejection::PeerTtl { ttl, min, max }) }
 }
 
 /// keepalived up to 1.3.6 put the multicast group into the pseudo header of unicast adverts.
-fn old_unicast_checksum(config: &Instance, payload: &[u8], source: Ipv4Addr) -> bool {
-    let group = config.unicast().map(|unicast| unicast.group);
-    let Some(IpAddr::V4(group)) = group.filter(|_| config.version == Version::V3) else { return false };
-    packet::checksum_fits(Version::V3, payload, source, group)
-}
-
-/// A short packet may arrive padded to the smallest ethernet frame.
-fn length_fits(expected: usize, received: usize) -> bool {
-    const SMALLEST_PAYLOAD: usize = 46;
-    received == expected || (expected < received && received <= SMALLEST_PAYLOAD)
+fn old_checksum_fits(config: &Instance, unicast: &Unicast, payload: &[u8], source: IpAddr) -> bool {
+    config.version == Version::V3
+        && config.family == Family::Ipv4
+        && unicast.old_checksum != Some(OldChecksum::Never)
+        && packet::checksum_fits(Version::V3, payload, source, unicast.group)
 }
 
 fn authenticate(ours: &Authentication, auth_type: u8, data: &[u8; 8]) -> Result<(), Rejection> {
     let (our_type, password) = match ours {
-        Authentication::None | Authentication::Hmac(_) => (0, None),
+        Authentication::None => (0, None),
         Authentication::Pass(password) => (1, Some(password)),
-        Authentication::Ah(_) => (2, None),
+        // Nobody runs such an instance yet; if somebody did, nothing that it hears would count.
+        Authentication::Ah(_) | Authentication::Hmac(_) => return Err(Rejection::Authentication),
     };
     if auth_type != our_type {
         return Err(Rejection::AuthenticationType { theirs: auth_type, ours: our_type });
@@ -174,11 +198,4 @@ fn authenticate(ours: &Authentication, auth_type: u8, data: &[u8; 8]) -> Result<
     // Every byte is looked at, so that time tells nothing.
     let difference = password.iter().zip(data).fold(0, |seen, (a, b)| seen | (a ^ b));
     if difference == 0 { Ok(()) } else { Err(Rejection::Authentication) }
-}
-
-fn number(version: Version) -> u8 {
-    match version {
-        Version::V2 => 2,
-        Version::V3 => 3,
-    }
 }

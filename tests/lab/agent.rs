@@ -1,8 +1,9 @@
 //! What runs within a node: `agent stream SERVER` and `agent hold SERVER COUNT`, HTTP clients that write down
-//! what they see until they are stopped.
+//! what they see until they are stopped. `agent deaf SOCKET` is a service manager that reads nothing.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -13,7 +14,20 @@ pub fn main(arguments: &[String]) {
     match arguments {
         [verb, server] if verb == "stream" => stream(server.parse().unwrap()),
         [verb, server, count] if verb == "hold" => hold(server.parse().unwrap(), count.parse().unwrap()),
-        _ => panic!("agent stream SERVER | agent hold SERVER COUNT"),
+        [verb, socket] if verb == "deaf" => deaf(socket),
+        _ => panic!("agent stream SERVER | agent hold SERVER COUNT | agent deaf SOCKET"),
+    }
+}
+
+/// Binds a datagram socket, fills its queue, and never reads.
+fn deaf(path: &str) {
+    let _socket = UnixDatagram::bind(path).unwrap();
+    let sender = UnixDatagram::unbound().unwrap();
+    sender.set_nonblocking(true).unwrap();
+    while sender.send_to(b"STATUS=x", path).is_ok() {}
+    println!("full");
+    loop {
+        std::thread::park();
     }
 }
 

@@ -1,15 +1,17 @@
-//! The virtual LAN: routers, links between each two of them, and the queue of what is under way.
+//! The virtual LAN: hosts, the paths between each two of them, and the queue of what is to happen.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use directord::config::model::Instance;
-use directord::track::{Conditions, Link};
 use directord::vrrp::event::State;
-use directord::vrrp::instance::{Action, Input, Machine};
+use directord::vrrp::node::{Action, Endpoint, Input, Node};
+use directord::vrrp::packet::{Outgoing, Received};
 
-/// What the network does to packets from one router to another.
+use crate::host::{Host, Job, open};
+
+/// What the network does to packets from one host to another.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Path {
     pub(crate) blocked: bool,
@@ -23,48 +25,38 @@ impl Path {
         Self { blocked: false, loss: 0.0, duplication: 0.0, most_delay: Duration::from_millis(1) };
 }
 
-pub(crate) struct Router {
-    pub(crate) config: Instance,
-    /// `None`: crashed.
-    pub(crate) machine: Option<Machine>,
-    /// A paused virtual machine: packets wait, timers are late.
-    pub(crate) paused: bool,
-    waiting: Vec<Vec<u8>>,
-    pub(crate) link: Link,
-    pub(crate) holds: bool,
-    last_sent: Instant,
-    master_since: Option<Instant>,
+/// What is to happen.
+enum Due {
+    Packet {
+        to: usize,
+        interface: &'static str,
+        packet: Received,
+    },
+    /// The kernel told of something.
+    Notify(usize),
+    /// The first job of a host is done.
+    Work(usize),
 }
 
 pub(crate) struct Lan {
     pub(crate) now: Instant,
     pub(crate) start: Instant,
-    pub(crate) routers: Vec<Router>,
+    pub(crate) hosts: Vec<Host>,
     pub(crate) paths: BTreeMap<(usize, usize), Path>,
-    under_way: BTreeMap<(Instant, u64), (usize, Vec<u8>)>,
+    under_way: BTreeMap<(Instant, u64), Due>,
     sequence: u64,
     random: fastrand::Rng,
     trace: bool,
 }
 
 impl Lan {
-    pub(crate) fn new(configs: Vec<(Instance, Ipv4Addr)>, seed: u64, trace: bool) -> Self {
+    pub(crate) fn new(configs: Vec<Vec<Instance>>, seed: u64, trace: bool) -> Self {
         let now = Instant::now();
-        let router = |(config, address): (Instance, Ipv4Addr)| Router {
-            config,
-
-            machine: None,
-            paused: false,
-            waiting: Vec::new(),
-            link: Link { up: true, source: Some(address) },
-            holds: false,
-            last_sent: now,
-            master_since: None,
-        };
+        let hosts = configs.into_iter().enumerate().map(|(number, config)| Host::new(number, config));
         Self {
             now,
             start: now,
-            routers: configs.into_iter().map(router).collect(),
+            hosts: hosts.collect(),
             paths: BTreeMap::new(),
             under_way: BTreeMap::new(),
             sequence: 0,
@@ -79,130 +71,237 @@ impl Lan {
         }
     }
 
-    pub(crate) fn boot(&mut self, router: usize) {
-        self.routers[router].machine = Some(Machine::new(self.routers[router].config.clone()));
-        self.routers[router].paused = false;
-        self.routers[router].waiting.clear();
-        let link = self.routers[router].link;
-        self.say(|| format!("{router} starts"));
-        self.feed(router, Input::Conditions(Conditions { link: Some(link), ..Conditions::default() }));
+    // ---- what may be done to a host ----
+
+    pub(crate) fn boot(&mut self, host: usize) {
+        self.say(|| format!("{host} starts"));
+        let this = &mut self.hosts[host];
+        this.kill();
+        this.kernel.notifications();
+        this.node = Some(Node::new(this.record.clone()));
+        let config = this.config.clone();
+        // Recorded before it is set.
+        this.record.extend(directord::vrrp::node::new_claims(
+            &config,
+            &this.record,
+            &directord::net::kernel::Kernel::from(this.kernel.read()),
+        ));
+        self.feed(host, Input::Configure(config));
     }
 
-    /// The process and its addresses vanish without a word.
-    pub(crate) fn crash(&mut self, router: usize) {
-        self.say(|| format!("{router} crashes"));
-        self.routers[router].machine = None;
-        self.routers[router].holds = false;
-        self.routers[router].master_since = None;
-        self.routers[router].paused = false;
+    pub(crate) fn reload(&mut self, host: usize, config: Vec<Instance>) {
+        self.say(|| format!("{host} reloads"));
+        let this = &mut self.hosts[host];
+        this.config.clone_from(&config);
+        if let Some(node) = &this.node {
+            this.record.extend(node.claims_of(&config));
+            self.feed(host, Input::Configure(config));
+        }
     }
 
-    pub(crate) fn pause(&mut self, router: usize) {
-        self.say(|| format!("{router} pauses"));
-        self.routers[router].paused = true;
+    pub(crate) fn pause(&mut self, host: usize) {
+        if self.hosts[host].node.is_some() {
+            self.say(|| format!("{host} pauses"));
+            self.hosts[host].paused = true;
+        }
     }
 
-    pub(crate) fn resume(&mut self, router: usize) {
-        if !std::mem::take(&mut self.routers[router].paused) {
+    pub(crate) fn resume(&mut self, host: usize) {
+        if !std::mem::take(&mut self.hosts[host].paused) {
             return;
         }
-        self.say(|| format!("{router} resumes"));
-        self.routers[router].last_sent = self.now;
-        // As the daemon does it: what was heard meanwhile comes before timers that are late.
-        for packet in std::mem::take(&mut self.routers[router].waiting) {
-            self.feed(router, Input::Packet(packet));
+        self.say(|| format!("{host} resumes"));
+        for at in self.hosts[host].sent.values_mut() {
+            *at = self.now;
         }
-        self.fire(router);
+        // As the daemon does it: what was heard meanwhile comes before timers that are late.
+        for (endpoint, packet) in std::mem::take(&mut self.hosts[host].waiting) {
+            self.feed(host, Input::Heard { endpoint, packet });
+        }
+        self.fire(host);
+        self.notify(host);
+        self.schedule(Due::Work(host), Duration::ZERO);
     }
 
-    pub(crate) fn set_link(&mut self, router: usize, up: bool) {
-        self.say(|| format!("{router} link {}", if up { "up" } else { "down" }));
-        self.routers[router].link.up = up;
-        let link = self.routers[router].link;
-        self.feed(router, Input::Conditions(Conditions { link: Some(link), ..Conditions::default() }));
+    /// Changes something in the kernel of a host.
+    pub(crate) fn touch(&mut self, host: usize, change: impl FnOnce(&mut Host)) {
+        change(&mut self.hosts[host]);
+        self.schedule(Due::Notify(host), Duration::ZERO);
     }
+
+    /// A receiving socket gives up.
+    pub(crate) fn deafen(&mut self, host: usize) {
+        let endpoint = self.hosts[host].open.iter().next().cloned();
+        if let Some(endpoint) = endpoint.filter(|_| self.hosts[host].is_awake()) {
+            self.say(|| format!("{host} is deaf on {}", endpoint.interface));
+            self.hosts[host].open.remove(&endpoint);
+            self.feed(host, Input::Closed { endpoint, why: "gave up".into() });
+        }
+    }
+
+    // ---- time ----
 
     /// Lets time pass; everything due happens in order.
     pub(crate) fn run_until(&mut self, end: Instant) -> Result<(), String> {
         loop {
-            let packet = self.under_way.first_key_value().map(|((at, _), _)| *at);
+            let event = self.under_way.first_key_value().map(|((at, _), _)| *at);
             let timer = self.next_timer();
-            let next = packet.into_iter().chain(timer.map(|(at, _)| at)).min();
+            let next = event.into_iter().chain(timer.map(|(at, _)| at)).min();
             match next {
                 Some(at) if at <= end => self.now = self.now.max(at),
                 _ => {
                     self.now = end;
-                    return self.check_invariants();
+                    return self.check();
                 }
             }
             match timer {
-                Some((at, router)) if packet.is_none_or(|packet| at <= packet) => self.fire(router),
+                Some((at, host)) if event.is_none_or(|event| at <= event) => self.fire(host),
                 _ => {
-                    let (_, (to, bytes)) = self.under_way.pop_first().unwrap();
-                    self.deliver(to, bytes);
+                    let (_, due) = self.under_way.pop_first().unwrap();
+                    self.happen(due);
                 }
             }
-            self.check_invariants()?;
+            self.check()?;
         }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.hosts.iter().try_for_each(|host| host.check(self.now))
     }
 
     fn next_timer(&self) -> Option<(Instant, usize)> {
-        let timer = |(index, router): (usize, &Router)| {
-            let machine = router.machine.as_ref().filter(|_| !router.paused)?;
-            machine.next_timer().map(|(at, _)| (at, index))
+        let timer = |host: &Host| {
+            let node = host.node.as_ref().filter(|_| !host.paused)?;
+            node.next_timer().map(|(at, _)| (at, host.number))
         };
-        self.routers.iter().enumerate().filter_map(timer).min()
+        self.hosts.iter().filter_map(timer).min()
     }
 
-    fn fire(&mut self, router: usize) {
-        let due = |lan: &Self| lan.routers[router].machine.as_ref().and_then(Machine::next_timer);
+    fn fire(&mut self, host: usize) {
+        let due = |lan: &Self| lan.hosts[host].node.as_ref().and_then(Node::next_timer);
         let before = due(self);
         if before.is_some_and(|(at, _)| at <= self.now) {
-            self.feed(router, Input::Timer);
-            assert_ne!(before, due(self), "{router} has a timer that stays due");
+            self.feed(host, Input::Timer);
+            assert_ne!(before, due(self), "{host} has a timer that stays due");
         }
     }
 
-    fn deliver(&mut self, to: usize, bytes: Vec<u8>) {
-        let router = &mut self.routers[to];
-        if !router.link.up {
+    fn schedule(&mut self, due: Due, delay: Duration) {
+        self.sequence += 1;
+        self.under_way.insert((self.now + delay, self.sequence), due);
+    }
+
+    fn happen(&mut self, due: Due) {
+        match due {
+            Due::Packet { to, interface, packet } => self.deliver(to, interface, packet),
+            Due::Notify(host) => self.notify(host),
+            Due::Work(host) => self.work(host),
+        }
+    }
+
+    // ---- the daemon and its kernel ----
+
+    fn notify(&mut self, host: usize) {
+        if !self.hosts[host].is_awake() {
             return;
         }
-        if router.paused {
-            // A socket buffer is finite.
-            if router.waiting.len() < 32 {
-                router.waiting.push(bytes);
-            }
-        } else {
-            self.feed(to, Input::Packet(bytes));
+        let (changes, lost) = self.hosts[host].kernel.notifications();
+        if !changes.is_empty() {
+            self.feed(host, Input::Kernel(changes));
+        }
+        if lost {
+            self.say(|| format!("{host} has lost notifications"));
+            self.feed(host, Input::Lost);
         }
     }
 
-    pub(crate) fn feed(&mut self, from: usize, input: Input) {
+    fn work(&mut self, host: usize) {
+        if !self.hosts[host].is_awake() {
+            return;
+        }
+        let this = &mut self.hosts[host];
+        let Some(job) = this.jobs.pop_front() else { return };
+        let answer = match job {
+            Job::Change(operations) => {
+                let mut answers = Vec::new();
+                for operation in operations {
+                    let errno = this.kernel.carry_out(&operation);
+                    if self.trace {
+                        println!("          {host} {operation}: {errno}");
+                    }
+                    answers.push((operation, errno));
+                }
+                Input::Changed(answers)
+            }
+            Job::Read => Input::Read(Ok(this.kernel.read())),
+            Job::Open(endpoint) => {
+                let answer = open(&this.kernel, endpoint.clone());
+                if matches!(answer, Input::Opened(_)) {
+                    this.open.insert(endpoint);
+                }
+                answer
+            }
+        };
+        self.notify(host);
+        self.feed(host, answer);
+    }
+
+    pub(crate) fn feed(&mut self, host: usize, input: Input) {
         let mut actions = Vec::new();
         let now = self.now;
-        if let Some(machine) = &mut self.routers[from].machine {
-            machine.handle(now, input, &mut actions);
+        if let Some(node) = &mut self.hosts[host].node {
+            node.handle(now, input, &mut actions);
         }
         for action in actions {
             match action {
-                Action::Transmit { packet, .. } => self.transmit(from, &packet),
-                Action::Hold(holds) => self.routers[from].holds = holds,
+                Action::Transmit { endpoint, packet, .. } => self.transmit(host, &endpoint, &packet),
+                Action::Open(endpoint) => self.job(host, Job::Open(endpoint)),
+                Action::Close(endpoint) => drop(self.hosts[host].open.remove(&endpoint)),
+                Action::Change(operations) => self.job(host, Job::Change(operations)),
+                Action::Read => self.job(host, Job::Read),
                 Action::Announce { .. } => {}
-                Action::Report(event) => self.say(|| format!("{from} {event}")),
+                Action::Report(report) => {
+                    self.say(|| format!("{host} ({}) {}", report.instance.unwrap_or_default(), report.event));
+                }
             }
         }
-        let router = &mut self.routers[from];
-        let master = router.machine.as_ref().is_some_and(|machine| machine.state() == State::Master);
-        router.master_since = if master { router.master_since.or(Some(now)) } else { None };
+        let this = &mut self.hosts[host];
+        if let Some(node) = &this.node
+            && node.is_quiet()
+        {
+            this.record.clone_from(&node.snapshot().claims);
+        }
     }
 
-    fn transmit(&mut self, from: usize, packet: &[u8]) {
-        self.routers[from].last_sent = self.now;
-        if !self.routers[from].link.up {
+    fn job(&mut self, host: usize, job: Job) {
+        self.hosts[host].jobs.push_back(job);
+        let delay = Duration::from_micros(self.random.u64(0..3000));
+        self.schedule(Due::Work(host), delay);
+    }
+
+    // ---- the network ----
+
+    fn transmit(&mut self, from: usize, endpoint: &Endpoint, packet: &Outgoing) {
+        if !self.hosts[from].open.contains(endpoint) {
             return;
         }
-        for to in (0..self.routers.len()).filter(|to| *to != from) {
+        let vrid = packet.payload[1];
+        let names = self.hosts[from]
+            .config
+            .iter()
+            .filter(|one| one.vrid.number() == vrid)
+            .map(|one| one.name.clone());
+        for name in names.collect::<Vec<_>>() {
+            self.hosts[from].sent.insert(name, self.now);
+        }
+        let interface = if endpoint.interface.as_str() == "eth0" { "eth0" } else { "eth1" };
+        if !self.hosts[from].kernel.is_up(interface) {
+            return;
+        }
+        for to in (0..self.hosts.len()).filter(|to| *to != from) {
+            if !packet.destination.is_multicast() && !self.hosts[to].kernel.has(packet.destination) {
+                continue;
+            }
             let path = self.paths.get(&(from, to)).copied().unwrap_or(Path::GOOD);
             let copies = if self.random.f64() < path.duplication { 2 } else { 1 };
             for _copy in 0..copies {
@@ -210,34 +309,43 @@ impl Lan {
                     continue;
                 }
                 let delay = path.most_delay.mul_f64(self.random.f64());
-                self.sequence += 1;
-                self.under_way.insert((self.now + delay, self.sequence), (to, packet.to_vec()));
+                let (source, destination, hops) = (packet.source, packet.destination, packet.hops);
+                let packet = Received { source, destination, hops, payload: packet.payload.clone() };
+                self.schedule(Due::Packet { to, interface, packet }, delay);
             }
         }
     }
 
-    pub(crate) fn masters(&self) -> Vec<usize> {
-        let master =
-            |router: &Router| router.machine.as_ref().is_some_and(|machine| machine.state() == State::Master);
-        (0..self.routers.len()).filter(|index| master(&self.routers[*index])).collect()
+    fn deliver(&mut self, to: usize, interface: &'static str, packet: Received) {
+        let host = &mut self.hosts[to];
+        if !host.kernel.is_up(interface) {
+            return;
+        }
+        let hears = |endpoint: &&Endpoint| {
+            endpoint.interface.as_str() == interface && endpoint.local == packet.destination
+        };
+        let Some(endpoint) = host.open.iter().find(hears).cloned() else { return };
+        if host.paused {
+            // A socket buffer is finite.
+            if host.waiting.len() < 32 {
+                host.waiting.push((endpoint, packet));
+            }
+        } else {
+            self.feed(to, Input::Heard { endpoint, packet });
+        }
     }
 
-    fn check_invariants(&self) -> Result<(), String> {
-        for (index, router) in self.routers.iter().enumerate() {
-            let Some(machine) = &router.machine else { continue };
-            let master = machine.state() == State::Master;
-            if router.holds != master {
-                return Err(format!("{index} is {} and holds: {}", machine.state(), router.holds));
-            }
-            let interval = machine.config().advert_interval.duration();
-            if master && !router.paused && self.now.duration_since(router.last_sent) > interval {
-                return Err(format!("{index} is master and has been silent for more than {interval:?}"));
-            }
-            let takes_part = matches!(machine.state(), State::Backup | State::Master);
-            if takes_part && machine.next_timer().is_none() {
-                return Err(format!("{index} is {} and waits for nothing", machine.state()));
-            }
-        }
-        Ok(())
+    /// The hosts that are master of a virtual router, by its name.
+    pub(crate) fn masters(&self, name: &str) -> Vec<usize> {
+        let is_master = |host: &&Host| {
+            let mut machines = host.node.iter().flat_map(Node::machines);
+            machines.any(|machine| machine.config().name == name && machine.state() == State::Master)
+        };
+        self.hosts.iter().filter(is_master).map(|host| host.number).collect()
+    }
+
+    /// The hosts that have an address.
+    pub(crate) fn holders(&self, address: IpAddr) -> Vec<usize> {
+        self.hosts.iter().filter(|host| host.kernel.has(address)).map(|host| host.number).collect()
     }
 }

@@ -1,93 +1,177 @@
-//! One run: a group of routers, a time of faults, a time of rest, and the verdict.
+//! One run: hosts with several virtual routers, a time of faults, a time of rest, and the verdict.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use directord::config::model::{
-    AdvertInterval, Authentication, Instance, InterfaceName, Preempt, Priority, Version, VirtualAddress, Vrid,
+    AdvertInterval, Authentication, Destination, Family, Instance, InterfaceName, Peer, Preempt, Priority,
+    Unicast, Version, VirtualAddress, Vrid,
 };
-use directord::vrrp::instance::Input;
 
 use crate::lan::{Lan, Path};
+
+/// The virtual routers: name, interface, last byte of their addresses.
+const ROUTERS: [(&str, &str); 3] = [("VI_1", "eth0"), ("VI_2", "eth1"), ("VI_3", "eth0")];
+
+fn addresses(router: usize) -> [IpAddr; 2] {
+    let first = 240 + 4 * u8::try_from(router).unwrap();
+    let on = |last| if ROUTERS[router].1 == "eth0" { [192, 168, 100, last] } else { [10, 0, 0, last] };
+    [on(first), on(first + 1)].map(IpAddr::from)
+}
+
+/// What a reload may add to a router.
+fn extra(router: usize) -> IpAddr {
+    let [_, IpAddr::V4(second)] = addresses(router) else { unreachable!() };
+    IpAddr::V4(std::net::Ipv4Addr::from_bits(second.to_bits() + 1))
+}
+
+/// Every virtual address that a run may use.
+pub(crate) fn virtual_addresses() -> impl Iterator<Item = IpAddr> {
+    (0..ROUTERS.len()).flat_map(|router| addresses(router).into_iter().chain([extra(router)]))
+}
 
 pub(crate) fn run(seed: u64, trace: bool) -> Result<(), String> {
     let mut random = fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let configs = group(&mut random);
     let mut lan = Lan::new(configs, seed, trace);
-    for index in 0..lan.routers.len() {
+    if random.u8(0..4) == 0 {
+        // The host has the address by itself: as an owner ought to, or by mistake.
+        let host = random.usize(0..lan.hosts.len());
+        let address = addresses(0)[0];
+        lan.say(|| format!("{address} is {host}'s own"));
+        lan.hosts[host].hosts = Some(address);
+        lan.hosts[host].kernel.set("eth0", address, 32);
+    }
+    for host in 0..lan.hosts.len() {
         let at = lan.now + Duration::from_millis(random.u64(0..3000));
         lan.run_until(at)?;
-        lan.boot(index);
+        lan.boot(host);
     }
-    for _fault in 0..random.usize(1..12) {
+    let mut refused = false;
+    for _fault in 0..random.usize(1..14) {
         let at = lan.now + Duration::from_millis(random.u64(0..4000));
         lan.run_until(at)?;
-        fault(&mut lan, &mut random);
+        refused |= fault(&mut lan, &mut random);
     }
     let groups = heal(&mut lan, &mut random);
-    let rest = longest_rest(&lan);
+    let mut rest = longest_rest(&lan);
+    if refused {
+        // What the kernel refused is tried again after a minute at most.
+        rest += Duration::from_secs(65);
+    }
     lan.say(|| format!("--- healed; groups {groups:?}"));
     let end = lan.now + rest;
     lan.run_until(end)?;
     verdict(&lan, &groups)
 }
 
-/// Two to five routers of one virtual router. Mostly distinct priorities; equal ones are decided by address.
-fn group(random: &mut fastrand::Rng) -> Vec<(Instance, Ipv4Addr)> {
+/// Two to four hosts with the same virtual routers. Mostly distinct priorities; among equals any one may be master.
+fn group(random: &mut fastrand::Rng) -> Vec<Vec<Instance>> {
+    let count = random.usize(2..=4);
+    let routers: Vec<usize> = match random.u8(0..4) {
+        0 => vec![0],
+        1 => vec![0, 2],
+        2 => vec![0, 1],
+        _ => vec![0, 1, 2],
+    };
+    let mut configs = vec![Vec::new(); count];
+    for router in routers {
+        let template = template(router, random);
+        let unequal = random.u8(0..5) > 0;
+        let mut priorities: Vec<u64> = (0..count)
+            .map(|index| if unequal { 50 + 40 * index as u64 + random.u64(0..40) } else { 100 })
+            .collect();
+        if unequal && random.u8(0..6) == 0 {
+            *priorities.last_mut().unwrap() = 255;
+        }
+        random.shuffle(&mut priorities);
+        let unicast = router == 2;
+        for (host, priority) in priorities.into_iter().enumerate() {
+            let mut instance = Instance { priority: Priority::new(priority).unwrap(), ..template.clone() };
+            if priority == 255 {
+                instance.preempt = Preempt::After { delay: Duration::ZERO };
+            }
+            if unicast {
+                let address = |host: usize| IpAddr::from([192, 168, 100, 101 + u8::try_from(host).unwrap()]);
+                let peers = (0..count).filter(|other| *other != host).map(|other| Peer::new(address(other)));
+                let check_source = random.bool();
+                let to = Unicast {
+                    check_source,
+                    ..Unicast::to(peers.collect(), Destination::group(Family::Ipv4))
+                };
+                instance.transport.to = Destination::Unicast(to);
+                instance.transport.source = Some(address(host));
+            }
+            configs[host].push(instance);
+        }
+    }
+    configs
+}
+
+fn template(router: usize, random: &mut fastrand::Rng) -> Instance {
+    let (name, interface) = ROUTERS[router];
     let version = if random.bool() { Version::V2 } else { Version::V3 };
     let interval = match version {
         Version::V2 => 100 * random.u64(1..=2),
-        Version::V3 => [10, 50, 100, 250][random.usize(0..4)],
+        Version::V3 => [25, 50, 100, 250][random.usize(0..4)],
     };
     let preempt = match random.u8(0..4) {
         0 => Preempt::Never,
         1 => Preempt::After { delay: Duration::from_millis(random.u64(1..3000)) },
         _ => Preempt::After { delay: Duration::ZERO },
     };
-    let unequal = random.u8(0..5) > 0;
-    let count = random.usize(2..=5);
-    let mut priorities: Vec<u64> = (0..count)
-        .map(|index| if unequal { 50 + 40 * index as u64 + random.u64(0..40) } else { 100 })
-        .collect();
-    if unequal && random.u8(0..6) == 0 {
-        *priorities.last_mut().unwrap() = 255;
-    }
-    random.shuffle(&mut priorities);
-    let instance = |priority| Instance {
+    let vrid = Vrid::new(51 + router as u64).unwrap();
+    let [first, second] = addresses(router);
+    // In the network of the interface, or beside it.
+    let prefix = if random.bool() { 24 } else { 32 };
+    Instance {
         version,
-        priority: Priority::new(priority).unwrap(),
         advert_interval: AdvertInterval::from_centiseconds(interval).unwrap(),
-        preempt: if priority == 255 { Preempt::After { delay: Duration::ZERO } } else { preempt },
+        preempt,
         authentication: match version {
             Version::V2 => Authentication::Pass(*b"1111\0\0\0\0"),
             Version::V3 => Authentication::None,
         },
-        addresses: vec![VirtualAddress::new(IpAddr::V4(Ipv4Addr::new(192, 168, 100, 240)), 32)],
-        ..Instance::new("VI_1", InterfaceName::new("eth0").unwrap(), Vrid::new(51).unwrap())
-    };
-    let address = |index: usize| Ipv4Addr::new(192, 168, 100, 101 + u8::try_from(index).unwrap());
-    priorities.into_iter().enumerate().map(|(index, priority)| (instance(priority), address(index))).collect()
+        addresses: vec![VirtualAddress::new(first, 32)],
+        excluded_addresses: if random.bool() {
+            vec![VirtualAddress::new(second, prefix)]
+        } else {
+            Vec::new()
+        },
+        ..Instance::new(name, InterfaceName::new(interface).unwrap(), vrid)
+    }
 }
 
-fn fault(lan: &mut Lan, random: &mut fastrand::Rng) {
-    let count = lan.routers.len();
-    let router = random.usize(0..count);
-    match random.u8(0..10) {
-        0 => lan.crash(router),
-        1 => {
-            if lan.routers[router].machine.is_none() {
-                lan.boot(router);
-            }
+/// True: the kernel may have refused something.
+fn fault(lan: &mut Lan, random: &mut fastrand::Rng) -> bool {
+    let count = lan.hosts.len();
+    let host = random.usize(0..count);
+    let name = if random.bool() { "eth0" } else { "eth1" };
+    match random.u8(0..20) {
+        0 => {
+            lan.say(|| format!("{host} is killed"));
+            lan.hosts[host].kill();
         }
-        2 => lan.pause(router),
-        3 => lan.resume(router),
-        4 => lan.set_link(router, false),
-        5 => lan.set_link(router, true),
+        1 => {
+            lan.say(|| format!("{host} loses its power"));
+            lan.hosts[host].lose_power();
+        }
+        2 | 3 if lan.hosts[host].node.is_none() => lan.boot(host),
+        2 => lan.pause(host),
+        3 => lan.resume(host),
+        4 => {
+            lan.say(|| format!("{host} {name} down"));
+            lan.touch(host, |host| host.kernel.set_up(name, false));
+        }
+        5 => {
+            lan.say(|| format!("{host} {name} up"));
+            lan.touch(host, |host| host.kernel.set_up(name, true));
+        }
         6 => {
             // A path in one direction, the classic cause of two masters.
             let other = random.usize(0..count);
-            lan.say(|| format!("{router} is not heard by {other}"));
-            lan.paths.insert((router, other), Path { blocked: true, ..Path::GOOD });
+            lan.say(|| format!("{host} is not heard by {other}"));
+            lan.paths.insert((host, other), Path { blocked: true, ..Path::GOOD });
         }
         7 => drop(partition(lan, random)),
         8 => {
@@ -97,18 +181,88 @@ fn fault(lan: &mut Lan, random: &mut fastrand::Rng) {
                 duplication: random.f64() * 0.3,
                 most_delay: Duration::from_millis(random.u64(0..400)),
             };
-            lan.say(|| format!("bad paths: {path:?}"));
+            lan.say(|| format!("bad paths to {host}: {path:?}"));
             for from in 0..count {
-                lan.paths.insert((from, router), path);
+                lan.paths.insert((from, host), path);
             }
         }
-        _ => reload(lan, router, random),
+        9 | 10 => reload(lan, host, random),
+        11 => {
+            lan.say(|| format!("{host} {name} is deleted"));
+            lan.touch(host, |host| host.kernel.unplug(name));
+        }
+        12 => replug(lan, host),
+        13 => {
+            let own = lan.hosts[host].own[name];
+            lan.say(|| format!("{host} loses {own}"));
+            lan.touch(host, |host| host.kernel.unset(own));
+        }
+        14 => {
+            // A network manager cleans up.
+            let victims: Vec<IpAddr> = virtual_addresses().filter(|_| random.bool()).collect();
+            let hosts = lan.hosts[host].hosts;
+            lan.say(|| format!("{host} loses {victims:?}"));
+            lan.touch(host, |host| {
+                victims.iter().filter(|one| Some(**one) != hosts).for_each(|one| host.kernel.unset(*one));
+            });
+        }
+        15 => {
+            let refuses = virtual_addresses().filter(|_| random.u8(0..3) == 0).collect();
+            lan.say(|| format!("{host} refuses {refuses:?}"));
+            lan.hosts[host].kernel.refuses = refuses;
+            return true;
+        }
+        16 => {
+            let keeps = virtual_addresses().filter(|_| random.u8(0..3) == 0).collect();
+            lan.say(|| format!("{host} does not remove {keeps:?}"));
+            lan.hosts[host].kernel.keeps = keeps;
+            return true;
+        }
+        17 => lan.deafen(host),
+        18 => {
+            lan.say(|| format!("{host} opens no sockets"));
+            lan.hosts[host].kernel.no_sockets = true;
+        }
+        _ => churn(lan, host, random),
     }
+    false
 }
 
-/// Cuts the routers into groups; returns the group of each.
+/// Another program changes more than the queue of notifications holds.
+fn churn(lan: &mut Lan, host: usize, random: &mut fastrand::Rng) {
+    lan.say(|| format!("{host} has a storm of changes"));
+    let victim = virtual_addresses().nth(random.usize(0..3));
+    let hosts = lan.hosts[host].hosts;
+    lan.touch(host, |host| {
+        for last in 0..100 {
+            host.kernel.set("eth0", IpAddr::from([172, 16, 0, last]), 32);
+        }
+        victim.filter(|victim| Some(*victim) != hosts).into_iter().for_each(|one| host.kernel.unset(one));
+        for last in 0..100 {
+            host.kernel.unset(IpAddr::from([172, 16, 0, last]));
+        }
+    });
+}
+
+fn replug(lan: &mut Lan, host: usize) {
+    lan.say(|| format!("{host} has all interfaces and addresses"));
+    lan.touch(host, |host| {
+        let own = host.own.clone();
+        for (name, address) in own {
+            host.kernel.plug(name, address);
+            if !host.kernel.has(address) {
+                host.kernel.set(name, address, 24);
+            }
+        }
+        if let Some(address) = host.hosts {
+            host.kernel.set("eth0", address, 32);
+        }
+    });
+}
+
+/// Cuts the hosts into groups; returns the group of each.
 fn partition(lan: &mut Lan, random: &mut fastrand::Rng) -> Vec<usize> {
-    let count = lan.routers.len();
+    let count = lan.hosts.len();
     let side: Vec<usize> = (0..count).map(|_| random.usize(0..2)).collect();
     lan.say(|| format!("partition {side:?}"));
     for from in 0..count {
@@ -119,38 +273,55 @@ fn partition(lan: &mut Lan, random: &mut fastrand::Rng) -> Vec<usize> {
     side
 }
 
-/// Another address and another announcement schedule; never the priority, which decides the verdict.
-fn reload(lan: &mut Lan, router: usize, random: &mut fastrand::Rng) {
-    lan.say(|| format!("{router} reloads"));
-    let mut config = lan.routers[router].config.clone();
-    config.garp.master_repeat = random.u32(1..6);
-    config.down_timer_adverts = random.u8(2..5);
-    lan.routers[router].config = config.clone();
-    lan.feed(router, Input::Reconfigure(Box::new(config)));
+/// Other addresses, another announcement schedule; never the priority, which decides the verdict.
+fn reload(lan: &mut Lan, host: usize, random: &mut fastrand::Rng) {
+    let mut config = lan.hosts[host].config.clone();
+    for instance in &mut config {
+        let router = usize::from(instance.vrid.number() - 51);
+        match random.u8(0..4) {
+            0 => instance.garp.master_repeat = random.u32(1..6),
+            1 => instance.down_timer_adverts = random.u8(2..5),
+            2 => {
+                let more = VirtualAddress::new(extra(router), 32);
+                if instance.excluded_addresses.contains(&more) {
+                    instance.excluded_addresses.retain(|address| *address != more);
+                } else {
+                    instance.excluded_addresses.push(more);
+                }
+            }
+            _ => {}
+        }
+    }
+    lan.reload(host, config);
 }
 
-/// The last fault: everything works again, perhaps in two halves that do not hear each other.
+/// The last fault: everything works again, perhaps in two halves that do not hear each other, perhaps with a host whose
+/// kernel refuses an address for good.
 fn heal(lan: &mut Lan, random: &mut fastrand::Rng) -> Vec<Vec<usize>> {
-    let count = lan.routers.len();
+    let count = lan.hosts.len();
     let side = if random.u8(0..5) == 0 { partition(lan, random) } else { vec![0; count] };
     if side.iter().all(|group| *group == side[0]) {
         lan.paths.clear();
     }
-    for index in 0..count {
-        lan.resume(index);
-        if lan.routers[index].machine.is_none() && random.bool() {
-            lan.boot(index);
+    for host in 0..count {
+        lan.hosts[host].kernel.no_sockets = false;
+        lan.hosts[host].kernel.keeps.clear();
+        if random.u8(0..4) > 0 {
+            lan.hosts[host].kernel.refuses.clear();
         }
-        if !lan.routers[index].link.up && random.bool() {
-            lan.set_link(index, true);
+        if random.u8(0..8) > 0 {
+            replug(lan, host);
+            lan.touch(host, |host| ["eth0", "eth1"].iter().for_each(|name| host.kernel.set_up(name, true)));
+        }
+        lan.resume(host);
+        if lan.hosts[host].node.is_none() && random.bool() {
+            lan.boot(host);
         }
     }
-    let able = |index: &usize| lan.routers[*index].machine.is_some() && lan.routers[*index].link.up;
-    let members = |group: usize| (0..count).filter(|index| side[*index] == group).filter(able).collect();
-    (0..2).map(members).filter(|group: &Vec<usize>| !group.is_empty()).collect()
+    (0..2).map(|group| (0..count).filter(|host| side[*host] == group).collect()).collect()
 }
 
-/// Three master-down intervals of the slowest router, and the delay before preemption.
+/// Three master-down intervals of the slowest router, the delay before preemption, and the retry of a socket.
 fn longest_rest(lan: &Lan) -> Duration {
     let rest = |config: &Instance| {
         let interval = config.advert_interval.duration();
@@ -160,26 +331,62 @@ fn longest_rest(lan: &Lan) -> Duration {
             Preempt::After { delay } => delay,
             Preempt::Never => Duration::ZERO,
         };
-        3 * master_down + delay
+        3 * master_down + delay + Duration::from_secs(3)
     };
-    lan.routers.iter().map(|router| rest(&router.config)).max().unwrap()
+    lan.hosts.iter().flat_map(|host| &host.config).map(rest).max().unwrap()
 }
 
-/// One master in each group, of the highest priority; any one where the highest never preempts.
+/// One master in each group, of the highest priority among those that can be; any one where the highest never preempts.
 fn verdict(lan: &Lan, groups: &[Vec<usize>]) -> Result<(), String> {
-    let masters = lan.masters();
-    for group in groups {
-        let here: Vec<usize> = group.iter().filter(|index| masters.contains(index)).copied().collect();
-        // Among equals a backup obeys whoever is master (RFC 9568 §6.4.2).
-        let priority = |index: &usize| lan.routers[*index].config.priority;
-        let best = *group.iter().max_by_key(|index| priority(index)).unwrap();
-        let preempts = lan.routers[best].config.preempt != Preempt::Never;
-        let right = match here.as_slice() {
-            [one] => !preempts || priority(one) == priority(&best),
-            _ => false,
-        };
-        if !right {
-            return Err(format!("masters of group {group:?} are {here:?}, expected {best}"));
+    lan.hosts.iter().try_for_each(crate::host::Host::check_at_rest)?;
+    let running = |host: usize, name: &str| -> Option<&Instance> {
+        lan.hosts[host].config.iter().find(|config| config.name == name)
+    };
+    let able = |host: usize, name: &str| {
+        let this = &lan.hosts[host];
+        let Some(config) = running(host, name).filter(|_| this.node.is_some()) else { return false };
+        let interface = if config.interface.as_str() == "eth0" { "eth0" } else { "eth1" };
+        let refused = config
+            .all_addresses()
+            .any(|one| this.kernel.refuses.contains(&one.address) && !this.kernel.has(one.address));
+        // A virtual address that is the host's own is one to send from, too.
+        let own = this.hosts.filter(|_| interface == "eth0" && config.group().is_some());
+        let source = [Some(this.own[interface]), own].into_iter().flatten().any(|one| this.kernel.has(one));
+        this.kernel.is_up(interface) && source && !refused
+    };
+    for (name, _) in ROUTERS {
+        let masters = lan.masters(name);
+        for group in groups {
+            let able: Vec<usize> = group.iter().copied().filter(|host| able(*host, name)).collect();
+            let here: Vec<usize> = group.iter().copied().filter(|host| masters.contains(host)).collect();
+            let priority = |host: &usize| running(*host, name).map(|config| config.priority);
+            let Some(best) = able.iter().copied().max_by_key(|host| priority(host)) else {
+                if here.is_empty() {
+                    continue;
+                }
+                return Err(format!("{name}: nobody of {group:?} can be master, and {here:?} are"));
+            };
+            let preempts = running(best, name).is_some_and(|config| config.preempt != Preempt::Never);
+            // Among equals a backup obeys whoever is master (RFC 9568 §6.4.2).
+            let right = match here.as_slice() {
+                [one] => able.contains(one) && (!preempts || priority(one) == priority(&best)),
+                _ => false,
+            };
+            if !right {
+                return Err(format!("{name}: masters of {group:?} are {here:?}, expected {best}"));
+            }
+        }
+    }
+    untouched(lan)
+}
+
+/// Nothing that is not ours was taken away: what a host had of its own it still has.
+fn untouched(lan: &Lan) -> Result<(), String> {
+    for host in &lan.hosts {
+        if let Some(address) = host.hosts.filter(|_| host.kernel.index("eth0").is_some())
+            && !lan.holders(address).contains(&host.number)
+        {
+            return Err(format!("{} has lost {address}, which was its own", host.number));
         }
     }
     Ok(())

@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -16,10 +16,11 @@ use directord::config::{self, Options};
 use directord::net::arp;
 use directord::track::{Conditions, Link};
 use directord::vrrp::instance::{Action, Input, Machine};
+use directord::vrrp::packet::{Advert, Received};
 use directord::vrrp::receive;
 
-const SOURCE: Ipv4Addr = Ipv4Addr::new(192, 168, 100, 101);
-const PEER: Ipv4Addr = Ipv4Addr::new(192, 168, 100, 102);
+const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 100, 101));
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 100, 102));
 const MAC: [u8; 6] = [0x02, 0, 0, 0, 0x01, 0x01];
 const ETHERNET: u16 = 1;
 const ETHERNET_HEADER: usize = 14;
@@ -73,9 +74,17 @@ fn without_header_checksum(mut packet: Vec<u8>) -> Vec<u8> {
     packet
 }
 
-fn conditions(source: Ipv4Addr) -> Input {
-    let link = Some(Link { up: true, source: Some(source) });
+fn conditions(source: IpAddr) -> Input {
+    let (up, multicast, loopback, mtu, source_is_here) = (true, true, false, 1500, true);
+    let link = Some(Link { up, multicast, loopback, mtu, source: Some(source), source_is_here });
     Input::Conditions(Conditions { link, ..Conditions::default() })
+}
+
+/// As the socket gives it to the instance: the first reason against it in words.
+fn check(instance: &Instance, packet: &[u8]) -> Result<(IpAddr, Advert), String> {
+    let received = Received::ipv4(packet).map_err(|error| error.to_string())?;
+    let advert = receive::check(instance, &received).map_err(|error| error.to_string())?;
+    Ok((received.source, advert))
 }
 
 /// Becomes master, sends `adverts` adverts, stops.
@@ -85,7 +94,7 @@ fn our_packets(instance: &Instance, adverts: usize) -> Vec<Vec<u8>> {
     machine.handle(Instant::now(), conditions(SOURCE), &mut out);
     let sent = |out: &[Action]| {
         let packet = |action: &Action| match action {
-            Action::Transmit { packet, .. } => Some(packet.clone()),
+            Action::Transmit(packet) => packet.ipv4(),
             _ => None,
         };
         out.iter().filter_map(packet).collect::<Vec<_>>()
@@ -120,11 +129,11 @@ fn keepaliveds_adverts_are_accepted() {
     for name in ["v2_pass_multicast.hex", "v3_multicast.hex", "v2_pass_unicast.hex", "v3_unicast.hex"] {
         let Recording { mut instance, packets } = recording(name);
         if let Destination::Unicast(unicast) = &mut instance.transport.to {
-            unicast.peers = vec![Peer::new(SOURCE.into())];
-            instance.transport.source = Some(PEER.into());
+            unicast.peers = vec![Peer::new(SOURCE)];
+            instance.transport.source = Some(PEER);
         }
         for packet in packets {
-            let (source, advert) = receive::check(&instance, &packet).unwrap();
+            let (source, advert) = check(&instance, &packet).unwrap();
             assert_eq!((source, advert.vrid), (SOURCE, 51), "{name}");
         }
     }
@@ -135,20 +144,20 @@ fn keepaliveds_adverts_are_accepted() {
 fn no_damaged_advert_passes_for_the_whole_one() {
     for name in ["v2_pass_multicast.hex", "v3_multicast.hex"] {
         let Recording { instance, packets } = recording(name);
-        let whole = receive::check(&instance, &packets[0]).unwrap();
+        let whole = check(&instance, &packets[0]).unwrap();
         for at in 20..packets[0].len() {
             for bit in 0..8 {
                 let mut damaged = packets[0].clone();
                 damaged[at] ^= 1 << bit;
-                assert!(receive::check(&instance, &damaged).is_err(), "{name} byte {at} bit {bit}");
+                assert!(check(&instance, &damaged).is_err(), "{name} byte {at} bit {bit}");
             }
         }
         for length in 0..packets[0].len() {
-            assert!(receive::check(&instance, &packets[0][..length]).is_err(), "{name} cut to {length}");
+            assert!(check(&instance, &packets[0][..length]).is_err(), "{name} cut to {length}");
         }
         let mut padded = packets[0].clone();
         padded.resize(46, 0);
-        assert_eq!(receive::check(&instance, &padded), Ok(whole), "{name} padded to an ethernet frame");
+        assert_eq!(check(&instance, &padded), Ok(whole), "{name} padded to an ethernet frame");
     }
 }
 
@@ -165,10 +174,16 @@ fn damaged_adverts_keep_no_backup_asleep() {
     for at in 20..packets[0].len() {
         let mut damaged = packets[0].clone();
         damaged[at] ^= 0x55;
-        machine.handle(start + Duration::from_secs(1), Input::Packet(damaged), &mut out);
+        if let Ok(received) = Received::ipv4(&damaged) {
+            machine.handle(start + Duration::from_secs(1), Input::Packet(received), &mut out);
+        }
     }
     assert_eq!(machine.next_timer(), before);
-    machine.handle(start + Duration::from_secs(1), Input::Packet(packets[0].clone()), &mut out);
+    machine.handle(
+        start + Duration::from_secs(1),
+        Input::Packet(Received::ipv4(&packets[0]).unwrap()),
+        &mut out,
+    );
     assert_ne!(machine.next_timer(), before);
 }
 
@@ -182,7 +197,7 @@ fn announcements_equal_keepaliveds() {
         // Rounds over all addresses, as the daemon sends them.
         let round = |_| {
             instance.addresses.iter().map(|address| {
-                let std::net::IpAddr::V4(ip) = address.address else { unreachable!() };
+                let IpAddr::V4(ip) = address.address else { unreachable!() };
                 arp::gratuitous(ip, MAC, ETHERNET)
             })
         };
@@ -194,6 +209,6 @@ fn announcements_equal_keepaliveds() {
             assert!(burst.iter().copied().eq(ours.iter()), "{name}");
         }
         let advert = &packets[0][ETHERNET_HEADER..];
-        assert!(receive::check(&instance, advert).is_ok());
+        assert!(check(&instance, advert).is_ok());
     }
 }

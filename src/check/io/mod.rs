@@ -1,41 +1,28 @@
-//! Runs probes: connections with the socket options of a check, TLS, one request, one answer.
+//! Runs probes: connections with the socket options of a check, TLS, and the dialogues over them.
 
-pub mod connects;
+mod connecting;
+pub(crate) mod runner;
+mod tcp;
 mod tls;
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::config::model::{Connect, HttpCheck, HttpUrl};
+use crate::report::plain;
 
-use super::http::{Reader, Response, request};
+use super::dialogue::http::Http;
+use super::dialogue::{Dialogue, Heard, Step};
 use super::{Failure, Outcome};
 
 const BUFFER: usize = 4096;
 /// A whole HTTP check may take this many times `connect_timeout`.
 const WHOLE: u32 = 10;
 
-/// Asks for one url of an HTTP check.
-pub async fn probe(options: &Connect, check: &HttpCheck, url: &HttpUrl) -> Outcome {
-    // Each read has its limit; a server that drips must not hold its verdict for ever.
-    let limit = options.timeout * WHOLE;
-    let fetched = timeout(limit, fetch(options, check, url, &mut |_, _| {}))
-        .await
-        .unwrap_or(Err(Stopped::Failed(Failure::TooSlow(limit))));
-    match fetched.and_then(|response| response.judge(url).map_err(Stopped::Failed)) {
-        Ok(()) => Outcome::Passed,
-        Err(Stopped::Failed(failure)) => Outcome::Failed(failure),
-        Err(Stopped::Local(why)) => Outcome::NotRun(why),
-    }
-}
-
-/// Why there is no result.
+/// Why there is no answer.
 #[derive(Debug)]
 pub enum Stopped {
     /// The server's fault.
@@ -44,48 +31,78 @@ pub enum Stopped {
     Local(String),
 }
 
-/// Asks for `url` and reads the answer. `observe` sees every piece as it comes, and whether the body had begun.
-pub async fn fetch(
-    options: &Connect,
-    check: &HttpCheck,
-    url: &HttpUrl,
-    observe: &mut (dyn FnMut(&[u8], bool) + Send),
-) -> Result<Response, Stopped> {
-    let stream = connect(options).await?;
-    let request = request(check, url, options.to);
-    if check.tls {
-        let stream = within(options.timeout, tls::handshake(stream, check.sni.as_deref())).await?;
-        exchange(stream, &request, options.timeout, observe).await
-    } else {
-        exchange(stream, &request, options.timeout, observe).await
+impl From<Stopped> for Outcome {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Failed(failure) => Self::Failed(failure),
+            Stopped::Local(why) => Self::NotRun(why),
+        }
     }
 }
 
-async fn exchange(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    request: &str,
-    limit: Duration,
-    observe: &mut (dyn FnMut(&[u8], bool) + Send),
-) -> Result<Response, Stopped> {
-    within(limit, stream.write_all(request.as_bytes())).await?;
-    within(limit, stream.flush()).await?;
-    let mut reader = Reader::default();
-    let mut buffer = [0; BUFFER];
-    loop {
-        let length = match timeout(limit, stream.read(&mut buffer)).await {
-            Err(_) => return Err(Stopped::Failed(Failure::ReadTimeout(limit))),
-            // A TLS server that closes without saying so has still said all it had to say.
-            Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
-            Ok(Err(error)) => return Err(Stopped::Failed(Failure::Broken(plain(&error)))),
-            Ok(Ok(length)) => length,
-        };
-        if length == 0 {
-            return reader.finish().map_err(Stopped::Failed);
+/// TLS around a conversation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tls<'a> {
+    /// The name that the server is told, if any.
+    pub sni: Option<&'a str>,
+}
+
+/// Asks for one url of an HTTP check.
+async fn http(options: &Connect, check: &HttpCheck, url: &HttpUrl) -> Outcome {
+    let mut dialogue = Http::new(check, url, options.to);
+    let tls = check.tls.then_some(Tls { sni: check.sni.as_deref() });
+    // Each read has its limit; a server that drips must not hold its verdict for ever.
+    let limit = options.timeout * WHOLE;
+    let answer = timeout(limit, converse(options, tls, &mut dialogue))
+        .await
+        .unwrap_or(Err(Stopped::Failed(Failure::TooSlow(limit))));
+    match answer.and_then(|response| response.judge(url).map_err(Stopped::Failed)) {
+        Ok(()) => Outcome::PASSED,
+        Err(stopped) => stopped.into(),
+    }
+}
+
+/// Connects and leads `dialogue` to its end; `connect_timeout` is the limit of each step.
+pub(crate) async fn converse<D: Dialogue>(
+    options: &Connect,
+    tls: Option<Tls<'_>>,
+    dialogue: &mut D,
+) -> Result<D::Answer, Stopped> {
+    let stream = tcp::connect(options).await?;
+    match tls {
+        Some(Tls { sni }) => {
+            let stream = within(options.timeout, tls::handshake(stream, sni)).await?;
+            carry_out(stream, options.timeout, dialogue).await
         }
-        let bytes = buffer.get(..length).unwrap_or_default();
-        observe(bytes, reader.in_body());
-        if reader.feed(bytes).map_err(Stopped::Failed)? {
-            return reader.finish().map_err(Stopped::Failed);
+        None => carry_out(stream, options.timeout, dialogue).await,
+    }
+}
+
+async fn carry_out<D: Dialogue>(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    limit: Duration,
+    dialogue: &mut D,
+) -> Result<D::Answer, Stopped> {
+    let mut buffer = [0; BUFFER];
+    let mut step = dialogue.next(Heard::Connected);
+    loop {
+        step = match step {
+            Step::Done(result) => return result.map_err(Stopped::Failed),
+            Step::Send(bytes) => {
+                within(limit, stream.write_all(&bytes)).await?;
+                within(limit, stream.flush()).await?;
+                dialogue.next(Heard::Sent)
+            }
+            Step::Read => match timeout(limit, stream.read(&mut buffer)).await {
+                Err(_) => return Err(Stopped::Failed(Failure::ReadTimeout(limit))),
+                Ok(Ok(0)) => dialogue.next(Heard::Closed),
+                // A TLS server that closes without saying so has still said all it had to say.
+                Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    dialogue.next(Heard::Closed)
+                }
+                Ok(Err(error)) => return Err(Stopped::Failed(Failure::Broken(plain(&error)))),
+                Ok(Ok(length)) => dialogue.next(Heard::Bytes(buffer.get(..length).unwrap_or_default())),
+            },
         }
     }
 }
@@ -98,66 +115,12 @@ async fn within<T>(limit: Duration, step: impl Future<Output = io::Result<T>>) -
     }
 }
 
-async fn connect(options: &Connect) -> Result<TcpStream, Stopped> {
-    let socket = prepare(options).map_err(|error| Stopped::Local(plain(&error)))?;
-    let socket = TcpSocket::from_std_stream(socket.into());
-    match timeout(options.timeout, socket.connect(options.to)).await {
-        Err(_) => Err(Stopped::Failed(Failure::ConnectTimeout(options.timeout))),
-        Ok(Err(error)) if says_of_the_server(&error) => Err(Stopped::Failed(Failure::Connect(plain(&error)))),
-        Ok(Err(error)) => Err(Stopped::Local(plain(&error))),
-        Ok(Ok(stream)) => Ok(stream),
-    }
-}
-
-/// A socket with the options of a check, not yet connected; it does not block.
-fn prepare(options: &Connect) -> io::Result<Socket> {
-    let domain = Domain::for_address(options.to);
-    let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
-    if let Some(interface) = &options.interface {
-        socket.bind_device(Some(interface.as_str().as_bytes()))?;
-    }
-    if options.fwmark != 0 {
-        socket.set_mark(options.fwmark)?;
-    }
-    if options.from.is_some() || options.from_port != 0 {
-        let any: IpAddr =
-            if options.to.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
-        socket.set_reuse_address(true)?;
-        socket.bind(&SocketAddr::new(options.from.unwrap_or(any), options.from_port).into())?;
-    }
-    Ok(socket)
-}
-
-/// keepalived's list: these errors are the server's or the network's, all others are this node's.
-fn says_of_the_server(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(
-            libc::ENETUNREACH
-                | libc::EHOSTUNREACH
-                | libc::ECONNREFUSED
-                | libc::EHOSTDOWN
-                | libc::ENETDOWN
-                | libc::ECONNRESET
-                | libc::ECONNABORTED
-                | libc::ETIMEDOUT
-        )
-    )
-}
-
-/// The error's text without its number.
-fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
-    let end = text.find(" (os error").unwrap_or(text.len());
-    text.get(..end).unwrap_or_default().to_lowercase()
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::config::model::{HttpProtocol, StatusCodes};
+    use crate::config::model::{HttpCheck, HttpProtocol, HttpUrl, StatusCodes};
 
     /// One byte a read, for ever: each read is in time, the whole never ends. The clock is tokio's, not the wall's.
     #[tokio::test(start_paused = true)]
@@ -193,7 +156,7 @@ mod tests {
             regex: None,
             tls_compliant: None,
         };
-        let outcome = probe(&options, &check, &url).await;
+        let outcome = http(&options, &check, &url).await;
         assert_eq!(outcome, Outcome::Failed(Failure::TooSlow(Duration::from_secs(20))));
     }
 }

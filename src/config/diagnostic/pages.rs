@@ -326,9 +326,9 @@ pub static PAGES: &[Page] = &[
         Code::HostInterface,
         "on this host: no such interface",
         "directord --check --host looked for the interface and did not find it. An instance whose interface is missing \
-         keeps the daemon from starting.",
+         does not run until it is there; the others do.",
         "", "",
-        "Correct the name, or make the interface before directord starts.",
+        "Correct the name, or make the interface.",
     ),
     page(
         Code::HostAccount,

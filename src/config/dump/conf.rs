@@ -24,6 +24,12 @@ pub(super) fn text(statements: &[Statement], secrets: bool) -> String {
     }
 }
 
+/// Words of one line, secrets hidden.
+pub(super) fn words(words: &[Word]) -> String {
+    let mut printer = Printer { text: String::new(), secrets: false, hidden: false };
+    words.iter().map(|word| printer.word(word)).collect::<Vec<_>>().join(" ")
+}
+
 struct Printer {
     text: String,
     secrets: bool,

@@ -7,7 +7,7 @@ mod conf;
 mod json;
 
 use super::model::Model;
-use super::raise::raise;
+use super::raise::{Word, raise};
 
 pub use super::model::HIDDEN;
 
@@ -28,4 +28,9 @@ pub fn conf(model: &Model, show: Show) -> String {
 /// The model as JSON, as `docs/schema/directord.schema.json` describes it.
 pub fn json(model: &Model, show: Show) -> String {
     json::text(&raise(model, show.defaults), show.secrets)
+}
+
+/// Words of one line, secrets hidden.
+pub(super) fn shown(words: &[Word]) -> String {
+    conf::words(words)
 }

@@ -14,6 +14,7 @@ use nix::unistd::{Group, User};
 use crate::config::host::{Host, ScriptTrouble};
 use crate::config::keywords;
 use crate::config::model::Net;
+use crate::text::reason;
 
 /// What is asked of name services may take this long in all: a resolver that does not answer keeps nobody waiting.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -93,10 +94,8 @@ impl Host for Machine {
                 return cannot(format!("there is no file {name}"), fix);
             }
             Err(error) => {
-                let reason = error.to_string();
-                let reason = reason.split(" (os error").next().unwrap_or_default();
                 return cannot(
-                    format!("cannot run {name}: {reason}"),
+                    format!("cannot run {name}: {}", reason(&error)),
                     format!("`namei -l {name}` shows where"),
                 );
             }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 pub use machine::Machine;
 
 use super::source::{Files, MAX_FILE, ReadError};
+use crate::text::reason;
 
 /// Files that one pattern finds; more are never read.
 const MATCHES: usize = 5000;
@@ -71,7 +72,7 @@ fn explain(error: std::io::Error) -> ReadError {
         std::io::ErrorKind::PermissionDenied => ReadError::System("permission denied".to_owned()),
         std::io::ErrorKind::NotADirectory => ReadError::System("part of its path is no directory".to_owned()),
         std::io::ErrorKind::IsADirectory => ReadError::Directory,
-        _ => ReadError::System(error.to_string()),
+        _ => ReadError::System(reason(&error)),
     }
 }
 

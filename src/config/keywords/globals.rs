@@ -45,7 +45,7 @@ pub(super) static ROWS: &[Row] = &[
     row("global_defs/smtp_alert_vrrp", BOOL, "smtp_alert", ANY.note("bare = on"), "default mail switch for VRRP instances and sync groups", "", Mail),
     row("global_defs/smtp_alert_checker", BOOL, "smtp_alert", ANY.note("bare = on"), "default mail switch for virtual and real servers", "", Mail),
     row("global_defs/checker_log_all_failures", BOOL, "off", ANY.note("bare = on"), "log each failed probe, not only the one that takes the server down", "2.0.11", NotYet("only the failure that takes the server down is logged")),
-    row("global_defs/dynamic_interfaces", args("[allow_if_changes]", Alone(&Choice(&["allow_if_changes"]))), "off", ANY.note("any other word is reported"), "accept interfaces that do not exist yet; optionally let them come back with another type", "", NotYet("an instance whose interface is missing still keeps the daemon from starting")),
+    part("global_defs/dynamic_interfaces", args("[allow_if_changes]", Alone(&Choice(&["allow_if_changes"]))), "off", ANY.note("any other word is reported"), "accept interfaces that do not exist yet; optionally let them come back with another type", ""),
     row("global_defs/no_email_faults", FLAG, "off", ANY, "do not mail on transitions to FAULT", "", Mail),
     row("global_defs/default_interface", STRING, "eth0", ANY, "device used by static addresses (and interface-less VIPs) that name none", "1.2.24", NotYet("static addresses are not set")),
     row("global_defs/disable_local_igmp", FLAG, "off", ANY.note("needs the igmp_link_local_mcast_reports sysctl; fixed across reload"), "suppress IGMP for 224.0.0.x so VMACs emit none", "2.2.0", NotYet("the kernel reports its multicast groups")),

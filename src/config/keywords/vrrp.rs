@@ -44,7 +44,7 @@ pub(super) static ROWS: &[Row] = &[
     row("vrrp_instance/old_unicast_checksum", args("[never]", Alone(&Choice(&["never"]))), "auto detect", ANY.note("build option; counts as a unicast keyword"), "force (or never use) the pre-1.3.7 VRRPv3 unicast checksum", "1.3.7", NotYet("the checksum follows the RFC")),
     row("vrrp_instance/native_ipv6", FLAG, "from addresses", ANY.note("error if IPv4 already seen; sets version 3"), "force the IPv6 family", "", NotYet("the family follows the addresses")),
     part("vrrp_instance/state", args("MASTER / BACKUP", Choice(&["MASTER", "BACKUP"])), "BACKUP (MASTER if priority 255)", ANY.note("case-sensitive; other words reported and mean BACKUP; BACKUP after MASTER ignored"), "state to start in", ""),
-    part("vrrp_instance/interface", IFNAME, "required unless unicast with source address", characters(15).note("; missing interface stops VRRP unless dynamic_interfaces; loopback refused; last wins"), "interface to run on", ""),
+    part("vrrp_instance/interface", IFNAME, "required unless unicast with source address", characters(15).note("; while it is missing the instance does not run, the others do; loopback refused; last wins"), "interface to run on", ""),
     row("vrrp_instance/vrf", IFNAME, "none", ANY.note("only for unicast without interface"), "VRF to operate in", "2.2.7", NotYet("the instance stays in the default routing domain")),
     part("vrrp_instance/dont_track_primary", FLAG, "off", ANY, "ignore the state of the instance's own interface", "1.1.8"),
     row("vrrp_instance/track_interface", TRACK_IF, "none", ANY, "interfaces that influence this instance", "1.0.1", NotYet("it changes no priority and causes no FAULT")),

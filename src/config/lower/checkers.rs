@@ -11,13 +11,13 @@ use super::real::RealDraft;
 use super::track::Names;
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::hex;
 use crate::config::model::{
     Checker, Connect, HttpCheck, HttpProtocol, HttpUrl, InterfaceName, Probe, ProbeKind, RegexStack,
     StatusCodes, Timing, UrlRegex,
 };
 use crate::config::source::Span;
 use crate::config::tree::Node;
+use crate::text::unhex;
 
 /// A check as the file has it.
 pub(super) struct CheckDraft {
@@ -257,7 +257,7 @@ impl Lower<'_> {
     /// 32 hexadecimal digits, as genhash prints them.
     fn digest(&mut self, node: &Node<'_>) -> Option<[u8; 16]> {
         let word = self.one(node)?;
-        let digest: Option<[u8; 16]> = hex::bytes(word.text).and_then(|bytes| bytes.try_into().ok());
+        let digest: Option<[u8; 16]> = unhex(word.text).and_then(|bytes| bytes.try_into().ok());
         if digest.is_none() {
             let message = match word.text.len() {
                 32 => "the digest is not hexadecimal".to_owned(),

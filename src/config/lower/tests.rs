@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::diagnostic::{Code, Format};
+use crate::config::diagnostic::{Code, Diagnostic, Format, Severity};
 use crate::config::model::{
     Authentication, Checker, Connect, DnsType, Family, Forwarding, Garp, InitFile, InitialState, Instance,
     Model, Peer, Persistence, Preempt, ProbeKind, Service, Version, VirtualServer,
@@ -372,4 +372,25 @@ fn readings_of_keepalived() {
     let repeated = loaded.diagnostics.iter().filter(|one| one.code == Code::Repeated);
     let said: Vec<&str> = repeated.map(|one| &*one.message).collect();
     assert_eq!(said, ["`file` is set already", "`process` is set already"]);
+}
+
+#[test]
+fn an_instance_must_be_heard_and_its_addresses_fit_a_packet() {
+    let said = |interface: &str, addresses: &str| -> Vec<String> {
+        let text = format!(
+            "vrrp_instance VI_1 {{\ninterface {interface}\nvirtual_router_id 51\nvirtual_ipaddress {{\n{addresses}}}\n}}\n"
+        );
+        let loaded = load(Path::new("t"), &Texts::one("t", &text), &Options::default());
+        let told = |one: &Diagnostic| (one.severity > Severity::Lint).then(|| one.message.clone());
+        loaded.diagnostics.iter().filter_map(told).collect()
+    };
+    assert_eq!(said("lo", "10.0.0.1\n"), ["an instance does not run on the loopback"]);
+    let v4 = |count: u32| {
+        (0..count).map(|last| format!("10.0.{}.{}\n", last / 200, last % 200)).collect::<String>()
+    };
+    let v6 = |count: u32| (0..count).map(|last| format!("fe80::{last:x}\n")).collect::<String>();
+    assert_eq!(said("eth0", &v4(255)), [""; 0]);
+    assert_eq!(said("eth0", &v4(256)), ["an advert of 1500 bytes names 255 addresses, this is one more"]);
+    let surplus = said("eth0", &v6(100));
+    assert_eq!(surplus.iter().filter(|line| line.contains("names 89 addresses")).count(), 1, "{surplus:?}");
 }

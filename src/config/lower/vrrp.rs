@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::globals::{Defaults, GarpSettings};
 use super::track::Names;
-use super::{Lower, arguments, inside, unsupported};
+use super::{Lower, Word, arguments, inside, unsupported};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::keywords::closest;
 use crate::config::model::{
@@ -134,7 +134,7 @@ impl Lower<'_> {
             "state" => self.state(node, draft),
             "interface" => {
                 draft.has_interface = true;
-                draft.interface = self.one(node).and_then(|word| self.interface(word));
+                draft.interface = self.one(node).and_then(|word| self.reachable_interface(word));
             }
             "virtual_router_id" => {
                 draft.has_vrid = true;
@@ -193,6 +193,7 @@ impl Lower<'_> {
                         draft.addresses.push((address, span));
                     }
                 }
+                self.addresses_fit(draft);
             }
             "virtual_ipaddress_excluded" => {
                 let addresses = self.addresses(node);
@@ -263,6 +264,33 @@ impl Lower<'_> {
                     self.tracking(word, node, &mut result.tracking, names);
                 }
             }
+        }
+    }
+
+    /// Nobody else hears what an instance says on the loopback.
+    fn reachable_interface(&mut self, word: &Word<'_>) -> Option<InterfaceName> {
+        let interface = self.interface(word)?;
+        if interface.as_str() != "lo" {
+            return Some(interface);
+        }
+        self.report(
+            Diagnostic::error(Code::BadChoice, word.span, "an instance does not run on the loopback")
+                .expected(
+                    "the interface that its peers are reached by; addresses may be on others with `dev`",
+                ),
+        );
+        None
+    }
+
+    /// As keepalived does, what an advert cannot name moves with the instance without being advertised.
+    fn addresses_fit(&mut self, draft: &Draft) {
+        let Some((first, _)) = draft.addresses.first() else { return };
+        let most = Instance::most_advertised(Family::of(first.address));
+        if let Some((_, span)) = draft.addresses.get(most) {
+            let message = format!("an advert of 1500 bytes names {most} addresses, this is one more");
+            let consequence = "this and the following ones move with the instance and are not advertised, as if they \
+                               stood in `virtual_ipaddress_excluded`";
+            self.adjusted(Some(*span), message, consequence);
         }
     }
 

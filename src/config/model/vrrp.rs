@@ -94,6 +94,16 @@ impl Instance {
     /// `down_timer_adverts` of an instance that has none.
     pub const DOWN_TIMER_ADVERTS: u8 = 3;
 
+    /// Addresses that an advert names on an interface of 1500 bytes: by its count field, or by what the packet holds beside
+    /// the headers of ethernet, IP and VRRP.
+    #[must_use]
+    pub const fn most_advertised(family: Family) -> usize {
+        match family {
+            Family::Ipv4 => 255,
+            Family::Ipv6 => (1500 - 14 - 40 - 8) / 16,
+        }
+    }
+
     /// An instance of IPv4 of which nothing more is said.
     #[must_use]
     pub fn new(name: &str, interface: InterfaceName, vrid: Vrid) -> Self {

@@ -2,8 +2,8 @@
 
 use super::Word;
 use super::block::{Block, Written as _, plain};
-use crate::config::hex;
 use crate::config::model::{Authentication, HIDDEN, Hmac, HmacKey, HmacMode};
+use crate::text::hex;
 
 impl Block {
     /// What is inside of the packet; see [`Self::hmac`] for what stands behind it.
@@ -48,7 +48,7 @@ fn key_text(bytes: &[u8]) -> String {
     let printable = |text: &&str| text.chars().all(|c| c.is_ascii_graphic() && c != '"' && c != '$');
     match std::str::from_utf8(bytes).ok().filter(printable) {
         Some(text) if !text.starts_with("hex:") && !text.starts_with("file:") => text.to_owned(),
-        _ => format!("hex:{}", hex::text(bytes)),
+        _ => format!("hex:{}", hex(bytes)),
     }
 }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::Word;
 use super::block::{Block, plain};
 use super::inherit::{Held, place};
-use crate::config::hex;
 use crate::config::model::{
     Checker, Connect, HttpCheck, HttpProtocol, HttpUrl, ProbeKind, StatusCodes, Timing as CheckTiming,
     UrlRegex, VirtualServer,
 };
+use crate::text::hex;
 
 /// Settings that a virtual and a real server hand down to checks.
 #[derive(Default, Clone, Copy)]
@@ -231,7 +231,7 @@ impl Block {
             block.set("path", &url.path);
             let host = url.virtualhost.as_deref();
             block.given("virtualhost", host.filter(|_| host != outer));
-            block.given("digest", url.digest.map(|digest| hex::text(&digest)));
+            block.given("digest", url.digest.map(|digest| hex(&digest)));
             if url.status_codes != StatusCodes::default() || block.shows("status_code") {
                 let range = |(low, high): &(u16, u16)| match low == high {
                     true => plain(low.to_string()),

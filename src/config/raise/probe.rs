@@ -1,8 +1,8 @@
 //! What the checks ask that neither are TCP nor HTTP.
 
 use super::block::{Block, plain};
-use crate::config::hex;
 use crate::config::model::{DnsType, ProbeKind};
+use crate::text::hex;
 
 impl Block {
     /// What the kind has of its own.
@@ -28,7 +28,7 @@ impl Block {
             }
             ProbeKind::Smtp { helo } => self.given("helo_name", helo.as_ref()),
             ProbeKind::Udp { payload, reply, min_reply, max_reply } => {
-                self.given("payload", payload.as_ref().map(|payload| hex::text(payload)));
+                self.given("payload", payload.as_ref().map(|payload| hex(payload)));
                 let digit = |digit: &Option<u8>| digit.map_or("x".to_owned(), |digit| format!("{digit:x}"));
                 let digits = |reply: &Vec<Option<u8>>| reply.iter().map(digit).collect::<String>();
                 self.optional("require_reply", reply.as_ref().map(digits).as_ref());

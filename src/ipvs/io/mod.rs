@@ -1,5 +1,6 @@
 //! The client of the kernel's table.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::process::{Command, Stdio};
 
@@ -9,19 +10,20 @@ use crate::config::model::Service;
 use crate::sys::netlink::Client;
 
 use super::diff::Operation;
-use super::error::{Refused, Unavailable};
+use super::error::Unavailable;
+use super::keeper::{Answer, Look, Seen};
 use super::message;
-use super::{Entry, Settings, Table};
+use super::{Destinations, Entry, Settings, Table};
 
 /// A connection to the IPVS of this network namespace.
-pub struct Ipvs {
+pub(crate) struct Ipvs {
     client: Client,
     family: u16,
 }
 
 impl Ipvs {
     /// Finds the family; loads the module `ip_vs` when it is missing.
-    pub fn open() -> Result<Self, Unavailable> {
+    pub(crate) fn open() -> Result<Self, Unavailable> {
         let mut client = Client::connect(NlFamily::Generic)?;
         let family = match find_family(&mut client) {
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
@@ -35,28 +37,37 @@ impl Ipvs {
         Ok(ipvs)
     }
 
-    /// The whole table.
-    pub fn dump(&mut self) -> io::Result<Table> {
-        let mut table = Table::new();
-        for (service, settings) in self.services()? {
-            if let Some(destinations) = self.destinations(&service)? {
-                table.insert(service, Entry { settings, destinations });
+    /// Looks at a part of the table.
+    pub(crate) fn look(&mut self, look: &Look) -> io::Result<Seen> {
+        Ok(match look {
+            Look::Table => {
+                let mut table = Table::new();
+                for (service, settings) in self.services()? {
+                    if let Some(destinations) = self.destinations(&service)? {
+                        table.insert(service, Entry { settings, destinations });
+                    }
+                }
+                Seen::Table(table)
             }
-        }
-        Ok(table)
+            Look::Services => Seen::Services(self.services()?),
+            Look::Destinations(services) => {
+                let mut found = BTreeMap::new();
+                for service in services {
+                    found.insert(*service, self.destinations(service)?.unwrap_or_default());
+                }
+                Seen::Destinations(found)
+            }
+        })
     }
 
-    /// The services alone: cheap, to see whether somebody flushed the table.
-    pub fn services(&mut self) -> io::Result<Vec<(Service, Settings)>> {
+    fn services(&mut self) -> io::Result<BTreeMap<Service, Settings>> {
         let request = message::dump_services(self.family);
-        self.client.dump(&request, |message| message::read_service(message.payload))
+        let services = self.client.dump(&request, |message| message::read_service(message.payload))?;
+        Ok(services.into_iter().collect())
     }
 
-    /// The destinations of one service; `None`: the service does not exist.
-    pub fn destinations(
-        &mut self,
-        service: &Service,
-    ) -> io::Result<Option<std::collections::BTreeMap<std::net::SocketAddr, super::Destination>>> {
+    /// `None`: the service does not exist.
+    fn destinations(&mut self, service: &Service) -> io::Result<Option<Destinations>> {
         let request = message::dump_destinations(self.family, service);
         let read = self
             .client
@@ -68,29 +79,16 @@ impl Ipvs {
         }
     }
 
-    /// Carries `operations` out in order; `table` follows what succeeded. Returns what was refused.
-    /// Deleting what is gone succeeds.
-    pub fn change(&mut self, operations: Vec<Operation>, table: &mut Table) -> io::Result<Vec<Refused>> {
-        if operations.is_empty() {
-            return Ok(Vec::new());
-        }
+    /// Carries `operations` out in order. Error: some may have been carried out.
+    pub(crate) fn change(&mut self, operations: Vec<Operation>) -> io::Result<Vec<Answer>> {
         let requests: Vec<_> =
             operations.iter().map(|operation| message::request(self.family, operation)).collect();
         let outcomes = self.client.transact(&requests)?;
-        let mut refused = Vec::new();
-        for (operation, outcome) in operations.into_iter().zip(outcomes) {
-            match (outcome.map_err(|error| error.raw_os_error().unwrap_or(libc::EIO)), &operation) {
-                (Ok(()), _)
-                | (
-                    Err(libc::ENOENT | libc::ESRCH),
-                    Operation::DeleteService(_) | Operation::DeleteDestination(..),
-                ) => super::diff::apply(table, &operation),
-                (Err(code), _) => {
-                    refused.push(Refused { operation, source: io::Error::from_raw_os_error(code) });
-                }
-            }
-        }
-        Ok(refused)
+        let answer = |(operation, outcome): (Operation, io::Result<()>)| {
+            let outcome = outcome.map_err(|error| error.raw_os_error().unwrap_or(libc::EIO));
+            Answer { operation, outcome }
+        };
+        Ok(operations.into_iter().zip(outcomes).map(answer).collect())
     }
 }
 

@@ -1,107 +1,83 @@
-//! Carries address operations out, hears of changes, and sends announcements.
+//! Talks to the kernel: reads its tables, carries operations out, sends announcements. Every call may wait for the
+//! kernel's configuration lock, so none of them belongs on a thread that must be on time.
 
 use std::io;
-use std::net::IpAddr;
 
 use neli::consts::socket::NlFamily;
 
-use crate::config::model::{Instance, VirtualAddress};
 use crate::sys::link_frame::FrameSocket;
-use crate::sys::netlink::{Client, Monitor, messages};
+use crate::sys::netlink::{Client, Monitor, Request};
 
-use super::address;
-use super::arp;
-use super::kernel::{Change, Kernel, MONITOR_GROUPS, Operation, dump_addresses, dump_links, request};
+use super::kernel::{Change, Reading};
+use super::object::Operation;
+use super::rtnetlink::{MONITOR_GROUPS, dump_addresses, dump_links, read, request};
 
-const ETHERNET: u16 = 1;
+/// Tables that change all the time are read this often; what is missing in one reading is in another.
+const ATTEMPTS: usize = 8;
 
-/// The kernel's network configuration: a client to change it and the state that its monitor keeps current.
-pub struct Network {
+/// A client that changes the kernel's network configuration, and the socket of announcements.
+pub(crate) struct Network {
     client: Client,
     frames: FrameSocket,
-    /// What the kernel has.
-    pub kernel: Kernel,
+}
+
+/// A socket that hears of every change from now on.
+pub(crate) fn monitor() -> io::Result<Monitor> {
+    Monitor::connect(NlFamily::Route, &MONITOR_GROUPS)
 }
 
 impl Network {
-    /// Opens the sockets and reads the tables. The monitor comes first, so that no change falls between.
-    pub fn open() -> io::Result<(Self, Monitor)> {
-        let monitor = Monitor::connect(NlFamily::Route, &MONITOR_GROUPS)?;
-        let client = Client::connect(NlFamily::Route)?;
-        let mut network = Self { client, frames: FrameSocket::open()?, kernel: Kernel::default() };
-        network.resync()?;
-        Ok((network, monitor))
+    /// Opens the sockets.
+    pub(crate) fn open() -> io::Result<Self> {
+        Ok(Self { client: Client::connect(NlFamily::Route)?, frames: FrameSocket::open()? })
     }
 
-    /// Reads the tables anew.
-    pub fn resync(&mut self) -> io::Result<()> {
-        let mut kernel = Kernel::default();
+    /// Reads links and addresses.
+    pub(crate) fn read(&mut self) -> io::Result<Reading> {
+        let mut reading = Reading { found: Vec::new(), complete: true };
         for request in [dump_links(), dump_addresses()] {
-            let mut attempts = 0;
-            // A table that changed meanwhile is read again; the monitor tells what an earlier reading missed.
-            while let Err(error) = self.client.ask(&request, |message| drop(kernel.apply(message))) {
-                attempts += 1;
-                if error.kind() != io::ErrorKind::Interrupted || attempts == 5 {
-                    return Err(error);
-                }
-            }
+            let (found, complete) = self.table(&request)?;
+            reading.found.extend(found);
+            reading.complete &= complete;
         }
-        self.kernel = kernel;
-        Ok(())
+        Ok(reading)
     }
 
-    /// Takes everything in that the monitor holds; `Err(ENOBUFS)`: changes were lost, call [`Self::resync`].
-    pub fn hear(
-        &mut self,
-        monitor: &Monitor,
-        buffer: &mut [u8],
-        changes: &mut Vec<Change>,
-    ) -> io::Result<()> {
-        loop {
-            match monitor.receive(buffer) {
-                Ok(bytes) => changes.extend(messages(bytes).filter_map(|message| self.kernel.apply(message))),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error),
+    /// One table; false: it changed during every attempt, and what was found in any of them comes back.
+    fn table(&mut self, request: &Request) -> io::Result<(Vec<Change>, bool)> {
+        let mut all = Vec::new();
+        for _attempt in 0..ATTEMPTS {
+            let mut found = Vec::new();
+            if self.client.read(request, |message| found.extend(read(message)))? {
+                return Ok((found, true));
             }
+            all.append(&mut found);
         }
+        Ok((all, false))
     }
 
-    /// Carries `operations` out; returns those that failed. Adding what exists and removing what is gone succeed.
-    pub fn change(&mut self, operations: Vec<Operation>) -> Vec<(Operation, io::Error)> {
-        if operations.is_empty() {
-            return Vec::new();
-        }
-        let requests: Vec<_> = operations.iter().map(request).collect();
-        let outcomes = match self.client.transact(&requests) {
-            Ok(outcomes) => outcomes,
-            Err(error) => {
-                let again = || io::Error::from_raw_os_error(error.raw_os_error().unwrap_or(libc::EIO));
-                return operations.into_iter().map(|operation| (operation, again())).collect();
-            }
+    /// Carries `operations` out in order, and returns each one's answer (an errno; 0: done). A failing one stops no
+    /// other. When the socket itself fails, so do all: what was carried out is unknown then.
+    pub(crate) fn change(&mut self, operations: &[Operation]) -> Vec<i32> {
+        let requests: Vec<Request> = operations.iter().map(request).collect();
+        let errno = |error: &io::Error| match error.kind() {
+            io::ErrorKind::TimedOut => libc::ETIMEDOUT,
+            _ => error.raw_os_error().unwrap_or(libc::EIO),
         };
-        let mut failed = Vec::new();
-        for (operation, outcome) in operations.into_iter().zip(outcomes) {
-            match (outcome.map_err(|error| error.raw_os_error().unwrap_or(libc::EIO)), &operation) {
-                (Ok(()), _)
-                | (Err(libc::EEXIST), Operation::Add(_))
-                | (Err(libc::EADDRNOTAVAIL | libc::ENODEV), Operation::Remove(_)) => {
-                    self.kernel.carried_out(&operation);
-                }
-                (Err(code), _) => failed.push((operation, io::Error::from_raw_os_error(code))),
+        match self.client.transact(&requests) {
+            Ok(outcomes) => {
+                outcomes.iter().map(|outcome| outcome.as_ref().map_or_else(errno, |()| 0)).collect()
             }
+            Err(error) => vec![errno(&error); operations.len()],
         }
-        failed
     }
 
-    /// Sends `count` gratuitous ARP frames for each address of `instance`, round by round. A frame that fails stops
-    /// no other. Error: the first round was not complete; how many frames of it failed, and why the last one did.
-    pub fn announce(&self, instance: &Instance, count: u32) -> Result<(), (usize, io::Error)> {
-        let all = instance.all_addresses();
-        let frames: Vec<(u32, Vec<u8>)> =
-            all.filter_map(|address| self.announcement(instance, address)).collect();
+    /// Sends each frame out of its interface, round by round. A frame that fails stops no other. Error: the first
+    /// round was not complete; how many frames of it failed, and why the last one did.
+    pub(crate) fn announce(&self, frames: &[(u32, Vec<u8>)], rounds: u32) -> Result<(), (usize, io::Error)> {
         let mut failed = None;
-        for round in 0..count {
-            for (index, frame) in &frames {
+        for round in 0..rounds {
+            for (index, frame) in frames {
                 if let (Err(error), 0) = (self.frames.send(*index, frame), round) {
                     let before = failed.take().map_or(0, |(count, _)| count);
                     failed = Some((before + 1, error));
@@ -109,15 +85,5 @@ impl Network {
             }
         }
         failed.map_or(Ok(()), Err)
-    }
-
-    /// The frame for one address, and the index of its interface; nothing where ARP makes no sense.
-    fn announcement(&self, instance: &Instance, address: &VirtualAddress) -> Option<(u32, Vec<u8>)> {
-        let IpAddr::V4(ip) = address.address else { return None };
-        let assigned = address::assigned(instance, address, &self.kernel)?;
-        let link = self.kernel.link(assigned.index)?;
-        let mac = link.mac.first_chunk::<6>()?;
-        let makes_sense = link.up && !link.no_arp && link.hardware_type == ETHERNET;
-        makes_sense.then(|| (assigned.index, arp::gratuitous(ip, *mac, link.hardware_type)))
     }
 }

@@ -1,13 +1,11 @@
-use std::net::IpAddr;
-
 use super::*;
 use crate::config::model::{
-    AdvertInterval, Destination, Family, InitialState, InterfaceName, Peer, Unicast, VirtualAddress, Vrid,
+    AdvertInterval, Destination, InitialState, InterfaceName, Peer, Unicast, VirtualAddress, Vrid,
 };
 use crate::track::{Carrier, Link, carriers};
 
-const US: Ipv4Addr = Ipv4Addr::new(192, 168, 100, 102);
-const PEER: Ipv4Addr = Ipv4Addr::new(192, 168, 100, 101);
+const US: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 100, 102));
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 100, 101));
 const SECOND: Duration = Duration::from_secs(1);
 
 fn config(priority: u64, version: Version) -> Instance {
@@ -19,16 +17,30 @@ fn config(priority: u64, version: Version) -> Instance {
     }
 }
 
+fn unicast(peers: Vec<Peer>) -> Unicast {
+    Unicast::to(peers, Destination::group(crate::config::model::Family::Ipv4))
+}
+
+fn with_peers(unicast: Unicast, config: Instance) -> Instance {
+    let mut config = config;
+    config.transport.to = Destination::Unicast(unicast);
+    config
+}
+
 fn address(last: u8) -> VirtualAddress {
-    VirtualAddress::new(IpAddr::V4(Ipv4Addr::new(192, 168, 100, last)), 32)
+    VirtualAddress::new(IpAddr::from([192, 168, 100, last]), 32)
 }
 
 fn conditions(link: Option<Link>) -> Input {
     Input::Conditions(Conditions { link, ..Conditions::default() })
 }
 
-fn link(up: bool) -> Input {
-    conditions(Some(Link { up, source: Some(US) }))
+fn up() -> Link {
+    Link { up: true, multicast: true, loopback: false, mtu: 1500, source: Some(US), source_is_here: true }
+}
+
+fn link(up_now: bool) -> Input {
+    conditions(Some(Link { up: up_now, ..up() }))
 }
 
 fn feed(machine: &mut Machine, now: Instant, input: Input) -> Vec<Action> {
@@ -56,19 +68,20 @@ fn master(config: Instance) -> (Machine, Instant) {
 }
 
 /// An advert as `source` would send it with our configuration but this priority.
-fn advert(from: &Machine, source: Ipv4Addr, priority: u8) -> Input {
+fn advert(from: &Machine, source: IpAddr, priority: u8) -> Input {
     let advert = Advert {
         header: header(&from.config),
         vrid: from.config.vrid.number(),
         priority,
-        addresses: advertised(&from.config),
+        addresses: from.advertised(),
     };
-    let group = from.config.group().and_then(only_v4).unwrap();
-    Input::Packet(packet::ipv4_packet(source, group, 1, 255, &advert.encode(source, group)))
+    let destination = from.config.group().unwrap_or(US);
+    let payload = advert.encode(source, destination);
+    Input::Packet(Received { source, destination, hops: 255, payload })
 }
 
 /// Feeds an advert of a router with the same configuration.
-fn hear(machine: &mut Machine, now: Instant, source: Ipv4Addr, priority: u8) -> Vec<Action> {
+fn hear(machine: &mut Machine, now: Instant, source: IpAddr, priority: u8) -> Vec<Action> {
     let heard = advert(machine, source, priority);
     feed(machine, now, heard)
 }
@@ -76,7 +89,7 @@ fn hear(machine: &mut Machine, now: Instant, source: Ipv4Addr, priority: u8) -> 
 /// The kinds of actions, in order; adverts with their priority.
 fn kinds(actions: &[Action]) -> Vec<String> {
     let kind = |action: &Action| match action {
-        Action::Transmit { packet, .. } => format!("advert {}", packet[22]),
+        Action::Transmit(packet) => format!("advert {}", packet.payload[2]),
         Action::Hold(held) => format!("hold {held}"),
         Action::Announce { frames } => format!("announce {frames}"),
         Action::Report(Event::Transition { to, .. }) => format!("enter {to}"),
@@ -202,7 +215,7 @@ fn a_master_yields_with_one_last_advert() {
 
 #[test]
 fn among_equals_the_higher_address_stays_master() {
-    let higher = Ipv4Addr::new(192, 168, 100, 200);
+    let higher = IpAddr::from([192, 168, 100, 200]);
     let (mut machine, at) = master(config(100, Version::V2));
     hear(&mut machine, at + 2 * SECOND, PEER, 100);
     assert_eq!(machine.state(), State::Master);
@@ -236,7 +249,7 @@ fn junk_does_not_silence_a_master() {
     let (mut machine, at) = master(config(100, Version::V2));
     let due = machine.next_timer();
     let Input::Packet(mut junk) = advert(&machine, PEER, 150) else { unreachable!() };
-    junk[26] ^= 1;
+    junk.payload[6] ^= 1;
     for step in 1..10 {
         feed(&mut machine, at + SECOND * step / 10, Input::Packet(junk.clone()));
     }
@@ -290,9 +303,9 @@ fn the_interfaces_of_the_addresses_are_tracked_too() {
     let (mut machine, at) = master(pair);
     let with = |carrier| {
         Input::Conditions(Conditions {
-            link: Some(Link { up: true, source: Some(US) }),
+            link: Some(up()),
             carriers: [(eth1.clone(), carrier)].into(),
-            deaf: None,
+            ..Conditions::default()
         })
     };
     assert_eq!(feed(&mut machine, at, with(Carrier::Up)), []);
@@ -305,11 +318,7 @@ fn the_interfaces_of_the_addresses_are_tracked_too() {
 #[test]
 fn who_cannot_hear_takes_no_part() {
     let (mut machine, at) = master(config(100, Version::V2));
-    let deaf = Conditions {
-        link: Some(Link { up: true, source: Some(US) }),
-        deaf: Some("no buffer space".into()),
-        ..Conditions::default()
-    };
+    let deaf = Conditions { link: Some(up()), deaf: Some("no buffer space".into()), ..Conditions::default() };
     feed(&mut machine, at, Input::Conditions(deaf));
     assert_eq!(machine.state(), State::Fault);
 }
@@ -377,17 +386,15 @@ fn other_addresses_are_told_and_the_advert_is_obeyed() {
 
 #[test]
 fn unicast_peers_get_one_copy_each() {
-    let peers = vec![PEER, Ipv4Addr::new(192, 168, 100, 103)];
-    let mut config = config(100, Version::V3);
-    let list = peers.iter().map(|peer| Peer::new(IpAddr::V4(*peer))).collect();
-    config.transport.to = Destination::Unicast(Unicast::to(list, Destination::group(Family::Ipv4)));
-    let (machine, _) = master(config);
+    let peers = vec![PEER, IpAddr::from([192, 168, 100, 103])];
+    let to = unicast(peers.iter().map(|peer| Peer::new(*peer)).collect());
+    let (mut machine, _) = master(with_peers(to, config(100, Version::V3)));
     let mut out = Vec::new();
-    machine.clone().send_advert(100, &mut out);
-    let destinations: Vec<Ipv4Addr> = out
+    machine.send_advert(100, &mut out);
+    let destinations: Vec<IpAddr> = out
         .iter()
         .filter_map(|action| match action {
-            Action::Transmit { destination, .. } => Some(*destination),
+            Action::Transmit(packet) => Some(packet.destination),
             _ => None,
         })
         .collect();
@@ -406,4 +413,160 @@ fn another_interval_in_version_2_is_counted_and_told_once_a_minute() {
     assert_eq!(feed(&mut machine, now + SECOND, heard), []);
     assert_eq!(machine.snapshot().stats.advert_interval_err, 2);
     assert_eq!(machine.next_timer(), before);
+}
+
+/// The learned interval is that of a master that lives on.
+#[test]
+fn a_reload_keeps_the_interval_that_was_learned() {
+    let (mut machine, now) = started(config(100, Version::V3));
+    let mut peer = machine.clone();
+    peer.config.advert_interval = AdvertInterval::from_centiseconds(1000).unwrap();
+    feed(&mut machine, now, advert(&peer, PEER, 150));
+    let due = machine.next_timer();
+    let other = Instance { skip_check_adv_addr: true, ..config(100, Version::V3) };
+    feed(&mut machine, now + SECOND, Input::Reconfigure(Box::new(other.clone())));
+    assert_eq!(machine.next_timer(), due);
+    // Our own interval is what we would advertise with, not what the master does.
+    let interval = AdvertInterval::from_centiseconds(50).unwrap();
+    feed(
+        &mut machine,
+        now + SECOND,
+        Input::Reconfigure(Box::new(Instance { advert_interval: interval, ..other })),
+    );
+    assert_eq!(machine.next_timer(), due);
+}
+
+#[test]
+fn forged_adverts_are_answered_seldom_and_the_peer_always() {
+    let (mut machine, at) = master(config(100, Version::V2));
+    // The peer was master before, and obeyed.
+    hear(&mut machine, at + SECOND, PEER, 150);
+    let (at, _) = machine.next_timer().unwrap();
+    feed(&mut machine, at, Input::Timer);
+    let now = at + 10 * SECOND;
+    feed(&mut machine, now, Input::Timer);
+    let adverts =
+        |actions: &[Action]| kinds(actions).iter().filter(|kind| kind.starts_with("advert")).count();
+    let (mut answers, mut lines) = (0, 0);
+    for forged in 0..10_000u32 {
+        let sender = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + forged));
+        let actions = hear(&mut machine, now + Duration::from_millis(u64::from(forged) / 20), sender, 1);
+        answers += adverts(&actions);
+        lines += kinds(&actions).iter().filter(|kind| *kind == "competitor").count();
+    }
+    assert!(answers <= 3, "{answers} answers in half a second");
+    assert!(lines <= 33, "{lines} lines");
+    let peers = hear(&mut machine, now + SECOND / 2, PEER, 90);
+    assert_eq!(kinds(&peers)[..2], ["competitor", "advert 100"]);
+}
+
+#[test]
+fn adverts_of_changing_masters_are_no_flood_of_lines() {
+    let (mut machine, now) = started(config(100, Version::V2));
+    let mut lines = 0;
+    for packet in 0..10_000u32 {
+        let sender = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + packet % 1000));
+        lines += hear(&mut machine, now + SECOND * packet / 10_000, sender, 200).len();
+    }
+    assert!(lines < 200, "{lines} lines");
+}
+
+/// `check_unicast_src`: an advert of a stranger takes no address away.
+#[test]
+fn only_peers_are_heard_when_their_source_is_checked() {
+    let to = |check_source| Unicast { check_source, ..unicast(vec![Peer::new(PEER)]) };
+    let stranger = IpAddr::from([192, 168, 100, 66]);
+    for (check_source, state) in [(false, State::Backup), (true, State::Master)] {
+        let (mut machine, at) = master(with_peers(to(check_source), config(100, Version::V2)));
+        hear(&mut machine, at + 2 * SECOND, stranger, 255);
+        assert_eq!(machine.state(), state, "check_source {check_source}");
+        assert_eq!(machine.snapshot().stats.unknown_source, u64::from(check_source));
+        hear(&mut machine, at + 3 * SECOND, PEER, 200);
+        assert_eq!(machine.state(), State::Backup, "the peer is heard");
+    }
+}
+
+/// `min_ttl`, `max_ttl`: a peer next door does not sit behind three routers.
+#[test]
+fn a_peer_is_heard_from_where_it_may_be() {
+    let peer = Peer { min_ttl: 254, ..Peer::new(PEER) };
+    let to = Unicast { check_source: true, ..unicast(vec![peer]) };
+    let (mut machine, at) = master(with_peers(to, config(100, Version::V2)));
+    let Input::Packet(near) = advert(&machine, PEER, 200) else { unreachable!() };
+    let far = Received { hops: 251, ..near.clone() };
+    let actions = feed(&mut machine, at, Input::Packet(far));
+    assert_eq!((kinds(&actions), machine.state()), (vec!["report".to_owned()], State::Master));
+    assert_eq!(machine.snapshot().stats.ip_ttl_err, 1);
+    feed(&mut machine, at, Input::Packet(Received { hops: 254, ..near }));
+    assert_eq!(machine.state(), State::Backup);
+}
+
+#[test]
+fn an_interface_that_cannot_do_what_the_transport_needs_means_fault() {
+    let multicast = config(100, Version::V2);
+    let peers = with_peers(unicast(vec![Peer::new(PEER)]), config(100, Version::V2));
+    let nobody = with_peers(unicast(Vec::new()), config(100, Version::V2));
+    let no_multicast = Link { multicast: false, ..up() };
+    let loopback = Link { loopback: true, multicast: false, ..up() };
+    let no_source = Link { source: None, ..up() };
+    for (config, link, fault) in [
+        (&multicast, no_multicast, true),
+        (&peers, no_multicast, false),
+        (&peers, loopback, true),
+        (&nobody, up(), true),
+        (&multicast, no_source, true),
+        (&multicast, up(), false),
+    ] {
+        let mut machine = Machine::new(config.clone());
+        feed(&mut machine, Instant::now(), conditions(Some(link)));
+        let expected = if fault { State::Fault } else { State::Backup };
+        assert_eq!(machine.state(), expected, "{:?} on {link:?}", config.transport.to);
+    }
+}
+
+#[test]
+fn what_the_kernel_refuses_means_fault_until_it_does_not() {
+    let (mut machine, at) = master(config(100, Version::V2));
+    let refused = Conditions {
+        link: Some(up()),
+        refused: [("192.168.100.240/32 on eth0".to_owned(), "invalid argument".to_owned())].into(),
+        ..Conditions::default()
+    };
+    let actions = feed(&mut machine, at, Input::Conditions(refused));
+    assert_eq!(kinds(&actions), ["advert 0", "enter FAULT", "hold false"]);
+    let Action::Report(event) = &actions[1] else { panic!("{actions:?}") };
+    let line = event.to_string();
+    assert!(line.contains("the kernel refuses 192.168.100.240/32 on eth0: invalid argument"), "{line}");
+    assert_eq!(kinds(&feed(&mut machine, at + SECOND, link(true))), ["enter BACKUP", "hold false"]);
+}
+
+/// keepalived moves the surplus to the excluded addresses; a packet that does not fit is never sent.
+#[test]
+fn addresses_beyond_what_a_packet_carries_are_not_advertised() {
+    let addresses: Vec<VirtualAddress> = (0..300u32)
+        .map(|last| VirtualAddress::new(Ipv4Addr::from_bits(0x0a00_0000 + last).into(), 32))
+        .collect();
+    let many = Instance { addresses, ..config(100, Version::V2) };
+    for (mtu, named) in [(1500, 255), (576, 131)] {
+        let mut machine = Machine::new(many.clone());
+        let now = Instant::now();
+        let actions = feed(&mut machine, now, conditions(Some(Link { mtu, ..up() })));
+        assert!(actions.iter().any(
+            |action| matches!(action, Action::Report(Event::NotAdvertised { named: n, all: 300, .. }) if *n == named)
+        ));
+        let (at, _) = machine.next_timer().unwrap();
+        let sent = feed(&mut machine, at, Input::Timer);
+        let Action::Transmit(packet) = &sent[0] else { panic!("{sent:?}") };
+        assert_eq!(usize::from(packet.payload[3]), named);
+        assert!(packet.payload.len() + 20 <= mtu as usize);
+    }
+}
+
+#[test]
+fn a_source_that_is_not_here_is_told_where_it_does_no_harm() {
+    let mut machine = Machine::new(config(100, Version::V2));
+    let actions =
+        feed(&mut machine, Instant::now(), conditions(Some(Link { source_is_here: false, ..up() })));
+    assert!(matches!(&actions[0], Action::Report(Event::SourceNotHere { source: US })), "{actions:?}");
+    assert_eq!(machine.state(), State::Backup);
 }

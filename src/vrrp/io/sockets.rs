@@ -1,33 +1,39 @@
-//! Raw sockets of protocol 112: one that sends and one that receives for each interface and way of sending.
+//! Raw sockets of protocol 112: for each endpoint one that sends and one that receives.
 
 use std::io::{self, Read};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, SockFilter, Socket, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
-use crate::config::model::{Instance, InterfaceName};
 use crate::sys::poll;
-use crate::vrrp::{only_v4, packet};
+use crate::text::reason;
+use crate::vrrp::node::{Endpoint, Input};
+use crate::vrrp::packet::{self, Outgoing, Received};
 
 /// Internet control, for frames and queues on the way out.
 const PRIORITY: u32 = 6;
-/// A VRRP packet of 255 addresses takes 1056 bytes.
+/// A VRRP packet of 255 IPv4 addresses takes 1056 bytes.
 const LARGEST: usize = 4096;
+/// In a row; a socket that fails for good must not spin.
+const RECEIVE_FAILURES: u32 = 16;
+/// BPF_RET | BPF_K: accept 0 bytes.
+const RETURN_NOTHING: u16 = 0x06;
 
-/// Instances with equal endpoints share their sockets.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Endpoint {
-    pub(super) index: u32,
-    /// The group, or the own address that unicast peers send to.
-    pub(super) local: Ipv4Addr,
+/// The sockets of one endpoint.
+#[derive(Debug)]
+pub(super) struct Pair {
+    pub(super) sender: Sender,
+    pub(super) receiver: Socket,
 }
 
-impl Endpoint {
-    pub(super) fn of(instance: &Instance, index: u32, source: Ipv4Addr) -> Self {
-        Self { index, local: instance.group().and_then(only_v4).unwrap_or(source) }
-    }
+/// Opens them. Joining a group waits for the kernel's configuration lock.
+pub(super) fn open(endpoint: &Endpoint) -> io::Result<Pair> {
+    let IpAddr::V4(local) = endpoint.local else { return Err(io::ErrorKind::Unsupported.into()) };
+    Ok(Pair { sender: Sender::open(endpoint)?, receiver: receiver(endpoint, local)? })
 }
 
 /// Sends whole IPv4 packets out of one interface.
@@ -35,8 +41,8 @@ impl Endpoint {
 pub(super) struct Sender(Socket);
 
 impl Sender {
-    pub(super) fn open(interface: &InterfaceName) -> io::Result<Self> {
-        let socket = raw_socket(interface)?;
+    fn open(endpoint: &Endpoint) -> io::Result<Self> {
+        let socket = raw_socket(endpoint)?;
         socket.set_header_included_v4(true)?;
         socket.set_multicast_loop_v4(false)?;
         socket.set_multicast_all_v4(false)?;
@@ -46,49 +52,90 @@ impl Sender {
         Ok(Self(socket))
     }
 
-    pub(super) fn send(&self, destination: Ipv4Addr, packet: &[u8]) -> io::Result<()> {
+    pub(super) fn send(&self, packet: &Outgoing) -> io::Result<()> {
+        let (IpAddr::V4(destination), Some(bytes)) = (packet.destination, packet.ipv4()) else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
         let flags = if destination.is_multicast() { libc::MSG_DONTROUTE } else { 0 };
         let address = SockAddr::from(SocketAddrV4::new(destination, 0));
-        self.0.send_to_with_flags(packet, &address, flags).map(drop)
+        self.0.send_to_with_flags(&bytes, &address, flags).map(drop)
     }
 }
 
-/// BPF_RET | BPF_K: accept 0 bytes.
-const RETURN_NOTHING: u16 = 0x06;
+fn receiver(endpoint: &Endpoint, local: Ipv4Addr) -> io::Result<Socket> {
+    let socket = raw_socket(endpoint)?;
+    socket.set_multicast_all_v4(false)?;
+    if local.is_multicast() {
+        socket.join_multicast_v4_n(&local, &InterfaceIndexOrAddress::Index(endpoint.index))?;
+    } else {
+        socket.set_freebind_v4(true)?;
+    }
+    // Bound to the group or the address, it hears nothing else.
+    socket.bind(&SockAddr::from(SocketAddrV4::new(local, 0)))?;
+    Ok(socket)
+}
 
-/// Receives what is sent to the endpoint's group or address.
+/// The sockets of an endpoint in use: one sends, a task reads the other.
 #[derive(Debug)]
-pub(super) struct Receiver(AsyncFd<Socket>);
+pub(super) struct Listening {
+    pub(super) sender: Sender,
+    /// The same socket as the task's: it closes when both are gone.
+    receiver: Socket,
+    task: JoinHandle<()>,
+}
 
-impl Receiver {
-    pub(super) fn open(interface: &InterfaceName, endpoint: &Endpoint) -> io::Result<Self> {
-        let socket = raw_socket(interface)?;
-        socket.set_multicast_all_v4(false)?;
-        if endpoint.local.is_multicast() {
-            let interface = InterfaceIndexOrAddress::Index(endpoint.index);
-            socket.join_multicast_v4_n(&endpoint.local, &interface)?;
-        } else {
-            socket.set_freebind_v4(true)?;
-        }
-        // Bound to the group or the address, it hears nothing else.
-        socket.bind(&SockAddr::from(SocketAddrV4::new(endpoint.local, 0)))?;
-        Ok(Self(poll::register(socket)?))
+impl Listening {
+    /// Begins to read; what is heard, and at last why nothing more is, goes to `heard`.
+    pub(super) fn start(endpoint: &Endpoint, pair: Pair, heard: mpsc::Sender<Input>) -> io::Result<Self> {
+        let receiver = pair.receiver.try_clone()?;
+        let socket = poll::register(pair.receiver)?;
+        let task = tokio::spawn(listen(socket, endpoint.clone(), heard));
+        Ok(Self { sender: pair.sender, receiver, task })
     }
 
-    /// The next packet, IP header included.
-    pub(super) async fn receive(&self) -> io::Result<Vec<u8>> {
-        let mut buffer = vec![0; LARGEST];
-        let length =
-            self.0.async_io(Interest::READABLE, |mut socket: &Socket| socket.read(&mut buffer)).await?;
-        buffer.truncate(length);
-        Ok(buffer)
+    /// Ends the task; what is left is to be dropped where closing may wait.
+    pub(super) async fn end(self) -> (Sender, Socket) {
+        self.task.abort();
+        // It was aborted: there is nothing else to learn.
+        let _ = self.task.await;
+        (self.sender, self.receiver)
     }
 }
 
-fn raw_socket(interface: &InterfaceName) -> io::Result<Socket> {
+async fn listen(socket: AsyncFd<Socket>, endpoint: Endpoint, heard: mpsc::Sender<Input>) {
+    let mut failures = 0;
+    let why = loop {
+        match receive(&socket).await {
+            Ok(packet) => {
+                failures = 0;
+                if heard.send(Input::Heard { endpoint: endpoint.clone(), packet }).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) if failures == RECEIVE_FAILURES => break reason(&error),
+            // A link that goes down reports itself here once.
+            Err(_) => failures += 1,
+        }
+    };
+    let _ = heard.send(Input::Closed { endpoint, why }).await;
+}
+
+/// The next packet that is one of VRRP.
+async fn receive(socket: &AsyncFd<Socket>) -> io::Result<Received> {
+    let mut buffer = [0; LARGEST];
+    loop {
+        let read = socket.async_io(Interest::READABLE, |mut socket: &Socket| socket.read(&mut buffer));
+        let length = read.await?;
+        if let Ok(received) = Received::ipv4(buffer.get(..length).unwrap_or_default()) {
+            return Ok(received);
+        }
+    }
+}
+
+fn raw_socket(endpoint: &Endpoint) -> io::Result<Socket> {
     let protocol = Protocol::from(i32::from(packet::PROTOCOL));
     let socket = Socket::new(Domain::IPV4, Type::RAW, Some(protocol))?;
     socket.set_nonblocking(true)?;
-    socket.bind_device(Some(interface.as_str().as_bytes()))?;
+    socket.bind_device(Some(endpoint.interface.as_str().as_bytes()))?;
     Ok(socket)
 }

@@ -1,148 +1,248 @@
-//! One thread with its own runtime runs every instance: adverts, timers, address moves, announcements.
+//! The loop of the VRRP thread: it waits, feeds the node, and carries its actions out.
 //!
-//! It reads no file, asks no name server, waits for no script and writes no log itself (lines go to a bounded
-//! queue), so an advert leaves on time whatever else the node is busy with.
+//! It reads no file, asks no name server, waits for no script, writes no log and makes no system call that can wait for
+//! another process, so an advert leaves on time whatever else the host is busy with.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::sync::mpsc as blocking;
+use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc;
 
-use crate::config::model::{Instance, VirtualAddress};
-use crate::net::io::Network;
-use crate::track::carriers;
-use crate::vrrp::instance::Snapshot;
+use crate::config::model::Instance;
+use crate::net::io::{self as net, Network};
+use crate::net::kernel::Kernel;
+use crate::sys::netlink::Monitor;
+use crate::sys::poll;
+use crate::text::reason;
+use crate::vrrp::node::{Action, Claim, Endpoint, Input, Node, Refusal, new_claims};
 
-use super::router::Router;
+use super::handle::Command;
+use super::monitor;
+use super::outward::Outward;
+use super::sockets::Listening;
+use super::worker::{self, Answer, Job};
 
-const COMMANDS: usize = 8;
+/// Packets that wait for the node at most; more wait in the kernel's socket buffers, which drop what they cannot hold.
+const PACKETS: usize = 64;
+/// A timer that is served later than this after its time: the process was paused, or starved.
+const LATE: Duration = Duration::from_millis(50);
+/// Packets that are looked at after a pause before the timers are.
+const CATCH_UP: usize = 512;
+const MONITOR_BUFFER: usize = 64 * 1024;
+/// A stop waits this long at most until the kernel has taken the addresses away.
+const FAREWELL: Duration = Duration::from_secs(5);
 
-/// What the thread can be told.
-#[derive(Debug)]
-pub enum Command {
-    /// The instances of a reload. Answered when they are in force.
-    Configure(Vec<Instance>, oneshot::Sender<()>),
-    /// Stop; `release`: say so (priority 0) and give the addresses up. Answered when that is done.
-    Stop {
-        /// False keeps the addresses (`--dont-release-vrrp`).
-        release: bool,
-        /// Told at the end.
-        done: oneshot::Sender<()>,
-    },
+pub(super) struct Thread {
+    node: Node,
+    outward: Outward,
+    jobs: blocking::Sender<Job>,
+    answers: mpsc::UnboundedReceiver<Answer>,
+    monitor: AsyncFd<Monitor>,
+    buffer: Vec<u8>,
+    sockets: BTreeMap<Endpoint, Listening>,
+    packets: mpsc::Sender<Input>,
+    heard: mpsc::Receiver<Input>,
+    /// To be fed first.
+    first: Vec<Input>,
 }
 
-/// Why the thread did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A configured interface is missing.
-    #[error(
-        "vrrp_instance {instance}: interface {interface} does not exist; `ip link` shows those that do. Nothing was started"
-    )]
-    InterfaceMissing {
-        /// The instance.
-        instance: String,
-        /// The interface.
-        interface: String,
-    },
-    /// Sockets or netlink failed.
-    #[error("cannot {doing}: {source}{}", hint(.source))]
-    System {
-        /// What was attempted.
-        doing: &'static str,
-        /// The kernel's answer.
-        source: io::Error,
-    },
-}
-
-pub(super) fn hint(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => {
-            "; directord needs CAP_NET_ADMIN and CAP_NET_RAW: start it as root or through its systemd unit"
-        }
-        _ => "",
+impl Thread {
+    /// Opens everything and looks at the kernel. Also returns what may be set.
+    pub(super) fn open(
+        outward: Outward,
+        instances: Vec<Instance>,
+        record: BTreeSet<Claim>,
+    ) -> io::Result<(Self, BTreeSet<Claim>)> {
+        // The monitor comes first, so that no change falls between.
+        let monitor = poll::register(net::monitor()?)?;
+        let mut network = Network::open()?;
+        let reading = network.read()?;
+        let claims = new_claims(&instances, &record, &Kernel::from(reading.clone()));
+        let (answer, answers) = mpsc::unbounded_channel();
+        let jobs = worker::start(network, answer)?;
+        let (packets, heard) = mpsc::channel(PACKETS);
+        let thread = Self {
+            node: Node::new(record),
+            outward,
+            jobs,
+            answers,
+            monitor,
+            buffer: vec![0; MONITOR_BUFFER],
+            sockets: BTreeMap::new(),
+            packets,
+            heard,
+            first: vec![Input::Configure(instances), Input::Read(Ok(reading))],
+        };
+        Ok((thread, claims))
     }
-}
 
-/// An address that an earlier process may have set.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Leftover {
-    /// Name of the interface.
-    pub interface: String,
-    /// The address.
-    pub address: Ipv4Addr,
-    /// Prefix length.
-    pub prefix: u8,
-}
-
-/// Every address that `instances` may set.
-pub fn leftovers(instances: &[Instance]) -> BTreeSet<Leftover> {
-    let of = |instance: &Instance, address: &VirtualAddress| {
-        let IpAddr::V4(ip) = address.address else { return None };
-        let interface = address.interface.as_ref().unwrap_or(&instance.interface).to_string();
-        Some(Leftover { interface, address: ip, prefix: address.prefix })
-    };
-    let all = |instance: &Instance| {
-        instance.all_addresses().filter_map(|address| of(instance, address)).collect::<Vec<_>>()
-    };
-    instances.iter().flat_map(all).collect()
-}
-
-/// Whether the interfaces of `instances` exist and can be worked with; changes nothing.
-pub fn preflight(instances: &[Instance]) -> Result<(), StartError> {
-    let system = |source| StartError::System { doing: "open the netlink and packet sockets", source };
-    let (network, _monitor) = Network::open().map_err(system)?;
-    for config in instances {
-        let mut names = carriers(config);
-        names.insert(config.interface.clone());
-        let missing = names.iter().find(|name| network.kernel.link_by_name(name.as_str()).is_none());
-        if let Some(interface) = missing {
-            let (instance, interface) = (config.name.clone(), interface.to_string());
-            return Err(StartError::InterfaceMissing { instance, interface });
-        }
-    }
-    Ok(())
-}
-
-/// The running thread.
-#[derive(Debug)]
-pub struct Handle {
-    /// Commands.
-    pub commands: mpsc::Sender<Command>,
-    /// The latest view of every instance.
-    pub status: watch::Receiver<Vec<Snapshot>>,
-    /// The thread itself.
-    pub thread: std::thread::JoinHandle<()>,
-}
-
-/// Starts the thread; returns when leftovers (`record`: what an earlier process may have set) are removed and every
-/// instance has its first state.
-pub fn start(instances: Vec<Instance>, record: BTreeSet<Leftover>) -> Result<Handle, StartError> {
-    let (commands, command_receiver) = mpsc::channel(COMMANDS);
-    let (status_sender, status) = watch::channel(Vec::new());
-    let (started, outcome) = std::sync::mpsc::channel();
-    let system = |doing| move |source| StartError::System { doing, source };
-    let thread = std::thread::Builder::new()
-        .name("vrrp".into())
-        .spawn(move || {
-            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => runtime,
-                Err(error) => return drop(started.send(Err(system("start the VRRP runtime")(error)))),
-            };
-            runtime.block_on(async move {
-                match Router::start(instances, &record, status_sender) {
-                    Ok((router, monitor, packets)) => {
-                        drop(started.send(Ok(())));
-                        router.run(monitor, packets, command_receiver).await;
-                    }
-                    Err(error) => drop(started.send(Err(error))),
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        self.begin();
+        loop {
+            self.outward.publish(&self.node, false);
+            let wake = self.node.next_timer().map(|(at, _)| at);
+            if let Some(at) = wake.filter(|at| *at <= Instant::now()) {
+                if at + LATE < Instant::now() {
+                    self.catch_up().await;
                 }
-            });
-        })
-        .map_err(system("start the VRRP thread"))?;
-    match outcome.recv() {
-        Ok(Ok(())) => Ok(Handle { commands, status, thread }),
-        Ok(Err(error)) => Err(error),
-        Err(_) => Err(system("start the VRRP thread")(io::ErrorKind::Other.into())),
+                self.feed(Input::Timer);
+            }
+            tokio::select! {
+                () = sleep_until(self.node.next_timer().map(|(at, _)| at)) => {}
+                command = commands.recv() => match command {
+                    Some(Command::Stop { release, done }) => {
+                        self.stop(release).await;
+                        let _ = done.send(());
+                        return;
+                    }
+                    Some(command) => self.command(command),
+                    None => return,
+                },
+                Some(answer) = self.answers.recv() => self.answer(answer),
+                Ok(mut ready) = self.monitor.readable() => {
+                    ready.clear_ready();
+                    drop(ready);
+                    self.hear();
+                }
+                Some(input) = self.heard.recv() => self.feed(input),
+            }
+        }
+    }
+
+    /// The tables that the instances ask for first are read already.
+    fn begin(&mut self) {
+        let mut actions = Vec::new();
+        for input in std::mem::take(&mut self.first) {
+            self.node.handle(Instant::now(), input, &mut actions);
+        }
+        actions.into_iter().filter(|action| *action != Action::Read).for_each(|action| self.act(action));
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Claims(instances, answer) => drop(answer.send(self.node.claims_of(&instances))),
+            Command::Configure(instances, done) => {
+                self.feed(Input::Configure(instances));
+                self.outward.publish(&self.node, true);
+                let _ = done.send(());
+            }
+            Command::Stop { .. } => {}
+        }
+    }
+
+    async fn stop(&mut self, release: bool) {
+        if release {
+            self.feed(Input::Stop);
+            let farewell = async {
+                while !self.node.is_quiet()
+                    && let Some(answer) = self.answers.recv().await
+                {
+                    self.answer(answer);
+                }
+            };
+            if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
+                tracing::error!(
+                    "the kernel has not taken all addresses away within {} s",
+                    FAREWELL.as_secs()
+                );
+            }
+        }
+        self.outward.publish(&self.node, true);
+    }
+
+    /// After a pause, what was heard meanwhile comes first: a backup must not take over from a master whose adverts
+    /// wait in its socket.
+    async fn catch_up(&mut self) {
+        // Sleeping lets the runtime look at the sockets, which it has not since the pause.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        // Bounded: a flood must not keep the timers waiting.
+        for _packet in 0..CATCH_UP {
+            match tokio::time::timeout(Duration::from_millis(1), self.heard.recv()).await {
+                Ok(Some(input)) => self.feed(input),
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Takes in what the kernel told, and says so when some of it was lost.
+    fn hear(&mut self) {
+        let heard = monitor::drain(self.monitor.get_ref(), &mut self.buffer);
+        if !heard.changes.is_empty() {
+            self.feed(Input::Kernel(heard.changes));
+        }
+        if heard.lost {
+            self.feed(Input::Lost);
+        }
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        // The kernel told of what it did before it answered; in this order nothing looks like another's doing.
+        self.hear();
+        match answer {
+            Answer::Input(input) => self.feed(input),
+            Answer::Opened(endpoint, pair) => match Listening::start(&endpoint, pair, self.packets.clone()) {
+                Ok(listening) => {
+                    if let Some(old) = self.sockets.insert(endpoint.clone(), listening) {
+                        self.close(old);
+                    }
+                    self.feed(Input::Opened(endpoint));
+                }
+                Err(error) => {
+                    let why = format!("sockets on {}: {}", endpoint.interface, reason(&error));
+                    self.feed(Input::Refused(Refusal::Open { endpoint, why }));
+                }
+            },
+        }
+    }
+
+    fn feed(&mut self, input: Input) {
+        let mut actions = Vec::new();
+        self.node.handle(Instant::now(), input, &mut actions);
+        for action in actions {
+            self.act(action);
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        let job = match action {
+            Action::Transmit { id, endpoint, packet } => {
+                let sent = self.sockets.get(&endpoint).map(|listening| listening.sender.send(&packet));
+                if let Some(Err(error)) = sent {
+                    let errno = error.raw_os_error().unwrap_or(libc::EIO);
+                    let destination = packet.destination;
+                    self.feed(Input::Refused(Refusal::Transmit { id, destination, errno }));
+                }
+                return;
+            }
+            Action::Report(report) => return self.outward.report(report),
+            Action::Close(endpoint) => {
+                return self.sockets.remove(&endpoint).into_iter().for_each(|old| self.close(old));
+            }
+            Action::Open(endpoint) => Job::Open(endpoint),
+            Action::Change(operations) => Job::Change(operations),
+            Action::Read => Job::Read,
+            Action::Announce { id, frames, rounds } => Job::Announce { id, frames, rounds },
+        };
+        if self.jobs.send(job).is_err() {
+            tracing::error!("the thread that changes the network has ended");
+        }
+    }
+
+    /// Leaving a group waits for the kernel's lock: the worker does it, once nothing here has the socket any more.
+    fn close(&self, listening: Listening) {
+        let jobs = self.jobs.clone();
+        tokio::spawn(async move {
+            let _ = jobs.send(Job::Close(listening.end().await));
+        });
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
     }
 }

@@ -5,15 +5,19 @@ use std::time::Duration;
 use crate::lab::Lab;
 
 mod bench;
+mod beside;
 mod demo;
 mod drift;
 mod failover;
 mod forwarding;
 mod genhash_equal;
 mod groups;
+mod includes;
 mod interop;
 mod json;
+mod kernel;
 mod kill9;
+mod module;
 mod namespaces;
 mod refusals;
 mod reload;
@@ -80,15 +84,19 @@ pub fn all() -> Vec<Scenario> {
         seed_mysql_dr::SCENARIOS,
         interop::SCENARIOS,
         seed_http_dr::SCENARIOS,
+        kernel::SCENARIOS,
         kill9::SCENARIOS,
         forwarding::SCENARIOS,
         failover::SCENARIOS,
         drift::SCENARIOS,
         groups::SCENARIOS,
+        module::SCENARIOS,
         namespaces::SCENARIOS,
         split::SCENARIOS,
         systemd::SCENARIOS,
         start::SCENARIOS,
+        includes::SCENARIOS,
+        beside::SCENARIOS,
         json::SCENARIOS,
         refusals::SCENARIOS,
         genhash_equal::SCENARIOS,

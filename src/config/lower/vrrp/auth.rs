@@ -3,11 +3,11 @@
 use super::super::{Lower, arguments, inside, unsupported};
 use super::Draft;
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::hex;
 use crate::config::model::{Authentication, Hmac, HmacKey, HmacMode, Secret, Version};
 use crate::config::source::Span;
 use crate::config::supported::Feature;
 use crate::config::tree::Node;
+use crate::text::unhex;
 
 /// Fewest and most bytes of a key of `auth_hmac`.
 const KEY: std::ops::RangeInclusive<usize> = 32..=64;
@@ -184,7 +184,7 @@ impl Lower<'_> {
         }
         let bytes = match value.text.strip_prefix("hex:") {
             None => Some(value.text.as_bytes().to_vec()),
-            Some(digits) => hex::bytes(digits),
+            Some(digits) => unhex(digits),
         };
         match bytes.filter(|bytes| KEY.contains(&bytes.len())) {
             Some(bytes) => keys.push((number, HmacKey::Given(Secret(bytes)))),

@@ -3,21 +3,21 @@
 //! A TCP check is three system calls: socket, connect, close. Waiting for each on its own would more than double
 //! that, so the sockets wait in one list and one poll(2) a tick looks at all of them.
 
-use std::io;
 use std::os::fd::AsFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::{SockAddr, Socket};
 
 use crate::check::{Failure, Outcome};
 use crate::config::model::Connect;
+use crate::report::plain;
 
-use super::{plain, prepare, says_of_the_server};
+use super::tcp::{judge, prepare};
 
 /// Connections that are not yet made, each with the caller's name for it.
 #[derive(Debug)]
-pub struct Connects<K> {
+pub(super) struct Connecting<K> {
     under_way: Vec<UnderWay<K>>,
 }
 
@@ -26,40 +26,40 @@ struct UnderWay<K> {
     key: K,
     socket: Socket,
     deadline: Instant,
-    limit: std::time::Duration,
+    limit: Duration,
 }
 
-impl<K> Default for Connects<K> {
+impl<K> Default for Connecting<K> {
     fn default() -> Self {
         Self { under_way: Vec::new() }
     }
 }
 
-impl<K> Connects<K> {
+impl<K> Connecting<K> {
     /// Nothing waits.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.under_way.is_empty()
     }
 
     /// Begins a connection. `Some`: it has ended already, and nothing waits.
-    pub fn start(&mut self, key: K, options: &Connect, now: Instant) -> Option<(K, Outcome)> {
+    pub(super) fn start(&mut self, key: K, options: &Connect, now: Instant) -> Option<(K, Outcome)> {
         let socket = match prepare(options) {
             Ok(socket) => socket,
             Err(error) => return Some((key, Outcome::NotRun(plain(&error)))),
         };
         match socket.connect(&SockAddr::from(options.to)) {
-            Ok(()) => Some((key, Outcome::Passed)),
+            Ok(()) => Some((key, Outcome::PASSED)),
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {
                 let limit = options.timeout;
                 self.under_way.push(UnderWay { key, socket, deadline: now + limit, limit });
                 None
             }
-            Err(error) => Some((key, judge(&error))),
+            Err(error) => Some((key, judge(&error).into())),
         }
     }
 
     /// Looks at all of them; those that ended go to `ended`.
-    pub fn look(&mut self, now: Instant, ended: &mut Vec<(K, Outcome)>) {
+    pub(super) fn look(&mut self, now: Instant, ended: &mut Vec<(K, Outcome)>) {
         if self.under_way.is_empty() {
             return;
         }
@@ -77,11 +77,11 @@ impl<K> Connects<K> {
         for (waiting, flags) in waiting.into_iter().zip(ready) {
             let outcome = if flags.intersects(PollFlags::POLLERR | PollFlags::POLLHUP) {
                 match waiting.socket.take_error() {
-                    Ok(Some(error)) | Err(error) => judge(&error),
-                    Ok(None) => Outcome::Passed,
+                    Ok(Some(error)) | Err(error) => judge(&error).into(),
+                    Ok(None) => Outcome::PASSED,
                 }
             } else if flags.contains(PollFlags::POLLOUT) {
-                Outcome::Passed
+                Outcome::PASSED
             } else if waiting.deadline <= now {
                 Outcome::Failed(Failure::ConnectTimeout(waiting.limit))
             } else {
@@ -93,18 +93,9 @@ impl<K> Connects<K> {
     }
 }
 
-fn judge(error: &io::Error) -> Outcome {
-    if says_of_the_server(error) {
-        Outcome::Failed(Failure::Connect(plain(error)))
-    } else {
-        Outcome::NotRun(plain(error))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
-    use std::time::Duration;
 
     use super::*;
 
@@ -114,7 +105,7 @@ mod tests {
     }
 
     /// Looks until all have ended; the test's time limit is the runner's.
-    fn finish(mut connects: Connects<u8>, mut ended: Vec<(u8, Outcome)>) -> Vec<(u8, Outcome)> {
+    fn finish(mut connects: Connecting<u8>, mut ended: Vec<(u8, Outcome)>) -> Vec<(u8, Outcome)> {
         while !connects.is_empty() {
             connects.look(Instant::now(), &mut ended);
         }
@@ -126,13 +117,13 @@ mod tests {
     fn an_open_port_passes_and_a_closed_one_fails() {
         let open = TcpListener::bind("127.0.0.1:0").unwrap();
         let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let mut connects = Connects::default();
+        let mut connects = Connecting::default();
         let mut ended = Vec::new();
         for (key, to) in [(1, open.local_addr().unwrap()), (2, closed), (3, open.local_addr().unwrap())] {
             ended.extend(connects.start(key, &options(to), Instant::now()));
         }
         let refused = Outcome::Failed(Failure::Connect("connection refused".into()));
-        assert_eq!(finish(connects, ended), [(1, Outcome::Passed), (2, refused), (3, Outcome::Passed)]);
+        assert_eq!(finish(connects, ended), [(1, Outcome::PASSED), (2, refused), (3, Outcome::PASSED)]);
     }
 
     #[test]
@@ -143,7 +134,7 @@ mod tests {
         listener.listen(0).unwrap();
         let to = listener.local_addr().unwrap().as_socket().unwrap();
         let _first = std::net::TcpStream::connect(to).unwrap();
-        let mut connects = Connects::default();
+        let mut connects = Connecting::default();
         let now = Instant::now();
         assert_eq!(connects.start(1, &options(to), now), None);
         let mut ended = Vec::new();
@@ -158,7 +149,7 @@ mod tests {
     fn an_address_that_is_not_ours_says_nothing_of_the_server() {
         let mut options = options("127.0.0.1:9".parse().unwrap());
         options.from = Some("192.0.2.1".parse().unwrap());
-        let ended = Connects::default().start(1, &options, Instant::now());
+        let ended = Connecting::default().start(1, &options, Instant::now());
         assert!(matches!(ended, Some((1, Outcome::NotRun(_)))), "{ended:?}");
     }
 }

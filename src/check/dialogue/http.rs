@@ -1,4 +1,4 @@
-//! HTTP requests as keepalived writes them, and a reader of responses.
+//! One request as keepalived writes it, and the response.
 //!
 //! The digest is the MD5 of the body as it comes: no transfer coding is decoded, so that digests of existing
 //! configurations stay valid. The reader is total over its input and holds no more than the head.
@@ -7,16 +7,53 @@ use md5::{Digest, Md5};
 
 use std::net::SocketAddr;
 
+use crate::check::Failure;
 use crate::config::model::{HttpCheck, HttpProtocol, HttpUrl};
 
-use super::Failure;
+use super::{Dialogue, Heard, Step};
 
 /// A head that does not end within this is no head.
 const LARGEST_HEAD: usize = 64 * 1024;
 const MOST_FIELDS: usize = 256;
 
-/// The request for `url` of `check`, to the server at `to`.
-pub fn request(check: &HttpCheck, url: &HttpUrl, to: SocketAddr) -> String {
+/// One url of a check: a request, and its response.
+#[derive(Debug)]
+pub struct Http {
+    request: String,
+    reader: Reader,
+}
+
+impl Http {
+    /// Asks the server at `to` for `url` of `check`.
+    pub fn new(check: &HttpCheck, url: &HttpUrl, to: SocketAddr) -> Self {
+        Self { request: request(check, url, to), reader: Reader::default() }
+    }
+
+    /// Whether the body of the response has begun.
+    pub fn in_body(&self) -> bool {
+        self.reader.body.is_some()
+    }
+}
+
+impl Dialogue for Http {
+    type Answer = Response;
+
+    fn next(&mut self, heard: Heard<'_>) -> Step<Response> {
+        let complete = match heard {
+            Heard::Connected => return Step::Send(self.request.clone().into_bytes()),
+            Heard::Sent => Ok(false),
+            Heard::Bytes(bytes) => self.reader.feed(bytes),
+            Heard::Closed => Ok(true),
+        };
+        match complete {
+            Ok(false) => Step::Read,
+            Ok(true) => Step::Done(std::mem::take(&mut self.reader).finish()),
+            Err(failure) => Step::Done(Err(failure)),
+        }
+    }
+}
+
+fn request(check: &HttpCheck, url: &HttpUrl, to: SocketAddr) -> String {
     let (version, close) = match check.protocol {
         HttpProtocol::Http10 => ("1.0", ""),
         HttpProtocol::Http10Close => ("1.0", "Connection: close\r\n"),
@@ -51,9 +88,8 @@ impl Response {
     }
 }
 
-/// Reads a response piece by piece.
 #[derive(Debug, Default)]
-pub struct Reader {
+struct Reader {
     head: Vec<u8>,
     body: Option<Body>,
 }
@@ -69,7 +105,7 @@ struct Body {
 
 impl Reader {
     /// Takes the next piece. `true`: the response is complete, nothing more need be read.
-    pub fn feed(&mut self, bytes: &[u8]) -> Result<bool, Failure> {
+    fn feed(&mut self, bytes: &[u8]) -> Result<bool, Failure> {
         if let Some(body) = &mut self.body {
             return Ok(body.feed(bytes));
         }
@@ -77,13 +113,15 @@ impl Reader {
         let searched = self.head.len().saturating_sub(3);
         self.head.extend_from_slice(bytes);
         let unsearched = self.head.get(searched..).unwrap_or_default();
-        let Some(end) = unsearched.windows(4).position(|window| window == b"\r\n\r\n") else {
-            if self.head.len() > LARGEST_HEAD {
-                return Err(Failure::NotHttp(format!("its head does not end within {LARGEST_HEAD} bytes")));
-            }
+        let end = unsearched.windows(4).position(|window| window == b"\r\n\r\n");
+        let length = end.map_or(self.head.len(), |end| searched + end + 4);
+        if length > LARGEST_HEAD {
+            return Err(Failure::NotHttp(format!("its head does not end within {LARGEST_HEAD} bytes")));
+        }
+        if end.is_none() {
             return Ok(false);
-        };
-        let (head, rest) = self.head.split_at(searched + end + 4);
+        }
+        let (head, rest) = self.head.split_at(length);
         let mut body = Body::begin(head)?;
         let complete = body.feed(rest);
         self.body = Some(body);
@@ -91,7 +129,7 @@ impl Reader {
     }
 
     /// The server closed the connection, or [`Self::feed`] said that all is here.
-    pub fn finish(self) -> Result<Response, Failure> {
+    fn finish(self) -> Result<Response, Failure> {
         match self.body {
             Some(body) => Ok(Response {
                 status: body.status,
@@ -101,11 +139,6 @@ impl Reader {
             None if self.head.is_empty() => Err(Failure::NoData),
             None => Err(Failure::NotHttp("the connection closed before its head ended".into())),
         }
-    }
-
-    /// Whether the body has begun.
-    pub fn in_body(&self) -> bool {
-        self.body.is_some()
     }
 }
 
@@ -144,11 +177,6 @@ impl Body {
     }
 }
 
-/// Lower-case hexadecimal digits.
-pub fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,13 +198,20 @@ mod tests {
     }
 
     fn read(pieces: &[&[u8]]) -> Result<Response, Failure> {
-        let mut reader = Reader::default();
+        let to = "192.168.100.8:80".parse().unwrap();
+        let mut http = Http::new(&check(HttpProtocol::Http10), &url("/", None), to);
+        assert!(matches!(http.next(Heard::Connected), Step::Send(_)));
+        assert_eq!(http.next(Heard::Sent), Step::Read);
         for piece in pieces {
-            if reader.feed(piece)? {
-                break;
+            match http.next(Heard::Bytes(piece)) {
+                Step::Done(result) => return result,
+                step => assert_eq!(step, Step::Read),
             }
         }
-        reader.finish()
+        match http.next(Heard::Closed) {
+            Step::Done(result) => result,
+            step => panic!("{step:?} after the end"),
+        }
     }
 
     #[test]
@@ -202,7 +237,7 @@ mod tests {
         let whole = b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 5\r\n\r\nhello";
         let expected = read(&[whole]).unwrap();
         assert_eq!((expected.status, expected.body_length), (200, 5));
-        assert_eq!(hex(&expected.digest), "5d41402abc4b2a76b9719d911017c592");
+        assert_eq!(crate::text::hex(&expected.digest), "5d41402abc4b2a76b9719d911017c592");
         for at in 0..whole.len() {
             let (a, b) = whole.split_at(at);
             assert_eq!(read(&[a, b]), Ok(expected.clone()), "cut at {at}");
@@ -216,7 +251,7 @@ mod tests {
         let longer = read(&[b"HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\nhello world"]).unwrap();
         assert_eq!(longer.body_length, 5);
         let until_close = read(&[b"HTTP/1.0 200 OK\r\n\r\nhello", b" world"]).unwrap();
-        assert_eq!(hex(&until_close.digest), "5eb63bbbe01eeed093cb22bb8f5acdc3");
+        assert_eq!(crate::text::hex(&until_close.digest), "5eb63bbbe01eeed093cb22bb8f5acdc3");
     }
 
     #[test]
@@ -234,6 +269,10 @@ mod tests {
         assert!(matches!(read(&[b"HTTP/1.1 200 OK\r\n"]), Err(Failure::NotHttp(_))));
         let endless = vec![b'a'; LARGEST_HEAD + 1];
         assert!(matches!(read(&[&endless]), Err(Failure::NotHttp(_))));
+        let mut large = b"HTTP/1.1 200 OK\r\nX: ".to_vec();
+        large.resize(LARGEST_HEAD, b'a');
+        large.extend(b"\r\n\r\n");
+        assert!(matches!(read(&[&large]), Err(Failure::NotHttp(_))), "too large, also in one piece");
         let length = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\nx";
         assert_eq!(read(&[length]).unwrap().body_length, 1);
     }

@@ -1,0 +1,259 @@
+//! All checks: which are due, which one an outcome is for, and which stay over a reload.
+//!
+//! Input: the configured checks, outcomes of probes, time. Output: probes to run, standings that changed, what there
+//! is to tell. A check is known by its [`Key`]: what a reload leaves equal goes on where it was, retries and all.
+//! Invariant: each configured check either waits for a time or has one probe under way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::config::model::{Probe, Timing, VirtualServer, VirtualServerName};
+
+use super::policy::Policy;
+use super::schedule::{self, Event, Machine};
+use super::{Outcome, Standing};
+
+/// Checks that are due within it run together: with many checks, one wake-up serves a handful of them.
+pub const TICK: Duration = Duration::from_millis(25);
+
+/// Tells the checks of one process apart; never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CheckId(u64);
+
+/// What makes a check of a reload the same as a running one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// The virtual server.
+    pub service: VirtualServerName,
+    /// The real server.
+    pub server: SocketAddr,
+    /// What it asks, and where.
+    pub probe: Arc<Probe>,
+}
+
+/// A check that the configuration asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Which.
+    pub key: Key,
+    /// Its timing.
+    pub timing: Timing,
+    /// Log form of the real server.
+    pub server: String,
+    /// Where it begins when it is new.
+    pub up: bool,
+}
+
+/// The checks of `servers`; `passes` tells where a new one begins.
+pub fn wanted(servers: &[VirtualServer], passes: impl Fn(&Key) -> bool) -> Vec<Wanted> {
+    let mut all = Vec::new();
+    for service in servers {
+        for real in &service.real_servers {
+            for checker in &real.checkers {
+                let probe = Arc::clone(&checker.probe);
+                let key = Key { service: service.name(), server: real.address, probe };
+                let up = passes(&key);
+                let server = service.describe_real_server(&real.address);
+                all.push(Wanted { key, timing: checker.timing.clone(), server, up });
+            }
+        }
+    }
+    all
+}
+
+/// What can happen to the checks.
+#[derive(Debug)]
+pub enum Input {
+    /// The checks of a start or a reload; those that are not among them end.
+    Configure(Vec<Wanted>),
+    /// The time that [`Checks::next_timer`] named has come.
+    Timer,
+    /// A probe ended. That of a check which a reload ended is not heard.
+    Outcome {
+        /// Of which check.
+        id: CheckId,
+        /// How.
+        outcome: Outcome,
+    },
+}
+
+/// What the checks want done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Run a probe.
+    Probe {
+        /// Of which check.
+        id: CheckId,
+        /// What it asks, and where.
+        probe: Arc<Probe>,
+        /// Which of its steps, from 0.
+        step: usize,
+    },
+    /// A standing changed.
+    Standing {
+        /// Whose.
+        key: Key,
+        /// To this.
+        standing: Standing,
+    },
+    /// Tell.
+    Report {
+        /// Log form of the real server.
+        server: String,
+        /// What.
+        event: Event,
+    },
+}
+
+/// Why the checks want to be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Timer {
+    /// A check is due.
+    Due,
+}
+
+/// A view of one check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Snapshot {
+    /// Log form of the virtual server.
+    pub service: String,
+    /// Log form of the real server.
+    pub server: String,
+    /// Its schedule.
+    #[serde(flatten)]
+    pub schedule: schedule::Snapshot,
+}
+
+#[derive(Debug)]
+struct Running {
+    key: Key,
+    timing: Timing,
+    server: String,
+    machine: Machine,
+}
+
+/// Every check.
+#[derive(Debug)]
+pub struct Checks {
+    running: BTreeMap<CheckId, Running>,
+    by_key: BTreeMap<Key, CheckId>,
+    due: BTreeSet<(Instant, CheckId)>,
+    last_id: u64,
+    jitter: fastrand::Rng,
+}
+
+impl Checks {
+    /// No checks yet; `seed` is that of the random parts of `warmup`.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            running: BTreeMap::new(),
+            by_key: BTreeMap::new(),
+            due: BTreeSet::new(),
+            last_id: 0,
+            jitter: fastrand::Rng::with_seed(seed),
+        }
+    }
+
+    /// Feeds one input; what must be done is appended to `out`, in order.
+    pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Action>) {
+        match input {
+            Input::Configure(wanted) => self.configure(now, wanted, out),
+            Input::Timer => {
+                while let Some((at, id)) = self.due.first().copied().filter(|(at, _)| *at <= now + TICK) {
+                    self.feed(id, at.max(now), schedule::Input::Timer, out);
+                }
+            }
+            Input::Outcome { id, outcome } => self.feed(id, now, schedule::Input::Outcome(outcome), out),
+        }
+    }
+
+    /// When to call again with [`Input::Timer`], and why.
+    pub fn next_timer(&self) -> Option<(Instant, Timer)> {
+        self.due.first().map(|(at, _)| (*at, Timer::Due))
+    }
+
+    /// One view for each check, in the order in which they began.
+    pub fn snapshot(&self) -> Vec<Snapshot> {
+        let view = |running: &Running| Snapshot {
+            service: running.key.service.to_string(),
+            server: running.server.clone(),
+            schedule: running.machine.snapshot(),
+        };
+        self.running.values().map(view).collect()
+    }
+
+    /// What each check is known by.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.by_key.keys()
+    }
+
+    fn configure(&mut self, now: Instant, wanted: Vec<Wanted>, out: &mut Vec<Action>) {
+        // Two equal checks of one real server are one.
+        let mut wanted: BTreeMap<Key, Wanted> =
+            wanted.into_iter().map(|wanted| (wanted.key.clone(), wanted)).collect();
+        let (stay, gone) =
+            std::mem::take(&mut self.by_key).into_iter().partition(|(key, _)| wanted.contains_key(key));
+        self.by_key = stay;
+        for id in BTreeMap::into_values(gone) {
+            if let Some(running) = self.running.remove(&id)
+                && let Some((at, _)) = running.machine.next_timer()
+            {
+                self.due.remove(&(at, id));
+            }
+        }
+        let known: Vec<(CheckId, Wanted)> =
+            self.by_key.iter().filter_map(|(key, id)| Some((*id, wanted.remove(key)?))).collect();
+        for (id, again) in known {
+            self.retime(id, now, again, out);
+        }
+        for new in wanted.into_values() {
+            self.start(now, new, out);
+        }
+    }
+
+    fn retime(&mut self, id: CheckId, now: Instant, again: Wanted, out: &mut Vec<Action>) {
+        let Some(running) = self.running.get_mut(&id) else { return };
+        running.server = again.server;
+        if running.timing != again.timing {
+            running.timing = again.timing.clone();
+            self.feed(id, now, schedule::Input::Retime(again.timing), out);
+        }
+    }
+
+    fn start(&mut self, now: Instant, new: Wanted, out: &mut Vec<Action>) {
+        let Wanted { key, timing, server, up } = new;
+        self.last_id += 1;
+        let id = CheckId(self.last_id);
+        let machine = Machine::new(timing.clone(), Policy::of(&key.probe), up);
+        let jitter = timing.warmup.mul_f64(self.jitter.f64());
+        self.by_key.insert(key.clone(), id);
+        self.running.insert(id, Running { key, timing, server, machine });
+        self.feed(id, now, schedule::Input::Start { jitter }, out);
+    }
+
+    fn feed(&mut self, id: CheckId, now: Instant, input: schedule::Input, out: &mut Vec<Action>) {
+        let Some(running) = self.running.get_mut(&id) else { return };
+        if let Some((at, _)) = running.machine.next_timer() {
+            self.due.remove(&(at, id));
+        }
+        let mut actions = Vec::new();
+        running.machine.handle(now, input, &mut actions);
+        if let Some((at, _)) = running.machine.next_timer() {
+            self.due.insert((at, id));
+        }
+        out.extend(actions.into_iter().map(|action| match action {
+            schedule::Action::Probe { step } => {
+                Action::Probe { id, probe: Arc::clone(&running.key.probe), step }
+            }
+            schedule::Action::Standing(standing) => Action::Standing { key: running.key.clone(), standing },
+            schedule::Action::Report(event) => Action::Report { server: running.server.clone(), event },
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+use super::*;
+use crate::check::schedule::LAUNCH;
+use crate::check::{Failure, WeightChange};
+use crate::config::model::{Connect, ProbeKind, Protocol, Service};
+
+fn timing(random: &mut fastrand::Rng) -> Timing {
+    Timing {
+        delay_loop: Duration::from_millis(random.u64(500..8000)),
+        warmup: Duration::from_millis(random.u64(0..3000)),
+        retry: random.u32(0..4),
+        delay_before_retry: Duration::from_millis(random.u64(200..4000)),
+        alpha: false,
+        log_all_failures: None,
+    }
+}
+
+fn key(number: u8) -> Key {
+    let vip = SocketAddr::from(([10, 0, 0, number % 2], 80));
+    let server = SocketAddr::from(([10, 0, 1, number / 4], 80));
+    let to = SocketAddr::from(([10, 0, 1, number / 2], 80));
+    let timeout = Duration::from_secs(1);
+    let connect = Connect { to, timeout, from: None, from_port: 0, interface: None, fwmark: 0 };
+    Key {
+        service: VirtualServerName::Service(Service::Address { protocol: Protocol::Tcp, address: vip }),
+        server,
+        probe: Arc::new(Probe { kind: ProbeKind::Tcp, connect: Some(connect) }),
+    }
+}
+
+fn want(number: u8, timing: Timing, up: bool) -> Wanted {
+    Wanted { key: key(number), timing, server: format!("[10.0.1.{number}]:tcp:80"), up }
+}
+
+/// What a check must be, told another way: by its outcomes so far.
+#[derive(Debug)]
+struct Reference {
+    timing: Timing,
+    standing: Standing,
+    proven: bool,
+    retries: u32,
+    /// Waits until then; `None`: a probe is under way.
+    due: Option<Instant>,
+    /// Not before then; differs from `due` in the first wait alone, whose random part is the machine's.
+    earliest: Instant,
+    /// A later reload must not make it another one.
+    id: Option<CheckId>,
+}
+
+impl Reference {
+    fn new(now: Instant, wanted: &Wanted) -> Self {
+        Self {
+            timing: wanted.timing.clone(),
+            standing: if wanted.up { Standing::UP } else { Standing::Down },
+            proven: false,
+            retries: 0,
+            due: Some(now + LAUNCH + wanted.timing.warmup),
+            earliest: now + LAUNCH,
+            id: None,
+        }
+    }
+
+    /// Whether the standing changed.
+    fn outcome(&mut self, now: Instant, outcome: &Outcome) -> bool {
+        let before = self.standing;
+        let wait = match outcome {
+            Outcome::NotRun(_) => self.timing.delay_loop,
+            Outcome::Passed { weight } => {
+                (self.proven, self.retries, self.standing) = (true, 0, Standing::Up { weight: *weight });
+                self.timing.delay_loop
+            }
+            Outcome::Failed(_) if before.is_up() && self.proven && self.retries < self.timing.retry => {
+                self.retries += 1;
+                self.timing.delay_before_retry
+            }
+            Outcome::Failed(_) => {
+                (self.retries, self.standing) = (0, Standing::Down);
+                self.timing.delay_loop
+            }
+        };
+        self.due = Some(now + wait);
+        self.earliest = now + wait;
+        self.standing != before
+    }
+}
+
+struct Run {
+    checks: Checks,
+    random: fastrand::Rng,
+    now: Instant,
+    model: BTreeMap<Key, Reference>,
+    /// Probes under way, also those of checks that have gone.
+    under_way: Vec<(CheckId, Key)>,
+    gone: BTreeSet<CheckId>,
+}
+
+impl Run {
+    fn handle(&mut self, input: Input) -> Vec<Action> {
+        let mut out = Vec::new();
+        self.checks.handle(self.now, input, &mut out);
+        out
+    }
+
+    fn reload(&mut self) {
+        let mut wanted = Vec::new();
+        for number in 0..12 {
+            let known = self.model.get(&key(number));
+            if self.random.u8(0..3) == 0 {
+                continue;
+            }
+            let same = known.filter(|_| self.random.bool()).map(|known| known.timing.clone());
+            let timing = same.unwrap_or_else(|| timing(&mut self.random));
+            wanted.push(want(number, timing, self.random.bool()));
+        }
+        let mut model = BTreeMap::new();
+        for one in &wanted {
+            let reference = match self.model.remove(&one.key) {
+                Some(mut known) => {
+                    if known.timing != one.timing {
+                        let latest = self.now + one.timing.delay_loop;
+                        known.due = known.due.map(|due| due.min(latest));
+                        known.earliest = known.earliest.min(latest);
+                        known.timing = one.timing.clone();
+                    }
+                    known
+                }
+                None => Reference::new(self.now, one),
+            };
+            model.insert(one.key.clone(), reference);
+        }
+        self.gone.extend(self.model.values().filter_map(|gone| gone.id));
+        self.model = model;
+        assert_eq!(
+            self.handle(Input::Configure(wanted)),
+            [],
+            "a reload runs nothing and changes no standing"
+        );
+    }
+
+    fn timer(&mut self) {
+        for action in self.handle(Input::Timer) {
+            let Action::Probe { id, probe, step } = action else { panic!("{action:?} from a timer") };
+            assert_eq!(step, 0);
+            let key = self.checks.running[&id].key.clone();
+            assert_eq!(key.probe, probe);
+            assert!(!self.gone.contains(&id), "a check that has gone asks");
+            let reference = self.model.get_mut(&key).expect("a check that is not configured asks");
+            assert_eq!(*reference.id.get_or_insert(id), id, "the same check is another one");
+            assert!(reference.due.take().is_some(), "a second probe of one check");
+            let earliest = reference.earliest;
+            assert!(self.now + TICK >= earliest, "too early by {:?}", earliest - self.now);
+            self.under_way.push((id, key));
+        }
+        for (key, reference) in &self.model {
+            assert!(reference.due.is_none_or(|due| due > self.now), "{key:?} is overdue");
+        }
+        assert!(self.checks.next_timer().is_none_or(|(at, _)| at > self.now));
+    }
+
+    fn outcome(&mut self) {
+        if self.under_way.is_empty() {
+            return;
+        }
+        let (id, key) = self.under_way.swap_remove(self.random.usize(..self.under_way.len()));
+        let outcome = match self.random.u8(0..8) {
+            0 => Outcome::NotRun("no free port".into()),
+            1 => Outcome::Passed { weight: Some(WeightChange::To(self.random.u32(0..3))) },
+            2..=4 => Outcome::PASSED,
+            _ => Outcome::Failed(Failure::NoData),
+        };
+        let actions = self.handle(Input::Outcome { id, outcome: outcome.clone() });
+        let standings: Vec<&Action> =
+            actions.iter().filter(|action| matches!(action, Action::Standing { .. })).collect();
+        let known = self.model.get_mut(&key).filter(|known| known.id == Some(id));
+        let Some(known) = known else {
+            return assert_eq!(actions, [], "the end of a check that has gone is heard");
+        };
+        let changed = known.outcome(self.now, &outcome);
+        let standing = known.standing;
+        let expected = Action::Standing { key, standing };
+        assert_eq!(standings, if changed { vec![&expected] } else { vec![] });
+    }
+
+    /// Each configured check is there once, with what its outcomes amount to; it waits or asks.
+    fn compare(&self) {
+        assert_eq!(self.checks.by_key.keys().collect::<Vec<_>>(), self.model.keys().collect::<Vec<_>>());
+        assert_eq!(self.checks.running.len(), self.model.len());
+        let waiting = self.model.values().filter(|reference| reference.due.is_some()).count();
+        assert_eq!(self.checks.due.len(), waiting);
+        for (key, reference) in &self.model {
+            let running = &self.checks.running[&self.checks.by_key[key]];
+            let snapshot = running.machine.snapshot();
+            assert_eq!((snapshot.standing, snapshot.retries), (reference.standing, reference.retries));
+            let asks = self.under_way.iter().filter(|(id, _)| Some(*id) == reference.id).count();
+            assert_eq!(asks, usize::from(reference.due.is_none()), "{key:?} is forgotten or asks twice");
+            let at = running.machine.next_timer().map(|(at, _)| at);
+            assert!(at <= reference.due, "{at:?} is later than {:?}", reference.due);
+        }
+    }
+}
+
+/// Outcomes, reloads and other timings in any order: a check that stays keeps standing and retries, none is overdue,
+/// none is doubled, none is forgotten.
+#[test]
+fn whatever_comes_no_check_is_lost_or_doubled() {
+    for seed in 0..600 {
+        let start = Instant::now();
+        let mut run = Run {
+            checks: Checks::new(seed),
+            random: fastrand::Rng::with_seed(seed),
+            now: start,
+            model: BTreeMap::new(),
+            under_way: Vec::new(),
+            gone: BTreeSet::new(),
+        };
+        println!("seed {seed}");
+        run.reload();
+        for _step in 0..300 {
+            match run.random.u8(0..20) {
+                0 => run.reload(),
+                1..=9 => run.outcome(),
+                _ => {
+                    let due = run.checks.next_timer().map(|(at, _)| at);
+                    let later = run.now + Duration::from_millis(run.random.u64(0..2000));
+                    run.now = due.map_or(later, |due| due.max(run.now).min(later));
+                    run.timer();
+                }
+            }
+            run.compare();
+        }
+        assert!(run.checks.last_id > 0, "seed {seed} started nothing");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_first_moments() {
+    let first = |seed| {
+        let mut checks = Checks::new(seed);
+        let (now, mut out) = (Instant::now(), Vec::new());
+        let timing = Timing { warmup: Duration::from_secs(60), ..timing(&mut fastrand::Rng::with_seed(1)) };
+        let wanted = (0..8).map(|number| want(number, timing.clone(), true)).collect();
+        checks.handle(now, Input::Configure(wanted), &mut out);
+        checks.due.iter().map(|(at, _)| *at - now).collect::<Vec<_>>()
+    };
+    assert_eq!(first(1), first(1));
+    assert_ne!(first(1), first(2));
+}

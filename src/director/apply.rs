@@ -1,0 +1,245 @@
+//! Putting configurations in force: the first one, those of reloads, and nothing at the end.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tracing::Level;
+
+use crate::check::checks::Key;
+use crate::config::model::Instance;
+use crate::config::supported::Runnable;
+use crate::text::reason;
+use crate::vrrp::io::{self as vrrp, Command};
+use crate::vrrp::node::Claim;
+
+use super::candidate::{Candidate, Line, Load};
+use super::kept::Kept;
+use super::reload::{Accepted, Judged, Refused, Running};
+use super::requests::Answer;
+use super::state::{NotRunning, Source, State, without_interface};
+use super::{
+    Balancer, Checks, Director, Error, Manager, Options, Owned, Presence, Reloads, Requests, RuntimeLock,
+    rival,
+};
+
+impl Director {
+    /// The table first, then VRRP: a master must not answer for services that are not there yet. Whoever looks for us
+    /// finds us when both are there.
+    pub(super) fn start(
+        options: Options,
+        lock: RuntimeLock,
+        candidate: Candidate,
+        load: Load,
+    ) -> Result<Self, Error> {
+        let options = Arc::new(options);
+        let runtime = &options.runtime_directory;
+        let presence = Presence::new(lock, runtime, options.pid_file.clone());
+        let (requests, asked) = Requests::new(runtime);
+        let (checks, ended) = Checks::new();
+        let runnable = options.restricted(candidate.runnable.clone());
+        let running = Arc::new(Running::of(&candidate, &runnable));
+        let mut director = Self {
+            presence,
+            requests,
+            asked,
+            manager: Manager::from_environment(),
+            balancer: Balancer::new(runtime, options.namespaces.clone()),
+            checks,
+            ended,
+            vrrp: None,
+            addresses: Owned::read(runtime),
+            reloads: Reloads::new(load, Arc::clone(&options)),
+            running,
+            refused: None,
+            changed: false,
+            options,
+        };
+        if !director.running.something {
+            tracing::warn!("the configuration has neither an instance nor a virtual server: nothing to do");
+        }
+        director.balance(&runnable);
+        director.start_vrrp(runnable.instances)?;
+        director.tell_what_does_not_run();
+        director.keep(candidate.keep, candidate.read);
+        director.presence.appear();
+        director.manager.ready(&director.state().to_string());
+        Ok(director)
+    }
+
+    /// Also without instances when a killed predecessor may have left addresses.
+    fn start_vrrp(&mut self, instances: Vec<Instance>) -> Result<(), Error> {
+        let left = self.addresses.things().clone();
+        if instances.is_empty() {
+            if left.is_empty() {
+                return Ok(());
+            }
+            if let Some(rival) = rival::find(false) {
+                tracing::warn!("addresses that a killed daemon may have left stay where they are: {rival}");
+                return Ok(());
+            }
+        }
+        let prepared = vrrp::start(instances, left.clone())?;
+        // Recorded before they are set: a kill in between leaves nothing unknown behind.
+        self.record(left.union(&prepared.claims).cloned().collect());
+        self.vrrp = Some(prepared.go());
+        Ok(())
+    }
+
+    pub(super) fn record(&mut self, addresses: BTreeSet<Claim>) {
+        let behind = self.addresses.is_behind();
+        if let Err(error) = self.addresses.set(addresses)
+            && !behind
+        {
+            tracing::warn!(
+                "cannot record our addresses, a killed daemon might leave some behind: {}; tried again",
+                reason(&error)
+            );
+        }
+    }
+
+    fn balance(&mut self, runnable: &Runnable) {
+        self.balancer.configure(runnable.virtual_servers.clone());
+        let pools = self.balancer.pools();
+        let passes = |key: &Key| pools.passes(&key.service, &key.server, &key.probe);
+        self.checks.configure(&runnable.virtual_servers, passes);
+    }
+
+    /// The end of a reload, whichever; only a VRRP thread that is gone ends the daemon.
+    pub(super) async fn finish(&mut self, judged: Judged) -> Result<(), Error> {
+        let (applied, mut lines) = match judged.verdict {
+            Err(Refused { why, lines }) => {
+                lines.iter().for_each(Line::log);
+                let text = format!("Reload refused: {why}; everything goes on as it was");
+                self.refused = Some(why);
+                let last = Line { level: Level::ERROR, text };
+                last.log();
+                (false, lines.into_iter().chain([last]).collect::<Vec<Line>>())
+            }
+            Ok(accepted) => self.put_in_force(*accepted).await?,
+        };
+        self.manager.ready(&self.state().to_string());
+        lines.retain(|line| line.level <= Level::INFO);
+        let lines: Vec<String> = lines.into_iter().map(|line| line.text).collect();
+        for answer in judged.answers {
+            // Whoever asked may have gone.
+            let _ = answer.send(Answer { applied, lines: lines.clone() });
+        }
+        Ok(())
+    }
+
+    async fn put_in_force(&mut self, accepted: Accepted) -> Result<(bool, Vec<Line>), Error> {
+        let Accepted { candidate, runnable, changes } = accepted;
+        let mut lines = candidate.lines.clone();
+        lines.extend(changes);
+        lines.iter().for_each(Line::log);
+        let running = Running::of(&candidate, &runnable);
+        let last = match self.apply(runnable).await {
+            Ok(()) => {
+                self.running = Arc::new(running);
+                self.refused = None;
+                self.keep(candidate.keep, candidate.read);
+                self.tell_what_does_not_run();
+                Line { level: Level::INFO, text: "Reload complete".to_owned() }
+            }
+            Err(Error::VrrpDied) => return Err(Error::VrrpDied),
+            Err(error) => Line { level: Level::ERROR, text: format!("Reload incomplete: {error}") },
+        };
+        last.log();
+        let applied = last.level == Level::INFO;
+        lines.push(last);
+        Ok((applied, lines))
+    }
+
+    async fn apply(&mut self, runnable: Runnable) -> Result<(), Error> {
+        self.balance(&runnable);
+        let Some(handle) = &self.vrrp else { return self.start_vrrp(runnable.instances) };
+        let commands = handle.commands.clone();
+        let (answer, claims) = oneshot::channel();
+        let asked = commands.send(Command::Claims(runnable.instances.clone(), answer)).await;
+        asked.map_err(|_| Error::VrrpDied)?;
+        let claims = claims.await.map_err(|_| Error::VrrpDied)?;
+        self.record(self.addresses.things().union(&claims).cloned().collect());
+        let (done, applied) = oneshot::channel();
+        let sent = commands.send(Command::Configure(runnable.instances, done)).await;
+        sent.map_err(|_| Error::VrrpDied)?;
+        applied.await.map_err(|_| Error::VrrpDied)?;
+        self.take_snapshot();
+        Ok(())
+    }
+
+    /// Aside: a disk that stands still must not keep the checks waiting.
+    fn keep(&self, keep: bool, read: Kept) {
+        if !keep {
+            return;
+        }
+        let directory = self.options.state_directory.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = read.write(&directory) {
+                let (directory, why) = (directory.display(), reason(&error));
+                tracing::warn!(
+                    "cannot keep this configuration for a start that finds errors, in {directory}: {why}; an older \
+                     one stays"
+                );
+            }
+        });
+    }
+
+    /// The peer is told first; then the table goes.
+    pub(super) async fn stop(&mut self) {
+        self.manager.stopping();
+        if let Some(mut handle) = self.vrrp.take() {
+            let (done, stopped) = oneshot::channel();
+            let release = !self.options.dont_release_vrrp;
+            if handle.commands.send(Command::Stop { release, done }).await.is_ok() {
+                let _ = stopped.await;
+            }
+            while let Some(report) = handle.reports.try_next() {
+                vrrp::log(&report);
+            }
+            match handle.thread.join() {
+                // What the kernel did not let go is still ours.
+                Ok(()) if release => self.record(handle.snapshot.borrow().claims.as_ref().clone()),
+                Ok(()) => {}
+                Err(_) => tracing::error!("the VRRP thread panicked"),
+            }
+        }
+        if !self.options.dont_release_ipvs {
+            self.balancer.release();
+        }
+        self.requests.leave();
+        self.presence.leave();
+        tracing::info!("Stopped");
+    }
+
+    /// What is configured and does not run is said once, at the start and at each reload; the state says it always.
+    fn tell_what_does_not_run(&self) {
+        let Some(handle) = &self.vrrp else { return };
+        for one in without_interface(&handle.snapshot.borrow().instances) {
+            tracing::error!("{one}; it joins as soon as it can, the others go on without it");
+        }
+    }
+
+    /// The view of the whole.
+    pub(super) fn state(&self) -> State {
+        let instances =
+            self.vrrp.as_ref().map(|handle| handle.snapshot.borrow().instances.clone()).unwrap_or_default();
+        let mut not_running: Vec<NotRunning> = without_interface(&instances).into_iter().collect();
+        if let Some(why) = self.balancer.unavailable() {
+            let (what, why) = ("the virtual servers".to_owned(), format!("do not run: {why}"));
+            not_running.push(NotRunning { what, why });
+        }
+        let source =
+            Source { file: self.options.config.display().to_string(), instead: self.running.instead.clone() };
+        State {
+            source,
+            instances,
+            services: self.balancer.pools().snapshot(),
+            checks: self
+                .checks
+                .summary(|key| self.balancer.pools().passes(&key.service, &key.server, &key.probe)),
+            not_running,
+            refused: self.refused.clone(),
+        }
+    }
+}

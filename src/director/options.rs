@@ -1,0 +1,59 @@
+//! What the command line decided, and what it leaves of a configuration.
+
+use std::path::PathBuf;
+
+use crate::config::model::Model;
+use crate::config::supported::Runnable;
+
+use super::namespace::Namespaces;
+
+/// What the command line decided.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The configuration file, for its name.
+    pub config: PathBuf,
+    /// Lock, and records of our addresses and IPVS services.
+    pub runtime_directory: PathBuf,
+    /// Where the last configuration without errors is kept.
+    pub state_directory: PathBuf,
+    /// One more file for the pid.
+    pub pid_file: Option<PathBuf>,
+    /// The namespaces to work in; the thread that starts the daemon has joined them.
+    pub namespaces: Namespaces,
+    /// Ignore virtual servers (`--vrrp`).
+    pub only_vrrp: bool,
+    /// Ignore VRRP instances (`-C`).
+    pub only_checkers: bool,
+    /// Take a reload in that leaves nothing to do, or takes away what runs because files are missing.
+    pub allow_empty: bool,
+    /// Leave addresses and adverts alone at the stop.
+    pub dont_release_vrrp: bool,
+    /// Leave the IPVS table alone at the stop.
+    pub dont_release_ipvs: bool,
+    /// Do not stop on SIGINT.
+    pub ignore_sigint: bool,
+}
+
+impl Options {
+    /// The part of what runs that is left to us.
+    pub(super) fn restricted(&self, mut runnable: Runnable) -> Runnable {
+        if self.only_vrrp {
+            runnable.virtual_servers.clear();
+        }
+        if self.only_checkers {
+            runnable.instances.clear();
+        }
+        runnable
+    }
+
+    /// The same of a configuration.
+    pub(super) fn restricted_model(&self, mut model: Model) -> Model {
+        if self.only_vrrp {
+            model.virtual_servers.clear();
+        }
+        if self.only_checkers {
+            model.instances.clear();
+        }
+        model
+    }
+}

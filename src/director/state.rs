@@ -1,0 +1,155 @@
+//! What the daemon is doing: the one view that its status line, and whatever else shows it, is made of.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::pool;
+use crate::track::Fault;
+use crate::vrrp::event;
+use crate::vrrp::instance;
+
+/// A view of the whole daemon.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(super) struct State {
+    /// Where the configuration in force comes from.
+    pub(super) source: Source,
+    /// Every instance.
+    pub(super) instances: Vec<instance::Snapshot>,
+    /// Every virtual server.
+    pub(super) services: Vec<pool::Snapshot>,
+    /// All checks together.
+    pub(super) checks: Checks,
+    /// What is configured and does not run.
+    pub(super) not_running: Vec<NotRunning>,
+    /// Why the last reload was refused; `None`: it was not.
+    pub(super) refused: Option<String>,
+}
+
+/// Where a configuration comes from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Source {
+    /// The file.
+    pub(super) file: String,
+    /// What runs in the place of the file as it stands, and why.
+    pub(super) instead: Option<String>,
+}
+
+/// All checks together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Checks {
+    /// Checks that are made.
+    pub(super) total: usize,
+    /// Those that pass, as far as is known.
+    pub(super) passing: usize,
+}
+
+/// Something that is configured and does not run.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(super) struct NotRunning {
+    /// `VI_1`, `vrrp_instance VI_1`, `the virtual servers`.
+    pub(super) what: String,
+    /// `does not run: interface eth9 does not exist`.
+    pub(super) why: String,
+}
+
+impl fmt::Display for NotRunning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.what, self.why)
+    }
+}
+
+/// Instances that cannot run on this machine as it is: their interface does not exist. It may come.
+pub(super) fn without_interface(instances: &[instance::Snapshot]) -> BTreeSet<NotRunning> {
+    let cannot = |instance: &instance::Snapshot| {
+        let missing = instance.faults.iter().find(|fault| matches!(fault, Fault::InterfaceMissing(_)))?;
+        Some(NotRunning { what: instance.name.clone(), why: format!("does not run: {missing}") })
+    };
+    instances.iter().filter_map(cannot).collect()
+}
+
+impl fmt::Display for State {
+    /// `VI_1 MASTER; 2 virtual servers, 3 of 4 real servers up`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts: Vec<String> = Vec::new();
+        if self.refused.is_some() {
+            parts.push("reload refused, see the log".to_owned());
+        }
+        parts.extend(self.source.instead.clone());
+        let shown: BTreeSet<&str> = self.not_running.iter().map(|one| one.what.as_str()).collect();
+        for instance in self.instances.iter().filter(|instance| !shown.contains(instance.name.as_str())) {
+            let why: Vec<String> = match instance.state {
+                event::State::Fault => instance.faults.iter().map(ToString::to_string).collect(),
+                _ => Vec::new(),
+            };
+            let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join(", ")) };
+            parts.push(format!("{} {}{why}", instance.name, instance.state));
+        }
+        parts.extend(self.not_running.iter().map(ToString::to_string));
+        if !self.services.is_empty() {
+            let up: usize = self.services.iter().map(|service| service.up).sum();
+            let total: usize = self.services.iter().map(|service| service.total).sum();
+            let servers = if self.services.len() == 1 { "virtual server" } else { "virtual servers" };
+            parts.push(format!("{} {servers}, {up} of {total} real servers up", self.services.len()));
+        }
+        f.write_str(&parts.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instance(name: &str, state: event::State, faults: Vec<Fault>) -> instance::Snapshot {
+        instance::Snapshot {
+            name: name.to_owned(),
+            state,
+            priority: 100,
+            faults,
+            master: None,
+            stats: instance::Stats::default(),
+        }
+    }
+
+    fn service(up: usize, total: usize) -> pool::Snapshot {
+        pool::Snapshot {
+            service: "[10.0.0.1]:tcp:80".to_owned(),
+            quorum: up > 0,
+            weight: up as u64,
+            up,
+            drained: 0,
+            total,
+        }
+    }
+
+    #[test]
+    fn one_line() {
+        let mut state = State {
+            instances: vec![instance("VI_1", event::State::Master, Vec::new())],
+            services: vec![service(2, 2)],
+            ..State::default()
+        };
+        assert_eq!(state.to_string(), "VI_1 MASTER; 1 virtual server, 2 of 2 real servers up");
+        let gone = Fault::InterfaceMissing("eth9".to_owned());
+        state.instances.push(instance("VI_2", event::State::Fault, vec![gone]));
+        let down = Fault::InterfaceDown("eth1".to_owned());
+        state.instances.push(instance("VI_3", event::State::Fault, vec![down]));
+        state.not_running.extend(without_interface(&state.instances));
+        state.services.push(service(1, 2));
+        state.refused = Some("it has errors".to_owned());
+        assert_eq!(
+            state.to_string(),
+            "reload refused, see the log; VI_1 MASTER; VI_3 FAULT (interface eth1 down); VI_2 does not run: \
+             interface eth9 does not exist; 2 virtual servers, 3 of 4 real servers up"
+        );
+    }
+
+    #[test]
+    fn it_can_be_shown_by_others() {
+        let state = State { services: vec![service(1, 2)], ..State::default() };
+        let json = serde_json::to_value(&state).unwrap();
+        assert_eq!(json["services"][0]["up"], 1);
+        assert_eq!(json["source"]["instead"], serde_json::Value::Null);
+    }
+}

@@ -1,0 +1,311 @@
+//! What ought to be in the kernel, against what is there: the objects of all instances, and the operations that get
+//! there.
+//!
+//! Inputs: which objects are wanted, the mirror of the kernel, the kernel's answers. Output: operations, fewest first
+//! where an order exists: what is new is set before what is old goes.
+//! Invariants: what is not ours is never touched; an operation that the kernel refused stays refused, with its cause,
+//! until its time has come; only keys that something happened to are compared.
+//!
+//! Ours is what a record of an earlier process names, and what this one has set or found set as it wanted it. What the
+//! host had before us is the host's: it serves when it is wanted, and stays when it is not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use super::kernel::Kernel;
+use super::object::{Key, Object, Operation};
+
+/// The first wait before a refused operation is tried again; it doubles up to [`LONGEST`].
+const FIRST: Duration = Duration::from_secs(2);
+const LONGEST: Duration = Duration::from_secs(60);
+/// When something changed on the interface of a refused object, it is tried again this soon.
+const SOON: Duration = Duration::from_secs(1);
+/// Nothing else but a loss of memory could stop them all: operations of one send.
+const MOST: usize = 4096;
+
+/// What the kernel did not do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// What was asked.
+    pub operation: Operation,
+    /// Its answer.
+    pub errno: i32,
+    /// How often in a row.
+    pub times: u32,
+    again: Instant,
+    last: Instant,
+}
+
+/// What the kernel told of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// Nothing of interest.
+    None,
+    /// Somebody else has set it: it is the host's own.
+    Hosts,
+    /// We want it, it has gone, and that was not our doing.
+    Missing,
+}
+
+/// The objects of all instances.
+#[derive(Debug, Clone, Default)]
+pub struct Objects {
+    wanted: BTreeMap<Key, Object>,
+    configured: BTreeSet<Key>,
+    ours: BTreeSet<Key>,
+    hosts: BTreeSet<Key>,
+    refused: BTreeMap<Key, Refused>,
+    /// Keys to be compared.
+    dirty: BTreeSet<Key>,
+    /// Refused ones whose time has come. An object is set although nobody wants it, to see whether the kernel takes it.
+    retried: BTreeSet<Key>,
+    /// Asked of the kernel and not answered yet.
+    under_way: BTreeSet<Key>,
+    claims_changed: bool,
+}
+
+impl Objects {
+    /// What a record says that an earlier process set: it is ours, and stays until somebody wants it or nobody does.
+    pub fn recorded(&mut self, keys: &[Key]) {
+        self.ours.extend(keys);
+        self.claims_changed = true;
+    }
+
+    /// Objects that may be wanted from now on. Those that the kernel has and that are not ours are the host's: they come
+    /// back, when that is news.
+    pub fn configure(&mut self, keys: &[Key], kernel: &Kernel) -> Vec<Key> {
+        let mut hosts = Vec::new();
+        for key in keys {
+            if self.configured.insert(*key) {
+                self.claims_changed = true;
+                if kernel.object(key).is_some() && !self.ours.contains(key) {
+                    self.hosts.insert(*key);
+                    hosts.push(*key);
+                }
+            }
+        }
+        hosts
+    }
+
+    /// Objects that nobody may want any more.
+    pub fn release(&mut self, keys: &[Key]) {
+        for key in keys {
+            self.claims_changed |= self.configured.remove(key);
+            self.hosts.remove(key);
+            self.refused.remove(key);
+            self.retried.remove(key);
+            self.dirty.insert(*key);
+        }
+    }
+
+    /// Says what is wanted of `key`; `None`: nothing, and what is ours goes.
+    pub fn want(&mut self, key: Key, object: Option<Object>) {
+        match object {
+            Some(object) => drop(self.wanted.insert(key, object)),
+            None => drop(self.wanted.remove(&key)),
+        }
+        self.dirty.insert(key);
+    }
+
+    /// What is ours stays for the moment, although nobody wants it yet.
+    pub fn spare(&mut self, key: &Key) {
+        self.dirty.remove(key);
+    }
+
+    /// Whether something was asked of the kernel and is not answered.
+    pub fn is_busy(&self) -> bool {
+        !self.under_way.is_empty()
+    }
+
+    /// Whether `key` is still to be asked for or answered.
+    pub fn is_pending(&self, key: &Key) -> bool {
+        self.under_way.contains(key) || self.dirty.contains(key)
+    }
+
+    /// What we want, had, and the kernel has not.
+    pub fn missing(&self, kernel: &Kernel) -> Vec<Key> {
+        let missing = |key: &&Key| {
+            self.ours.contains(key)
+                && kernel.object(key).is_none()
+                && !self.under_way.contains(key)
+                && !self.refused.contains_key(key)
+        };
+        self.wanted.keys().filter(missing).copied().collect()
+    }
+
+    /// Whether `key` is wanted.
+    pub fn is_wanted(&self, key: &Key) -> bool {
+        self.wanted.contains_key(key)
+    }
+
+    /// Whether `key` is the host's own.
+    pub fn is_hosts(&self, key: &Key) -> bool {
+        self.hosts.contains(key)
+    }
+
+    /// What may have been set by us and must not outlive us: for the record that a later process reads.
+    pub fn claims(&self) -> BTreeSet<Key> {
+        self.configured.difference(&self.hosts).chain(&self.ours).copied().collect()
+    }
+
+    /// What is ours and in the kernel.
+    pub fn remains(&self, kernel: &Kernel) -> BTreeSet<Key> {
+        self.ours.iter().filter(|key| kernel.object(key).is_some()).copied().collect()
+    }
+
+    /// Whether [`Self::claims`] may differ from what it was at the last call.
+    pub fn claims_changed(&mut self) -> bool {
+        std::mem::take(&mut self.claims_changed)
+    }
+
+    /// What the kernel does not do.
+    pub fn refused(&self, key: &Key) -> Option<&Refused> {
+        self.refused.get(key)
+    }
+
+    /// The kernel told of `key`.
+    pub fn changed(&mut self, key: Key, kernel: &Kernel) -> News {
+        if self.under_way.contains(&key) {
+            return News::None;
+        }
+        let there = kernel.object(&key).is_some();
+        let wanted = self.wanted.contains_key(&key);
+        if wanted || self.ours.contains(&key) {
+            self.dirty.insert(key);
+        }
+        if there {
+            // Somebody else set it, while nobody of us wanted it.
+            let hosts = !wanted && self.configured.contains(&key) && !self.ours.contains(&key);
+            let news = hosts && self.hosts.insert(key);
+            self.claims_changed |= news;
+            return if news { News::Hosts } else { News::None };
+        }
+        // What comes back under this key is ours to set.
+        self.claims_changed |= self.hosts.remove(&key);
+        // With the first address of a subnet the kernel removes the others.
+        let along = || self.under_way.iter().any(|other| other.shares_subnet(&key));
+        let missing = wanted && !self.refused.contains_key(&key) && !along();
+        if missing { News::Missing } else { News::None }
+    }
+
+    /// Something changed on an interface: what was refused there may be taken now.
+    pub fn link_changed(&mut self, index: u32) {
+        for (_, refused) in self.refused.iter_mut().filter(|(key, _)| key.index() == index) {
+            refused.again = refused.again.min(refused.last + SOON);
+        }
+    }
+
+    /// An interface has gone, and with it what was on it.
+    pub fn link_gone(&mut self, index: u32) {
+        self.claims_changed = true;
+        self.ours.retain(|key| key.index() != index);
+        self.refused.retain(|key, _| key.index() != index);
+        self.retried.retain(|key| key.index() != index);
+    }
+
+    /// Everything is compared anew: after a reading of the kernel's tables.
+    pub fn compare_all(&mut self) {
+        self.dirty.extend(self.wanted.keys().chain(&self.ours).copied());
+    }
+
+    /// When a refused operation is tried again.
+    pub fn next(&self) -> Option<Instant> {
+        self.refused.values().map(|refused| refused.again).min()
+    }
+
+    /// Takes what is due at `now` for another try.
+    pub fn timer(&mut self, now: Instant) {
+        for (key, refused) in self.refused.iter_mut().filter(|(_, refused)| refused.again <= now) {
+            // The answer sets the next time.
+            refused.again = now + LONGEST;
+            refused.last = now;
+            self.retried.insert(*key);
+            self.dirty.insert(*key);
+        }
+    }
+
+    /// The operations from what the kernel has to what is wanted, of all keys that something happened to: what is new
+    /// is set before what is old goes.
+    pub fn operations(&mut self, kernel: &Kernel) -> Vec<Operation> {
+        let (mut add, mut replace, mut remove) = (Vec::new(), Vec::new(), Vec::new());
+        for key in std::mem::take(&mut self.dirty) {
+            let full = add.len() + replace.len() + remove.len() >= MOST;
+            if full || self.under_way.contains(&key) {
+                self.dirty.insert(key);
+                continue;
+            }
+            let waits = self.refused.contains_key(&key) && !self.retried.contains(&key);
+            let name = kernel.link(key.index()).map(|link| link.name.as_str());
+            match (self.sought(&key), kernel.object(&key)) {
+                (Some(_), None) if waits => {}
+                (Some(wanted), None) => add.push(Operation::Add(wanted)),
+                (Some(_), Some(_)) if self.hosts.contains(&key) => {}
+                (Some(wanted), Some(actual)) => {
+                    self.ours.insert(key);
+                    if wanted.is_met_by(actual, name) {
+                        self.refused.remove(&key);
+                        self.retried.remove(&key);
+                    } else if !waits {
+                        replace.push(Operation::Remove(actual.clone()));
+                        replace.push(Operation::Add(wanted));
+                    }
+                }
+                (None, Some(actual)) if self.ours.contains(&key) && !waits => {
+                    remove.push(Operation::Remove(actual.clone()));
+                }
+                (None, Some(_)) => {}
+                (None, None) => {
+                    self.claims_changed |= self.ours.remove(&key);
+                    self.forget_removal(&key);
+                }
+            }
+        }
+        let all: Vec<Operation> = add.into_iter().chain(replace).chain(remove).collect();
+        self.under_way.extend(all.iter().map(Operation::key));
+        self.ours.extend(all.iter().map(Operation::key));
+        all
+    }
+
+    /// What could not be removed has gone by itself.
+    fn forget_removal(&mut self, key: &Key) {
+        if self.refused.get(key).is_some_and(|refused| matches!(refused.operation, Operation::Remove(_))) {
+            self.refused.remove(key);
+            self.retried.remove(key);
+        }
+    }
+
+    /// What is wanted of `key`, or tried again without being wanted.
+    fn sought(&self, key: &Key) -> Option<Object> {
+        let tried = || match &self.refused.get(key)?.operation {
+            Operation::Add(object) if self.retried.contains(key) => Some(object.clone()),
+            _ => None,
+        };
+        self.wanted.get(key).cloned().or_else(tried)
+    }
+
+    /// Takes the kernel's answer to one operation in (an errno; 0: done), after the mirror has. True: it is refused,
+    /// which is news.
+    pub fn answered(&mut self, now: Instant, operation: &Operation, errno: i32) -> bool {
+        let key = operation.key();
+        self.under_way.remove(&key);
+        self.retried.remove(&key);
+        self.dirty.insert(key);
+        let Err(errno) = operation.outcome(errno) else {
+            self.refused.remove(&key);
+            return false;
+        };
+        if let Operation::Add(_) = operation {
+            self.ours.remove(&key);
+        }
+        let before = self.refused.get(&key);
+        let news = before.is_none_or(|before| before.errno != errno || before.operation != *operation);
+        let times = before.map_or(0, |before| before.times).saturating_add(1);
+        let wait = FIRST.saturating_mul(1 << (times.clamp(1, 6) - 1)).min(LONGEST);
+        let operation = operation.clone();
+        self.refused.insert(key, Refused { operation, errno, times, again: now + wait, last: now });
+        news
+    }
+}
+
+#[cfg(test)]
+mod tests;

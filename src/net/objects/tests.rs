@@ -1,0 +1,297 @@
+use std::net::IpAddr;
+
+use super::*;
+use crate::net::kernel::{Change, LinkState};
+use crate::net::object::{ADDRESS_PROTOCOL, Address};
+
+fn address(last: u8) -> Object {
+    Object::Address(Address {
+        index: 1,
+        address: IpAddr::from([10, 0, 0, last]),
+        prefix: 24,
+        scope: 0,
+        label: None,
+        broadcast: None,
+        protocol: ADDRESS_PROTOCOL,
+        secondary: false,
+    })
+}
+
+fn labelled(last: u8, label: &str) -> Object {
+    let Object::Address(address) = address(last);
+    Object::Address(Address { label: Some(label.into()), ..address })
+}
+
+fn kernel(objects: &[Object]) -> Kernel {
+    let mut kernel = Kernel::default();
+    let link = LinkState {
+        name: "eth0".into(),
+        up: true,
+        multicast: true,
+        loopback: false,
+        no_arp: false,
+        mtu: 1500,
+        hardware_type: 1,
+        mac: Vec::new(),
+    };
+    kernel.apply(Change::Link(1, link));
+    for object in objects {
+        kernel.apply(Change::Added(object.clone()));
+    }
+    kernel
+}
+
+fn keys(all: &[Object]) -> Vec<Key> {
+    all.iter().map(Object::key).collect()
+}
+
+/// What a killed process left, and nobody wants.
+fn left(objects: &mut Objects, all: &[Object]) {
+    objects.recorded(&keys(all));
+    all.iter().for_each(|object| objects.want(object.key(), None));
+}
+
+/// Carries everything out; `refuse` says what the kernel answers.
+fn settle(
+    objects: &mut Objects,
+    kernel: &mut Kernel,
+    now: Instant,
+    refuse: impl Fn(&Operation) -> i32,
+) -> Vec<Operation> {
+    let mut all = Vec::new();
+    loop {
+        let operations = objects.operations(kernel);
+        if operations.is_empty() {
+            return all;
+        }
+        for operation in operations {
+            let errno = refuse(&operation);
+            if operation.outcome(errno).is_ok() {
+                kernel.carried_out(&operation);
+            }
+            objects.answered(now, &operation, errno);
+            all.push(operation);
+        }
+        assert!(all.len() < 100, "it goes round: {all:?}");
+    }
+}
+
+fn taken(_: &Operation) -> i32 {
+    0
+}
+
+#[test]
+fn what_is_wanted_is_set_and_what_is_not_ours_stays() {
+    let (mut objects, mut kernel) = (Objects::default(), kernel(&[address(5)]));
+    objects.configure(&keys(&[address(240)]), &kernel);
+    objects.want(address(240).key(), Some(address(240)));
+    let now = Instant::now();
+    assert_eq!(settle(&mut objects, &mut kernel, now, taken), [Operation::Add(address(240))]);
+    objects.want(address(240).key(), None);
+    assert_eq!(settle(&mut objects, &mut kernel, now, taken), [Operation::Remove(address(240))]);
+    assert!(kernel.object(&address(5).key()).is_some());
+}
+
+#[test]
+fn nothing_is_done_when_all_is_as_wanted() {
+    let (mut objects, mut kernel) = (Objects::default(), kernel(&[labelled(240, "eth0")]));
+    objects.recorded(&keys(&[address(240)]));
+    objects.configure(&keys(&[address(240)]), &kernel);
+    objects.want(address(240).key(), Some(address(240)));
+    assert_eq!(settle(&mut objects, &mut kernel, Instant::now(), taken), []);
+}
+
+#[test]
+fn leftovers_go_by_the_record_alone() {
+    let (recorded, hosts, others) = (address(9), address(240), address(7));
+    let (mut objects, mut kernel) = (Objects::default(), kernel(&[recorded.clone(), hosts.clone(), others]));
+    left(&mut objects, std::slice::from_ref(&recorded));
+    // The configuration names an address that the host had before us.
+    assert_eq!(objects.configure(&keys(std::slice::from_ref(&hosts)), &kernel), [hosts.key()]);
+    assert_eq!(settle(&mut objects, &mut kernel, Instant::now(), taken), [Operation::Remove(recorded)]);
+    assert!(objects.is_hosts(&hosts.key()));
+    assert!(objects.claims().is_empty());
+    // It serves when it is wanted, and stays.
+    objects.want(hosts.key(), Some(hosts.clone()));
+    objects.want(hosts.key(), None);
+    assert_eq!(settle(&mut objects, &mut kernel, Instant::now(), taken), []);
+    // Removed by the host, it is ours to set.
+    kernel.apply(Change::Removed(hosts.clone()));
+    objects.changed(hosts.key(), &kernel);
+    objects.want(hosts.key(), Some(hosts.clone()));
+    assert_eq!(settle(&mut objects, &mut kernel, Instant::now(), taken), [Operation::Add(hosts)]);
+    assert_eq!(objects.claims().len(), 1);
+}
+
+/// A daemon that starts at boot is there before the host's own addresses are.
+#[test]
+fn what_somebody_else_sets_while_nobody_wants_it_is_the_hosts() {
+    let (mut objects, mut kernel) = (Objects::default(), kernel(&[]));
+    let own = address(240);
+    objects.configure(&keys(std::slice::from_ref(&own)), &kernel);
+    assert_eq!(objects.claims().len(), 1);
+    kernel.apply(Change::Added(own.clone()));
+    assert_eq!(objects.changed(own.key(), &kernel), News::Hosts);
+    assert!(objects.claims().is_empty());
+    objects.want(own.key(), Some(own.clone()));
+    objects.want(own.key(), None);
+    assert_eq!(settle(&mut objects, &mut kernel, Instant::now(), taken), []);
+}
+
+#[test]
+fn a_changed_label_replaces_the_address() {
+    let (mut objects, mut kernel) = (Objects::default(), kernel(&[]));
+    objects.configure(&keys(&[address(240)]), &kernel);
+    objects.want(address(240).key(), Some(address(240)));
+    settle(&mut objects, &mut kernel, Instant::now(), taken);
+    let new = labelled(240, "eth0:1");
+    objects.want(new.key(), Some(new.clone()));
+    assert_eq!(
+        settle(&mut objects, &mut kernel, Instant::now(), taken),
+        [Operation::Remove(address(240)), Operation::Add(new)]
+    );
+}
+
+#[test]
+fn the_new_one_stands_before_the_old_one_goes() {
+    let (mut objects, mut kernel) = (Objects::default(), kernel(&[]));
+    objects.configure(&keys(&[address(1)]), &kernel);
+    objects.want(address(1).key(), Some(address(1)));
+    settle(&mut objects, &mut kernel, Instant::now(), taken);
+    objects.release(&[address(1).key()]);
+    objects.configure(&[address(2).key()], &kernel);
+    objects.want(address(1).key(), None);
+    objects.want(address(2).key(), Some(address(2)));
+    assert_eq!(
+        settle(&mut objects, &mut kernel, Instant::now(), taken),
+        [Operation::Add(address(2)), Operation::Remove(address(1))]
+    );
+    assert_eq!(objects.claims(), BTreeSet::from([address(2).key()]));
+}
+
+#[test]
+fn a_refused_object_is_tried_again_by_timer_and_leaves_no_trace() {
+    let (mut objects, mut kernel) = (Objects::default(), kernel(&[]));
+    let now = Instant::now();
+    let key = address(240).key();
+    objects.configure(&keys(&[address(240)]), &kernel);
+    objects.want(key, Some(address(240)));
+    settle(&mut objects, &mut kernel, now, |_| libc::EINVAL);
+    assert_eq!(objects.refused(&key).map(|refused| refused.errno), Some(libc::EINVAL));
+    // The instance is in FAULT now.
+    objects.want(key, None);
+    assert_eq!(settle(&mut objects, &mut kernel, now, taken), []);
+    let again = objects.next().unwrap();
+    assert_eq!(again, now + FIRST);
+    objects.timer(again);
+    settle(&mut objects, &mut kernel, again, |_| libc::EINVAL);
+    assert_eq!(objects.next(), Some(again + 2 * FIRST), "the distance doubles");
+    // Something changes on the interface, and it is taken.
+    objects.link_changed(1);
+    let soon = objects.next().unwrap();
+    assert_eq!(soon, again + SOON);
+    objects.timer(soon);
+    assert_eq!(
+        settle(&mut objects, &mut kernel, soon, taken),
+        [Operation::Add(address(240)), Operation::Remove(address(240))]
+    );
+    assert_eq!((objects.refused(&key), objects.next()), (None, None));
+}
+
+#[test]
+fn what_could_not_be_removed_is_still_ours_and_tried_again() {
+    let (mut objects, mut kernel) = (Objects::default(), kernel(&[address(9)]));
+    let now = Instant::now();
+    left(&mut objects, &[address(9)]);
+    assert_eq!(settle(&mut objects, &mut kernel, now, |_| libc::EPERM).len(), 1);
+    assert_eq!(objects.claims(), BTreeSet::from([address(9).key()]));
+    let again = objects.next().unwrap();
+    objects.timer(again);
+    settle(&mut objects, &mut kernel, again, taken);
+    assert!(objects.claims().is_empty());
+    assert_eq!(objects.next(), None);
+}
+
+#[test]
+fn what_another_removes_is_news_and_what_we_remove_is_not() {
+    let (mut objects, mut kernel) = (Objects::default(), kernel(&[]));
+    let now = Instant::now();
+    objects.configure(&keys(&[address(1), address(2)]), &kernel);
+    for last in [1, 2] {
+        objects.want(address(last).key(), Some(address(last)));
+    }
+    settle(&mut objects, &mut kernel, now, taken);
+    kernel.apply(Change::Removed(address(1)));
+    assert_eq!(objects.changed(address(1).key(), &kernel), News::Missing);
+    assert_eq!(settle(&mut objects, &mut kernel, now, taken), [Operation::Add(address(1))]);
+    // While ours is under way, its own notifications and those of its subnet say nothing of others.
+    objects.want(address(1).key(), None);
+    let operations = objects.operations(&kernel);
+    kernel.apply(Change::Removed(address(1)));
+    kernel.apply(Change::Removed(address(2)));
+    assert_eq!(objects.changed(address(1).key(), &kernel), News::None);
+    assert_eq!(objects.changed(address(2).key(), &kernel), News::None);
+    objects.answered(now, &operations[0], 0);
+    assert_eq!(settle(&mut objects, &mut kernel, now, taken), [Operation::Add(address(2))]);
+}
+
+/// Whatever is wanted, recorded, refused and removed: at rest the kernel has what is wanted, and what was never ours.
+#[test]
+fn any_way_leads_to_what_is_wanted() {
+    for seed in 0..2000 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let hosts: Vec<Object> = (0..3).filter(|_| random.bool()).map(address).collect();
+        let left: Vec<Object> = (3..6).filter(|_| random.bool()).map(address).collect();
+        let mut kernel = kernel(&[hosts.clone(), left.clone()].concat());
+        let mut objects = Objects::default();
+        super::tests::left(&mut objects, &left);
+        let all: Vec<Object> = (0..9).map(address).collect();
+        let mut now = Instant::now();
+        let mut configured: Vec<Object> = Vec::new();
+        for _step in 0..12 {
+            match random.u8(0..4) {
+                0 => {
+                    configured = all.iter().filter(|_| random.bool()).cloned().collect();
+                    let gone: Vec<Object> = all.iter().filter(|o| !configured.contains(o)).cloned().collect();
+                    objects.release(&keys(&gone));
+                    objects.configure(&keys(&configured), &kernel);
+                    for object in &gone {
+                        objects.want(object.key(), None);
+                    }
+                }
+                1 => {
+                    for object in &configured {
+                        if random.bool() {
+                            objects.want(object.key(), random.bool().then(|| object.clone()));
+                        }
+                    }
+                }
+                2 => {
+                    let object = address(random.u8(3..9));
+                    kernel.apply(Change::Removed(object.clone()));
+                    objects.changed(object.key(), &kernel);
+                }
+                _ => now += Duration::from_secs(random.u64(0..30)),
+            }
+            objects.timer(now);
+            let chance = random.f64() * 0.5;
+            let random = std::cell::RefCell::new(&mut random);
+            settle(&mut objects, &mut kernel, now, |_| {
+                if random.borrow_mut().f64() < chance { libc::EINVAL } else { 0 }
+            });
+        }
+        for _try in 0..100 {
+            let Some(at) = objects.next() else { break };
+            objects.timer(at);
+            settle(&mut objects, &mut kernel, at, taken);
+        }
+        assert_eq!(objects.next(), None, "seed {seed}: something is refused for ever");
+        settle(&mut objects, &mut kernel, now, taken);
+        for object in &all {
+            let there = kernel.object(&object.key()).is_some();
+            let wanted = objects.is_wanted(&object.key());
+            let host = hosts.contains(object);
+            assert_eq!(there, wanted || host, "seed {seed}: {}", object.key());
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! How the VRRP thread is started, told and asked.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc as blocking;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::config::model::Instance;
+use crate::sys::schedule;
+use crate::vrrp::node::{Claim, Snapshot};
+
+use super::REALTIME_PRIORITY;
+use super::outward::Outward;
+use super::reports::{self, Reports};
+use super::thread::Thread;
+
+const COMMANDS: usize = 8;
+
+/// What the thread can be told.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Asks what these instances may set and the host has not: to be recorded before [`Self::Configure`].
+    Claims(Vec<Instance>, oneshot::Sender<BTreeSet<Claim>>),
+    /// The instances of a reload. Answered when they are in force and the snapshot shows them.
+    Configure(Vec<Instance>, oneshot::Sender<()>),
+    /// Stop. Answered when that is done.
+    Stop {
+        /// Say so (priority 0) and give the addresses up; false keeps them (`--dont-release-vrrp`).
+        release: bool,
+        /// Told at the end.
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// Why the thread did not start.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {doing}: {source}{}", hint(.source))]
+pub struct StartError {
+    /// What was attempted.
+    pub doing: &'static str,
+    /// The kernel's answer.
+    pub source: io::Error,
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; directord needs CAP_NET_ADMIN and CAP_NET_RAW: start it as root or through its systemd unit"
+        }
+        _ => "",
+    }
+}
+
+/// The running thread.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    /// Commands.
+    pub commands: mpsc::Sender<Command>,
+    /// What there is to tell, in order.
+    pub reports: Reports,
+    /// The latest view of the node: renewed at each transition, else at most once a second.
+    pub snapshot: watch::Receiver<Arc<Snapshot>>,
+    /// The thread itself.
+    pub thread: std::thread::JoinHandle<()>,
+}
+
+/// A thread that has looked at the kernel and changed nothing yet.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// What it may set and the host has not; to be recorded before [`Self::go`].
+    pub claims: BTreeSet<Claim>,
+    handle: Handle,
+    go: blocking::Sender<()>,
+}
+
+impl Prepared {
+    /// Lets it act.
+    pub(crate) fn go(self) -> Handle {
+        // Without a receiver it has ended, and the handle shows that.
+        let _ = self.go.send(());
+        self.handle
+    }
+}
+
+/// Starts the thread, which looks at the kernel and waits. `record`: what an earlier process may have set.
+pub(crate) fn start(instances: Vec<Instance>, record: BTreeSet<Claim>) -> Result<Prepared, StartError> {
+    let (commands, command_receiver) = mpsc::channel(COMMANDS);
+    let (snapshots, snapshot) = watch::channel(Arc::default());
+    let (report_sender, reports) = reports::channel();
+    let (started, outcome) = blocking::channel();
+    let (go, gone) = blocking::channel();
+    let failed = |doing| move |source| StartError { doing, source };
+    let run = move || {
+        if let Err(error) = schedule::realtime(REALTIME_PRIORITY) {
+            tracing::debug!("VRRP runs without realtime priority: {error}");
+        }
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(started.send(Err(failed("start the VRRP runtime")(error)))),
+        };
+        runtime.block_on(async move {
+            let outward = Outward::new(report_sender, snapshots);
+            let thread = Thread::open(outward, instances, record)
+                .map_err(failed("open the netlink and packet sockets"));
+            match thread {
+                Ok((thread, claims)) => {
+                    drop(started.send(Ok(claims)));
+                    if gone.recv().is_ok() {
+                        thread.run(command_receiver).await;
+                    }
+                }
+                Err(error) => drop(started.send(Err(error))),
+            }
+        });
+    };
+    let thread = std::thread::Builder::new()
+        .name("vrrp".into())
+        .spawn(run)
+        .map_err(failed("start the VRRP thread"))?;
+    let claims =
+        outcome.recv().map_err(|_| failed("start the VRRP thread")(io::ErrorKind::Other.into()))??;
+    Ok(Prepared { claims, handle: Handle { commands, reports, snapshot, thread }, go })
+}

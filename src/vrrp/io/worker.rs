@@ -1,0 +1,91 @@
+//! A thread beside the VRRP thread for all that may wait for the kernel's configuration lock: changing and reading its
+//! tables, joining and leaving groups. Whoever holds that lock delays this thread and no advert.
+//!
+//! Jobs are done in their order. Each answer goes back to the loop, which feeds it to the node.
+
+use std::io;
+use std::sync::mpsc;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::net::io::Network;
+use crate::net::kernel::Reading;
+use crate::net::object::Operation;
+use crate::sys::schedule;
+use crate::text::reason;
+use crate::vrrp::node::{Endpoint, Id, Input, Refusal};
+
+use super::REALTIME_PRIORITY;
+use super::sockets::{self, Pair};
+
+/// What is to be done.
+#[derive(Debug)]
+pub(super) enum Job {
+    Change(Vec<Operation>),
+    Read,
+    Announce {
+        id: Id,
+        frames: Vec<(u32, Vec<u8>)>,
+        rounds: u32,
+    },
+    Open(Endpoint),
+    /// Leaving a group waits for the lock, too.
+    Close((sockets::Sender, socket2::Socket)),
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// To be fed as it is.
+    Input(Input),
+    /// The sockets of an endpoint.
+    Opened(Endpoint, Pair),
+}
+
+/// Starts the thread; it ends when the sender of jobs is dropped.
+pub(super) fn start(mut network: Network, answers: UnboundedSender<Answer>) -> io::Result<mpsc::Sender<Job>> {
+    let (jobs, receiver) = mpsc::channel();
+    let work = move || {
+        if let Err(error) = schedule::realtime(REALTIME_PRIORITY) {
+            tracing::debug!("changes of the network are made without realtime priority: {error}");
+        }
+        for job in receiver {
+            let Some(answer) = carry_out(&mut network, job) else { continue };
+            if answers.send(answer).is_err() {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("vrrp-net".into()).spawn(work)?;
+    Ok(jobs)
+}
+
+fn carry_out(network: &mut Network, job: Job) -> Option<Answer> {
+    Some(Answer::Input(match job {
+        Job::Change(operations) => {
+            let answers = network.change(&operations);
+            Input::Changed(operations.into_iter().zip(answers).collect())
+        }
+        Job::Read => Input::Read(read(network)),
+        Job::Announce { id, frames, rounds } => {
+            let (count, error) = network.announce(&frames, rounds).err()?;
+            let errno = error.raw_os_error().unwrap_or(libc::EIO);
+            Input::Refused(Refusal::Announce { id, count, errno })
+        }
+        Job::Open(endpoint) => match sockets::open(&endpoint) {
+            Ok(pair) => return Some(Answer::Opened(endpoint, pair)),
+            Err(error) => {
+                let why = format!("sockets on {}: {}", endpoint.interface, reason(&error));
+                Input::Refused(Refusal::Open { endpoint, why })
+            }
+        },
+        Job::Close(sockets) => {
+            drop(sockets);
+            return None;
+        }
+    }))
+}
+
+pub(super) fn read(network: &mut Network) -> Result<Reading, String> {
+    network.read().map_err(|error| reason(&error))
+}

@@ -1,0 +1,112 @@
+//! Start, reload and stop: which instances go, stay and come.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use crate::config::model::Instance;
+use crate::net::object::Key;
+use crate::track::carriers;
+use crate::vrrp::instance::{self, Machine};
+
+use super::identity::Identity;
+use super::{Action, Id, Node, Phase, Running};
+
+impl Node {
+    /// An instance that is equal in both configurations is not touched.
+    pub(super) fn configure(&mut self, now: Instant, configs: Vec<Instance>, out: &mut Vec<Action>) {
+        let mut wanted: BTreeMap<Identity, Instance> = BTreeMap::new();
+        for config in configs {
+            wanted.entry(Identity::of(&config)).or_insert(config);
+        }
+        let gone = |(identity, id): (&Identity, &Id)| (!wanted.contains_key(identity)).then_some(*id);
+        for id in self.identities.iter().filter_map(gone).collect::<Vec<Id>>() {
+            self.remove(now, id, out);
+        }
+        for (identity, config) in wanted {
+            match self.identities.get(&identity).copied() {
+                None => self.insert(identity, config, out),
+                Some(id) => self.reconfigure(now, id, config, out),
+            }
+        }
+        if self.phase == Phase::Blind && self.kernel.is_current() {
+            self.read(out);
+        }
+    }
+
+    fn insert(&mut self, identity: Identity, config: Instance, out: &mut Vec<Action>) {
+        self.last_id += 1;
+        let id = Id(self.last_id);
+        let running = Running {
+            machine: Machine::new(config),
+            held: false,
+            told: None,
+            endpoint: None,
+            objects: BTreeMap::new(),
+            due: None,
+            announce: 0,
+        };
+        self.instances.insert(id, running);
+        self.identities.insert(identity, id);
+        self.note_interests(id);
+        self.resolve(id, out);
+        self.touched.insert(id);
+    }
+
+    fn reconfigure(&mut self, now: Instant, id: Id, config: Instance, out: &mut Vec<Action>) {
+        let Some(running) = self.instances.get(&id) else { return };
+        if *running.machine.config() == config {
+            return;
+        }
+        self.forget_interests(id);
+        self.feed(now, id, instance::Input::Reconfigure(Box::new(config)), out);
+        self.note_interests(id);
+        self.resolve(id, out);
+        self.touched.insert(id);
+    }
+
+    fn remove(&mut self, now: Instant, id: Id, out: &mut Vec<Action>) {
+        self.feed(now, id, instance::Input::Remove, out);
+        self.forget_interests(id);
+        let Some(running) = self.instances.remove(&id) else { return };
+        if let Some(at) = running.due {
+            self.due.remove(&(at, id));
+        }
+        self.sockets.keep(id, &[]);
+        self.identities.retain(|_, other| *other != id);
+        self.touched.remove(&id);
+        self.announcing.remove(&id);
+        let keys: Vec<Key> = running.objects.into_keys().collect();
+        self.let_go(id, &keys);
+        self.hold_together(keys, out);
+    }
+
+    pub(super) fn stop(&mut self, now: Instant, out: &mut Vec<Action>) {
+        self.phase = if self.phase == Phase::Blind { Phase::Blind } else { Phase::Stopping };
+        for id in self.instances.keys().copied().collect::<Vec<Id>>() {
+            self.feed(now, id, instance::Input::Stop, out);
+        }
+    }
+
+    /// Remembers by what an instance is to be found when the kernel tells of a change.
+    fn note_interests(&mut self, id: Id) {
+        let Some(running) = self.instances.get(&id) else { return };
+        let config = running.machine.config();
+        for name in carriers(config).into_iter().chain([config.interface.clone()]) {
+            self.interfaces.entry(name.to_string()).or_default().insert(id);
+        }
+        if let Some(source) = config.transport.source {
+            self.sources.entry(source).or_default().insert(id);
+        }
+    }
+
+    fn forget_interests(&mut self, id: Id) {
+        self.interfaces.retain(|_, ids| {
+            ids.remove(&id);
+            !ids.is_empty()
+        });
+        self.sources.retain(|_, ids| {
+            ids.remove(&id);
+            !ids.is_empty()
+        });
+    }
+}

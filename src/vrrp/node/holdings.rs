@@ -1,0 +1,330 @@
+//! The objects of the instances: who wants which, what the kernel makes of it, and who announces when.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::config::model::{Priority, VirtualAddress};
+use crate::net::arp;
+use crate::net::kernel::{Change, Reading};
+use crate::net::object::{Key, Object, Operation};
+use crate::net::objects::News;
+use crate::vrrp::event::Event;
+use crate::vrrp::instance;
+
+use super::identity::{Claim, object, objects};
+use super::{Action, Id, Node, Phase, Running};
+
+/// Tables that changed while they were read, or could not be read, are read again after this.
+const READ_AGAIN: Duration = Duration::from_secs(1);
+const ETHERNET: u16 = 1;
+
+impl Node {
+    // ---- what is wanted ----
+
+    /// Says of each object whether anybody wants it.
+    pub(super) fn want(&mut self, keys: impl IntoIterator<Item = Key>) {
+        for key in keys {
+            let holders = self.holders.get(&key).into_iter().flatten();
+            let mut held = holders.filter_map(|id| self.instances.get(id)).filter(|running| running.held);
+            let wanted = held.find_map(|running| running.objects.get(&key)).cloned();
+            self.objects.want(key, wanted);
+        }
+    }
+
+    /// Works out anew which objects an instance has on the interfaces that exist.
+    pub(super) fn resolve(&mut self, id: Id, out: &mut Vec<Action>) {
+        let Some(running) = self.instances.get_mut(&id) else { return };
+        let new = objects(running.machine.config(), &self.kernel);
+        if new == running.objects {
+            return;
+        }
+        let old = std::mem::replace(&mut running.objects, new);
+        let keys: Vec<Key> = old.keys().chain(running.objects.keys()).copied().collect();
+        for key in running.objects.keys() {
+            self.holders.entry(*key).or_default().insert(id);
+        }
+        let gone = |key: &&Key| !running.objects.contains_key(key);
+        let gone: Vec<Key> = old.keys().filter(gone).copied().collect();
+        self.let_go(id, &gone);
+        self.hold_together(keys, out);
+    }
+
+    /// `id` has none of these any more.
+    pub(super) fn let_go(&mut self, id: Id, keys: &[Key]) {
+        for key in keys {
+            if let Some(holders) = self.holders.get_mut(key) {
+                holders.remove(&id);
+                if holders.is_empty() {
+                    self.holders.remove(key);
+                }
+            }
+        }
+    }
+
+    /// The holders of `keys` have changed.
+    pub(super) fn hold_together(&mut self, keys: Vec<Key>, out: &mut Vec<Action>) {
+        let (configured, gone): (Vec<Key>, Vec<Key>) =
+            keys.iter().partition(|key| self.holders.contains_key(key));
+        self.objects.release(&gone);
+        for key in self.objects.configure(&configured, &self.kernel) {
+            self.tell_hosts_own(key, out);
+        }
+        self.want(keys);
+    }
+
+    fn tell_hosts_own(&self, key: Key, out: &mut Vec<Action>) {
+        let holder = self.holders.get(&key).and_then(|holders| holders.first()).copied();
+        let owner = holder.is_some_and(|id| self.is_owner(&id));
+        self.report(holder, Event::HostsOwn { object: self.describe(&key), owner }, out);
+    }
+
+    fn is_owner(&self, id: &Id) -> bool {
+        let priority = self.instances.get(id).map(|running| running.machine.config().priority);
+        priority == Some(Priority::OWNER)
+    }
+
+    // ---- the kernel ----
+
+    /// Asks for the tables.
+    pub(super) fn read(&mut self, out: &mut Vec<Action>) {
+        self.read_at = None;
+        if !self.kernel.is_current() {
+            self.read_once_more = true;
+            return;
+        }
+        self.kernel.expect_reading();
+        out.push(Action::Read);
+    }
+
+    pub(super) fn reading(&mut self, now: Instant, reading: Result<Reading, String>, out: &mut Vec<Action>) {
+        if self.kernel.is_current() {
+            // Nobody asked for it, and what was told since it was made is in the mirror already.
+            return;
+        }
+        match reading {
+            Ok(reading) => {
+                self.read_at = (!reading.complete).then_some(now + READ_AGAIN);
+                self.kernel.read(reading);
+            }
+            Err(why) => {
+                // What was told meanwhile is in the mirror; what was lost is not.
+                self.kernel.read_failed();
+                self.read_at = Some(now + READ_AGAIN);
+                return self.report(None, Event::Unreadable { why }, out);
+            }
+        }
+        if std::mem::take(&mut self.read_once_more) {
+            self.read(out);
+        }
+        let first = self.phase == Phase::Blind;
+        let left: Vec<Key> = if first {
+            std::mem::take(&mut self.record).iter().flat_map(|claim| claim.find(&self.kernel)).collect()
+        } else {
+            Vec::new()
+        };
+        self.objects.recorded(&left);
+        for id in self.instances.keys().copied().collect::<Vec<Id>>() {
+            self.resolve(id, out);
+            self.touched.insert(id);
+        }
+        if first {
+            self.phase = Phase::Clearing;
+            self.clear(left, out);
+        } else {
+            let missing = self.objects.missing(&self.kernel);
+            self.restore(now, missing, out);
+            self.objects.compare_all();
+        }
+    }
+
+    /// What a killed process left goes before the first advert; what an owner will hold at once stays.
+    fn clear(&mut self, left: Vec<Key>, out: &mut Vec<Action>) {
+        for key in left {
+            let mut holders = self.holders.get(&key).into_iter().flatten();
+            if holders.any(|id| self.is_owner(id)) {
+                self.objects.spare(&key);
+            } else {
+                self.report(None, Event::Leftover { object: self.describe(&key) }, out);
+                self.objects.want(key, None);
+            }
+        }
+    }
+
+    pub(super) fn kernel_changed(&mut self, now: Instant, changes: Vec<Change>, out: &mut Vec<Action>) {
+        let mut missing = Vec::new();
+        for change in changes {
+            match &change {
+                Change::Link(index, link) => {
+                    let (index, name) = (*index, link.name.clone());
+                    let before = self.kernel.link(index).map(|link| link.name.clone());
+                    if self.kernel.apply(change) {
+                        self.objects.link_changed(index);
+                        self.touch_interfaces(before.into_iter().chain([name]));
+                    }
+                }
+                Change::LinkGone(index) => {
+                    let index = *index;
+                    let before = self.kernel.link(index).map(|link| link.name.clone());
+                    self.kernel.apply(change);
+                    self.objects.link_gone(index);
+                    self.touch_interfaces(before);
+                }
+                Change::Added(object) | Change::Removed(object) => {
+                    let key = object.key();
+                    if self.kernel.apply(change) && self.address_changed(key, out) {
+                        missing.push(key);
+                    }
+                }
+            }
+        }
+        self.restore(now, missing, out);
+    }
+
+    /// True: it is one of ours that is missing.
+    fn address_changed(&mut self, key: Key, out: &mut Vec<Action>) -> bool {
+        let hosts = self.objects.is_hosts(&key);
+        let news = self.objects.changed(key, &self.kernel);
+        if news == News::Hosts {
+            self.tell_hosts_own(key, out);
+        }
+        if !self.holders.contains_key(&key) || hosts || news == News::Hosts {
+            self.objects.link_changed(key.index());
+            // It may be somebody's source.
+            let Key::Address { index, address, .. } = key;
+            let name = self.kernel.link(index).map(|link| link.name.clone());
+            self.touch_interfaces(name);
+            self.touched.extend(self.sources.get(&address).into_iter().flatten());
+        }
+        news == News::Missing
+    }
+
+    fn touch_interfaces(&mut self, names: impl IntoIterator<Item = String>) {
+        for name in names {
+            self.touched.extend(self.interfaces.get(&name).into_iter().flatten());
+        }
+    }
+
+    /// Something that a master ought to have has gone: another program removed it, the kernel removed it together
+    /// with the first address of its subnet, or its interface is a new one. It is set again at the end of the turn,
+    /// and announced.
+    fn restore(&mut self, now: Instant, missing: Vec<Key>, out: &mut Vec<Action>) {
+        let mut concerned = BTreeSet::new();
+        for key in missing {
+            let holders = self.holders.get(&key).into_iter().flatten().copied();
+            concerned.extend(holders.clone());
+            let holder = holders.into_iter().next();
+            if let Some(suppressed) = self.restored.allow(now, key) {
+                let event = Event::Restored { object: self.describe(&key), suppressed };
+                self.report(holder, event, out);
+            }
+        }
+        for id in concerned {
+            self.feed(now, id, instance::Input::AddressesRestored, out);
+        }
+    }
+
+    pub(super) fn changed(&mut self, now: Instant, answers: Vec<(Operation, i32)>, out: &mut Vec<Action>) {
+        let mut unknown = false;
+        for (operation, errno) in answers {
+            unknown |= errno == libc::ETIMEDOUT;
+            if operation.outcome(errno).is_ok() {
+                self.kernel.carried_out(&operation);
+            }
+            let key = operation.key();
+            let before = self.objects.refused(&key).is_some();
+            let news = self.objects.answered(now, &operation, errno);
+            if news || before != self.objects.refused(&key).is_some() {
+                self.touched.extend(self.holders.get(&key).into_iter().flatten());
+            }
+            // What cannot be removed puts no instance into FAULT that would say so.
+            if let (true, Operation::Remove(_)) = (news, &operation) {
+                let holder = self.holders.get(&key).and_then(|holders| holders.first().copied());
+                let event = Event::NotRemoved { object: self.describe(&key), errno };
+                self.report(holder, event, out);
+            }
+        }
+        if unknown {
+            self.read(out);
+        }
+    }
+
+    // ---- announcements ----
+
+    /// Sends what is due for objects that are there.
+    pub(super) fn announce(&mut self, out: &mut Vec<Action>) {
+        for id in std::mem::take(&mut self.announcing) {
+            let Some(running) = self.instances.get_mut(&id) else { continue };
+            if running.objects.keys().any(|key| self.objects.is_pending(key)) {
+                self.announcing.insert(id);
+                continue;
+            }
+            let rounds = std::mem::take(&mut running.announce);
+            let Some(running) = self.instances.get(&id) else { continue };
+            let all = running.machine.config().all_addresses();
+            let frames: Vec<_> = all.filter_map(|address| self.announcement(running, address)).collect();
+            if rounds > 0 && !frames.is_empty() {
+                out.push(Action::Announce { id, frames, rounds });
+            }
+        }
+    }
+
+    /// The frame for one address, and the index of its interface; nothing where ARP makes no sense.
+    fn announcement(&self, running: &Running, address: &VirtualAddress) -> Option<(u32, Vec<u8>)> {
+        let Object::Address(assigned) = object(running.machine.config(), address, &self.kernel)?;
+        let IpAddr::V4(ip) = assigned.address else { return None };
+        let link = self.kernel.link(assigned.index)?;
+        let mac = link.mac.first_chunk::<6>()?;
+        let makes_sense = link.up && !link.no_arp && link.hardware_type == ETHERNET;
+        makes_sense.then(|| (assigned.index, arp::gratuitous(ip, *mac, link.hardware_type)))
+    }
+
+    pub(super) fn not_announced(
+        &mut self,
+        now: Instant,
+        id: Id,
+        count: usize,
+        errno: i32,
+        out: &mut Vec<Action>,
+    ) {
+        if let Some(suppressed) = self.unsent.allow(now, (id, errno)) {
+            self.report(Some(id), Event::NotAnnounced { count, errno, suppressed }, out);
+        }
+        self.feed(now, id, instance::Input::AnnouncementFailed, out);
+    }
+
+    pub(super) fn not_sent(
+        &mut self,
+        now: Instant,
+        id: Id,
+        destination: IpAddr,
+        errno: i32,
+        out: &mut Vec<Action>,
+    ) {
+        // The fault of the link says so already.
+        let link = matches!(errno, libc::ENETDOWN | libc::ENETUNREACH | libc::ENODEV | libc::ENXIO);
+        if !link && let Some(suppressed) = self.unsent.allow(now, (id, errno)) {
+            self.report(Some(id), Event::NotSent { destination, errno, suppressed }, out);
+        }
+    }
+
+    // ---- in words ----
+
+    /// `192.168.100.240/24 on eth0`.
+    pub(super) fn describe(&self, key: &Key) -> String {
+        let name = self.kernel.link(key.index()).map_or("?", |link| link.name.as_str());
+        format!("{key} on {name}")
+    }
+
+    /// What this process may have set. What was on an interface went with it.
+    pub(super) fn renew_claims(&mut self) {
+        let stopping = self.phase == Phase::Stopping;
+        if self.objects.claims_changed() || stopping {
+            let of = |key: &Key| Some(Claim::of(key, &self.kernel.link(key.index())?.name));
+            // At the end only what could not be removed is left.
+            let keys = if stopping { self.objects.remains(&self.kernel) } else { self.objects.claims() };
+            self.claims = Arc::new(keys.iter().filter_map(of).collect());
+        }
+    }
+}

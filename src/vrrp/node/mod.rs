@@ -1,0 +1,419 @@
+//! All virtual routers of this node: which packet is for whom, what each one sees of the kernel, and the objects that
+//! they hold together.
+//!
+//! Inputs: packets, changes of the kernel and its answers, sockets that opened, failed or closed, timers, the
+//! configuration of a start or reload, the wish to stop. Output: [`Action`]s in the order in which they must happen.
+//! Invariants: no object is touched that no instance wants and no record names; an instance whose objects the kernel
+//! does not set, or whose sockets are not open, is in FAULT; an instance that is equal in two configurations does not
+//! notice the reload; nobody starts before what a killed process left is gone.
+
+mod conditions;
+mod configure;
+mod holdings;
+mod identity;
+mod sockets;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::config::model::Instance;
+use crate::net::kernel::{Change, Kernel, Reading};
+use crate::net::object::{Key, Object, Operation};
+use crate::net::objects::Objects;
+use crate::report::Repeats;
+use crate::track::Conditions;
+
+use super::event::Event;
+use super::instance::{self, Machine};
+use super::packet::{Outgoing, Received};
+
+use identity::Identity;
+pub use identity::{Claim, new_claims};
+pub use sockets::Endpoint;
+use sockets::Sockets;
+
+/// Tells the instances of one process apart; never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Id(u32);
+
+/// What can happen to a node.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A socket heard a packet.
+    Heard {
+        /// Which one.
+        endpoint: Endpoint,
+        /// What it heard.
+        packet: Received,
+    },
+    /// A socket hears no more.
+    Closed {
+        /// Which one.
+        endpoint: Endpoint,
+        /// The reason.
+        why: String,
+    },
+    /// The kernel told of changes.
+    Kernel(Vec<Change>),
+    /// Some of what the kernel told was lost.
+    Lost,
+    /// What [`Action::Read`] asked for. Error: why it could not be read.
+    Read(Result<Reading, String>),
+    /// What [`Action::Change`] asked for was answered: each operation with its errno, 0 when it was done.
+    Changed(Vec<(Operation, i32)>),
+    /// What [`Action::Open`] asked for is there.
+    Opened(Endpoint),
+    /// What was asked for could not be done.
+    Refused(Refusal),
+    /// The instances of a start or reload.
+    Configure(Vec<Instance>),
+    /// The time that [`Node::next_timer`] named has come.
+    Timer,
+    /// Say so, give the addresses up, and stop.
+    Stop,
+}
+
+/// What could not be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// Sockets could not be opened.
+    Open {
+        /// Which ones.
+        endpoint: Endpoint,
+        /// The reason.
+        why: String,
+    },
+    /// An advert was not sent.
+    Transmit {
+        /// Whose it was.
+        id: Id,
+        /// To whom it was to go.
+        destination: IpAddr,
+        /// The kernel's answer.
+        errno: i32,
+    },
+    /// Announcements were not sent.
+    Announce {
+        /// Whose they were.
+        id: Id,
+        /// How many frames.
+        count: usize,
+        /// The kernel's answer.
+        errno: i32,
+    },
+}
+
+/// What a node wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Open the sockets of an endpoint; [`Input::Opened`] or [`Refusal::Open`] is the answer.
+    Open(Endpoint),
+    /// Close them.
+    Close(Endpoint),
+    /// Send an advert.
+    Transmit {
+        /// Whose it is.
+        id: Id,
+        /// Through which sockets.
+        endpoint: Endpoint,
+        /// The advert.
+        packet: Outgoing,
+    },
+    /// Carry these out in order; [`Input::Changed`] is the answer.
+    Change(Vec<Operation>),
+    /// Read the kernel's tables; [`Input::Read`] is the answer.
+    Read,
+    /// Send frames, each out of the interface with this index, all of them in each round.
+    Announce {
+        /// Whose addresses they announce.
+        id: Id,
+        /// Index of the interface, and frame.
+        frames: Vec<(u32, Vec<u8>)>,
+        /// How often.
+        rounds: u32,
+    },
+    /// Tell.
+    Report(Report),
+}
+
+/// Something to tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The instance that it is about; `None`: the node as a whole.
+    pub instance: Option<String>,
+    /// What to tell.
+    pub event: Event,
+}
+
+/// Why the node wants to be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Timer {
+    /// An instance: an advert, the end of a master, announcements.
+    Instance(instance::Timer),
+    /// A socket that could not be opened is tried again.
+    Open,
+    /// The kernel's tables are read again.
+    Read,
+    /// What the kernel refused is tried again.
+    Refused,
+}
+
+/// A view of the node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Snapshot {
+    /// Every instance.
+    pub instances: Vec<instance::Snapshot>,
+    /// What this process may have set: for the record that a later one reads.
+    pub claims: Arc<BTreeSet<Claim>>,
+    /// How late a timer was served, at most.
+    pub latest: Duration,
+}
+
+#[derive(Debug, Clone)]
+struct Running {
+    machine: Machine,
+    held: bool,
+    /// What the machine was told last; `None`: nothing yet.
+    told: Option<Conditions>,
+    endpoint: Option<Endpoint>,
+    /// Its objects on the interfaces that exist.
+    objects: BTreeMap<Key, Object>,
+    /// What its timer says.
+    due: Option<Instant>,
+    /// Frames for each address that are to be sent once the addresses are there.
+    announce: u32,
+}
+
+/// All virtual routers of this node.
+#[derive(Debug, Clone, Default)]
+pub struct Node {
+    phase: Phase,
+    kernel: Kernel,
+    objects: Objects,
+    sockets: Sockets,
+    instances: BTreeMap<Id, Running>,
+    identities: BTreeMap<Identity, Id>,
+    last_id: u32,
+    /// Who has this object in its configuration.
+    holders: BTreeMap<Key, BTreeSet<Id>>,
+    /// Who needs the interface of this name.
+    interfaces: BTreeMap<String, BTreeSet<Id>>,
+    /// Who sends from this address, as configured.
+    sources: BTreeMap<IpAddr, BTreeSet<Id>>,
+    due: BTreeSet<(Instant, Id)>,
+    /// Instances whose conditions are to be worked out anew.
+    touched: BTreeSet<Id>,
+    /// Instances that want to announce.
+    announcing: BTreeSet<Id>,
+    /// What an earlier process may have left, until the first tables are read.
+    record: BTreeSet<Claim>,
+    claims: Arc<BTreeSet<Claim>>,
+    /// The tables are being read, and must be once more: something was lost meanwhile.
+    read_once_more: bool,
+    /// When the tables are read again.
+    read_at: Option<Instant>,
+    restored: Repeats<Key>,
+    unsent: Repeats<(Id, i32)>,
+    latest: Duration,
+    transitions: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Phase {
+    /// Nothing is known of the kernel yet.
+    #[default]
+    Blind,
+    /// What a killed process left is being removed.
+    Clearing,
+    /// The instances run.
+    Running,
+    /// They have ended; what they held is being removed.
+    Stopping,
+}
+
+impl Node {
+    /// A node that knows from `record` what an earlier process may have set. The first input is [`Input::Configure`].
+    pub fn new(record: BTreeSet<Claim>) -> Self {
+        Self { record, ..Self::default() }
+    }
+
+    /// Feeds one input; what must be done is appended to `out`, in order.
+    pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Action>) {
+        match input {
+            Input::Heard { endpoint, packet } => self.heard(now, &endpoint, packet, out),
+            Input::Closed { endpoint, why } | Input::Refused(Refusal::Open { endpoint, why }) => {
+                self.sockets.failed(now, &endpoint, why);
+                self.touched.extend(self.sockets.users(&endpoint));
+            }
+            Input::Opened(endpoint) => {
+                self.sockets.opened(&endpoint);
+                self.touched.extend(self.sockets.users(&endpoint));
+            }
+            Input::Refused(Refusal::Transmit { id, destination, errno }) => {
+                self.not_sent(now, id, destination, errno, out);
+            }
+            Input::Refused(Refusal::Announce { id, count, errno }) => {
+                self.not_announced(now, id, count, errno, out);
+            }
+            Input::Kernel(changes) => self.kernel_changed(now, changes, out),
+            Input::Lost => self.read(out),
+            Input::Read(reading) => self.reading(now, reading, out),
+            Input::Changed(answers) => self.changed(now, answers, out),
+            Input::Configure(configs) => self.configure(now, configs, out),
+            Input::Timer => self.timer(now, out),
+            Input::Stop => self.stop(now, out),
+        }
+        self.finish(now, out);
+    }
+
+    /// When to call again with [`Input::Timer`], and why.
+    pub fn next_timer(&self) -> Option<(Instant, Timer)> {
+        let instance = self.due.first().and_then(|(at, id)| {
+            let (_, timer) = self.instances.get(id)?.machine.next_timer()?;
+            Some((*at, Timer::Instance(timer)))
+        });
+        let others = [
+            self.sockets.next().map(|at| (at, Timer::Open)),
+            self.objects.next().map(|at| (at, Timer::Refused)),
+            self.read_at.map(|at| (at, Timer::Read)),
+        ];
+        instance.into_iter().chain(others.into_iter().flatten()).min_by_key(|(at, _)| *at)
+    }
+
+    /// The present state, for whoever asks.
+    pub fn snapshot(&self) -> Snapshot {
+        let instances = self.machines().map(Machine::snapshot).collect();
+        Snapshot { instances, claims: Arc::clone(&self.claims), latest: self.latest }
+    }
+
+    /// The machines of the instances.
+    pub fn machines(&self) -> impl Iterator<Item = &Machine> {
+        self.identities.values().filter_map(|id| Some(&self.instances.get(id)?.machine))
+    }
+
+    /// How many states were entered so far: when it differs, there is news.
+    pub fn transitions(&self) -> u64 {
+        self.transitions
+    }
+
+    /// Whether everything that was asked of the kernel is answered.
+    pub fn is_quiet(&self) -> bool {
+        self.kernel.is_current() && !self.objects.is_busy()
+    }
+
+    /// What `instances` may set without touching what is the host's.
+    pub fn claims_of(&self, instances: &[Instance]) -> BTreeSet<Claim> {
+        new_claims(instances, &self.claims, &self.kernel)
+    }
+
+    // ---- packets and timers ----
+
+    fn heard(&mut self, now: Instant, endpoint: &Endpoint, packet: Received, out: &mut Vec<Action>) {
+        let Some(vrid) = packet.vrid() else { return };
+        let config = |id: &Id| self.instances.get(id).map(|running| running.machine.config());
+        let concerned = |id: &&Id| config(id).is_some_and(|config| config.vrid.number() == vrid);
+        // Unicast instances of one address and VRID are told apart by their peers.
+        let peer = |id: &&Id| {
+            config(id).is_some_and(|config| config.peers().iter().any(|peer| peer.address == packet.source))
+        };
+        let users = || self.sockets.users(endpoint).filter(concerned);
+        let chosen = users().find(peer).or_else(|| users().next()).copied();
+        if let Some(id) = chosen {
+            self.feed(now, id, instance::Input::Packet(packet), out);
+        }
+    }
+
+    fn timer(&mut self, now: Instant, out: &mut Vec<Action>) {
+        let due: Vec<(Instant, Id)> = self.due.iter().take_while(|(at, _)| *at <= now).copied().collect();
+        for (at, id) in due {
+            self.latest = self.latest.max(now.saturating_duration_since(at));
+            self.feed(now, id, instance::Input::Timer, out);
+        }
+        self.sockets.timer(now);
+        self.objects.timer(now);
+        if self.read_at.take_if(|at| *at <= now).is_some() {
+            self.read(out);
+        }
+    }
+
+    /// Feeds one instance and takes in what it wants.
+    fn feed(&mut self, now: Instant, id: Id, input: instance::Input, out: &mut Vec<Action>) {
+        let Some(running) = self.instances.get_mut(&id) else { return };
+        let mut actions = Vec::new();
+        running.machine.handle(now, input, &mut actions);
+        if let Some(at) = running.due.take() {
+            self.due.remove(&(at, id));
+        }
+        running.due = running.machine.next_timer().map(|(at, _)| at);
+        self.due.extend(running.due.map(|at| (at, id)));
+        let mut held = false;
+        for action in actions {
+            match action {
+                instance::Action::Transmit(packet) => {
+                    let endpoint = running.endpoint.clone();
+                    out.extend(endpoint.map(|endpoint| Action::Transmit { id, endpoint, packet }));
+                }
+                instance::Action::Hold(hold) => {
+                    running.held = hold;
+                    if !hold {
+                        running.announce = 0;
+                    }
+                    held = true;
+                }
+                instance::Action::Announce { frames } => {
+                    running.announce = running.announce.max(frames);
+                    self.announcing.insert(id);
+                }
+                instance::Action::Report(event) => {
+                    self.transitions += u64::from(event.is_transition());
+                    let instance = Some(running.machine.config().name.clone());
+                    out.push(Action::Report(Report { instance, event }));
+                }
+            }
+        }
+        if held {
+            let keys: Vec<Key> = running.objects.keys().copied().collect();
+            self.want(keys);
+        }
+    }
+
+    // ---- at the end of each input ----
+
+    fn finish(&mut self, now: Instant, out: &mut Vec<Action>) {
+        if self.phase == Phase::Blind {
+            return;
+        }
+        if self.phase == Phase::Clearing {
+            self.change(out);
+            if !self.objects.is_busy() {
+                self.phase = Phase::Running;
+            }
+        }
+        if self.phase == Phase::Running {
+            for id in std::mem::take(&mut self.touched) {
+                self.follow(now, id, out);
+            }
+        }
+        out.extend(self.sockets.take_wanted().into_iter().map(Action::Open));
+        self.change(out);
+        self.announce(out);
+        out.extend(self.sockets.take_unused().into_iter().map(Action::Close));
+        self.renew_claims();
+    }
+
+    fn change(&mut self, out: &mut Vec<Action>) {
+        let operations = self.objects.operations(&self.kernel);
+        if !operations.is_empty() {
+            out.push(Action::Change(operations));
+        }
+    }
+
+    fn report(&self, id: Option<Id>, event: Event, out: &mut Vec<Action>) {
+        let of = |id| Some(self.instances.get(&id)?.machine.config().name.clone());
+        out.push(Action::Report(Report { instance: id.and_then(of), event }));
+    }
+}

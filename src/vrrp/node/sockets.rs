@@ -1,0 +1,148 @@
+//! Which sockets the instances need, and in what condition they are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use crate::config::model::{Instance, InterfaceName};
+
+use super::Id;
+
+/// Sockets that failed are tried again this often.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Where adverts come in and go out. Instances with equal endpoints share their sockets.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Endpoint {
+    /// Index of the interface.
+    pub index: u32,
+    /// Its name.
+    pub interface: InterfaceName,
+    /// The group, or the own address that unicast peers send to.
+    pub local: IpAddr,
+}
+
+impl Endpoint {
+    pub(super) fn of(instance: &Instance, index: u32, source: IpAddr) -> Self {
+        let local = instance.group().unwrap_or(source);
+        Self { index, interface: instance.interface.clone(), local }
+    }
+}
+
+/// In what condition the sockets of an endpoint are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum State {
+    /// Asked for.
+    Opening,
+    /// They hear.
+    Open,
+    /// They do not; the reason.
+    Failed { why: String, again: Instant },
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    state: State,
+    users: BTreeSet<Id>,
+}
+
+/// The endpoints of all instances.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sockets {
+    endpoints: BTreeMap<Endpoint, Entry>,
+    /// What each instance uses.
+    used: BTreeMap<Id, BTreeSet<Endpoint>>,
+    /// To be opened.
+    wanted: BTreeSet<Endpoint>,
+    /// Without a user since the last look.
+    left: BTreeSet<Endpoint>,
+}
+
+impl Sockets {
+    /// `id` uses `endpoint`; its condition.
+    pub(super) fn attach(&mut self, id: Id, endpoint: &Endpoint) -> &State {
+        let wanted = &mut self.wanted;
+        let entry = self.endpoints.entry(endpoint.clone()).or_insert_with(|| {
+            wanted.insert(endpoint.clone());
+            Entry { state: State::Opening, users: BTreeSet::new() }
+        });
+        entry.users.insert(id);
+        self.used.entry(id).or_default().insert(endpoint.clone());
+        &entry.state
+    }
+
+    /// `id` uses none but `kept`.
+    pub(super) fn keep(&mut self, id: Id, kept: &[&Endpoint]) {
+        let Some(used) = self.used.get_mut(&id) else { return };
+        let (stay, go) = std::mem::take(used).into_iter().partition(|endpoint| kept.contains(&endpoint));
+        *used = stay;
+        for endpoint in go {
+            if let Some(entry) = self.endpoints.get_mut(&endpoint) {
+                entry.users.remove(&id);
+                if entry.users.is_empty() {
+                    self.left.insert(endpoint);
+                }
+            }
+        }
+        if kept.is_empty() {
+            self.used.remove(&id);
+        }
+    }
+
+    /// Who uses `endpoint`.
+    pub(super) fn users(&self, endpoint: &Endpoint) -> impl Iterator<Item = &Id> {
+        self.endpoints.get(endpoint).into_iter().flat_map(|entry| &entry.users)
+    }
+
+    pub(super) fn opened(&mut self, endpoint: &Endpoint) {
+        if let Some(entry) = self.endpoints.get_mut(endpoint) {
+            entry.state = State::Open;
+        }
+    }
+
+    pub(super) fn failed(&mut self, now: Instant, endpoint: &Endpoint, why: String) {
+        if let Some(entry) = self.endpoints.get_mut(endpoint) {
+            entry.state = State::Failed { why, again: now + RETRY };
+        }
+    }
+
+    /// When failed ones are tried again.
+    pub(super) fn next(&self) -> Option<Instant> {
+        let again = |entry: &Entry| match &entry.state {
+            State::Failed { again, .. } => Some(*again),
+            State::Opening | State::Open => None,
+        };
+        self.endpoints.values().filter_map(again).min()
+    }
+
+    /// Those that are due are to be opened once more; until the answer is there, they stay failed.
+    pub(super) fn timer(&mut self, now: Instant) {
+        for (endpoint, entry) in &mut self.endpoints {
+            if let State::Failed { again, .. } = &mut entry.state
+                && *again <= now
+            {
+                *again = now + RETRY;
+                self.wanted.insert(endpoint.clone());
+            }
+        }
+    }
+
+    /// Endpoints to be opened since the last call.
+    pub(super) fn take_wanted(&mut self) -> BTreeSet<Endpoint> {
+        let mut wanted = std::mem::take(&mut self.wanted);
+        wanted.retain(|endpoint| self.endpoints.contains_key(endpoint));
+        wanted
+    }
+
+    /// Endpoints to be closed since the last call: nobody uses them.
+    pub(super) fn take_unused(&mut self) -> Vec<Endpoint> {
+        let left = std::mem::take(&mut self.left);
+        let unused =
+            |endpoint: &Endpoint| self.endpoints.get(endpoint).is_some_and(|entry| entry.users.is_empty());
+        let closed: Vec<Endpoint> = left.into_iter().filter(unused).collect();
+        for endpoint in &closed {
+            self.endpoints.remove(endpoint);
+        }
+        closed
+    }
+}
