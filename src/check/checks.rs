@@ -116,6 +116,15 @@ pub enum Timer {
     Due,
 }
 
+/// How many there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// All checks.
+    pub total: usize,
+    /// Those that pass, as far as is known.
+    pub passing: usize,
+}
+
 /// A view of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Snapshot {
@@ -142,6 +151,7 @@ pub struct Checks {
     running: BTreeMap<CheckId, Running>,
     by_key: BTreeMap<Key, CheckId>,
     due: BTreeSet<(Instant, CheckId)>,
+    passing: usize,
     last_id: u64,
     jitter: fastrand::Rng,
 }
@@ -153,6 +163,7 @@ impl Checks {
             running: BTreeMap::new(),
             by_key: BTreeMap::new(),
             due: BTreeSet::new(),
+            passing: 0,
             last_id: 0,
             jitter: fastrand::Rng::with_seed(seed),
         }
@@ -186,9 +197,9 @@ impl Checks {
         self.running.values().map(view).collect()
     }
 
-    /// What each check is known by.
-    pub fn keys(&self) -> impl Iterator<Item = &Key> {
-        self.by_key.keys()
+    /// How many there are, without counting.
+    pub fn totals(&self) -> Totals {
+        Totals { total: self.running.len(), passing: self.passing }
     }
 
     fn configure(&mut self, now: Instant, wanted: Vec<Wanted>, out: &mut Vec<Action>) {
@@ -199,9 +210,9 @@ impl Checks {
             std::mem::take(&mut self.by_key).into_iter().partition(|(key, _)| wanted.contains_key(key));
         self.by_key = stay;
         for id in BTreeMap::into_values(gone) {
-            if let Some(running) = self.running.remove(&id)
-                && let Some((at, _)) = running.machine.next_timer()
-            {
+            let Some(running) = self.running.remove(&id) else { continue };
+            self.passing -= usize::from(running.machine.is_up());
+            if let Some((at, _)) = running.machine.next_timer() {
                 self.due.remove(&(at, id));
             }
         }
@@ -230,6 +241,7 @@ impl Checks {
         let id = CheckId(self.last_id);
         let machine = Machine::new(timing.clone(), Policy::of(&key.probe), up);
         let jitter = timing.warmup.mul_f64(self.jitter.f64());
+        self.passing += usize::from(up);
         self.by_key.insert(key.clone(), id);
         self.running.insert(id, Running { key, timing, server, machine });
         self.feed(id, now, schedule::Input::Start { jitter }, out);
@@ -241,7 +253,9 @@ impl Checks {
             self.due.remove(&(at, id));
         }
         let mut actions = Vec::new();
+        let was_up = running.machine.is_up();
         running.machine.handle(now, input, &mut actions);
+        self.passing = self.passing - usize::from(was_up) + usize::from(running.machine.is_up());
         if let Some((at, _)) = running.machine.next_timer() {
             self.due.insert((at, id));
         }

@@ -165,6 +165,11 @@ impl Machine {
         self.due.map(|due| (due, Timer::Probe))
     }
 
+    /// Whether it passes, as far as is known.
+    pub fn is_up(&self) -> bool {
+        self.standing.is_up()
+    }
+
     /// The present condition.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot { check: self.policy.name, standing: self.standing, retries: self.retries }

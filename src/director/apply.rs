@@ -234,10 +234,8 @@ impl Director {
         State {
             source,
             instances,
-            services: self.balancer.pools().snapshot(),
-            checks: self
-                .checks
-                .summary(|key| self.balancer.pools().passes(&key.service, &key.server, &key.probe)),
+            services: self.balancer.pools().totals(),
+            checks: self.checks.totals(),
             not_running,
             refused: self.refused.clone(),
         }

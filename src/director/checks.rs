@@ -31,14 +31,9 @@ impl Checks {
         self.feed(Instant::now(), Input::Configure(wanted(servers, passes)));
     }
 
-    /// How many there are, and how many of them `passes` says yes of.
-    pub(super) fn summary(&self, passes: impl Fn(&Key) -> bool) -> super::state::Checks {
-        let (mut total, mut passing) = (0, 0);
-        for key in self.machine.keys() {
-            total += 1;
-            passing += usize::from(passes(key));
-        }
-        super::state::Checks { total, passing }
+    /// How many there are, and how many pass.
+    pub(super) fn totals(&self) -> checks::Totals {
+        self.machine.totals()
     }
 
     /// When [`Self::tick`] is to be called next.

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::check::checks;
 use crate::pool;
 use crate::track::Fault;
 use crate::vrrp::event;
@@ -17,10 +18,10 @@ pub(super) struct State {
     pub(super) source: Source,
     /// Every instance.
     pub(super) instances: Vec<instance::Snapshot>,
-    /// Every virtual server.
-    pub(super) services: Vec<pool::Snapshot>,
-    /// All checks together.
-    pub(super) checks: Checks,
+    /// All virtual servers together: counted as they change, since a storm of verdicts shows this again and again.
+    pub(super) services: pool::Totals,
+    /// All checks together, counted likewise.
+    pub(super) checks: checks::Totals,
     /// What is configured and does not run.
     pub(super) not_running: Vec<NotRunning>,
     /// Why the last reload was refused; `None`: it was not.
@@ -34,15 +35,6 @@ pub(super) struct Source {
     pub(super) file: String,
     /// What runs in the place of the file as it stands, and why.
     pub(super) instead: Option<String>,
-}
-
-/// All checks together.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Checks {
-    /// Checks that are made.
-    pub(super) total: usize,
-    /// Those that pass, as far as is known.
-    pub(super) passing: usize,
 }
 
 /// Something that is configured and does not run.
@@ -87,11 +79,10 @@ impl fmt::Display for State {
             parts.push(format!("{} {}{why}", instance.name, instance.state));
         }
         parts.extend(self.not_running.iter().map(ToString::to_string));
-        if !self.services.is_empty() {
-            let up: usize = self.services.iter().map(|service| service.up).sum();
-            let total: usize = self.services.iter().map(|service| service.total).sum();
-            let servers = if self.services.len() == 1 { "virtual server" } else { "virtual servers" };
-            parts.push(format!("{} {servers}, {up} of {total} real servers up", self.services.len()));
+        let pool::Totals { services, up, servers } = self.services;
+        if services > 0 {
+            let word = if services == 1 { "virtual server" } else { "virtual servers" };
+            parts.push(format!("{services} {word}, {up} of {servers} real servers up"));
         }
         f.write_str(&parts.join("; "))
     }
@@ -112,22 +103,11 @@ mod tests {
         }
     }
 
-    fn service(up: usize, total: usize) -> pool::Snapshot {
-        pool::Snapshot {
-            service: "[10.0.0.1]:tcp:80".to_owned(),
-            quorum: up > 0,
-            weight: up as u64,
-            up,
-            drained: 0,
-            total,
-        }
-    }
-
     #[test]
     fn one_line() {
         let mut state = State {
             instances: vec![instance("VI_1", event::State::Master, Vec::new())],
-            services: vec![service(2, 2)],
+            services: pool::Totals { services: 1, up: 2, servers: 2 },
             ..State::default()
         };
         assert_eq!(state.to_string(), "VI_1 MASTER; 1 virtual server, 2 of 2 real servers up");
@@ -136,7 +116,7 @@ mod tests {
         let down = Fault::InterfaceDown("eth1".to_owned());
         state.instances.push(instance("VI_3", event::State::Fault, vec![down]));
         state.not_running.extend(without_interface(&state.instances));
-        state.services.push(service(1, 2));
+        state.services = pool::Totals { services: 2, up: 3, servers: 4 };
         state.refused = Some("it has errors".to_owned());
         assert_eq!(
             state.to_string(),
@@ -147,9 +127,10 @@ mod tests {
 
     #[test]
     fn it_can_be_shown_by_others() {
-        let state = State { services: vec![service(1, 2)], ..State::default() };
+        let services = pool::Totals { services: 1, up: 1, servers: 2 };
+        let state = State { services, ..State::default() };
         let json = serde_json::to_value(&state).unwrap();
-        assert_eq!(json["services"][0]["up"], 1);
+        assert_eq!(json["services"]["up"], 1);
         assert_eq!(json["source"]["instead"], serde_json::Value::Null);
     }
 }
