@@ -254,7 +254,7 @@ fn answer(pieces: &[&[u8]]) -> Option<Result<Response, String>> {
     let status_codes = StatusCodes::default();
     let (path, virtualhost) = ("/".to_owned(), None);
     let url = HttpUrl { path, virtualhost, digest: None, status_codes, regex: None, tls_compliant: None };
-    let mut dialogue = Http::new(&check, &url, ([192, 0, 2, 1], 80).into());
+    let mut dialogue = Http::page(&check, &url, ([192, 0, 2, 1], 80).into());
     let pieces = pieces.iter().filter(|piece| !piece.is_empty()).map(|piece| Heard::Bytes(piece));
     for heard in [Heard::Connected, Heard::Sent].into_iter().chain(pieces).chain([Heard::Closed]) {
         if let Step::Done(result) = dialogue.next(heard) {

@@ -42,12 +42,16 @@ pub enum Failure {
     ConnectTimeout(Duration),
     /// The connection was refused, or the address is unreachable.
     Connect(String),
-    /// The connection broke, or TLS failed.
+    /// The connection broke.
     Broken(String),
+    /// TLS did not come about.
+    Tls(String),
     /// Nothing for `connect_timeout` although the connection is open.
     ReadTimeout(Duration),
     /// The answer comes, but does not end in time.
     TooSlow(Duration),
+    /// The answer has more bytes than are looked at.
+    TooLong(u64),
     /// The server closed the connection without a word.
     NoData,
     /// What came is no HTTP response.
@@ -70,10 +74,12 @@ impl fmt::Display for Failure {
             Self::ConnectTimeout(limit) => write!(f, "no connection within {} s", limit.as_secs_f64()),
             Self::Connect(error) => f.write_str(error),
             Self::Broken(error) => write!(f, "connection broken: {error}"),
+            Self::Tls(why) => write!(f, "TLS handshake failed: {why}"),
             Self::ReadTimeout(limit) => {
                 write!(f, "connected, but no answer within {} s", limit.as_secs_f64())
             }
             Self::TooSlow(limit) => write!(f, "the answer did not end within {} s", limit.as_secs_f64()),
+            Self::TooLong(limit) => write!(f, "the answer does not end within {limit} bytes"),
             Self::NoData => f.write_str("connection closed without an answer"),
             Self::NotHttp(what) => write!(f, "the answer is not HTTP: {what}"),
             Self::Status { found } => write!(f, "HTTP status code {found}"),

@@ -111,6 +111,8 @@ pub struct Machine {
     standing: Standing,
     /// Something has succeeded, so failures are retried.
     proven: bool,
+    /// There has been a verdict: a whole pass, or a failure that counts.
+    judged: bool,
     retries: u32,
     step: usize,
     /// The step at `step` failed for good; after it succeeds, a whole pass is needed.
@@ -131,6 +133,7 @@ impl Machine {
             policy,
             standing: if up { Standing::UP } else { Standing::Down },
             proven: false,
+            judged: false,
             retries: 0,
             step: 0,
             failed_step: false,
@@ -216,6 +219,7 @@ impl Machine {
         self.failed_step = false;
         self.step = 0;
         self.passed = true;
+        self.judged = true;
         let standing = Standing::Up { weight };
         if !self.standing.is_up() {
             out.push(Action::Report(Event::Passed { check: self.policy.name }));
@@ -239,12 +243,16 @@ impl Machine {
             out.push(Action::Report(Event::Retrying { check: self.policy.name, why, left }));
             return self.timing.delay_before_retry;
         }
-        if up {
+        // The first verdict is told even if it was taken for granted, by `alpha`.
+        if up || !self.judged {
             let step = (self.policy.steps > 1).then_some(self.step);
             let event = Event::Failed { check: self.policy.name, retries: self.retries, why, step };
             out.push(Action::Report(event));
+        }
+        if up {
             out.push(Action::Standing(Standing::Down));
         }
+        self.judged = true;
         self.standing = Standing::Down;
         self.failed_step = true;
         self.retries = 0;

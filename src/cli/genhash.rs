@@ -100,7 +100,7 @@ fn fetch_page(options: &GenhashOptions, show: &mut Show) -> Result<Response, Str
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let tls = check.tls.then_some(Tls { sni: check.sni.as_deref() });
-    let mut dialogue = Shown { http: Http::new(&check, &url, connect.to), show };
+    let mut dialogue = Shown { http: Http::page(&check, &url, connect.to), show };
     runtime.block_on(converse(&connect, tls, &mut dialogue)).map_err(|stopped| match stopped {
         Stopped::Failed(failure) => failure.to_string(),
         Stopped::Local(why) => why,
@@ -140,7 +140,7 @@ impl Dialogue for Shown<'_> {
     type Answer = Response;
 
     fn next(&mut self, heard: Heard<'_>) -> Step<Response> {
-        if let Heard::Bytes(bytes) = heard {
+        if let Heard::Bytes(bytes) = &heard {
             self.show.piece(bytes, self.http.in_body());
         }
         self.http.next(heard)

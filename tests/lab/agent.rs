@@ -1,5 +1,6 @@
 //! What runs within a node: `agent stream SERVER` and `agent hold SERVER COUNT`, HTTP clients that write down
-//! what they see until they are stopped. `agent deaf SOCKET` is a service manager that reads nothing.
+//! what they see until they are stopped. `agent deaf SOCKET` is a service manager that reads nothing, `agent answers` all
+//! the servers of `answers/`.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -15,7 +16,8 @@ pub fn main(arguments: &[String]) {
         [verb, server] if verb == "stream" => stream(server.parse().unwrap()),
         [verb, server, count] if verb == "hold" => hold(server.parse().unwrap(), count.parse().unwrap()),
         [verb, socket] if verb == "deaf" => deaf(socket),
-        _ => panic!("agent stream SERVER | agent hold SERVER COUNT | agent deaf SOCKET"),
+        [verb] if verb == "answers" => crate::answers::serve(),
+        _ => panic!("agent stream SERVER | agent hold SERVER COUNT | agent deaf SOCKET | agent answers"),
     }
 }
 

@@ -9,6 +9,7 @@
 #![allow(missing_docs, unreachable_pub)]
 
 mod agent;
+mod answers;
 mod inside;
 mod lab;
 mod launcher;

@@ -1,9 +1,6 @@
-//! One request as keepalived writes it, and the response.
-//!
-//! The digest is the MD5 of the body as it comes: no transfer coding is decoded, so that digests of existing
-//! configurations stay valid. The reader is total over its input and holds no more than the head.
+//! One request as keepalived writes it, and the answer to it.
 
-use md5::{Digest, Md5};
+mod reader;
 
 use std::net::SocketAddr;
 
@@ -11,12 +8,11 @@ use crate::check::Failure;
 use crate::config::model::{HttpCheck, HttpProtocol, HttpUrl};
 
 use super::{Dialogue, Heard, Step};
+use reader::{Reader, Until};
 
-/// A head that does not end within this is no head.
-const LARGEST_HEAD: usize = 64 * 1024;
-const MOST_FIELDS: usize = 256;
+pub use reader::Response;
 
-/// One url of a check: a request, and its response.
+/// One url of a check: a request, and the answer to it.
 #[derive(Debug)]
 pub struct Http {
     request: String,
@@ -24,14 +20,24 @@ pub struct Http {
 }
 
 impl Http {
-    /// Asks the server at `to` for `url` of `check`.
-    pub fn new(check: &HttpCheck, url: &HttpUrl, to: SocketAddr) -> Self {
-        Self { request: request(check, url, to), reader: Reader::default() }
+    /// Asks the server at `to` for `url` of `check`. The body is read when something is asked of it.
+    pub fn check(check: &HttpCheck, url: &HttpUrl, to: SocketAddr) -> Self {
+        let until = if url.digest.is_some() { Until::Body } else { Until::Head };
+        Self { request: request(check, url, to), reader: Reader::new(until) }
     }
 
-    /// Whether the body of the response has begun.
+    /// The same, and reads the whole body whatever is asked of it.
+    pub fn page(check: &HttpCheck, url: &HttpUrl, to: SocketAddr) -> Self {
+        Self { request: request(check, url, to), reader: Reader::new(Until::Body) }
+    }
+
+    /// Whether the body of the answer has begun.
     pub fn in_body(&self) -> bool {
-        self.reader.body.is_some()
+        self.reader.in_body()
+    }
+
+    fn finish(&mut self) -> Step<Response> {
+        Step::Done(std::mem::replace(&mut self.reader, Reader::new(Until::Head)).finish())
     }
 }
 
@@ -39,16 +45,18 @@ impl Dialogue for Http {
     type Answer = Response;
 
     fn next(&mut self, heard: Heard<'_>) -> Step<Response> {
-        let complete = match heard {
-            Heard::Connected => return Step::Send(self.request.clone().into_bytes()),
-            Heard::Sent => Ok(false),
-            Heard::Bytes(bytes) => self.reader.feed(bytes),
-            Heard::Closed => Ok(true),
-        };
-        match complete {
-            Ok(false) => Step::Read,
-            Ok(true) => Step::Done(std::mem::take(&mut self.reader).finish()),
-            Err(failure) => Step::Done(Err(failure)),
+        match heard {
+            Heard::Connected => Step::Send(self.request.clone().into_bytes()),
+            Heard::Sent => Step::Read,
+            Heard::Bytes(bytes) => match self.reader.feed(bytes) {
+                Ok(false) => Step::Read,
+                Ok(true) => self.finish(),
+                Err(failure) => Step::Done(Err(failure)),
+            },
+            Heard::Closed => self.finish(),
+            // A server that answers and then resets has answered; whether that is all of it, its digest tells.
+            Heard::Reset(_) if self.in_body() => self.finish(),
+            Heard::Reset(why) => Step::Done(Err(Failure::Broken(why))),
         }
     }
 }
@@ -64,17 +72,6 @@ fn request(check: &HttpCheck, url: &HttpUrl, to: SocketAddr) -> String {
     format!("GET {path} HTTP/{version}\r\nUser-Agent: KeepAliveClient\r\n{close}Host: {host}\r\n\r\n")
 }
 
-/// What came back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Response {
-    /// Status code.
-    pub status: u16,
-    /// MD5 of the body.
-    pub digest: [u8; 16],
-    /// Bytes of the body.
-    pub body_length: u64,
-}
-
 impl Response {
     /// Status first, then the digest, as keepalived looks.
     pub fn judge(&self, url: &HttpUrl) -> Result<(), Failure> {
@@ -88,99 +85,12 @@ impl Response {
     }
 }
 
-#[derive(Debug, Default)]
-struct Reader {
-    head: Vec<u8>,
-    body: Option<Body>,
-}
-
-#[derive(Debug)]
-struct Body {
-    status: u16,
-    /// Bytes that `Content-Length` still promises; `None`: until the server closes.
-    remaining: Option<u64>,
-    digest: Md5,
-    length: u64,
-}
-
-impl Reader {
-    /// Takes the next piece. `true`: the response is complete, nothing more need be read.
-    fn feed(&mut self, bytes: &[u8]) -> Result<bool, Failure> {
-        if let Some(body) = &mut self.body {
-            return Ok(body.feed(bytes));
-        }
-        // The end of the head may straddle two pieces.
-        let searched = self.head.len().saturating_sub(3);
-        self.head.extend_from_slice(bytes);
-        let unsearched = self.head.get(searched..).unwrap_or_default();
-        let end = unsearched.windows(4).position(|window| window == b"\r\n\r\n");
-        let length = end.map_or(self.head.len(), |end| searched + end + 4);
-        if length > LARGEST_HEAD {
-            return Err(Failure::NotHttp(format!("its head does not end within {LARGEST_HEAD} bytes")));
-        }
-        if end.is_none() {
-            return Ok(false);
-        }
-        let (head, rest) = self.head.split_at(length);
-        let mut body = Body::begin(head)?;
-        let complete = body.feed(rest);
-        self.body = Some(body);
-        Ok(complete)
-    }
-
-    /// The server closed the connection, or [`Self::feed`] said that all is here.
-    fn finish(self) -> Result<Response, Failure> {
-        match self.body {
-            Some(body) => Ok(Response {
-                status: body.status,
-                digest: body.digest.finalize().into(),
-                body_length: body.length,
-            }),
-            None if self.head.is_empty() => Err(Failure::NoData),
-            None => Err(Failure::NotHttp("the connection closed before its head ended".into())),
-        }
-    }
-}
-
-impl Body {
-    fn begin(head: &[u8]) -> Result<Self, Failure> {
-        let mut config = httparse::ParserConfig::default();
-        // A checker that never looks at a field must not fail over it.
-        config
-            .ignore_invalid_headers_in_responses(true)
-            .allow_spaces_after_header_name_in_responses(true)
-            .allow_obsolete_multiline_headers_in_responses(true)
-            .allow_multiple_spaces_in_response_status_delimiters(true);
-        let mut fields = vec![httparse::EMPTY_HEADER; MOST_FIELDS];
-        let mut response = httparse::Response::new(&mut fields);
-        config.parse_response(&mut response, head).map_err(|error| Failure::NotHttp(error.to_string()))?;
-        let status = response.code.ok_or_else(|| Failure::NotHttp("no status code".into()))?;
-        let length = response.headers.iter().find(|field| field.name.eq_ignore_ascii_case("content-length"));
-        let remaining = length.and_then(|field| std::str::from_utf8(field.value).ok()?.trim().parse().ok());
-        Ok(Self { status, remaining, digest: Md5::new(), length: 0 })
-    }
-
-    fn feed(&mut self, bytes: &[u8]) -> bool {
-        let wanted = match self.remaining {
-            Some(remaining) => {
-                let length = usize::try_from(remaining).unwrap_or(usize::MAX).min(bytes.len());
-                bytes.get(..length).unwrap_or_default()
-            }
-            None => bytes,
-        };
-        self.digest.update(wanted);
-        self.length += wanted.len() as u64;
-        if let Some(remaining) = &mut self.remaining {
-            *remaining -= wanted.len() as u64;
-        }
-        self.remaining == Some(0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::model::StatusCodes;
+
+    const TO: &str = "192.168.100.8:80";
 
     fn url(path: &str, virtualhost: Option<&str>) -> HttpUrl {
         HttpUrl {
@@ -197,21 +107,20 @@ mod tests {
         HttpCheck { tls: false, protocol, sni: None, fast_recovery: false, urls: vec![] }
     }
 
-    fn read(pieces: &[&[u8]]) -> Result<Response, Failure> {
-        let to = "192.168.100.8:80".parse().unwrap();
-        let mut http = Http::new(&check(HttpProtocol::Http10), &url("/", None), to);
+    /// How much of it is heard, and what comes of it.
+    fn talk(digest: Option<[u8; 16]>, pieces: &[&[u8]]) -> (usize, Result<Response, Failure>) {
+        let url = HttpUrl { digest, ..url("/", None) };
+        let mut http = Http::check(&check(HttpProtocol::Http10), &url, TO.parse().unwrap());
         assert!(matches!(http.next(Heard::Connected), Step::Send(_)));
         assert_eq!(http.next(Heard::Sent), Step::Read);
-        for piece in pieces {
-            match http.next(Heard::Bytes(piece)) {
-                Step::Done(result) => return result,
+        let heard = pieces.iter().map(|piece| Heard::Bytes(piece)).chain([Heard::Closed]);
+        for (number, heard) in heard.enumerate() {
+            match http.next(heard) {
+                Step::Done(result) => return (number + 1, result),
                 step => assert_eq!(step, Step::Read),
             }
         }
-        match http.next(Heard::Closed) {
-            Step::Done(result) => result,
-            step => panic!("{step:?} after the end"),
-        }
+        panic!("no end")
     }
 
     #[test]
@@ -233,48 +142,25 @@ mod tests {
     }
 
     #[test]
-    fn however_a_response_is_cut_it_reads_the_same() {
-        let whole = b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 5\r\n\r\nhello";
-        let expected = read(&[whole]).unwrap();
-        assert_eq!((expected.status, expected.body_length), (200, 5));
-        assert_eq!(crate::text::hex(&expected.digest), "5d41402abc4b2a76b9719d911017c592");
-        for at in 0..whole.len() {
-            let (a, b) = whole.split_at(at);
-            assert_eq!(read(&[a, b]), Ok(expected.clone()), "cut at {at}");
-        }
-        let bytes: Vec<&[u8]> = whole.chunks(1).collect();
-        assert_eq!(read(&bytes), Ok(expected));
+    fn the_body_is_read_when_it_counts() {
+        let head: &[u8] = b"HTTP/1.1 200 OK\r\n\r\n";
+        assert_eq!(talk(None, &[head]).0, 1, "the status is all that counts");
+        let (heard, answer) = talk(Some([0; 16]), &[head, b"hel", b"lo"]);
+        let answer = answer.unwrap();
+        assert_eq!((heard, answer.body_length), (4, 5));
+        assert_eq!(crate::text::hex(&answer.digest), "5d41402abc4b2a76b9719d911017c592");
     }
 
     #[test]
-    fn the_digest_ends_where_content_length_says() {
-        let longer = read(&[b"HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\nhello world"]).unwrap();
-        assert_eq!(longer.body_length, 5);
-        let until_close = read(&[b"HTTP/1.0 200 OK\r\n\r\nhello", b" world"]).unwrap();
-        assert_eq!(crate::text::hex(&until_close.digest), "5eb63bbbe01eeed093cb22bb8f5acdc3");
-    }
-
-    #[test]
-    fn chunks_are_not_decoded() {
-        let body = b"5\r\nhello\r\n0\r\n\r\n";
-        let mut whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
-        whole.extend(body);
-        assert_eq!(read(&[&whole]).unwrap().digest, <[u8; 16]>::from(Md5::digest(body)));
-    }
-
-    #[test]
-    fn hostile_answers_fail_and_nothing_more() {
-        assert_eq!(read(&[b""]), Err(Failure::NoData));
-        assert!(matches!(read(&[b"SSH-2.0-OpenSSH\r\n\r\n"]), Err(Failure::NotHttp(_))));
-        assert!(matches!(read(&[b"HTTP/1.1 200 OK\r\n"]), Err(Failure::NotHttp(_))));
-        let endless = vec![b'a'; LARGEST_HEAD + 1];
-        assert!(matches!(read(&[&endless]), Err(Failure::NotHttp(_))));
-        let mut large = b"HTTP/1.1 200 OK\r\nX: ".to_vec();
-        large.resize(LARGEST_HEAD, b'a');
-        large.extend(b"\r\n\r\n");
-        assert!(matches!(read(&[&large]), Err(Failure::NotHttp(_))), "too large, also in one piece");
-        let length = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\nx";
-        assert_eq!(read(&[length]).unwrap().body_length, 1);
+    fn a_reset_ends_an_answer_and_is_none() {
+        let mut http = Http::page(&check(HttpProtocol::Http10), &url("/", None), TO.parse().unwrap());
+        assert_eq!(http.next(Heard::Bytes(b"HTTP/1.1 200 OK\r\n")), Step::Read);
+        let broken = Step::Done(Err(Failure::Broken("reset".into())));
+        assert_eq!(http.next(Heard::Reset("reset".into())), broken);
+        let mut http = Http::page(&check(HttpProtocol::Http10), &url("/", None), TO.parse().unwrap());
+        assert_eq!(http.next(Heard::Bytes(b"HTTP/1.1 200 OK\r\n\r\nhello")), Step::Read);
+        let Step::Done(Ok(answer)) = http.next(Heard::Reset("reset".into())) else { panic!("no answer") };
+        assert_eq!((answer.status, answer.body_length), (200, 5));
     }
 
     #[test]

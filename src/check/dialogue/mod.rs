@@ -6,7 +6,7 @@ pub mod http;
 use super::Failure;
 
 /// What has happened on the connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard<'a> {
     /// It stands.
     Connected,
@@ -16,6 +16,8 @@ pub enum Heard<'a> {
     Bytes(&'a [u8]),
     /// The server will send no more.
     Closed,
+    /// The server broke the connection off: in these words.
+    Reset(String),
 }
 
 /// What is to be done next.

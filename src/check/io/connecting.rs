@@ -3,6 +3,7 @@
 //! A TCP check is three system calls: socket, connect, close. Waiting for each on its own would more than double
 //! that, so the sockets wait in one list and one poll(2) a tick looks at all of them.
 
+use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -77,6 +78,8 @@ impl<K> Connecting<K> {
         for (waiting, flags) in waiting.into_iter().zip(ready) {
             let outcome = if flags.intersects(PollFlags::POLLERR | PollFlags::POLLHUP) {
                 match waiting.socket.take_error() {
+                    // A connection that stands no more has stood. What refuses one is ECONNREFUSED.
+                    Ok(Some(error)) if was_made(&error) => Outcome::PASSED,
                     Ok(Some(error)) | Err(error) => judge(&error).into(),
                     Ok(None) => Outcome::PASSED,
                 }
@@ -91,6 +94,12 @@ impl<K> Connecting<K> {
             ended.push((waiting.key, outcome));
         }
     }
+}
+
+/// Whether the other side accepted the connection and then broke it off: the kernel has these errors for a connection
+/// that stood, and it is looked at some time after it was made.
+fn was_made(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ECONNRESET | libc::EPIPE))
 }
 
 #[cfg(test)]
@@ -124,6 +133,18 @@ mod tests {
         }
         let refused = Outcome::Failed(Failure::Connect("connection refused".into()));
         assert_eq!(finish(connects, ended), [(1, Outcome::PASSED), (2, refused), (3, Outcome::PASSED)]);
+    }
+
+    /// However late it is looked at, the verdict is that of the moment in which the connection was made.
+    #[test]
+    fn a_server_that_accepts_and_breaks_off_passes() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut connects = Connecting::default();
+        assert!(connects.start(1, &options(listener.local_addr().unwrap()), Instant::now()).is_none());
+        let (stream, _) = listener.accept().unwrap();
+        socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(stream);
+        assert_eq!(finish(connects, Vec::new()), [(1, Outcome::PASSED)]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::dialogue::{Dialogue, Heard, Step};
 use super::{Failure, Outcome};
 
 const BUFFER: usize = 4096;
-/// A whole HTTP check may take this many times `connect_timeout`.
+/// A whole exchange may take this many times `connect_timeout`.
 const WHOLE: u32 = 10;
 
 /// Why there is no answer.
@@ -49,21 +49,28 @@ pub(crate) struct Tls<'a> {
 
 /// Asks for one url of an HTTP check.
 async fn http(options: &Connect, check: &HttpCheck, url: &HttpUrl) -> Outcome {
-    let mut dialogue = Http::new(check, url, options.to);
+    let mut dialogue = Http::check(check, url, options.to);
     let tls = check.tls.then_some(Tls { sni: check.sni.as_deref() });
-    // Each read has its limit; a server that drips must not hold its verdict for ever.
-    let limit = options.timeout * WHOLE;
-    let answer = timeout(limit, converse(options, tls, &mut dialogue))
-        .await
-        .unwrap_or(Err(Stopped::Failed(Failure::TooSlow(limit))));
+    let answer = converse(options, tls, &mut dialogue).await;
     match answer.and_then(|response| response.judge(url).map_err(Stopped::Failed)) {
         Ok(()) => Outcome::PASSED,
         Err(stopped) => stopped.into(),
     }
 }
 
-/// Connects and leads `dialogue` to its end; `connect_timeout` is the limit of each step.
+/// Connects and leads `dialogue` to its end; `connect_timeout` is the limit of each step, ten times that of all: a server
+/// that drips must not hold a verdict for ever.
 pub(crate) async fn converse<D: Dialogue>(
+    options: &Connect,
+    tls: Option<Tls<'_>>,
+    dialogue: &mut D,
+) -> Result<D::Answer, Stopped> {
+    let limit = options.timeout * WHOLE;
+    let answer = timeout(limit, unlimited(options, tls, dialogue)).await;
+    answer.unwrap_or(Err(Stopped::Failed(Failure::TooSlow(limit))))
+}
+
+async fn unlimited<D: Dialogue>(
     options: &Connect,
     tls: Option<Tls<'_>>,
     dialogue: &mut D,
@@ -71,7 +78,8 @@ pub(crate) async fn converse<D: Dialogue>(
     let stream = tcp::connect(options).await?;
     match tls {
         Some(Tls { sni }) => {
-            let stream = within(options.timeout, tls::handshake(stream, sni)).await?;
+            let shaken = timeout(options.timeout, tls::handshake(stream, sni)).await;
+            let stream = shaken.unwrap_or(Err(Stopped::Failed(Failure::ReadTimeout(options.timeout))))?;
             carry_out(stream, options.timeout, dialogue).await
         }
         None => carry_out(stream, options.timeout, dialogue).await,
@@ -99,6 +107,9 @@ async fn carry_out<D: Dialogue>(
                 // A TLS server that closes without saying so has still said all it had to say.
                 Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     dialogue.next(Heard::Closed)
+                }
+                Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
+                    dialogue.next(Heard::Reset(plain(&error)))
                 }
                 Ok(Err(error)) => return Err(Stopped::Failed(Failure::Broken(plain(&error)))),
                 Ok(Ok(length)) => dialogue.next(Heard::Bytes(buffer.get(..length).unwrap_or_default())),

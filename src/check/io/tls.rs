@@ -1,23 +1,71 @@
 //! TLS towards real servers. Certificates are not verified, as with keepalived's SSL_GET: a check asks whether
 //! the server answers, and its certificate names the service, not the real server's address.
+//!
+//! Nothing secret is said, so every version, suite and key that OpenSSL knows will do, whatever the policy of the host
+//! asks of others: a server is taken out because it is dead, not because it is old.
 
-use std::io;
-use std::sync::{Arc, OnceLock};
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::OnceLock;
 
+use openssl::error::ErrorStack;
+use openssl::ssl::{
+    Error, Ssl, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslVerifyMode,
+};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use tokio_openssl::SslStream;
+
+use crate::check::Failure;
+use crate::report::plain;
+
+use super::Stopped;
+
+/// All suites; level 0: keys of any length, digests of any age.
+const SUITES: &str = "ALL:COMPLEMENTOFALL:@SECLEVEL=0";
+
+/// OpenSSL's `SSL_OP_LEGACY_SERVER_CONNECT`: servers that know no secure renegotiation.
+const LEGACY_SERVER: SslOptions = SslOptions::from_bits_retain(0x4);
 
 /// Shakes hands; `sni` is the name that the server is told, if any.
-pub(super) async fn handshake(stream: TcpStream, sni: Option<&str>) -> io::Result<TlsStream<TcpStream>> {
-    let address = ServerName::IpAddress(stream.peer_addr()?.ip().into());
-    // An address is never sent as a name, nor is what can be none.
-    let name = sni.and_then(|name| ServerName::try_from(host(name).to_owned()).ok()).unwrap_or(address);
-    TlsConnector::from(config()?).connect(name, stream).await
+pub(super) async fn handshake(stream: TcpStream, sni: Option<&str>) -> Result<SslStream<TcpStream>, Stopped> {
+    let mut stream =
+        prepare(stream, sni).map_err(|error| Stopped::Local(format!("TLS: {}", words(&error))))?;
+    match Pin::new(&mut stream).connect().await {
+        Ok(()) => Ok(stream),
+        Err(error) => Err(Stopped::Failed(Failure::Tls(reason(error)))),
+    }
+}
+
+fn prepare(stream: TcpStream, sni: Option<&str>) -> Result<SslStream<TcpStream>, ErrorStack> {
+    let mut ssl = Ssl::new(context()?)?;
+    // An address is never sent as a name.
+    if let Some(name) = sni.map(host).filter(|name| !name.is_empty() && name.parse::<IpAddr>().is_err()) {
+        ssl.set_hostname(name)?;
+    }
+    SslStream::new(ssl, stream)
+}
+
+/// Why there was no handshake.
+fn reason(error: Error) -> String {
+    match error.into_io_error() {
+        Ok(error) => plain(&error),
+        Err(error) => match error.ssl_error() {
+            Some(stack) => words(stack),
+            None => "the server closed the connection".to_owned(),
+        },
+    }
+}
+
+/// OpenSSL's first reason, and what it means where that is not plain.
+fn words(stack: &ErrorStack) -> String {
+    let reason = stack.errors().iter().find_map(|error| error.reason()).unwrap_or("no reason given");
+    match reason {
+        "wrong version number" | "packet length too long" | "record layer failure" => {
+            format!("{reason}: the server speaks no TLS on this port, or a version older than any known here")
+        }
+        "unexpected eof while reading" => "the server closed the connection".to_owned(),
+        _ => reason.to_owned(),
+    }
 }
 
 /// A `virtualhost` may carry a port, a name in a handshake may not.
@@ -28,58 +76,28 @@ fn host(virtualhost: &str) -> &str {
     }
 }
 
-/// One configuration serves all checks.
-fn config() -> io::Result<Arc<ClientConfig>> {
-    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    if let Some(config) = CONFIG.get() {
-        return Ok(Arc::clone(config));
+/// One context serves all checks.
+fn context() -> Result<&'static SslContext, ErrorStack> {
+    static CONTEXT: OnceLock<SslContext> = OnceLock::new();
+    match CONTEXT.get() {
+        Some(context) => Ok(context),
+        None => {
+            let context = make()?;
+            Ok(CONTEXT.get_or_init(|| context))
+        }
     }
-    let provider = Arc::new(ring::default_provider());
-    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Unverified(provider)))
-        .with_no_client_auth();
-    Ok(Arc::clone(CONFIG.get_or_init(|| Arc::new(config))))
 }
 
-#[derive(Debug)]
-struct Unverified(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Unverified {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+fn make() -> Result<SslContext, ErrorStack> {
+    let mut context = SslContextBuilder::new(SslMethod::tls_client())?;
+    context.set_verify(SslVerifyMode::NONE);
+    context.set_min_proto_version(None)?;
+    context.set_max_proto_version(None)?;
+    context.set_cipher_list(SUITES)?;
+    context.set_options(LEGACY_SERVER | SslOptions::IGNORE_UNEXPECTED_EOF | SslOptions::NO_TICKET);
+    // Checks are many and idle: their buffers are needed only while something comes.
+    context.set_mode(SslMode::RELEASE_BUFFERS);
+    Ok(context.build())
 }
 
 #[cfg(test)]
@@ -91,5 +109,10 @@ mod tests {
         assert_eq!(host("www.example.com:8443"), "www.example.com");
         assert_eq!(host("www.example.com"), "www.example.com");
         assert_eq!(host("2001:db8::1"), "2001:db8::1");
+    }
+
+    #[test]
+    fn one_context_is_made() {
+        assert!(std::ptr::eq(context().unwrap(), context().unwrap()));
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::lab::Lab;
 
+mod answers;
 mod bench;
 mod beside;
 mod demo;
@@ -80,6 +81,7 @@ impl Scenario {
 pub fn all() -> Vec<Scenario> {
     let files = [
         reload::SCENARIOS,
+        answers::SCENARIOS,
         wire_equal::SCENARIOS,
         seed_mysql_dr::SCENARIOS,
         interop::SCENARIOS,

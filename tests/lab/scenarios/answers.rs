@@ -1,0 +1,166 @@
+//! Every way to answer a check, judged by keepalived and by directord: the tables of `docs/checks.md`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::Scenario;
+use crate::answers::{HTTP, TLS, http, tls};
+use crate::lab::{Daemon, Lab, Program, VIP, eventually, say, seconds};
+
+pub const SCENARIOS: &[Scenario] = &[Scenario {
+    limit: seconds(400),
+    ..Scenario::directord(
+        "answers",
+        "HTTP answers and TLS servers of all kinds: each verdict as docs/checks.md has it, beside keepalived's",
+        run,
+    )
+}];
+
+const SERVER: &str = "192.168.100.8";
+
+/// One server, and how it is checked.
+struct Row {
+    group: &'static str,
+    name: &'static str,
+    port: u16,
+    check: String,
+    /// How often it is asked before its verdict is known.
+    times: usize,
+}
+
+/// What a program makes of all, by port, and its log.
+struct Verdicts {
+    words: BTreeMap<u16, &'static str>,
+    log: String,
+}
+
+fn run(lab: &Lab) {
+    let server = lab.rs1.spawn("answers", "/lab/scenario agent answers");
+    eventually("all servers listen", seconds(60), || server.log_has("listening"));
+    let rows = rows();
+    let keepalived = judge(lab, Program::Keepalived, &rows, &server);
+    let directord = judge(lab, Program::Directord, &rows, &server);
+    let text = text(&rows, &keepalived, &directord);
+    std::fs::write("/results/checks.md", &text).unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/checks.md");
+    let known = std::fs::read_to_string(file).unwrap_or_default();
+    let mut lines = known.lines();
+    for new in text.lines() {
+        let known = lines.next().unwrap_or_default();
+        if known == new {
+            continue;
+        }
+        // keepalived's verdicts are a matter of moments; ours are not.
+        let ours = |line: &str| {
+            let cells: Vec<String> = line.split(" | ").map(|cell| cell.replace("**", "")).collect();
+            (cells.len() == 4).then(|| [cells[0].clone(), cells[2].clone(), cells[3].clone()])
+        };
+        assert!(
+            ours(known).is_some() && ours(known) == ours(new),
+            "docs/checks.md has `{known}`, this run `{new}`; the new file is checks.md in this scenario's logs"
+        );
+        say(&format!("this time keepalived judged otherwise: `{new}`"));
+    }
+    assert_eq!(lines.next(), None, "docs/checks.md has more lines");
+}
+
+fn rows() -> Vec<Row> {
+    let timing = "connect_timeout 2\n   retry 0\n   delay_before_retry 1\n";
+    let mut rows = Vec::new();
+    for (answer, port) in http::all().into_iter().zip(HTTP..) {
+        let check =
+            format!("HTTP_GET {{\n   url {{\n    path /\n    {}\n   }}\n   {timing}  }}", answer.asked);
+        let times = answer.times();
+        rows.push(Row { group: answer.group, name: answer.name, port, check, times });
+    }
+    for (server, port) in tls::all().into_iter().zip(TLS..) {
+        let host = if server.asked.is_empty() { "" } else { "virtualhost www.example.com" };
+        let check = format!(
+            "SSL_GET {{\n   {}\n   url {{\n    path /\n    {host}\n   }}\n   {timing}  }}",
+            server.asked
+        );
+        rows.push(Row { group: "TLS servers", name: server.name, port, check, times: 3 });
+    }
+    rows
+}
+
+fn judge(lab: &Lab, program: Program, rows: &[Row], server: &Daemon) -> Verdicts {
+    let mut text = String::new();
+    for Row { port, check, .. } in rows {
+        writeln!(
+            text,
+            "virtual_server {VIP} {port} {{\n delay_loop 2\n lb_algo rr\n lb_kind NAT\n protocol TCP\n \
+             real_server {SERVER} {port} {{\n  {check}\n }}\n}}"
+        )
+        .unwrap();
+    }
+    let before = asked(server);
+    let daemon = lab.director(&lab.lvs01, program, &text);
+    let node = &lab.lvs01;
+    eventually("the table is there", seconds(30), || node.ipvs().0.len() == rows.len());
+    let times = |row: &Row| {
+        let count = |asked: &BTreeMap<u16, usize>| asked.get(&row.port).copied().unwrap_or(0);
+        count(&asked(server)) - count(&before)
+    };
+    eventually("each server has been judged", seconds(150), || {
+        rows.iter().all(|row| times(row) >= row.times)
+    });
+    let table = node.ipvs();
+    let word = |row: &Row| match table.serving(&format!("TCP {VIP}:{}", row.port)).is_empty() {
+        _ if times(row) < 2 => "no verdict",
+        true => "down",
+        false => "up",
+    };
+    let words = rows.iter().map(|row| (row.port, word(row))).collect();
+    let log = daemon.log();
+    daemon.stop();
+    node.sh("ipvsadm -C");
+    Verdicts { words, log }
+}
+
+/// How often each port was connected to.
+fn asked(server: &Daemon) -> BTreeMap<u16, usize> {
+    let mut times = BTreeMap::new();
+    for line in server.log().lines() {
+        if let Some((_, port)) = line.rsplit_once("asked ") {
+            *times.entry(port.trim().parse().unwrap()).or_default() += 1;
+        }
+    }
+    times
+}
+
+const INTRODUCTION: &str = "# What the checks make of servers
+
+Written by a run of `cargo test --test lab -- answers`, with Debian 12's keepalived 2.2.7 beside directord: each row is a real
+server that answers in one way. **Bold**: the verdicts differ, on purpose; `compat.md` says why. `connect_timeout` is two seconds.
+";
+
+fn text(rows: &[Row], keepalived: &Verdicts, directord: &Verdicts) -> String {
+    let mut text = INTRODUCTION.to_owned();
+    let mut group = "";
+    for row in rows {
+        if row.group != group {
+            group = row.group;
+            write!(text, "\n## {group}\n\n| server | keepalived | directord | why |\n|---|---|---|---|\n")
+                .unwrap();
+        }
+        let (theirs, ours) = (keepalived.words[&row.port], directord.words[&row.port]);
+        let ours = if ours == theirs { ours.to_owned() } else { format!("**{ours}**") };
+        let name = row.name.replace('|', "\\|").replace('\t', "⇥");
+        let why = why(&directord.log, row.port);
+        writeln!(text, "| `{name}` | {theirs} | {ours} | {why} |").unwrap();
+    }
+    let differ = rows.iter().filter(|row| keepalived.words[&row.port] != directord.words[&row.port]).count();
+    say(&format!("{} servers, {differ} judged differently", rows.len()));
+    text
+}
+
+/// The reason of the last failure of a port in directord's log.
+fn why(log: &str, port: u16) -> String {
+    let server = format!("[{SERVER}]:tcp:{port} ");
+    let line = log.lines().rev().find(|line| line.contains(&server) && line.contains(" failed"));
+    let why =
+        line.and_then(|line| line.split_once(" failed: ").or(line.split_once(" failed after 0 retries: ")));
+    why.map_or(String::new(), |(_, why)| why.replace('|', "\\|"))
+}
