@@ -342,3 +342,39 @@ fn files_tell_one_story() {
         .collect();
     assert!(long.is_empty(), "split these:\n{}", long.join("\n"));
 }
+
+/// The Rust that `Cargo.toml` promises to be enough is enough for every dependency that is locked.
+#[test]
+fn no_dependency_needs_a_later_rust() {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let arguments = ["metadata", "--locked", "--format-version", "1"];
+    let platform = ["--filter-platform", "x86_64-unknown-linux-gnu"];
+    let mut command = std::process::Command::new(cargo);
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).args(platform);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let used: BTreeSet<&str> = metadata["resolve"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| node["id"].as_str().unwrap())
+        .collect();
+    let number = |text: &str| -> Vec<u32> {
+        let parts = text.split('.').map(|part| part.parse().unwrap());
+        parts.chain(std::iter::repeat(0)).take(3).collect()
+    };
+    let promised = number(env!("CARGO_PKG_RUST_VERSION"));
+    let packages = metadata["packages"].as_array().unwrap();
+    let packages = packages.iter().filter(|package| used.contains(package["id"].as_str().unwrap()));
+    let (mut later, mut seen) = (Vec::new(), 0);
+    for package in packages {
+        let Some(needed) = package["rust_version"].as_str() else { continue };
+        seen += 1;
+        if number(needed) > promised {
+            later.push(format!("{} needs {needed}", package["name"]));
+        }
+    }
+    assert!(seen > 50, "only {seen} packages say which Rust they need");
+    assert!(later.is_empty(), "Cargo.toml promises {promised:?}: {later:?}");
+}
