@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::config::model::{Probe, Timing, VirtualServer, VirtualServerName};
+use crate::config::model::{Probe, Timing, VirtualServer, VirtualServerName, describe_real_server};
 
 use super::policy::Policy;
 use super::schedule::{self, Event, Machine};
@@ -27,8 +27,8 @@ pub struct CheckId(u64);
 /// What makes a check of a reload the same as a running one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
-    /// The virtual server.
-    pub service: VirtualServerName,
+    /// The virtual server; all its checks share the name.
+    pub service: Arc<VirtualServerName>,
     /// The real server.
     pub server: SocketAddr,
     /// What it asks, and where.
@@ -40,25 +40,27 @@ pub struct Key {
 pub struct Wanted {
     /// Which.
     pub key: Key,
-    /// Its timing.
-    pub timing: Timing,
-    /// Log form of the real server.
-    pub server: String,
+    /// Its timing; checks of one timing share it.
+    pub timing: Arc<Timing>,
+    /// What stands for the protocol in the log form of the real server.
+    pub protocol: &'static str,
     /// Where it begins when it is new.
     pub up: bool,
 }
 
 /// The checks of `servers`; `passes` tells where a new one begins.
-pub fn wanted(servers: &[VirtualServer], passes: impl Fn(&Key) -> bool) -> Vec<Wanted> {
-    let mut all = Vec::new();
+pub fn wanted(servers: &[Arc<VirtualServer>], passes: impl Fn(&Key) -> bool) -> Vec<Wanted> {
+    let mut all: Vec<Wanted> = Vec::new();
     for service in servers {
+        let (name, protocol) = (Arc::new(service.name()), service.real_server_protocol());
         for real in &service.real_servers {
             for checker in &real.checkers {
                 let probe = Arc::clone(&checker.probe);
-                let key = Key { service: service.name(), server: real.address, probe };
+                let key = Key { service: Arc::clone(&name), server: real.address, probe };
                 let up = passes(&key);
-                let server = service.describe_real_server(&real.address);
-                all.push(Wanted { key, timing: checker.timing.clone(), server, up });
+                let same = all.last().map(|last| &last.timing).filter(|timing| ***timing == checker.timing);
+                let timing = same.map_or_else(|| Arc::new(checker.timing.clone()), Arc::clone);
+                all.push(Wanted { key, timing, protocol, up });
             }
         }
     }
@@ -96,7 +98,7 @@ pub enum Action {
     /// A standing changed.
     Standing {
         /// Whose.
-        key: Key,
+        key: Arc<Key>,
         /// To this.
         standing: Standing,
     },
@@ -139,17 +141,23 @@ pub struct Snapshot {
 
 #[derive(Debug)]
 struct Running {
-    key: Key,
-    timing: Timing,
-    server: String,
+    key: Arc<Key>,
+    protocol: &'static str,
     machine: Machine,
+}
+
+impl Running {
+    /// Log form of the real server.
+    fn server(&self) -> String {
+        describe_real_server(&self.key.server, self.protocol)
+    }
 }
 
 /// Every check.
 #[derive(Debug)]
 pub struct Checks {
-    running: BTreeMap<CheckId, Running>,
-    by_key: BTreeMap<Key, CheckId>,
+    running: BTreeMap<CheckId, Box<Running>>,
+    by_key: BTreeMap<Arc<Key>, CheckId>,
     due: BTreeSet<(Instant, CheckId)>,
     passing: usize,
     last_id: u64,
@@ -189,9 +197,9 @@ impl Checks {
 
     /// One view for each check, in the order in which they began.
     pub fn snapshot(&self) -> Vec<Snapshot> {
-        let view = |running: &Running| Snapshot {
+        let view = |running: &Box<Running>| Snapshot {
             service: running.key.service.to_string(),
-            server: running.server.clone(),
+            server: running.server(),
             schedule: running.machine.snapshot(),
         };
         self.running.values().map(view).collect()
@@ -207,7 +215,7 @@ impl Checks {
         let mut wanted: BTreeMap<Key, Wanted> =
             wanted.into_iter().map(|wanted| (wanted.key.clone(), wanted)).collect();
         let (stay, gone) =
-            std::mem::take(&mut self.by_key).into_iter().partition(|(key, _)| wanted.contains_key(key));
+            std::mem::take(&mut self.by_key).into_iter().partition(|(key, _)| wanted.contains_key(&**key));
         self.by_key = stay;
         for id in BTreeMap::into_values(gone) {
             let Some(running) = self.running.remove(&id) else { continue };
@@ -217,7 +225,7 @@ impl Checks {
             }
         }
         let known: Vec<(CheckId, Wanted)> =
-            self.by_key.iter().filter_map(|(key, id)| Some((*id, wanted.remove(key)?))).collect();
+            self.by_key.iter().filter_map(|(key, id)| Some((*id, wanted.remove(&**key)?))).collect();
         for (id, again) in known {
             self.retime(id, now, again, out);
         }
@@ -228,22 +236,22 @@ impl Checks {
 
     fn retime(&mut self, id: CheckId, now: Instant, again: Wanted, out: &mut Vec<Action>) {
         let Some(running) = self.running.get_mut(&id) else { return };
-        running.server = again.server;
-        if running.timing != again.timing {
-            running.timing = again.timing.clone();
+        running.protocol = again.protocol;
+        if running.machine.timing() != &*again.timing {
             self.feed(id, now, schedule::Input::Retime(again.timing), out);
         }
     }
 
     fn start(&mut self, now: Instant, new: Wanted, out: &mut Vec<Action>) {
-        let Wanted { key, timing, server, up } = new;
+        let Wanted { key, timing, protocol, up } = new;
+        let key = Arc::new(key);
         self.last_id += 1;
         let id = CheckId(self.last_id);
-        let machine = Machine::new(timing.clone(), Policy::of(&key.probe), up);
         let jitter = timing.warmup.mul_f64(self.jitter.f64());
+        let machine = Machine::new(timing, Policy::of(&key.probe), up);
         self.passing += usize::from(up);
-        self.by_key.insert(key.clone(), id);
-        self.running.insert(id, Running { key, timing, server, machine });
+        self.by_key.insert(Arc::clone(&key), id);
+        self.running.insert(id, Box::new(Running { key, protocol, machine }));
         self.feed(id, now, schedule::Input::Start { jitter }, out);
     }
 
@@ -263,8 +271,10 @@ impl Checks {
             schedule::Action::Probe { step } => {
                 Action::Probe { id, probe: Arc::clone(&running.key.probe), step }
             }
-            schedule::Action::Standing(standing) => Action::Standing { key: running.key.clone(), standing },
-            schedule::Action::Report(event) => Action::Report { server: running.server.clone(), event },
+            schedule::Action::Standing(standing) => {
+                Action::Standing { key: Arc::clone(&running.key), standing }
+            }
+            schedule::Action::Report(event) => Action::Report { server: running.server(), event },
         }));
     }
 }

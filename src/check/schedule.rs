@@ -5,6 +5,7 @@
 //! otherwise. Several steps are taken one at a time, one each `delay_loop`; all of them make a pass.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -27,7 +28,7 @@ pub enum Input {
         jitter: Duration,
     },
     /// Another timing for the same check: what is under way goes on, what comes after it is new.
-    Retime(Timing),
+    Retime(Arc<Timing>),
     /// The time that [`Machine::next_timer`] named has come.
     Timer,
     /// The probe ended.
@@ -106,7 +107,7 @@ pub enum Event {
 /// The schedule of one check.
 #[derive(Debug, Clone)]
 pub struct Machine {
-    timing: Timing,
+    timing: Arc<Timing>,
     policy: Policy,
     standing: Standing,
     /// Something has succeeded, so failures are retried.
@@ -127,7 +128,7 @@ pub struct Machine {
 
 impl Machine {
     /// `up`: what is known so far; an `alpha` check begins with `false`.
-    pub fn new(timing: Timing, policy: Policy, up: bool) -> Self {
+    pub fn new(timing: Arc<Timing>, policy: Policy, up: bool) -> Self {
         Self {
             timing,
             policy,
@@ -166,6 +167,11 @@ impl Machine {
     /// When to call again with [`Input::Timer`], and why. `None` while a probe runs.
     pub fn next_timer(&self) -> Option<(Instant, Timer)> {
         self.due.map(|due| (due, Timer::Probe))
+    }
+
+    /// Its timing.
+    pub fn timing(&self) -> &Timing {
+        &self.timing
     }
 
     /// Whether it passes, as far as is known.
@@ -350,7 +356,7 @@ mod tests {
     fn start(kind: ProbeKind, up: bool) -> (Machine, Instant) {
         let now = Instant::now();
         let policy = Policy::of(&Probe { kind, connect: None });
-        let mut machine = Machine::new(timing(), policy, up);
+        let mut machine = Machine::new(Arc::new(timing()), policy, up);
         machine.handle(now, Input::Start { jitter: Duration::ZERO }, &mut Vec::new());
         assert_eq!(machine.next_timer().unwrap().0, now + LAUNCH);
         (machine, now)
@@ -440,7 +446,7 @@ mod tests {
         slow.delay_before_retry = Duration::from_secs(9);
         for (kind, wait) in [(http(1), 9), (ProbeKind::Tcp, 6)] {
             let (mut machine, mut now) = start(kind, true);
-            machine.handle(now, Input::Retime(slow.clone()), &mut Vec::new());
+            machine.handle(now, Input::Retime(Arc::new(slow.clone())), &mut Vec::new());
             assert_eq!(run(&mut machine, &mut now, failed()).2, Duration::from_secs(wait));
         }
     }
@@ -464,7 +470,7 @@ mod tests {
         let start = Instant::now();
         let second = Duration::from_secs(1);
         for (took, next) in [(2, 6), (60, 60)] {
-            let mut machine = Machine::new(timing(), policy.clone(), true);
+            let mut machine = Machine::new(Arc::new(timing()), policy.clone(), true);
             machine.handle(start - LAUNCH, Input::Start { jitter: Duration::ZERO }, &mut Vec::new());
             machine.handle(start, Input::Timer, &mut Vec::new());
             let end = start + took * second;

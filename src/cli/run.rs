@@ -13,7 +13,7 @@ use crate::director::{self, signals};
 use crate::sys::background::{self, Role};
 use crate::text::reason as reason_of;
 
-use super::start::{self, Policy};
+use super::start::{self, Decision, Policy};
 
 /// What the command line says about a run of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,13 +59,15 @@ pub fn run(options: RunOptions) -> ExitCode {
     // A reload must find the file again whatever the working directory is by then.
     let config = std::path::absolute(&options.config).unwrap_or_else(|_| options.config.clone());
     let language = language(&options);
-    let decision = start::decide(&config, &language, &options.policy);
-    let Some(chosen) = decision.start else {
-        eprint!("{}", decision.loaded.render(Format::Human, std::io::stderr().is_terminal()));
-        let summary = decision.loaded.summary();
-        eprintln!("{}: {summary}: not started{}", config.display(), reason(&options, &decision.loaded));
+    let Decision { loaded, start, kept_trouble } = start::decide(&config, &language, &options.policy);
+    let Some(chosen) = start else {
+        eprint!("{}", loaded.render(Format::Human, std::io::stderr().is_terminal()));
+        let summary = loaded.summary();
+        eprintln!("{}: {summary}: not started{}", config.display(), reason(&options, &loaded));
         return ExitCode::from(2);
     };
+    // What runs has all that is needed of it.
+    drop(loaded);
     let (namespaces, instance) = chosen.folder;
     // Before any thread is started: they all live there.
     if let Err(error) = namespaces.join() {
@@ -127,7 +129,7 @@ pub fn run(options: RunOptions) -> ExitCode {
         tracing::info!("option {option} is accepted and has no effect");
     }
     candidate.lines.iter().for_each(director::candidate::Line::log);
-    if let Some(trouble) = &decision.kept_trouble {
+    if let Some(trouble) = &kept_trouble {
         tracing::error!("{trouble}");
     }
     for left_out in &candidate.runnable.left_out {

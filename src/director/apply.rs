@@ -7,8 +7,9 @@ use tokio::sync::oneshot;
 use tracing::Level;
 
 use crate::check::checks::Key;
-use crate::config::model::Instance;
+use crate::config::model::{Instance, VirtualServer};
 use crate::config::supported::Runnable;
+use crate::sys::memory;
 use crate::text::reason;
 use crate::vrrp::io::{self as vrrp, Command};
 use crate::vrrp::node::Claim;
@@ -29,7 +30,7 @@ impl Director {
     pub(super) fn start(
         options: Options,
         lock: RuntimeLock,
-        candidate: Candidate,
+        mut candidate: Candidate,
         load: Load,
     ) -> Result<Self, Error> {
         let options = Arc::new(options);
@@ -37,7 +38,7 @@ impl Director {
         let presence = Presence::new(lock, runtime, options.pid_file.clone());
         let (requests, asked) = Requests::new(runtime);
         let (checks, ended) = Checks::new();
-        let runnable = options.restricted(candidate.runnable.clone());
+        let runnable = options.restricted(std::mem::take(&mut candidate.runnable));
         let running = Arc::new(Running::of(&candidate, &runnable));
         let mut director = Self {
             presence,
@@ -58,10 +59,12 @@ impl Director {
         if !director.running.something {
             tracing::warn!("the configuration has neither an instance nor a virtual server: nothing to do");
         }
-        director.balance(&runnable);
+        director.balance(runnable.virtual_servers);
         director.start_vrrp(runnable.instances)?;
         director.tell_what_does_not_run();
         director.keep(candidate.keep, candidate.read);
+        drop(candidate.model);
+        memory::give_back();
         director.presence.appear();
         director.manager.ready(&director.state().to_string());
         Ok(director)
@@ -74,7 +77,7 @@ impl Director {
             if left.is_empty() {
                 return Ok(());
             }
-            if let Some(rival) = rival::find(false) {
+            if let Some(rival) = rival::find(false, &[]) {
                 tracing::warn!("addresses that a killed daemon may have left stay where they are: {rival}");
                 return Ok(());
             }
@@ -98,11 +101,13 @@ impl Director {
         }
     }
 
-    fn balance(&mut self, runnable: &Runnable) {
-        self.balancer.configure(runnable.virtual_servers.clone());
+    fn balance(&mut self, servers: Vec<VirtualServer>) {
+        // The pools keep them: there is no other copy.
+        let servers: Vec<Arc<VirtualServer>> = servers.into_iter().map(Arc::new).collect();
+        self.balancer.configure(servers.clone());
         let pools = self.balancer.pools();
         let passes = |key: &Key| pools.passes(&key.service, &key.server, &key.probe);
-        self.checks.configure(&runnable.virtual_servers, passes);
+        self.checks.configure(&servers, passes);
     }
 
     /// The end of a reload, whichever; only a VRRP thread that is gone ends the daemon.
@@ -139,6 +144,8 @@ impl Director {
                 self.running = Arc::new(running);
                 self.refused = None;
                 self.keep(candidate.keep, candidate.read);
+                drop(candidate.model);
+                memory::give_back();
                 self.tell_what_does_not_run();
                 Line { level: Level::INFO, text: "Reload complete".to_owned() }
             }
@@ -152,7 +159,7 @@ impl Director {
     }
 
     async fn apply(&mut self, runnable: Runnable) -> Result<(), Error> {
-        self.balance(&runnable);
+        self.balance(runnable.virtual_servers);
         let Some(handle) = &self.vrrp else { return self.start_vrrp(runnable.instances) };
         let commands = handle.commands.clone();
         let (answer, claims) = oneshot::channel();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::check::Standing;
@@ -41,18 +42,18 @@ impl Balancer {
 
     /// Takes the virtual servers of a start or reload in and brings the kernel to them. Without IPVS in the kernel
     /// they do not run until there is one.
-    pub(super) fn configure(&mut self, servers: Vec<VirtualServer>) {
+    pub(super) fn configure(&mut self, servers: Vec<Arc<VirtualServer>>) {
         let now = Instant::now();
         let changes = self.ask_pools(now, [pool::Input::Configure(servers)]);
         self.feed(now, keeper::Input::Desired { changes, anew: true });
     }
 
     /// Takes standings of checks in and brings the kernel to them, all at once.
-    pub(super) fn standings(&mut self, standings: Vec<(Key, Standing)>) {
+    pub(super) fn standings(&mut self, standings: Vec<(Arc<Key>, Standing)>) {
         let now = Instant::now();
         let inputs = standings.into_iter().map(|(key, standing)| {
-            let Key { service, server, probe } = key;
-            pool::Input::Standing { service, server, probe, standing }
+            let (service, probe) = (Arc::clone(&key.service), Arc::clone(&key.probe));
+            pool::Input::Standing { service, server: key.server, probe, standing }
         });
         let changes = self.ask_pools(now, inputs);
         self.feed(now, keeper::Input::Desired { changes, anew: false });

@@ -1,6 +1,7 @@
 //! Runs what the machine of all checks wants, and tells what it says.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
@@ -27,7 +28,7 @@ impl Checks {
     }
 
     /// Ends the checks that are not in `servers` and starts the new ones; `passes` tells where a new one begins.
-    pub(super) fn configure(&mut self, servers: &[VirtualServer], passes: impl Fn(&Key) -> bool) {
+    pub(super) fn configure(&mut self, servers: &[Arc<VirtualServer>], passes: impl Fn(&Key) -> bool) {
         self.feed(Instant::now(), Input::Configure(wanted(servers, passes)));
     }
 
@@ -42,7 +43,7 @@ impl Checks {
     }
 
     /// Takes in which connections are made, and starts the checks that are due. Returns the standings that changed.
-    pub(super) fn tick(&mut self) -> Vec<(Key, Standing)> {
+    pub(super) fn tick(&mut self) -> Vec<(Arc<Key>, Standing)> {
         let now = Instant::now();
         let mut changed = Vec::new();
         for ended in self.runner.look(now) {
@@ -53,11 +54,11 @@ impl Checks {
     }
 
     /// Takes the end of a probe in. Returns the standings that changed.
-    pub(super) fn ended(&mut self, ended: Ended) -> Vec<(Key, Standing)> {
+    pub(super) fn ended(&mut self, ended: Ended) -> Vec<(Arc<Key>, Standing)> {
         self.feed(Instant::now(), Input::Outcome { id: ended.id, outcome: ended.outcome })
     }
 
-    fn feed(&mut self, now: Instant, input: Input) -> Vec<(Key, Standing)> {
+    fn feed(&mut self, now: Instant, input: Input) -> Vec<(Arc<Key>, Standing)> {
         let (mut inputs, mut changed, mut actions) = (VecDeque::from([input]), Vec::new(), Vec::new());
         while let Some(input) = inputs.pop_front() {
             self.machine.handle(now, input, &mut actions);

@@ -61,7 +61,8 @@ pub fn prepare(options: &Options, candidate: &Candidate) -> Result<RuntimeLock, 
     let vrrp = !options.only_checkers && !candidate.runnable.instances.is_empty();
     privilege::check(vrrp)?;
     let lock = RuntimeLock::take(&options.runtime_directory)?;
-    match vrrp.then(|| rival::find(candidate.is_one_of_several())).flatten() {
+    let wanted = rival::wanted(&candidate.runnable.instances);
+    match vrrp.then(|| rival::find(candidate.is_one_of_several(), &wanted)).flatten() {
         Some(rival) => Err(rival.into()),
         None => Ok(lock),
     }
@@ -218,7 +219,7 @@ impl Director {
         self.changed = true;
     }
 
-    fn take_in(&mut self, standings: Vec<(Key, Standing)>) {
+    fn take_in(&mut self, standings: Vec<(Arc<Key>, Standing)>) {
         if !standings.is_empty() {
             self.balancer.standings(standings);
             self.changed = true;

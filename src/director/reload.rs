@@ -175,7 +175,7 @@ fn judge(candidate: Candidate, running: &Running, options: &Options, allow_empty
     }
     if !running.vrrp
         && !runnable.instances.is_empty()
-        && let Some(rival) = rival::find(candidate.is_one_of_several())
+        && let Some(rival) = rival::find(candidate.is_one_of_several(), &rival::wanted(&runnable.instances))
     {
         return refused(&rival.to_string(), Vec::new());
     }

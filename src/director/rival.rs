@@ -4,8 +4,13 @@
 //! name, or by keepalived's pid files. Needs no privilege.
 
 use std::fs;
+use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+
+use nix::ifaddrs::getifaddrs;
+
+use crate::config::model::Instance;
 
 /// IP protocols of adverts: VRRP, and the authentication header around it.
 const PROTOCOLS: [u16; 2] = [112, 51];
@@ -14,6 +19,8 @@ const TABLES: [&str; 2] = ["/proc/self/net/raw", "/proc/self/net/raw6"];
 /// What the daemons call themselves; longer names begin with them.
 const KEEPALIVED: &str = "keepalived";
 const DIRECTORD: &str = "directord";
+/// Others: FRR's and the daemons before it. Each may serve other addresses than ours.
+const OTHERS: [&str; 3] = ["vrrpd", "uvrrpd", "ucarp"];
 /// Where keepalived writes its pids.
 const PID_FILES: [&str; 4] =
     ["/run/keepalived.pid", "/run/vrrp.pid", "/run/keepalived/keepalived.pid", "/run/keepalived/vrrp.pid"];
@@ -30,8 +37,9 @@ pub struct Rival {
 }
 
 /// Looks for one. To be called before this process opens its own sockets. `several`: this one is an `instance` of
-/// several directord, which share the addresses among them on purpose.
-pub(super) fn find(several: bool) -> Option<Rival> {
+/// several directord, which share the addresses among them on purpose. `addresses`: those that are wanted; a daemon
+/// that is neither keepalived nor directord is in the way when one of them is on this host.
+pub(super) fn find(several: bool, addresses: &[IpAddr]) -> Option<Rival> {
     let tables = TABLES.map(|table| fs::read_to_string(table).unwrap_or_default());
     if !tables.iter().any(|table| has_vrrp(table)) {
         return None;
@@ -41,8 +49,24 @@ pub(super) fn find(several: bool) -> Option<Rival> {
     let named = pids().filter(|pid| is_named(pid, names));
     let told = PID_FILES.iter().filter_map(|path| pid_in(Path::new(path)));
     let own = std::process::id().to_string();
-    let found = named.chain(told).find(|pid| *pid != own && namespace(pid) == Some(here))?;
+    let others = pids().filter(|pid| is_named(pid, &OTHERS) && holds_one_of(addresses));
+    let found = named.chain(told).chain(others).find(|pid| *pid != own && namespace(pid) == Some(here))?;
     Some(Rival::of(&found))
+}
+
+/// Whether one of the addresses is on this host.
+fn holds_one_of(addresses: &[IpAddr]) -> bool {
+    let own = getifaddrs().into_iter().flatten().filter_map(|entry| entry.address);
+    let mut own = own.filter_map(|address| {
+        let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+        v4.or(address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
+    });
+    own.any(|address| addresses.contains(&address))
+}
+
+/// The addresses that instances want.
+pub(super) fn wanted(instances: &[Instance]) -> Vec<IpAddr> {
+    instances.iter().flat_map(|instance| instance.all_addresses().map(|address| address.address)).collect()
 }
 
 impl Rival {

@@ -1,10 +1,10 @@
 //! One real server: whether it is up, and with which weight.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::check::standing::{Standing, WeightChange};
-use crate::config::model::{Probe, RealServer};
+use crate::config::model::{Checker, Probe, RealServer};
 
 /// The largest weight that the kernel takes.
 const LARGEST: i64 = i32::MAX as i64;
@@ -16,60 +16,67 @@ pub(super) struct Backend {
     pub(super) configured_weight: u32,
     /// `inhibit_on_failure`.
     pub(super) inhibit: bool,
-    /// All of its checks.
-    checks: BTreeSet<Arc<Probe>>,
-    /// Those that fail; without any it is up.
-    pub(super) failed: BTreeSet<Arc<Probe>>,
-    /// What those that pass say of the weight.
-    changes: BTreeMap<Arc<Probe>, WeightChange>,
     /// Drained by hand.
     pub(super) drained: bool,
+    /// All of its checks; few, so that they stand in a row.
+    checks: Box<[Check]>,
+}
+
+/// One of its checks.
+#[derive(Debug, Clone)]
+struct Check {
+    probe: Arc<Probe>,
+    /// It fails; without any that does, the real server is up.
+    fails: bool,
+    /// What it says of the weight, while it passes.
+    change: Option<WeightChange>,
 }
 
 impl Backend {
     /// Before anything has run, the `alpha` checks fail and the others pass.
     pub(super) fn new(config: &RealServer) -> Self {
-        let alpha = config.checkers.iter().filter(|checker| checker.timing.alpha);
+        let check = |checker: &Checker| Check {
+            probe: Arc::clone(&checker.probe),
+            fails: checker.timing.alpha,
+            change: None,
+        };
         Self {
             configured_weight: config.weight.number(),
             inhibit: config.inhibit_on_failure,
-            checks: config.checkers.iter().map(|checker| Arc::clone(&checker.probe)).collect(),
-            failed: alpha.map(|checker| Arc::clone(&checker.probe)).collect(),
-            changes: BTreeMap::new(),
             drained: false,
+            checks: config.checkers.iter().map(check).collect(),
         }
     }
 
     /// The same with another configuration. A check that is in both keeps its standing. A new check neither takes a
     /// real server down that is up, `alpha` or not, nor brings one back that is down, before it has run.
     pub(super) fn reconfigured(self, config: &RealServer) -> Self {
-        let new = Self::new(config);
+        let mut new = Self { drained: self.drained, ..Self::new(config) };
         let was_up = self.is_up();
-        let fails =
-            |probe: &&Arc<Probe>| !was_up && (self.failed.contains(*probe) || !self.checks.contains(*probe));
-        let failed = new.checks.iter().filter(fails).cloned().collect();
-        let mut changes = self.changes;
-        changes.retain(|probe, _| new.checks.contains(probe));
-        Self { failed, changes, drained: self.drained, ..new }
+        for check in &mut new.checks {
+            let known = self.checks.iter().find(|known| known.probe == check.probe);
+            check.fails = !was_up && known.is_none_or(|known| known.fails);
+            check.change = known.and_then(|known| known.change);
+        }
+        new
     }
 
     pub(super) fn is_up(&self) -> bool {
-        self.failed.is_empty()
+        self.checks.iter().all(|check| !check.fails)
+    }
+
+    /// Whether one of its checks fails.
+    pub(super) fn fails(&self, probe: &Probe) -> bool {
+        self.checks.iter().any(|check| check.fails && *check.probe == *probe)
     }
 
     /// Takes the standing of one of its checks in.
-    pub(super) fn stand(&mut self, probe: Arc<Probe>, standing: Standing) {
-        if !self.checks.contains(&probe) {
-            return;
-        }
-        match standing {
-            Standing::Down => drop(self.failed.insert(probe)),
-            Standing::Up { weight } => {
-                self.failed.remove(&probe);
-                match weight {
-                    Some(change) => drop(self.changes.insert(probe, change)),
-                    None => drop(self.changes.remove(&probe)),
-                }
+    pub(super) fn stand(&mut self, probe: &Probe, standing: Standing) {
+        // Two equal checks are one.
+        for check in self.checks.iter_mut().filter(|check| *check.probe == *probe) {
+            match standing {
+                Standing::Down => check.fails = true,
+                Standing::Up { weight } => (check.fails, check.change) = (false, weight),
             }
         }
     }
@@ -80,10 +87,54 @@ impl Backend {
             return 0;
         }
         let configured = i64::from(self.configured_weight);
-        let changed = self.changes.values().fold(configured, |sum, change| match change {
-            WeightChange::To(weight) => sum.saturating_add(i64::from(*weight) - configured),
-            WeightChange::By(more) => sum.saturating_add(*more),
+        let changes = self.checks.iter().filter_map(|check| check.change);
+        let changed = changes.fold(configured, |sum, change| match change {
+            WeightChange::To(weight) => sum.saturating_add(i64::from(weight) - configured),
+            WeightChange::By(more) => sum.saturating_add(more),
         });
         u32::try_from(changed.clamp(0, LARGEST)).unwrap_or(0)
+    }
+}
+
+/// The real servers of one virtual server, by their addresses.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Backends(Vec<(SocketAddr, Backend)>);
+
+impl Backends {
+    /// Of two with one address the later counts.
+    pub(super) fn new(backends: impl IntoIterator<Item = (SocketAddr, Backend)>) -> Self {
+        let mut all: Vec<_> = backends.into_iter().collect();
+        all.reverse();
+        all.sort_by_key(|(address, _)| *address);
+        all.dedup_by_key(|(address, _)| *address);
+        all.shrink_to_fit();
+        Self(all)
+    }
+
+    fn place(&self, address: &SocketAddr) -> Result<usize, usize> {
+        self.0.binary_search_by_key(address, |(known, _)| *known)
+    }
+
+    pub(super) fn get(&self, address: &SocketAddr) -> Option<&Backend> {
+        self.0.get(self.place(address).ok()?).map(|(_, backend)| backend)
+    }
+
+    pub(super) fn get_mut(&mut self, address: &SocketAddr) -> Option<&mut Backend> {
+        let place = self.place(address).ok()?;
+        self.0.get_mut(place).map(|(_, backend)| backend)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Backend> {
+        self.0.iter().map(|(_, backend)| backend)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Takes it out.
+    pub(super) fn remove(&mut self, address: &SocketAddr) -> Option<Backend> {
+        let place = self.place(address).ok()?;
+        Some(self.0.remove(place).1)
     }
 }

@@ -20,18 +20,18 @@ use crate::check::standing::Standing;
 use crate::config::model::{Forwarding, Probe, Service, VirtualServer, VirtualServerName};
 use crate::ipvs::{Destination, Entry, Settings};
 
-use backend::Backend;
+use backend::{Backend, Backends};
 pub use event::Event;
 
 /// What can happen to the pools.
 #[derive(Debug)]
 pub enum Input {
     /// The virtual servers of a start or a reload.
-    Configure(Vec<VirtualServer>),
+    Configure(Vec<Arc<VirtualServer>>),
     /// A check's standing changed.
     Standing {
         /// The virtual server.
-        service: VirtualServerName,
+        service: Arc<VirtualServerName>,
         /// The real server.
         server: SocketAddr,
         /// What the check asks, and where.
@@ -99,8 +99,8 @@ pub struct Pools {
 
 #[derive(Debug, Clone)]
 struct Pool {
-    config: VirtualServer,
-    backends: BTreeMap<SocketAddr, Backend>,
+    config: Arc<VirtualServer>,
+    backends: Backends,
     quorum: bool,
     /// Real servers that are up; kept, so that a standing costs the same however many there are.
     up: usize,
@@ -114,9 +114,9 @@ impl Pools {
         match input {
             Input::Configure(servers) => self.configure(servers, out),
             Input::Standing { service, server, probe, standing } => {
-                if let Some(pool) = self.pools.get_mut(&service) {
+                if let Some(pool) = self.pools.get_mut(&*service) {
                     let before = pool.up;
-                    pool.change(server, |backend| backend.stand(probe, standing), out);
+                    pool.change(server, |backend| backend.stand(&probe, standing), out);
                     self.totals.up = self.totals.up + pool.up - before;
                 }
             }
@@ -135,7 +135,7 @@ impl Pools {
             quorum: pool.quorum,
             weight: pool.weight,
             up: pool.up,
-            drained: pool.backends.values().filter(|backend| backend.drained).count(),
+            drained: pool.backends.iter().filter(|backend| backend.drained).count(),
             total: pool.backends.len(),
         };
         self.pools.values().map(view).collect()
@@ -154,11 +154,11 @@ impl Pools {
     /// Whether a check passes, as far as is known. A check that has not run yet fails when it is `alpha`.
     pub fn passes(&self, service: &VirtualServerName, server: &SocketAddr, probe: &Probe) -> bool {
         let backend = self.pools.get(service).and_then(|pool| pool.backends.get(server));
-        !backend.is_some_and(|backend| backend.failed.contains(probe))
+        !backend.is_some_and(|backend| backend.fails(probe))
     }
 
-    fn configure(&mut self, servers: Vec<VirtualServer>, out: &mut Vec<Action>) {
-        let kept: BTreeSet<VirtualServerName> = servers.iter().map(VirtualServer::name).collect();
+    fn configure(&mut self, servers: Vec<Arc<VirtualServer>>, out: &mut Vec<Action>) {
+        let kept: BTreeSet<VirtualServerName> = servers.iter().map(|server| server.name()).collect();
         let gone: Vec<VirtualServerName> =
             self.pools.keys().filter(|name| !kept.contains(name)).cloned().collect();
         let names =
@@ -196,9 +196,9 @@ impl Pools {
 }
 
 impl Pool {
-    fn start(config: VirtualServer, out: &mut Vec<Action>) -> Self {
+    fn start(config: Arc<VirtualServer>, out: &mut Vec<Action>) -> Self {
         let backends =
-            config.real_servers.iter().map(|server| (server.address, Backend::new(server))).collect();
+            Backends::new(config.real_servers.iter().map(|server| (server.address, Backend::new(server))));
         let mut pool = Self { config, backends, quorum: false, up: 0, weight: 0 };
         pool.count();
         pool.start_quorum(out);
@@ -206,7 +206,7 @@ impl Pool {
     }
 
     fn count(&mut self) {
-        let up = self.backends.values().filter(|backend| backend.is_up());
+        let up = self.backends.iter().filter(|backend| backend.is_up());
         (self.up, self.weight) =
             up.fold((0, 0), |(up, weight), backend| (up + 1, weight + u64::from(backend.weight())));
     }
@@ -307,9 +307,9 @@ impl Pool {
 
     // ---- reload ----
 
-    fn reconfigure(&mut self, config: VirtualServer, out: &mut Vec<Action>) {
+    fn reconfigure(&mut self, config: Arc<VirtualServer>, out: &mut Vec<Action>) {
         let service = config.name();
-        let mut backends = BTreeMap::new();
+        let mut backends = Vec::new();
         for new in &config.real_servers {
             let server = config.describe_real_server(&new.address);
             let service = service.clone();
@@ -331,16 +331,16 @@ impl Pool {
                     backend
                 }
             };
-            backends.insert(new.address, backend);
+            backends.push((new.address, backend));
         }
         for gone in &self.config.real_servers {
-            if self.backends.contains_key(&gone.address) {
+            if self.backends.get(&gone.address).is_some() {
                 let server = self.name(&gone.address);
                 out.push(Action::Report(Event::ServerGone { service: service.clone(), server }));
             }
         }
         self.config = config;
-        self.backends = backends;
+        self.backends = Backends::new(backends);
         self.count();
         self.evaluate_quorum(out);
     }

@@ -65,7 +65,7 @@ fn virtual_server(real_servers: Vec<RealServer>) -> VirtualServer {
 
 fn started(config: VirtualServer) -> Pools {
     let mut pools = Pools::default();
-    pools.handle(Instant::now(), Input::Configure(vec![config]), &mut Vec::new());
+    pools.handle(Instant::now(), Input::Configure(vec![Arc::new(config)]), &mut Vec::new());
     pools
 }
 
@@ -73,7 +73,7 @@ fn verdict(pools: &mut Pools, last: u8, checker: Checker, up: bool) -> Vec<Actio
     let mut out = Vec::new();
     let (service, server) = (VirtualServerName::Service(service()), address(last));
     let standing = if up { Standing::UP } else { Standing::Down };
-    let input = Input::Standing { service, server, probe: checker.probe, standing };
+    let input = Input::Standing { service: Arc::new(service), server, probe: checker.probe, standing };
     pools.handle(Instant::now(), input, &mut out);
     out
 }
@@ -128,7 +128,7 @@ fn a_server_that_alpha_keeps_out_is_not_called_added() {
         server.checkers = vec![checker(address(9), alpha)];
         let mut out = Vec::new();
         let config = virtual_server(vec![real_server(8, 1), server]);
-        pools.handle(Instant::now(), Input::Configure(vec![config]), &mut out);
+        pools.handle(Instant::now(), Input::Configure(vec![Arc::new(config)]), &mut out);
         let told = |waits: bool| {
             let of = |action: &Action| match action {
                 Action::Report(Event::ServerAdded { .. }) => !waits,
@@ -201,7 +201,7 @@ fn a_reload_keeps_the_verdicts_of_checks_that_stay() {
     let mut pools = started(config);
     verdict(&mut pools, 9, checker(address(9), false), false);
     let heavier = virtual_server(vec![real_server(8, 5), real_server(9, 1), real_server(10, 1)]);
-    pools.handle(Instant::now(), Input::Configure(vec![heavier]), &mut Vec::new());
+    pools.handle(Instant::now(), Input::Configure(vec![Arc::new(heavier)]), &mut Vec::new());
     assert_eq!(destinations(&pools), [(8, 5), (10, 1)]);
     assert!(!pools.passes(
         &VirtualServerName::Service(service()),
@@ -217,7 +217,7 @@ fn a_reload_of_the_timing_brings_no_failed_server_back() {
     let mut faster = virtual_server(vec![real_server(8, 1), real_server(9, 1)]);
     faster.real_servers[1].checkers[0].timing.delay_loop = Duration::from_secs(1);
     faster.real_servers[1].checkers[0].timing.retry = 5;
-    pools.handle(Instant::now(), Input::Configure(vec![faster]), &mut Vec::new());
+    pools.handle(Instant::now(), Input::Configure(vec![Arc::new(faster)]), &mut Vec::new());
     assert_eq!(destinations(&pools), [(8, 1)]);
     verdict(&mut pools, 9, checker(address(9), false), true);
     assert_eq!(destinations(&pools), [(8, 1), (9, 1)]);
@@ -230,7 +230,7 @@ fn another_check_of_a_failed_server_must_pass_first() {
     let mut other = virtual_server(vec![real_server(8, 1), real_server(9, 1)]);
     let elsewhere = checker(address(77), false);
     other.real_servers[1].checkers = vec![elsewhere.clone()];
-    pools.handle(Instant::now(), Input::Configure(vec![other]), &mut Vec::new());
+    pools.handle(Instant::now(), Input::Configure(vec![Arc::new(other)]), &mut Vec::new());
     assert_eq!(destinations(&pools), [(8, 1)]);
     verdict(&mut pools, 9, elsewhere, true);
     assert_eq!(destinations(&pools), [(8, 1), (9, 1)]);
@@ -243,7 +243,7 @@ fn changed_thresholds_change_the_entry() {
     let before = pools.entry(&service()).unwrap();
     let mut limited = virtual_server(vec![real_server(8, 1)]);
     limited.real_servers[0].upper_threshold = 100;
-    pools.handle(Instant::now(), Input::Configure(vec![limited]), &mut Vec::new());
+    pools.handle(Instant::now(), Input::Configure(vec![Arc::new(limited)]), &mut Vec::new());
     let mut operations = Vec::new();
     let after = pools.entry(&service()).unwrap();
     crate::ipvs::diff::diff_service(service(), &after, Some(&before), &mut operations);
@@ -258,7 +258,7 @@ fn an_equal_reload_changes_nothing() {
     let config = virtual_server(vec![real_server(8, 1)]);
     let mut pools = started(config.clone());
     let mut out = Vec::new();
-    pools.handle(Instant::now(), Input::Configure(vec![config]), &mut out);
+    pools.handle(Instant::now(), Input::Configure(vec![Arc::new(config)]), &mut out);
     assert_eq!(out, []);
 }
 
@@ -284,7 +284,11 @@ fn the_table_is_a_function_of_the_verdicts() {
                     present.push(last);
                     present.sort_unstable();
                 }
-                pools.handle(Instant::now(), Input::Configure(vec![build(&present)]), &mut Vec::new());
+                pools.handle(
+                    Instant::now(),
+                    Input::Configure(vec![Arc::new(build(&present))]),
+                    &mut Vec::new(),
+                );
             } else if present.contains(&last) {
                 let up = random.bool();
                 verdict(&mut pools, last, checker(address(last), false), up);
@@ -323,7 +327,7 @@ fn a_drained_server_stays_without_weight_over_reloads_until_that_is_lifted() {
     assert_eq!(drain(&mut pools, 9, true), [], "once");
     assert_eq!(destinations(&pools), [(8, 1), (9, 0)]);
     let heavier = virtual_server(vec![real_server(8, 5), real_server(9, 4)]);
-    pools.handle(Instant::now(), Input::Configure(vec![heavier]), &mut Vec::new());
+    pools.handle(Instant::now(), Input::Configure(vec![Arc::new(heavier)]), &mut Vec::new());
     assert_eq!(destinations(&pools), [(8, 5), (9, 0)]);
     assert_eq!((pools.snapshot()[0].weight, pools.snapshot()[0].drained, pools.totals().up), (5, 1, 2));
     verdict(&mut pools, 9, checker(address(9), false), false);
@@ -355,8 +359,12 @@ fn what_checks_say_of_a_weight_adds_up_and_stays_with_them() {
     let mut pools = started(config.clone());
     let says = |pools: &mut Pools, checker: Checker, weight: Option<WeightChange>| {
         let (service, server) = (VirtualServerName::Service(service()), address(9));
-        let input =
-            Input::Standing { service, server, probe: checker.probe, standing: Standing::Up { weight } };
+        let input = Input::Standing {
+            service: Arc::new(service),
+            server,
+            probe: checker.probe,
+            standing: Standing::Up { weight },
+        };
         pools.handle(Instant::now(), input, &mut Vec::new());
         destinations(pools)
     };
@@ -369,7 +377,7 @@ fn what_checks_say_of_a_weight_adds_up_and_stays_with_them() {
     assert_eq!(says(&mut pools, second.clone(), Some(WeightChange::By(i64::MAX))), [(9, 2_147_483_647)]);
     assert_eq!(says(&mut pools, second, Some(WeightChange::By(1))), [(9, 5)]);
     config.real_servers[0].checkers.pop();
-    pools.handle(Instant::now(), Input::Configure(vec![config]), &mut Vec::new());
+    pools.handle(Instant::now(), Input::Configure(vec![Arc::new(config)]), &mut Vec::new());
     assert_eq!(destinations(&pools), [(9, 4)], "a check that has gone says nothing");
     assert_eq!(says(&mut pools, first, None), [(9, 10)]);
 }

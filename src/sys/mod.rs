@@ -2,6 +2,7 @@
 
 pub(crate) mod background;
 pub(crate) mod link_frame;
+pub(crate) mod memory;
 pub mod netlink;
 pub(crate) mod poll;
 pub(crate) mod schedule;

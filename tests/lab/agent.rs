@@ -1,6 +1,6 @@
 //! What runs within a node: `agent stream SERVER` and `agent hold SERVER COUNT`, HTTP clients that write down
 //! what they see until they are stopped. `agent deaf SOCKET` is a service manager that reads nothing, `agent answers` all
-//! the servers of `answers/`.
+//! the servers of `answers/`, `agent vrrp` has the socket of a VRRP daemon and nothing else.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -16,8 +16,11 @@ pub fn main(arguments: &[String]) {
         [verb, server] if verb == "stream" => stream(server.parse().unwrap()),
         [verb, server, count] if verb == "hold" => hold(server.parse().unwrap(), count.parse().unwrap()),
         [verb, socket] if verb == "deaf" => deaf(socket),
+        [verb] if verb == "vrrp" => vrrp(),
         [verb] if verb == "answers" => crate::answers::serve(),
-        _ => panic!("agent stream SERVER | agent hold SERVER COUNT | agent deaf SOCKET | agent answers"),
+        _ => panic!(
+            "agent stream SERVER | agent hold SERVER COUNT | agent deaf SOCKET | agent answers | agent vrrp"
+        ),
     }
 }
 
@@ -28,6 +31,16 @@ fn deaf(path: &str) {
     sender.set_nonblocking(true).unwrap();
     while sender.send_to(b"STATUS=x", path).is_ok() {}
     println!("full");
+    loop {
+        std::thread::park();
+    }
+}
+
+/// The socket of a VRRP daemon.
+fn vrrp() {
+    let kind = (socket2::Domain::IPV4, socket2::Type::RAW, Some(112.into()));
+    let _socket = socket2::Socket::new(kind.0, kind.1, kind.2).unwrap();
+    println!("listening");
     loop {
         std::thread::park();
     }

@@ -3,38 +3,36 @@ use crate::check::schedule::LAUNCH;
 use crate::check::{Failure, WeightChange};
 use crate::config::model::{Connect, ProbeKind, Protocol, Service};
 
-fn timing(random: &mut fastrand::Rng) -> Timing {
-    Timing {
+fn timing(random: &mut fastrand::Rng) -> Arc<Timing> {
+    Arc::new(Timing {
         delay_loop: Duration::from_millis(random.u64(500..8000)),
         warmup: Duration::from_millis(random.u64(0..3000)),
         retry: random.u32(0..4),
         delay_before_retry: Duration::from_millis(random.u64(200..4000)),
         alpha: false,
         log_all_failures: None,
-    }
+    })
 }
 
-fn key(number: u8) -> Key {
+fn key(number: u8) -> Arc<Key> {
     let vip = SocketAddr::from(([10, 0, 0, number % 2], 80));
     let server = SocketAddr::from(([10, 0, 1, number / 4], 80));
     let to = SocketAddr::from(([10, 0, 1, number / 2], 80));
     let timeout = Duration::from_secs(1);
     let connect = Connect { to, timeout, from: None, from_port: 0, interface: None, fwmark: 0 };
-    Key {
-        service: VirtualServerName::Service(Service::Address { protocol: Protocol::Tcp, address: vip }),
-        server,
-        probe: Arc::new(Probe { kind: ProbeKind::Tcp, connect: Some(connect) }),
-    }
+    let service = VirtualServerName::Service(Service::Address { protocol: Protocol::Tcp, address: vip });
+    let probe = Arc::new(Probe { kind: ProbeKind::Tcp, connect: Some(connect) });
+    Arc::new(Key { service: Arc::new(service), server, probe })
 }
 
-fn want(number: u8, timing: Timing, up: bool) -> Wanted {
-    Wanted { key: key(number), timing, server: format!("[10.0.1.{number}]:tcp:80"), up }
+fn want(number: u8, timing: Arc<Timing>, up: bool) -> Wanted {
+    Wanted { key: Key::clone(&key(number)), timing, protocol: "tcp", up }
 }
 
 /// What a check must be, told another way: by its outcomes so far.
 #[derive(Debug)]
 struct Reference {
-    timing: Timing,
+    timing: Arc<Timing>,
     standing: Standing,
     proven: bool,
     retries: u32,
@@ -49,7 +47,7 @@ struct Reference {
 impl Reference {
     fn new(now: Instant, wanted: &Wanted) -> Self {
         Self {
-            timing: wanted.timing.clone(),
+            timing: Arc::clone(&wanted.timing),
             standing: if wanted.up { Standing::UP } else { Standing::Down },
             proven: false,
             retries: 0,
@@ -87,9 +85,9 @@ struct Run {
     checks: Checks,
     random: fastrand::Rng,
     now: Instant,
-    model: BTreeMap<Key, Reference>,
+    model: BTreeMap<Arc<Key>, Reference>,
     /// Probes under way, also those of checks that have gone.
-    under_way: Vec<(CheckId, Key)>,
+    under_way: Vec<(CheckId, Arc<Key>)>,
     gone: BTreeSet<CheckId>,
 }
 
@@ -125,7 +123,7 @@ impl Run {
                 }
                 None => Reference::new(self.now, one),
             };
-            model.insert(one.key.clone(), reference);
+            model.insert(Arc::new(one.key.clone()), reference);
         }
         self.gone.extend(self.model.values().filter_map(|gone| gone.id));
         self.model = model;
@@ -237,7 +235,8 @@ fn the_same_seed_gives_the_same_first_moments() {
     let first = |seed| {
         let mut checks = Checks::new(seed);
         let (now, mut out) = (Instant::now(), Vec::new());
-        let timing = Timing { warmup: Duration::from_secs(60), ..timing(&mut fastrand::Rng::with_seed(1)) };
+        let timing = Timing::clone(&timing(&mut fastrand::Rng::with_seed(1)));
+        let timing = Arc::new(Timing { warmup: Duration::from_secs(60), ..timing });
         let wanted = (0..8).map(|number| want(number, timing.clone(), true)).collect();
         checks.handle(now, Input::Configure(wanted), &mut out);
         checks.due.iter().map(|(at, _)| *at - now).collect::<Vec<_>>()

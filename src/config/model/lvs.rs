@@ -353,10 +353,19 @@ impl VirtualServer {
 
     /// A real server in keepalived's log form: `[ADDRESS]:tcp:PORT`.
     pub fn describe_real_server(&self, address: &SocketAddr) -> String {
-        let protocol = match self.service {
+        describe_real_server(address, self.real_server_protocol())
+    }
+
+    /// What stands for the protocol there.
+    pub fn real_server_protocol(&self) -> &'static str {
+        match self.service {
             Service::Fwmark { .. } => "none",
             Service::Address { protocol, .. } => protocol.name(),
-        };
-        format!("[{}]:{protocol}:{}", address.ip(), address.port())
+        }
     }
+}
+
+/// `[192.168.100.8]:tcp:80`.
+pub fn describe_real_server(address: &SocketAddr, protocol: &str) -> String {
+    format!("[{}]:{protocol}:{}", address.ip(), address.port())
 }

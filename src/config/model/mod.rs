@@ -29,6 +29,7 @@ pub use group::{GroupEntry, GroupedServer, VirtualServerGroup};
 pub use lvs::{
     Forwarding, Persistence, Protocol, RealNotify, RealServer, Scheduler, SchedulerFlags, Service,
     ServiceGroup, ServiceNotify, SorryServer, TunnelChecksum, VirtualServer, VirtualServerName,
+    describe_real_server,
 };
 pub use route::{
     CongestionControl, Encap, MetricKind, Named, Net, NextHop, Route, RouteMetric, Rule, RuleAction,

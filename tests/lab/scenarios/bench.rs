@@ -9,7 +9,7 @@ use crate::lab::{Lab, Node, Program, Show, VIP, Vrrp, eventually, poll, seconds,
 pub const SCENARIOS: &[Scenario] = &[Scenario {
     on_request: true,
     memory: 1024,
-    limit: seconds(600),
+    limit: seconds(1200),
     ..Scenario::new("bench", "keepalived and directord side by side: memory, processor, start, reload", run)
 }];
 
@@ -37,12 +37,15 @@ fn run(lab: &Lab) {
         seed_http(&digests[0], &digests[1]).replacen("weight 1", &format!("weight {weight}"), 1)
     };
     compare(lab, &mut show, "the tutorial's configuration: 1 virtual server, 2 real servers", 2, &seed);
-    compare(lab, &mut show, "100 virtual servers of 10 real servers, TCP_CHECK every 2 s", 1000, &many);
+    for services in [100, 500] {
+        let what = format!("{services} virtual servers of 10 real servers, TCP_CHECK every 2 s");
+        compare(lab, &mut show, &what, services * 10, &|weight| many(services, weight));
+    }
 }
 
-fn many(weight: u32) -> String {
+fn many(services: usize, weight: u32) -> String {
     let mut text = Vrrp::default().text();
-    for service in 0..100 {
+    for service in 0..services {
         text += &format!(
             "virtual_server {VIP} {} {{\n delay_loop 2\n lb_algo wrr\n lb_kind DR\n protocol TCP\n",
             8000 + service
@@ -50,7 +53,9 @@ fn many(weight: u32) -> String {
         for server in 1..=10 {
             let weight = if (service, server) == (0, 1) { weight } else { 1 };
             text += &format!(
-                " real_server 10.1.{service}.{server} 80 {{\n  weight {weight}\n  TCP_CHECK {{\n   connect_timeout 2\n  }}\n }}\n"
+                " real_server 10.1.{}.{} 80 {{\n  weight {weight}\n  TCP_CHECK {{\n   connect_timeout 2\n  }}\n }}\n",
+                service % 250,
+                service / 250 * 10 + server
             );
         }
         text += "}\n";

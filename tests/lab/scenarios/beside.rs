@@ -51,6 +51,18 @@ fn keepalived(lab: &Lab) {
     checkers.stop();
     assert!(node.has_address(VIP));
     other.stop();
+    // Another daemon of the kind is in the way when it has our address, and only then.
+    node.sh("cp /lab/scenario /tmp/vrrpd; ip addr add 192.168.100.240/32 dev lo");
+    let other = node.spawn("vrrpd", "/tmp/vrrpd agent vrrp");
+    eventually("it listens", seconds(5), || other.log_has("listening"));
+    let output = node.run(&format!("timeout 10 {START}"));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && text.contains("vrrpd) runs VRRP"), "{text}");
+    node.sh("ip addr del 192.168.100.240/32 dev lo");
+    let daemon = lab.director(node, Program::Directord, &config);
+    eventually("beside one with other addresses it takes over", seconds(15), || node.has_address(VIP));
+    daemon.stop();
+    other.stop();
     let daemon = lab.director(node, Program::Directord, &config);
     eventually("afterwards it takes over", seconds(15), || node.has_address(VIP));
     assert!(daemon.is_running());
