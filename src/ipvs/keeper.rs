@@ -23,15 +23,15 @@ use super::event::Event;
 use super::refusals::Refusals;
 use super::{Destinations, Entry, Settings, Table};
 
-/// How often the kernel's table is looked at: it tells nobody of changes, and nobody should wait for more than two
-/// seconds.
-pub const LOOK: Duration = Duration::from_millis(1500);
+/// How often the kernel's table is looked at: it tells nobody of changes, and nobody should wait for more than one
+/// second.
+pub const LOOK: Duration = Duration::from_millis(800);
 /// An operation that the kernel refused is not tried again for this long, unless the configuration asks anew.
 pub const REFUSED: Duration = Duration::from_secs(60);
 /// Pause before what failed altogether is tried again: IPVS that cannot be reached, a record that cannot be written.
 pub const REOPEN: Duration = Duration::from_secs(5);
 /// Services whose destinations one look compares.
-const DESTINATIONS_A_LOOK: usize = 16;
+const DESTINATIONS_A_LOOK: usize = 100;
 /// With so few services that each look compares them all, their settings are compared each fourth time.
 const SERVICES_EVERY: u32 = 4;
 /// Lines about one repair.

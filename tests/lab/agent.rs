@@ -17,9 +17,13 @@ pub fn main(arguments: &[String]) {
         [verb, server, count] if verb == "hold" => hold(server.parse().unwrap(), count.parse().unwrap()),
         [verb, socket] if verb == "deaf" => deaf(socket),
         [verb] if verb == "vrrp" => vrrp(),
+        [verb, kind, count, seconds] if verb == "floor" => {
+            let interval = Duration::from_secs(seconds.parse().unwrap());
+            crate::floor::run(kind, count.parse().unwrap(), interval);
+        }
         [verb] if verb == "answers" => crate::answers::serve(),
         _ => panic!(
-            "agent stream SERVER | agent hold SERVER COUNT | agent deaf SOCKET | agent answers | agent vrrp"
+            "agent stream SERVER | agent hold SERVER COUNT | agent deaf SOCKET | agent answers | agent vrrp | agent floor tcp|http COUNT SECONDS"
         ),
     }
 }

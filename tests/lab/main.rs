@@ -10,6 +10,7 @@
 
 mod agent;
 mod answers;
+mod floor;
 mod inside;
 mod lab;
 mod launcher;

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::check::Outcome;
 use crate::check::checks::{CheckId, TICK};
-use crate::config::model::{Connect, HttpCheck, Probe, ProbeKind};
+use crate::config::model::{Probe, ProbeKind};
 
 use super::connecting::Connecting;
 use super::http;
@@ -71,9 +71,11 @@ impl Runner {
                 }
                 self.connecting.start(id, connect, now)?.1
             }
-            (ProbeKind::Http(check), Some(connect)) => {
-                let (check, connect) = (check.clone(), connect.clone());
-                tokio::spawn(ask(id, connect, check, step, self.ended.clone()));
+            (ProbeKind::Http(check), Some(_)) => {
+                if check.urls.get(step).is_none() {
+                    return Some(Ended { id, outcome: Outcome::NotRun("it has no url".into()) });
+                }
+                tokio::spawn(ask(id, Arc::clone(probe), step, self.ended.clone()));
                 return None;
             }
             (kind, _) => Outcome::NotRun(format!("this version does not run {}", kind.keyword())),
@@ -82,11 +84,10 @@ impl Runner {
     }
 }
 
-async fn ask(id: CheckId, connect: Connect, check: HttpCheck, step: usize, ended: mpsc::Sender<Ended>) {
-    let outcome = match check.urls.get(step) {
-        Some(url) => http(&connect, &check, url).await,
-        None => Outcome::NotRun("it has no url".into()),
-    };
+async fn ask(id: CheckId, probe: Arc<Probe>, step: usize, ended: mpsc::Sender<Ended>) {
+    let (ProbeKind::Http(check), Some(connect)) = (&probe.kind, &probe.connect) else { return };
+    let Some(url) = check.urls.get(step) else { return };
+    let outcome = http(connect, check, url).await;
     // The director is gone only when the process ends.
     let _ = ended.send(Ended { id, outcome }).await;
 }

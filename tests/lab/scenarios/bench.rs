@@ -4,23 +4,35 @@
 use std::time::Instant;
 
 use super::Scenario;
-use crate::lab::{Lab, Node, Program, Show, VIP, Vrrp, eventually, poll, seconds, seed_http};
+use crate::floor;
+use crate::lab::{Daemon, Lab, Node, Program, Show, VIP, Vrrp, eventually, poll, seconds, seed_http};
 
 pub const SCENARIOS: &[Scenario] = &[Scenario {
     on_request: true,
     memory: 1024,
-    limit: seconds(1200),
+    limit: seconds(1500),
     ..Scenario::new("bench", "keepalived and directord side by side: memory, processor, start, reload", run)
 }];
 
 /// Length in seconds of the window in which processor time is counted; the machine's clock for it ticks every 10 ms.
-const WINDOW: u64 = 60;
+const WINDOW: u64 = 30;
 
 struct Figures {
     pss: f64,
     cpu: f64,
     start: f64,
     reload: f64,
+    /// A table of which a destination was deleted by hand has it again.
+    repair: f64,
+}
+
+/// What is compared.
+struct Case<'a> {
+    what: String,
+    servers: usize,
+    config: &'a dyn Fn(u32) -> String,
+    /// The loop beside it.
+    floor: Option<&'static str>,
 }
 
 fn run(lab: &Lab) {
@@ -36,59 +48,100 @@ fn run(lab: &Lab) {
     let seed = |weight: u32| {
         seed_http(&digests[0], &digests[1]).replacen("weight 1", &format!("weight {weight}"), 1)
     };
-    compare(lab, &mut show, "the tutorial's configuration: 1 virtual server, 2 real servers", 2, &seed);
-    for services in [100, 500] {
-        let what = format!("{services} virtual servers of 10 real servers, TCP_CHECK every 2 s");
-        compare(lab, &mut show, &what, services * 10, &|weight| many(services, weight));
+    let tcp = "TCP_CHECK {\n   connect_timeout 2\n  }";
+    let http = "HTTP_GET {\n   url {\n    path /\n   }\n   connect_timeout 2\n  }";
+    let many = |services, check: &'static str| move |weight| many(services, weight, check);
+    let every = "virtual servers of 10 real servers,";
+    let cases = [
+        Case {
+            what: "the tutorial's configuration: 1 virtual server, 2 real servers".into(),
+            servers: 2,
+            config: &seed,
+            floor: None,
+        },
+        Case {
+            what: format!("100 {every} TCP_CHECK every 2 s"),
+            servers: 1000,
+            config: &many(100, tcp),
+            floor: Some("tcp"),
+        },
+        Case {
+            what: format!("100 {every} HTTP_GET every 2 s"),
+            servers: 1000,
+            config: &many(100, http),
+            floor: Some("http"),
+        },
+        Case {
+            what: format!("500 {every} TCP_CHECK every 2 s"),
+            servers: 5000,
+            config: &many(500, tcp),
+            floor: Some("tcp"),
+        },
+    ];
+    for case in cases {
+        compare(lab, &mut show, &case);
     }
 }
 
-fn many(services: usize, weight: u32) -> String {
+fn many(services: usize, weight: u32, check: &str) -> String {
     let mut text = Vrrp::default().text();
     for service in 0..services {
         text += &format!(
             "virtual_server {VIP} {} {{\n delay_loop 2\n lb_algo wrr\n lb_kind DR\n protocol TCP\n",
             8000 + service
         );
-        for server in 1..=10 {
-            let weight = if (service, server) == (0, 1) { weight } else { 1 };
-            text += &format!(
-                " real_server 10.1.{}.{} 80 {{\n  weight {weight}\n  TCP_CHECK {{\n   connect_timeout 2\n  }}\n }}\n",
-                service % 250,
-                service / 250 * 10 + server
-            );
+        for server in 0..10 {
+            let weight = if (service, server) == (0, 0) { weight } else { 1 };
+            let address = floor::server(service * 10 + server);
+            text += &format!(" real_server {address} 80 {{\n  weight {weight}\n  {check}\n }}\n");
         }
         text += "}\n";
     }
     text
 }
 
-fn compare(lab: &Lab, show: &mut Show, what: &str, servers: usize, config: &dyn Fn(u32) -> String) {
-    show.plain(&format!("\n{what}"));
-    let keepalived = measure(lab, Program::Keepalived, servers, config);
-    let directord = measure(lab, Program::Directord, servers, config);
+fn compare(lab: &Lab, show: &mut Show, case: &Case<'_>) {
+    show.plain(&format!("\n{}", case.what));
+    let keepalived = measure(lab, Program::Keepalived, case);
+    let directord = measure(lab, Program::Directord, case);
     show.plain(&format!("  {:<34}{:>12}{:>12}{:>9}", "", "keepalived", "directord", "ratio"));
     let rows = [
         ("memory (PSS, KiB)", keepalived.pss, directord.pss),
         ("processor (ms per minute)", keepalived.cpu, directord.cpu),
         ("start to programmed table (ms)", keepalived.start, directord.start),
         ("reload of one weight (ms)", keepalived.reload, directord.reload),
+        ("deleted destination back (ms)", keepalived.repair, directord.repair),
     ];
     for (name, theirs, ours) in rows {
-        show.plain(&format!("  {name:<34}{theirs:>12.0}{ours:>12.0}{:>9.2}", ours / theirs.max(1.0)));
+        let shown = |value: f64| if value.is_nan() { "never".to_owned() } else { format!("{value:.0}") };
+        let ratio = if theirs.is_nan() { String::new() } else { format!("{:.2}", ours / theirs.max(1.0)) };
+        show.plain(&format!("  {name:<34}{:>12}{:>12}{ratio:>9}", shown(theirs), shown(ours)));
+    }
+    if let Some(kind) = case.floor {
+        let command = format!("/lab/scenario agent floor {kind} {} 2", case.servers);
+        let floor = lab.lvs01.spawn("floor", &command);
+        eventually("the floor runs", seconds(10), || floor.log_has("running"));
+        let cpu = processor(&floor);
+        assert!(floor.is_running(), "{}", floor.log());
+        floor.stop();
+        let name = "processor, the least it can be";
+        show.plain(&format!("  {name:<34}{:>12}{:>12.0}{:>9.2}", "", cpu, directord.cpu / cpu));
     }
 }
 
-fn measure(lab: &Lab, program: Program, servers: usize, config: &dyn Fn(u32) -> String) -> Figures {
-    let node = &lab.lvs01;
-    let daemon = lab.director(node, program, &config(1));
-    let start = eventually("the table is programmed", seconds(60), || serving(node) == servers);
-    eventually("the address is there", seconds(20), || node.has_address(VIP));
-    let window = seconds(WINDOW);
+/// Milliseconds a minute in a quiet window: one look at its end.
+fn processor(daemon: &Daemon) -> f64 {
     let before = daemon.cpu_ms();
-    // A quiet window: one look at its end.
-    std::thread::sleep(window);
-    let cpu = (daemon.cpu_ms() - before) * 60.0 / WINDOW as f64;
+    std::thread::sleep(seconds(WINDOW));
+    (daemon.cpu_ms() - before) * 60.0 / WINDOW as f64
+}
+
+fn measure(lab: &Lab, program: Program, case: &Case<'_>) -> Figures {
+    let (node, config) = (&lab.lvs01, case.config);
+    let daemon = lab.director(node, program, &config(1));
+    let start = eventually("the table is programmed", seconds(60), || serving(node) == case.servers);
+    eventually("the address is there", seconds(20), || node.has_address(VIP));
+    let cpu = processor(&daemon);
     let pss = daemon.pss() as f64;
     let mut reloads: Vec<f64> = (0..5)
         .map(|round| {
@@ -103,10 +156,18 @@ fn measure(lab: &Lab, program: Program, servers: usize, config: &dyn Fn(u32) -> 
         })
         .collect();
     reloads.sort_by(f64::total_cmp);
+    let service = format!("{VIP}:{}", 8000);
+    let repair = if case.floor.is_some() {
+        node.sh(&format!("ipvsadm -d -t {service} -r {}:80", floor::server(9)));
+        poll(seconds(15), || serving(node) == case.servers).map_or(f64::NAN, |took| took.as_secs_f64() * 1e3)
+    } else {
+        f64::NAN
+    };
     daemon.stop();
     node.sh("ipvsadm -C");
     eventually("the address is gone", seconds(3), || !node.has_address(VIP));
-    Figures { pss, cpu, start: start.as_secs_f64() * 1e3, reload: reloads[2] }
+    let start = start.as_secs_f64() * 1e3;
+    Figures { pss, cpu, start, reload: reloads[2], repair }
 }
 
 fn serving(node: &Node) -> usize {
