@@ -140,13 +140,51 @@ What the daemon put into the kernel, for a start after a kill.
 .TP
 .B /var/lib/directord/*.json
 The last configuration without errors of each file, with its includes and passwords; only its owner can read it.
-.SH EXIT STATUS OF THE DAEMON
+.TP
+.B /etc/keepalived/keepalived.conf
+The configuration, unless \\-f names another. Below the shipped unit files under /home, /root and /run/user cannot be
+read.
+.TP
+.B /etc/default/directord, /etc/sysconfig/directord
+DIRECTORD_OPTIONS for the shipped unit.
+.SH ENVIRONMENT
+.TP
+.B NOTIFY_SOCKET
+Where the service manager hears READY, RELOADING, STOPPING and the status line.
+.TP
+.B NO_COLOR
+When it is set, diagnostics have no colours.
+.TP
+.B any other
+${_ENV NAME} in the configuration stands for its value.
+.SH EXIT STATUS
+.SS The daemon
 0: stopped by a signal. 1: it cannot run. 2: the configuration cannot be used. 4: a capability is missing.
 An instance whose interface is missing, and virtual servers without IPVS, keep nothing else from running.
-.SH EXIT STATUS OF A CHECK
+.SS directord \\-\\-check
 0: nothing to mend. 1: warnings. 2: errors, a reload would refuse the configuration; or wrong options. Notes and lints
 change nothing.
 With \\-\\-as\\-start 1 also stands for errors that a start gets around, and 2 for a start that would be refused.
+.SS directord reload
+0: the configuration is in force. 1: it was refused, everything goes on as it was. 2: wrong options.
+.SS directord genhash
+0: the digest was printed. 1: there is no page, and why. 2: wrong options.
+.SH EXAMPLES
+.TP
+.B directord \\-\\-check \\-\\-peer lvs02.conf
+What is wrong with the configuration of this node, and whether it fits that of the other one.
+.TP
+.B directord \\-n \\-D
+The daemon in the foreground, with more in its log.
+.TP
+.B directord reload
+Takes the configuration in, and says what changed or why it was refused.
+.TP
+.B directord genhash \\-s 192.168.100.8 \\-p 80 \\-u / \\-\\-stanza
+The url block of an HTTP_GET for that page.
+.TP
+.B directord explain quorum
+What a keyword means, its range and its default.
 .SH SEE ALSO
 .BR directord.conf (5),
 .BR ipvsadm (8)

@@ -164,8 +164,8 @@ fn less(model: &Model, read: &Kept, kept: &Kept) -> Option<Refusal> {
         return None;
     }
     let before = kept.load().model?;
-    let changes = changes(&before, model);
     let ran = something(runnable(&before));
+    let changes = changes(before, model.clone());
     Comparison { ran, runs, missing: &missing, changes: &changes }.refusal()
 }
 

@@ -9,7 +9,7 @@ use std::fmt;
 
 use super::dump::shown;
 use super::keywords::{self, BlockId, ROOT};
-use super::model::Model;
+use super::model::{Model, Service, VirtualServer};
 use super::raise::{Statement, Word, raise};
 
 /// One thing that differs.
@@ -71,13 +71,14 @@ impl fmt::Display for Change {
 }
 
 /// What differs, from `old` to `new`.
-pub fn changes(old: &Model, new: &Model) -> Vec<Change> {
+pub fn changes(old: Model, new: Model) -> Vec<Change> {
     if old == new {
         return Vec::new();
     }
     let mut found = Vec::new();
     let root = Place { blocks: Vec::new(), id: ROOT, data: false };
-    root.compare(&raise(old, true), &raise(new, true), &mut found);
+    let (old, new) = differing(old, new);
+    root.compare(&raise(&old, true), &raise(&new, true), &mut found);
     // The method of the virtual server is told once, not of each real server that takes it over.
     let kinds: Vec<Change> = found.iter().filter(|change| change.what == "lb_kind").cloned().collect();
     let repeats = |change: &Change, kind: &Change| {
@@ -89,6 +90,31 @@ pub fn changes(old: &Model, new: &Model) -> Vec<Change> {
         found.push(Change { blocks: Vec::new(), what: "order of the statements".to_owned(), how });
     }
     found
+}
+
+/// Both without the virtual servers that are equal in them: there may be thousands, and one that differs.
+fn differing(mut old: Model, mut new: Model) -> (Model, Model) {
+    let known = single(&old);
+    let same =
+        |service: &Service, server: &VirtualServer| known.get(service).is_some_and(|old| *old == server);
+    let equal: BTreeSet<Service> = single(&new)
+        .into_iter()
+        .filter(|(service, server)| same(service, server))
+        .map(|(service, _)| service)
+        .collect();
+    for model in [&mut old, &mut new] {
+        model.virtual_servers.retain(|server| !equal.contains(&server.service));
+    }
+    (old, new)
+}
+
+/// The virtual servers whose service no other has.
+fn single(model: &Model) -> BTreeMap<Service, &VirtualServer> {
+    let mut seen: BTreeMap<Service, Option<&VirtualServer>> = BTreeMap::new();
+    for server in &model.virtual_servers {
+        seen.entry(server.service).and_modify(|known| *known = None).or_insert(Some(server));
+    }
+    seen.into_iter().filter_map(|(service, server)| Some((service, server?))).collect()
 }
 
 /// Settings of a virtual or real server that its checks state for themselves.
@@ -310,8 +336,8 @@ virtual_server 192.168.100.240 80 {
     fn lines(from: &str, to: &str) -> Vec<String> {
         let (old, new) = (model(FILE), model(&FILE.replace(from, to)));
         assert_ne!(old, new, "{from} is not in the file");
-        let lines: Vec<String> = changes(&old, &new).iter().map(ToString::to_string).collect();
-        assert_eq!(changes(&new, &old).len(), lines.len());
+        let lines: Vec<String> = changes(old.clone(), new.clone()).iter().map(ToString::to_string).collect();
+        assert_eq!(changes(new, old).len(), lines.len());
         lines
     }
 
@@ -413,7 +439,7 @@ virtual_server 192.168.100.240 80 {
     #[test]
     fn what_takes_away() {
         let less = |from: &str, to: &str| {
-            let found = changes(&model(FILE), &model(&FILE.replace(from, to)));
+            let found = changes(model(FILE), model(&FILE.replace(from, to)));
             found.iter().any(Change::takes_away)
         };
         assert!(less("priority 100", "priority 120"));
@@ -435,7 +461,7 @@ virtual_server 192.168.100.240 80 {
         assert!(models.len() > 3);
         for one in &models {
             for other in &models {
-                assert_eq!(changes(one, other).is_empty(), one == other);
+                assert_eq!(changes(one.clone(), other.clone()).is_empty(), one == other);
             }
         }
     }

@@ -189,6 +189,8 @@ impl Director {
                      one stays"
                 );
             }
+            drop(read);
+            memory::give_back();
         });
     }
 

@@ -161,8 +161,7 @@ fn judge(candidate: Candidate, running: &Running, options: &Options, allow_empty
     let runnable = options.restricted(candidate.runnable.clone());
     let before = running.read.load();
     let before = before.model.or(before.degraded).unwrap_or_default();
-    let found =
-        changes(&options.restricted_model(before), &options.restricted_model(candidate.model.clone()));
+    let found = changes(options.restricted_model(before), options.restricted_model(candidate.model.clone()));
     let comparison = Comparison {
         ran: running.something,
         runs: !runnable.instances.is_empty() || !runnable.virtual_servers.is_empty(),

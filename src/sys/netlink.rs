@@ -219,25 +219,37 @@ impl Client {
         Ok(outcomes)
     }
 
+    /// The kernel answers what fails and what asks for an answer: the last one does, so that many changes cost one
+    /// answer.
     fn transact_batch(&mut self, batch: &[Request], outcomes: &mut Vec<io::Result<()>>) -> io::Result<()> {
         let first = self.sequence.wrapping_add(1);
         let mut bytes = Vec::new();
-        for request in batch {
+        for (number, request) in batch.iter().enumerate() {
             self.sequence = self.sequence.wrapping_add(1);
+            let start = bytes.len();
             bytes.extend(request.finish(self.sequence));
+            if number + 1 < batch.len()
+                && let Some(flags) = u16_at(&bytes, start + 6)
+            {
+                write_at(&mut bytes, start + 6, &(flags & !ACK).to_ne_bytes());
+            }
         }
         self.send(&bytes)?;
-        let start = outcomes.len();
-        while outcomes.len() < start + batch.len() {
+        let mut answered: Vec<io::Result<()>> = batch.iter().map(|_| Ok(())).collect();
+        loop {
             let length = self.receive()?;
             for message in messages(self.buffer.get(..length).unwrap_or_default()) {
-                let ours = message.sequence.wrapping_sub(first) < u32::try_from(batch.len()).unwrap_or(0);
-                if ours && message.kind == TYPE_ERROR {
-                    outcomes.push(outcome(message.payload));
+                let number = usize::try_from(message.sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
+                let Some(of) = answered.get_mut(number).filter(|_| message.kind == TYPE_ERROR) else {
+                    continue;
+                };
+                *of = outcome(message.payload);
+                if number + 1 == batch.len() {
+                    outcomes.append(&mut answered);
+                    return Ok(());
                 }
             }
         }
-        Ok(())
     }
 
     /// Sends one request and hands every message of the answer to `each`.
