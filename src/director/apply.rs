@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tracing::Level;
@@ -23,6 +24,9 @@ use super::{
     Balancer, Checks, Director, Error, Manager, Options, Owned, Presence, Reloads, Requests, RuntimeLock,
     rival,
 };
+
+/// Pause after a start or a reload before memory is given back.
+const SETTLED: Duration = Duration::from_secs(10);
 
 impl Director {
     /// The table first, then VRRP: a master must not answer for services that are not there yet. Whoever looks for us
@@ -63,8 +67,7 @@ impl Director {
         director.start_vrrp(runnable.instances)?;
         director.tell_what_does_not_run();
         director.keep(candidate.keep, candidate.read);
-        drop(candidate.model);
-        memory::give_back();
+        give_back_later();
         director.presence.appear();
         director.manager.ready(&director.state().to_string());
         Ok(director)
@@ -144,8 +147,7 @@ impl Director {
                 self.running = Arc::new(running);
                 self.refused = None;
                 self.keep(candidate.keep, candidate.read);
-                drop(candidate.model);
-                memory::give_back();
+                give_back_later();
                 self.tell_what_does_not_run();
                 Line { level: Level::INFO, text: "Reload complete".to_owned() }
             }
@@ -189,8 +191,6 @@ impl Director {
                      one stays"
                 );
             }
-            drop(read);
-            memory::give_back();
         });
     }
 
@@ -249,4 +249,13 @@ impl Director {
             refused: self.refused.clone(),
         }
     }
+}
+
+/// What a start or a reload leaves behind goes back when it is over. Not at once: who reloads again and again needs it
+/// again and again.
+fn give_back_later() {
+    tokio::spawn(async {
+        tokio::time::sleep(SETTLED).await;
+        memory::give_back();
+    });
 }

@@ -395,6 +395,30 @@ mod tests {
         assert_eq!(text(inner[1].1), "wlc");
     }
 
+    /// The kernel answers no request that neither fails nor asks for an answer.
+    #[test]
+    fn an_answer_that_does_not_come_is_not_waited_for_without_end() {
+        let mut client = Client::connect_within(NlFamily::Route, Duration::from_millis(20)).unwrap();
+        let nothing = Request::new(1, 0);
+        assert_eq!(client.ask(&nothing, |_| {}).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(client.transact(&[nothing]).unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    /// One answer for all, and what fails has its own: here, messages of a type that the kernel does not know.
+    #[test]
+    fn each_of_many_requests_has_its_outcome() {
+        let mut client = Client::connect(NlFamily::Route).unwrap();
+        let (known, unknown) = (|| Request::new(1, ACK), || Request::new(0x3ff, ACK).fixed(&[0; 16]));
+        for failing in [vec![], vec![0], vec![3, 4], vec![299], (0..300).collect()] {
+            let request = |number| if failing.contains(&number) { unknown() } else { known() };
+            let requests: Vec<Request> = (0..300).map(request).collect();
+            let outcomes = client.transact(&requests).unwrap();
+            let failed = outcomes.iter().enumerate().filter(|(_, outcome)| outcome.is_err());
+            assert_eq!(failed.map(|(number, _)| number).collect::<Vec<_>>(), failing);
+            assert_eq!(outcomes.len(), 300);
+        }
+    }
+
     #[test]
     fn no_prefix_of_a_message_panics_or_loops() {
         let bytes = Request::new(1, 0).fixed(&[0; 8]).string(3, "abcdef").finish(1);

@@ -5,10 +5,13 @@ pub(crate) mod runner;
 mod tcp;
 mod tls;
 
+use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
 use crate::config::model::{Connect, HttpCheck, HttpUrl};
@@ -18,7 +21,11 @@ use super::dialogue::http::Http;
 use super::dialogue::{Dialogue, Heard, Step};
 use super::{Failure, Outcome};
 
-const BUFFER: usize = 4096;
+thread_local! {
+    /// What is read passes through here: a buffer for each of thousands of checks would be most of what they take.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 16 * 1024]);
+}
+
 /// A whole exchange may take this many times `connect_timeout`.
 const WHOLE: u32 = 10;
 
@@ -91,7 +98,6 @@ async fn carry_out<D: Dialogue>(
     limit: Duration,
     dialogue: &mut D,
 ) -> Result<D::Answer, Stopped> {
-    let mut buffer = [0; BUFFER];
     let mut step = dialogue.next(Heard::Connected);
     loop {
         step = match step {
@@ -101,9 +107,9 @@ async fn carry_out<D: Dialogue>(
                 within(limit, stream.flush()).await?;
                 dialogue.next(Heard::Sent)
             }
-            Step::Read => match timeout(limit, stream.read(&mut buffer)).await {
+            Step::Read => match timeout(limit, read(&mut stream, dialogue)).await {
                 Err(_) => return Err(Stopped::Failed(Failure::ReadTimeout(limit))),
-                Ok(Ok(0)) => dialogue.next(Heard::Closed),
+                Ok(Ok(step)) => step,
                 // A TLS server that closes without saying so has still said all it had to say.
                 Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     dialogue.next(Heard::Closed)
@@ -112,10 +118,27 @@ async fn carry_out<D: Dialogue>(
                     dialogue.next(Heard::Reset(plain(&error)))
                 }
                 Ok(Err(error)) => return Err(Stopped::Failed(Failure::Broken(plain(&error)))),
-                Ok(Ok(length)) => dialogue.next(Heard::Bytes(buffer.get(..length).unwrap_or_default())),
             },
         }
     }
+}
+
+/// Reads once; what came, or the end, is heard.
+async fn read<D: Dialogue>(
+    stream: &mut (impl AsyncRead + Unpin),
+    dialogue: &mut D,
+) -> io::Result<Step<D::Answer>> {
+    poll_fn(|context| {
+        BUFFER.with_borrow_mut(|buffer| {
+            let mut read = ReadBuf::new(buffer);
+            let polled = Pin::new(&mut *stream).poll_read(context, &mut read);
+            polled.map_ok(|()| match read.filled() {
+                [] => dialogue.next(Heard::Closed),
+                bytes => dialogue.next(Heard::Bytes(bytes)),
+            })
+        })
+    })
+    .await
 }
 
 async fn within<T>(limit: Duration, step: impl Future<Output = io::Result<T>>) -> Result<T, Stopped> {

@@ -7,12 +7,16 @@ use super::Scenario;
 use crate::floor;
 use crate::lab::{Daemon, Lab, Node, Program, Show, VIP, Vrrp, eventually, poll, seconds, seed_http};
 
-pub const SCENARIOS: &[Scenario] = &[Scenario {
-    on_request: true,
-    memory: 1024,
-    limit: seconds(1500),
-    ..Scenario::new("bench", "keepalived and directord side by side: memory, processor, start, reload", run)
-}];
+pub const SCENARIOS: &[Scenario] = &[
+    bench("bench_tutorial", "the tutorial's pair, keepalived and directord side by side", tutorial),
+    bench("bench_tcp", "1,000 real servers with TCP_CHECK, both and the least that it can be", tcp),
+    bench("bench_http", "1,000 real servers with HTTP_GET, likewise", http),
+    bench("bench_5000", "5,000 real servers with TCP_CHECK, likewise", tcp_5000),
+];
+
+const fn bench(name: &'static str, says: &'static str, run: fn(&Lab)) -> Scenario {
+    Scenario { on_request: true, memory: 1024, limit: seconds(900), ..Scenario::new(name, says, run) }
+}
 
 /// Length in seconds of the window in which processor time is counted; the machine's clock for it ticks every 10 ms.
 const WINDOW: u64 = 30;
@@ -35,52 +39,46 @@ struct Case<'a> {
     floor: Option<&'static str>,
 }
 
-fn run(lab: &Lab) {
-    let mut show = Show::open();
+fn tutorial(lab: &Lab) {
+    ready(lab);
+    let digests =
+        ["192.168.100.8", "192.168.100.9"].map(|server| lab.genhash(Program::Keepalived, server, "/", ""));
+    let config = |weight: u32| {
+        seed_http(&digests[0], &digests[1]).replacen("weight 1", &format!("weight {weight}"), 1)
+    };
+    let what = "the tutorial's configuration: 1 virtual server, 2 real servers".into();
+    compare(lab, &Case { what, servers: 2, config: &config, floor: None });
+}
+
+const TCP: &str = "TCP_CHECK {\n   connect_timeout 2\n  }";
+const HTTP: &str = "HTTP_GET {\n   url {\n    path /\n   }\n   connect_timeout 2\n  }";
+
+fn tcp(lab: &Lab) {
+    compare_many(lab, 100, "TCP_CHECK", TCP, "tcp");
+}
+
+fn http(lab: &Lab) {
+    compare_many(lab, 100, "HTTP_GET", HTTP, "http");
+}
+
+fn tcp_5000(lab: &Lab) {
+    compare_many(lab, 500, "TCP_CHECK", TCP, "tcp");
+}
+
+fn compare_many(lab: &Lab, services: usize, name: &str, check: &str, floor: &'static str) {
+    ready(lab);
+    let what = format!("{services} virtual servers of 10 real servers, {name} every 2 s");
+    let config = |weight| many(services, weight, check);
+    compare(lab, &Case { what, servers: services * 10, config: &config, floor: Some(floor) });
+}
+
+/// Servers that answer, and sixty-five thousand more that cost nothing.
+fn ready(lab: &Lab) {
     for node in lab.real_servers() {
         node.serve_http(&[("index.html", node.name)]);
     }
-    // Sixty-five thousand real servers that cost nothing.
     lab.rs1.sh("ip route add local 10.1.0.0/16 dev lo");
     lab.lvs01.sh("ip route add 10.1.0.0/16 via 192.168.100.8");
-    let digests =
-        ["192.168.100.8", "192.168.100.9"].map(|server| lab.genhash(Program::Keepalived, server, "/", ""));
-    let seed = |weight: u32| {
-        seed_http(&digests[0], &digests[1]).replacen("weight 1", &format!("weight {weight}"), 1)
-    };
-    let tcp = "TCP_CHECK {\n   connect_timeout 2\n  }";
-    let http = "HTTP_GET {\n   url {\n    path /\n   }\n   connect_timeout 2\n  }";
-    let many = |services, check: &'static str| move |weight| many(services, weight, check);
-    let every = "virtual servers of 10 real servers,";
-    let cases = [
-        Case {
-            what: "the tutorial's configuration: 1 virtual server, 2 real servers".into(),
-            servers: 2,
-            config: &seed,
-            floor: None,
-        },
-        Case {
-            what: format!("100 {every} TCP_CHECK every 2 s"),
-            servers: 1000,
-            config: &many(100, tcp),
-            floor: Some("tcp"),
-        },
-        Case {
-            what: format!("100 {every} HTTP_GET every 2 s"),
-            servers: 1000,
-            config: &many(100, http),
-            floor: Some("http"),
-        },
-        Case {
-            what: format!("500 {every} TCP_CHECK every 2 s"),
-            servers: 5000,
-            config: &many(500, tcp),
-            floor: Some("tcp"),
-        },
-    ];
-    for case in cases {
-        compare(lab, &mut show, &case);
-    }
 }
 
 fn many(services: usize, weight: u32, check: &str) -> String {
@@ -100,7 +98,8 @@ fn many(services: usize, weight: u32, check: &str) -> String {
     text
 }
 
-fn compare(lab: &Lab, show: &mut Show, case: &Case<'_>) {
+fn compare(lab: &Lab, case: &Case<'_>) {
+    let mut show = Show::open();
     show.plain(&format!("\n{}", case.what));
     let keepalived = measure(lab, Program::Keepalived, case);
     let directord = measure(lab, Program::Directord, case);
@@ -151,14 +150,15 @@ fn measure(lab: &Lab, program: Program, case: &Case<'_>) -> Figures {
             let asked = Instant::now();
             lab.reload(node, &daemon, text);
             let changed = || weights(node).contains(&i64::from(weight));
-            poll(seconds(20), changed).expect("the reload changes the table");
+            poll(seconds(60), changed).expect("the reload changes the table");
             asked.elapsed().as_secs_f64() * 1e3
         })
         .collect();
     reloads.sort_by(f64::total_cmp);
-    let service = format!("{VIP}:{}", 8000);
+    let service = format!("{VIP}:8000");
     let repair = if case.floor.is_some() {
-        node.sh(&format!("ipvsadm -d -t {service} -r {}:80", floor::server(9)));
+        // Direct routing: it has the port of the service.
+        node.sh(&format!("ipvsadm -d -t {service} -r {}:8000", floor::server(9)));
         poll(seconds(15), || serving(node) == case.servers).map_or(f64::NAN, |took| took.as_secs_f64() * 1e3)
     } else {
         f64::NAN
