@@ -197,12 +197,12 @@ impl Checks {
 
     /// One view for each check, in the order in which they began.
     pub fn snapshot(&self) -> Vec<Snapshot> {
-        let view = |running: &Box<Running>| Snapshot {
+        let view = |running: &Running| Snapshot {
             service: running.key.service.to_string(),
             server: running.server(),
             schedule: running.machine.snapshot(),
         };
-        self.running.values().map(view).collect()
+        self.running.values().map(|running| view(running)).collect()
     }
 
     /// How many there are, without counting.

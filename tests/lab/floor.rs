@@ -2,7 +2,7 @@
 //! epoll, send, read and close over the servers of the bench, woken each 25 ms; it knows no configuration, keeps no standing and tells
 //! nothing. What a daemon takes more than it, is its own.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
@@ -27,7 +27,7 @@ pub fn run(kind: &str, count: usize, interval: Duration) {
     let mut due: Vec<Instant> =
         (0..count).map(|number| Instant::now() + interval.mul_f64(number as f64 / count as f64)).collect();
     let mut next = 0;
-    let mut under_way: HashMap<RawFd, Socket> = HashMap::new();
+    let mut under_way: BTreeMap<RawFd, Socket> = BTreeMap::new();
     let mut events = vec![EpollEvent::empty(); 1024];
     let mut buffer = [0; 4096];
     println!("running");
