@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use crate::check::Failure;
 use crate::check::dialogue::http::{Http, Response};
 use crate::check::dialogue::{Dialogue, Heard, Step};
 use crate::check::io::{Stopped, Tls, converse};
@@ -140,8 +141,11 @@ impl Dialogue for Shown<'_> {
     type Answer = Response;
 
     fn next(&mut self, heard: Heard<'_>) -> Step<Response> {
-        if let Heard::Bytes(bytes) = &heard {
-            self.show.piece(bytes, self.http.in_body());
+        match &heard {
+            Heard::Bytes(bytes) => self.show.piece(bytes, self.http.in_body()),
+            // A check compares what came with its digest; here, half a page would become one.
+            Heard::Reset(why) => return Step::Done(Err(Failure::Broken(why.clone()))),
+            Heard::Connected | Heard::Sent | Heard::Closed => {}
         }
         self.http.next(heard)
     }
@@ -199,6 +203,31 @@ fn dump(bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// No digest of a page that was cut off.
+    #[test]
+    fn a_reset_gives_no_digest() {
+        let check = HttpCheck {
+            tls: false,
+            protocol: HttpProtocol::Http10,
+            sni: None,
+            fast_recovery: false,
+            urls: Vec::new(),
+        };
+        let url = HttpUrl {
+            path: "/".into(),
+            virtualhost: None,
+            digest: None,
+            status_codes: StatusCodes::default(),
+            regex: None,
+            tls_compliant: None,
+        };
+        let http = Http::page(&check, &url, ([192, 0, 2, 1], 80).into());
+        let mut dialogue = Shown { http, show: &mut Show { verbose: false, header_shown: false } };
+        assert_eq!(dialogue.next(Heard::Bytes(b"HTTP/1.1 200 OK\r\n\r\nhalf")), Step::Read);
+        let broken = Step::Done(Err(Failure::Broken("reset".into())));
+        assert_eq!(dialogue.next(Heard::Reset("reset".into())), broken);
+    }
 
     #[test]
     fn a_url_becomes_the_path_of_the_stanza() {
