@@ -44,6 +44,8 @@ fn listen(port: u16, answer: impl Fn(TcpStream) + Send + Sync + Clone + 'static)
     let work = move || {
         for stream in listener.incoming().map_while(Result::ok) {
             println!("asked {port}");
+            // What has been written is on the wire before a reset throws away what waits to be sent.
+            stream.set_nodelay(true).unwrap();
             let answer = answer.clone();
             std::thread::Builder::new().stack_size(256 * 1024).spawn(move || answer(stream)).unwrap();
         }
