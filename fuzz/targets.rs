@@ -25,6 +25,7 @@ use directord::director::kept::Kept;
 use directord::director::owned::{Line, parse_lines, to_lines};
 use directord::ipvs::message;
 use directord::net::kernel::Kernel;
+use directord::net::object::Object;
 use directord::net::rtnetlink;
 use directord::sys::netlink;
 use directord::track::{Conditions, Link};
@@ -397,7 +398,9 @@ pub fn rtnetlink(input: &[u8]) {
         assert!(!kernel.apply(change), "the same again is news");
         for object in kernel.objects() {
             assert!(kernel.object(&object.key()).is_some());
-            assert!(kernel.objects_of(object.key().index()).any(|other| other == object));
+            if let Object::Address(address) = object {
+                assert!(kernel.addresses_of(address.index).any(|other| other == address));
+            }
         }
     }
 }

@@ -32,7 +32,8 @@ fn seeds() -> Vec<Vec<u8>> {
             }
         }
     }
-    let records = "eth0 192.168.100.240/24\ntcp 10.0.0.1:80\nudp [2001:db8::1]:53\nfwmark 3 inet6\n";
+    let records = "eth0 192.168.100.240/24\nroute 10.9.0.0/16 table 254 tos 0 metric 0 proto 18 dev eth0\n\
+        rule inet priority 5 from 10.0.0.0/8 fwmark 0x7/0xff iif eth0 table 200\ntcp 10.0.0.1:80\nudp [2001:db8::1]:53\nfwmark 3 inet6\n";
     seeds.push(records.into());
     seeds.sort_unstable();
     assert!(seeds.len() > 30, "the seeds were not found");
@@ -284,6 +285,24 @@ fn rtnetlink() {
     );
     let v6 = message(20, &[10, 64, 0x80, 0, 7, 0, 0, 0], &[(1, &[0xfe; 16])]);
     let gone = message(21, &[2, 24, 0, 0, 7, 0, 0, 0], &[(2, &[10, 0, 0, 1])]);
-    let all = [&link[..], &v4, &v6, &gone].concat();
-    these_and_mutations(11, vec![link, v4, v6, gone, all]);
+    let seven: (u16, &[u8]) = (4, &[7, 0, 0, 0]);
+    let gateway: (u16, &[u8]) = (5, &[10, 0, 0, 1]);
+    // Two hops, and metrics.
+    let hop = |index: u8| [&[16, 0, 0, 1, index, 0, 0, 0, 8, 0, 5, 0][..], &[10, 0, 0, index]].concat();
+    let hops = [hop(7), hop(8)].concat();
+    let mtu: (u16, &[u8]) = (8, &[8, 0, 2, 0, 0x78, 5, 0, 0]);
+    let header = [2, 16, 0, 0, 254, 18, 0, 1, 0, 0, 0, 0];
+    let to: (u16, &[u8]) = (1, &[10, 9, 0, 0]);
+    let route = message(24, &header, &[to, seven, gateway, mtu, (7, &[10, 0, 0, 9])]);
+    let multipath = message(24, &header, &[to, (9, &hops)]);
+    let labels: (u16, &[u8]) = (22, &[12, 0, 1, 0, 0, 6, 0x41, 0, 0, 12, 0x81, 0]);
+    let wrapped = message(24, &header, &[to, gateway, (21, &[1, 0]), labels]);
+    let rule = message(
+        32,
+        &[2, 0, 32, 0, 201, 0, 0, 1, 0, 0, 0, 0],
+        &[(2, &[10, 0, 0, 9]), (6, &[232, 3, 0, 0]), (3, b"eth0\0"), (23, &[1, 0, 2, 0])],
+    );
+    // The address and the link go, and the route with them.
+    let all = [&link[..], &v4, &route, &multipath, &rule, &v6, &gone].concat();
+    these_and_mutations(11, vec![link, v4, v6, gone, route, multipath, wrapped, rule, all]);
 }

@@ -16,6 +16,7 @@ use crate::config::supported::{Runnable, runnable};
 use crate::config::{Loaded, Options, load};
 use crate::director::candidate::{Candidate, Line};
 use crate::director::kept::Kept;
+use crate::director::names;
 use crate::director::namespace::Namespaces;
 use crate::director::refusal::{Comparison, Refusal};
 
@@ -157,8 +158,7 @@ pub(super) fn reload(config: &Path, language: &Options) -> Result<Candidate, Vec
 
 /// What the file misses of what was applied last.
 fn less(model: &Model, read: &Kept, kept: &Kept) -> Option<Refusal> {
-    let something =
-        |runnable: Runnable| !runnable.instances.is_empty() || !runnable.virtual_servers.is_empty();
+    let something = |runnable: Runnable| !runnable.is_empty();
     let (missing, runs) = (missing(kept.recording(), read.recording()), something(runnable(model)));
     if runs && missing.is_empty() {
         return None;
@@ -173,8 +173,10 @@ impl Start {
     fn new(model: Model, unrun: Vec<String>, source: Source, read: Kept) -> Self {
         let namespaces = Namespaces::of(&model.globals);
         let folder = (namespaces.clone(), model.globals.process.instance.clone());
+        let mut runnable = runnable(&model);
+        names::resolve(&mut runnable);
         let candidate = Candidate {
-            runnable: runnable(&model),
+            runnable,
             model,
             namespaces,
             unrun,

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::model::{
-    Authentication, Family, Instance, InterfaceName, Model, RealServer, VirtualServer, VirtualServerGroup,
-    VirtualServerName, Vrid,
+    Authentication, Family, Instance, InterfaceName, Model, RealServer, Route, StaticAddress, Statics,
+    VirtualServer, VirtualServerGroup, VirtualServerName, Vrid,
 };
 
 /// What is read and does not run.
@@ -20,13 +20,6 @@ const MISSING: &[Missing] = &[
         consequence: ADDRESS,
         help: None,
         why: "it does not run: this version has no VRRP over IPv6",
-    },
-    Missing {
-        feature: Feature::ExcludedIpv6,
-        what: "a virtual address of IPv6",
-        consequence: ADDRESS,
-        help: None,
-        why: "it is not held: this version holds IPv4 addresses only",
     },
     Missing {
         feature: Feature::AuthenticationAh,
@@ -64,6 +57,13 @@ const MISSING: &[Missing] = &[
         why: "it does not run: this version does not tell apart two instances of one number on one interface",
     },
     Missing {
+        feature: Feature::Vrf,
+        what: "a route in a VRF",
+        consequence: "the route is not set",
+        help: Some("name the table of the VRF with `table NUMBER`"),
+        why: "it is not set: this version knows no VRF, name its table with `table`",
+    },
+    Missing {
         feature: Feature::MaskWithGaps,
         what: "a mask with gaps",
         consequence: "clients would be told apart by other bits",
@@ -85,8 +85,6 @@ pub(super) enum Feature {
     AuthenticationAh,
     /// `auth_hmac`.
     AuthenticationHmac,
-    /// An IPv6 address in `virtual_ipaddress_excluded` of an IPv4 instance.
-    ExcludedIpv6,
     /// `persistence_granularity` with a mask that is no prefix.
     MaskWithGaps,
     /// A unicast instance without `interface`.
@@ -95,6 +93,8 @@ pub(super) enum Feature {
     NoPeer,
     /// Two instances of one number on one interface, with different groups or peers.
     SharedRouterId,
+    /// A route in the table of a VRF.
+    Vrf,
     /// An instance of IPv6.
     VrrpIpv6,
 }
@@ -126,6 +126,8 @@ pub(super) fn makes(keyword: &str) -> bool {
 pub struct Runnable {
     /// Virtual routers.
     pub instances: Vec<Instance>,
+    /// What is there as long as the daemon runs.
+    pub statics: Statics,
     /// Virtual servers, those of groups with their services.
     pub virtual_servers: Vec<VirtualServer>,
     /// What does not run.
@@ -154,6 +156,16 @@ impl fmt::Display for LeftOut {
 }
 
 impl Runnable {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        !self.has_network() && self.virtual_servers.is_empty()
+    }
+
+    /// Whether addresses, routes or rules are to be kept, by an instance or at all.
+    pub fn has_network(&self) -> bool {
+        !self.instances.is_empty() || !self.statics.is_empty()
+    }
+
     /// `2 instances and 1 virtual server`.
     pub fn summary(&self) -> String {
         let count = |number: usize, one: &str| match number {
@@ -165,9 +177,10 @@ impl Runnable {
     }
 }
 
-/// Sorts out what runs.
+/// Sorts out what runs. Names of tables and their kin are still names.
 pub fn runnable(model: &Model) -> Runnable {
     let mut result = Runnable::default();
+    result.statics = statics(model, &mut result.left_out);
     let mut routers = BTreeSet::new();
     for instance in &model.instances {
         match why_not(instance, &mut routers) {
@@ -229,18 +242,40 @@ fn why_not(
     needed.find_map(|(_, feature)| missing(feature)).map(|missing| missing.why)
 }
 
-/// The instance with the addresses that can be held.
+/// The instance with the routes that can be set.
 fn held(instance: &Instance, left_out: &mut Vec<LeftOut>) -> Instance {
     let mut instance = instance.clone();
-    let Some(missing) = missing(Feature::ExcludedIpv6) else { return instance };
-    instance.excluded_addresses.retain(|address| {
-        if address.address.is_ipv6() {
-            let what = format!("virtual address {} of vrrp_instance {}", address.address, instance.name);
-            left_out.push(LeftOut { what, why: missing.why });
-        }
-        address.address.is_ipv4()
-    });
+    let of = format!("vrrp_instance {}", instance.name);
+    settable(&mut instance.routes, &of, left_out);
     instance
+}
+
+/// What is there as long as the daemon runs.
+fn statics(model: &Model, left_out: &mut Vec<LeftOut>) -> Statics {
+    let placed = |one: &StaticAddress| {
+        let mut address = one.address.clone();
+        let default = || model.globals.host.default_interface.clone().or(InterfaceName::new("eth0").ok());
+        address.interface = address.interface.or_else(default);
+        address
+    };
+    let mut routes = model.static_routes.clone();
+    settable(&mut routes, "static_routes", left_out);
+    let addresses = model.static_addresses.iter().map(placed).collect();
+    Statics { addresses, routes, rules: model.static_rules.clone() }
+}
+
+/// Takes out the routes that cannot be set.
+fn settable(routes: &mut Vec<Route>, of: &str, left_out: &mut Vec<LeftOut>) {
+    let Some(missing) = missing(Feature::Vrf) else { return };
+    routes.retain(|route| {
+        if route.vrf.is_some() {
+            let to = route
+                .to
+                .map_or_else(|| "default".to_owned(), |net| format!("{}/{}", net.address, net.prefix));
+            left_out.push(LeftOut { what: format!("route {to} of {of}"), why: missing.why });
+        }
+        route.vrf.is_none()
+    });
 }
 
 /// Takes the checks out that are not made.
@@ -307,9 +342,25 @@ mod tests {
              virtual_ipaddress_excluded {\n2001:db8::1\n10.0.0.2\n}\n}\n";
         let result = run(text);
         assert_eq!(result.summary(), "1 instance and 0 virtual servers");
-        assert_eq!(result.instances[0].excluded_addresses.len(), 1);
+        assert_eq!(result.instances[0].excluded_addresses.len(), 2);
         let whats: Vec<&str> = result.left_out.iter().map(|one| &*one.what).collect();
-        assert_eq!(whats, ["vrrp_instance SIX", "virtual address 2001:db8::1 of vrrp_instance TWO"]);
+        assert_eq!(whats, ["vrrp_instance SIX"]);
+    }
+
+    #[test]
+    fn static_addresses_have_an_interface_and_routes_in_a_vrf_are_named() {
+        let text = "global_defs {\ndefault_interface eth3\n}\n\
+             static_ipaddress {\n10.0.0.9/24\n10.0.0.8/24 dev eth1\n}\n\
+             static_routes {\n10.1.0.0/16 via 10.0.0.1\n10.3.0.0/16 dev eth0 vrf RED\n}\n\
+             static_rules {\nfrom 10.0.0.0/8 table 200\n}\n";
+        let result = run(text);
+        let interfaces: Vec<String> =
+            result.statics.addresses.iter().map(|one| one.interface.clone().unwrap().to_string()).collect();
+        assert_eq!(interfaces, ["eth3", "eth1"]);
+        assert_eq!((result.statics.routes.len(), result.statics.rules.len()), (1, 1));
+        let whats: Vec<&str> = result.left_out.iter().map(|one| &*one.what).collect();
+        assert_eq!(whats, ["route 10.3.0.0/16 of static_routes"]);
+        assert!(!result.is_empty() && result.has_network());
     }
 
     #[test]

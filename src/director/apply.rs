@@ -8,12 +8,12 @@ use tokio::sync::oneshot;
 use tracing::Level;
 
 use crate::check::checks::Key;
-use crate::config::model::{Instance, VirtualServer};
+use crate::config::model::VirtualServer;
 use crate::config::supported::Runnable;
 use crate::sys::memory;
 use crate::text::reason;
 use crate::vrrp::io::{self as vrrp, Command};
-use crate::vrrp::node::Claim;
+use crate::vrrp::node::{Claim, Setup};
 
 use super::candidate::{Candidate, Line, Load};
 use super::kept::Kept;
@@ -61,10 +61,13 @@ impl Director {
             options,
         };
         if !director.running.something {
-            tracing::warn!("the configuration has neither an instance nor a virtual server: nothing to do");
+            tracing::warn!(
+                "the configuration has no instance, no virtual server and nothing static: nothing to do"
+            );
         }
-        director.balance(runnable.virtual_servers);
-        director.start_vrrp(runnable.instances)?;
+        let Runnable { instances, statics, virtual_servers, .. } = runnable;
+        director.balance(virtual_servers);
+        director.start_vrrp(Setup { instances, statics })?;
         director.tell_what_does_not_run();
         director.keep(candidate.keep, candidate.read);
         give_back_later();
@@ -74,9 +77,9 @@ impl Director {
     }
 
     /// Also without instances when a killed predecessor may have left addresses.
-    fn start_vrrp(&mut self, instances: Vec<Instance>) -> Result<(), Error> {
+    fn start_vrrp(&mut self, setup: Setup) -> Result<(), Error> {
         let left = self.addresses.things().clone();
-        if instances.is_empty() {
+        if setup.instances.is_empty() && setup.statics.is_empty() {
             if left.is_empty() {
                 return Ok(());
             }
@@ -85,7 +88,7 @@ impl Director {
                 return Ok(());
             }
         }
-        let prepared = vrrp::start(instances, left.clone())?;
+        let prepared = vrrp::start(setup, left.clone())?;
         // Recorded before they are set: a kill in between leaves nothing unknown behind.
         self.record(left.union(&prepared.claims).cloned().collect());
         self.vrrp = Some(prepared.go());
@@ -161,16 +164,18 @@ impl Director {
     }
 
     async fn apply(&mut self, runnable: Runnable) -> Result<(), Error> {
-        self.balance(runnable.virtual_servers);
-        let Some(handle) = &self.vrrp else { return self.start_vrrp(runnable.instances) };
+        let Runnable { instances, statics, virtual_servers, .. } = runnable;
+        self.balance(virtual_servers);
+        let setup = Setup { instances, statics };
+        let Some(handle) = &self.vrrp else { return self.start_vrrp(setup) };
         let commands = handle.commands.clone();
         let (answer, claims) = oneshot::channel();
-        let asked = commands.send(Command::Claims(runnable.instances.clone(), answer)).await;
+        let asked = commands.send(Command::Claims(setup.clone(), answer)).await;
         asked.map_err(|_| Error::VrrpDied)?;
         let claims = claims.await.map_err(|_| Error::VrrpDied)?;
         self.record(self.addresses.things().union(&claims).cloned().collect());
         let (done, applied) = oneshot::channel();
-        let sent = commands.send(Command::Configure(runnable.instances, done)).await;
+        let sent = commands.send(Command::Configure(setup, done)).await;
         sent.map_err(|_| Error::VrrpDied)?;
         applied.await.map_err(|_| Error::VrrpDied)?;
         self.take_snapshot();

@@ -9,6 +9,7 @@ mod files;
 pub mod kept;
 pub(crate) mod lock;
 pub(crate) mod logging;
+pub(crate) mod names;
 pub(crate) mod namespace;
 mod options;
 pub mod owned;
@@ -58,7 +59,7 @@ const LAST_WRITES: Duration = Duration::from_millis(500);
 /// What a start must have before it changes anything: capabilities, the lock, and VRRP for itself. To be called before
 /// the process goes into the background, so that the caller learns what is wrong.
 pub fn prepare(options: &Options, candidate: &Candidate) -> Result<RuntimeLock, Error> {
-    let vrrp = !options.only_checkers && !candidate.runnable.instances.is_empty();
+    let vrrp = !options.only_checkers && candidate.runnable.has_network();
     privilege::check(vrrp)?;
     let lock = RuntimeLock::take(&options.runtime_directory)?;
     let wanted = rival::wanted(&candidate.runnable.instances);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::model::Model;
+use crate::config::model::{Model, Statics};
 use crate::config::supported::Runnable;
 
 use super::namespace::Namespaces;
@@ -42,6 +42,7 @@ impl Options {
         }
         if self.only_checkers {
             runnable.instances.clear();
+            runnable.statics = Statics::default();
         }
         runnable
     }
@@ -53,6 +54,9 @@ impl Options {
         }
         if self.only_checkers {
             model.instances.clear();
+            model.static_addresses.clear();
+            model.static_routes.clear();
+            model.static_rules.clear();
         }
         model
     }

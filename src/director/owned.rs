@@ -1,13 +1,13 @@
-//! Records of what we put into the kernel, services and addresses, so that after a kill the next start can remove what
+//! Records of what we put into the kernel, services, and addresses with their routes and rules, so that after a kill the next start can remove what
 //! is no longer configured and leave what others have alone.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read as _};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::files;
-use crate::config::model::{Family, InterfaceName, Protocol, Service};
+use crate::config::model::{Family, Protocol, Service};
 use crate::text::reason;
 use crate::vrrp::node::Claim;
 
@@ -119,17 +119,11 @@ impl Line for Claim {
     const FILE: &str = "addresses";
 
     fn line(&self) -> String {
-        format!("{} {}/{}", self.interface, self.address, self.prefix)
+        self.to_string()
     }
 
     fn parse(line: &str) -> Option<Self> {
-        let (interface, rest) = line.split_once(' ')?;
-        let (address, prefix) = rest.split_once('/')?;
-        let address: IpAddr = address.parse().ok()?;
-        let longest = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.parse().ok().filter(|prefix| *prefix <= longest)?;
-        let interface = InterfaceName::new(interface).ok()?.to_string();
-        Some(Self { interface, address, prefix })
+        Self::parse(line)
     }
 }
 
@@ -175,7 +169,7 @@ mod tests {
         again.set(BTreeSet::new()).unwrap();
         assert!(Owned::<Service>::read(directory.path()).things().is_empty());
         let address: std::net::IpAddr = "192.168.100.240".parse().unwrap();
-        let addresses = BTreeSet::from([Claim { interface: "eth0".into(), address, prefix: 24 }]);
+        let addresses = BTreeSet::from([Claim::Address { interface: "eth0".into(), address, prefix: 24 }]);
         Owned::read(directory.path()).set(addresses.clone()).unwrap();
         assert_eq!(Owned::<Claim>::read(directory.path()).things(), &addresses);
     }

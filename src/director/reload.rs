@@ -43,8 +43,8 @@ impl Running {
         Self {
             read: candidate.read.clone(),
             parts: parts(runnable),
-            something: !runnable.instances.is_empty() || !runnable.virtual_servers.is_empty(),
-            vrrp: !runnable.instances.is_empty(),
+            something: !runnable.is_empty(),
+            vrrp: runnable.has_network(),
             unrun: candidate.unrun.clone(),
             instead: candidate.instead.clone(),
         }
@@ -164,7 +164,7 @@ fn judge(candidate: Candidate, running: &Running, options: &Options, allow_empty
     let found = changes(options.restricted_model(before), options.restricted_model(candidate.model.clone()));
     let comparison = Comparison {
         ran: running.something,
-        runs: !runnable.instances.is_empty() || !runnable.virtual_servers.is_empty(),
+        runs: !runnable.is_empty(),
         missing: &missing(running.read.recording(), candidate.read.recording()),
         changes: &found,
     };
@@ -173,7 +173,7 @@ fn judge(candidate: Candidate, running: &Running, options: &Options, allow_empty
         return refused(&why, refusal.lines);
     }
     if !running.vrrp
-        && !runnable.instances.is_empty()
+        && runnable.has_network()
         && let Some(rival) = rival::find(candidate.is_one_of_several(), &rival::wanted(&runnable.instances))
     {
         return refused(&rival.to_string(), Vec::new());

@@ -1,13 +1,16 @@
-//! The kernel's links and addresses as values: a mirror that a dump begins and its notifications keep current.
+//! The kernel's links, addresses, routes and rules as values: a mirror that a dump begins and its notifications keep current.
 //!
 //! Invariant: once [`Kernel::is_current`], the mirror is what the kernel had when the last notification was sent. A
 //! notification that was lost makes it stale until a new dump is in; what is notified while that dump is made is
-//! applied once more behind it.
+//! applied once more behind it. Of routes it has those that may be ours or stand in the place of ours.
+//!
+//! The kernel does not tell of IPv4 routes that go with an interface or an address: what goes with them is worked out
+//! here.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::object::{Key, Object, Operation};
+use super::object::{Address, Key, Object, Operation, Route};
 
 /// One interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +19,8 @@ pub struct LinkState {
     pub name: String,
     /// IFF_UP and IFF_RUNNING.
     pub up: bool,
+    /// IFF_UP alone: without a carrier the routes stay.
+    pub enabled: bool,
     /// It can send to a group.
     pub multicast: bool,
     /// It leads nowhere but to this host.
@@ -41,12 +46,14 @@ pub enum Change {
     Added(Object),
     /// An object vanished.
     Removed(Object),
+    /// An IPv4 route took the place of another one of the same destination and metric.
+    Replaced(Route),
 }
 
 /// A reading of the tables.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// Links and addresses, in the kernel's order.
+    /// Links, addresses, routes and rules, in the kernel's order.
     pub found: Vec<Change>,
     /// False: the tables changed all the time, and something may be missing in spite of several attempts.
     pub complete: bool,
@@ -62,6 +69,8 @@ pub struct Kernel {
     order: BTreeMap<(u32, u64), Key>,
     /// On how many interfaces each address is.
     places: BTreeMap<IpAddr, u32>,
+    /// What went without a word of the kernel since it was asked for.
+    silent: Vec<Key>,
     sequence: u64,
     /// A reading has been asked for; what has been notified since.
     pending: Option<Vec<Change>>,
@@ -85,6 +94,11 @@ impl Kernel {
         self.links.get(&index)
     }
 
+    /// Every interface, by its index.
+    pub fn links(&self) -> impl Iterator<Item = (u32, &LinkState)> {
+        self.links.iter().map(|(index, link)| (*index, link))
+    }
+
     /// The object with this key.
     pub fn object(&self, key: &Key) -> Option<&Object> {
         self.objects.get(key).map(|entry| &entry.object)
@@ -95,9 +109,13 @@ impl Kernel {
         self.objects.values().map(|entry| &entry.object)
     }
 
-    /// The objects of one interface, in the kernel's order.
-    pub fn objects_of(&self, index: u32) -> impl Iterator<Item = &Object> {
-        self.order.range((index, 0)..=(index, u64::MAX)).filter_map(|(_, key)| self.object(key))
+    /// The addresses of one interface, in the kernel's order.
+    pub fn addresses_of(&self, index: u32) -> impl Iterator<Item = &Address> {
+        let of = self.order.range((index, 0)..=(index, u64::MAX));
+        of.filter_map(|(_, key)| match self.object(key)? {
+            Object::Address(address) => Some(address),
+            Object::Route(_) | Object::Rule(_) => None,
+        })
     }
 
     /// Whether an interface has this address.
@@ -122,12 +140,19 @@ impl Kernel {
         for change in reading.found.into_iter().chain(since) {
             new.apply(change);
         }
+        // Whoever asks compares everything anew.
+        new.silent.clear();
         *self = new;
     }
 
     /// The tables could not be read: what is known stays.
     pub fn read_failed(&mut self) {
         self.pending = None;
+    }
+
+    /// What has gone along with something else since the last call, and the kernel tells nobody of.
+    pub fn take_silent(&mut self) -> Vec<Key> {
+        std::mem::take(&mut self.silent)
     }
 
     /// Takes a notification in; false: it is no news.
@@ -142,7 +167,11 @@ impl Kernel {
                 }
                 self.forget_name(index);
                 self.names.insert(link.name.clone(), index);
+                let enabled = link.enabled;
                 self.links.insert(index, link);
+                if !enabled {
+                    self.routes_go(|kernel, route| kernel.leads_to_the_dead(route));
+                }
                 true
             }
             Change::LinkGone(index) => {
@@ -152,17 +181,65 @@ impl Kernel {
                 for key in &gone {
                     self.removed(key);
                 }
-                self.links.remove(&index).is_some()
+                let known = self.links.remove(&index).is_some();
+                self.routes_go(|kernel, route| kernel.leads_to_the_dead(route));
+                known
             }
             Change::Added(object) => self.added(object),
             Change::Removed(object) => self.removed(&object.key()),
+            Change::Replaced(route) => self.replaced(route),
         }
     }
 
-    /// Takes an operation in that the kernel has carried out.
+    /// Another one may have been meant: whoever has lost one sets it again, and the kernel says that it is there.
+    fn replaced(&mut self, new: Route) -> bool {
+        let key = new.key();
+        let same = |old: &&Key| matches!(old, Key::Route(old) if *old != key && old.is_replaced_by(&key));
+        let gone: Vec<Key> = self.objects.keys().filter(same).copied().collect();
+        for key in &gone {
+            self.removed(key);
+        }
+        self.silent.extend(&gone);
+        let ours = new.protocol == super::object::PROTOCOL;
+        let news = ours && self.added(Object::Route(new));
+        news || !gone.is_empty()
+    }
+
+    /// IPv4 routes vanish without a word.
+    fn routes_go(&mut self, does: impl Fn(&Self, &Route) -> bool) {
+        let goes = |(key, entry): (&Key, &Entry)| match &entry.object {
+            Object::Route(route) if route.to.is_ipv4() && does(self, route) => Some(*key),
+            _ => None,
+        };
+        let gone: Vec<Key> = self.objects.iter().filter_map(goes).collect();
+        for key in &gone {
+            self.removed(key);
+        }
+        self.silent.extend(gone);
+    }
+
+    /// Every hop of it is on an interface that is off or gone.
+    fn leads_to_the_dead(&self, route: &Route) -> bool {
+        let dead = |index| index != 0 && self.links.get(&index).is_none_or(|link| !link.enabled);
+        !route.hops.is_empty() && route.hops.iter().all(|hop| dead(hop.index))
+    }
+
+    /// An IPv4 address has gone, and with it the routes that send from it; with the last one of its interface all that
+    /// lead there.
+    fn address_goes(&mut self, index: u32, address: IpAddr) {
+        let here = self.places.contains_key(&address);
+        let v4 = |key: &Key| matches!(key, Key::Address { address: IpAddr::V4(_), .. });
+        let more = self.order.range((index, 0)..=(index, u64::MAX)).any(|(_, key)| v4(key));
+        self.routes_go(|_, route| {
+            let leads_there = || !route.hops.is_empty() && route.hops.iter().all(|hop| hop.index == index);
+            (!here && route.source == Some(address)) || (!more && leads_there())
+        });
+    }
+
+    /// Takes an operation in that the kernel has carried out. What the kernel said of the object meanwhile says more.
     pub fn carried_out(&mut self, operation: &Operation) {
         let _news = match operation {
-            Operation::Add(object) => self.added(object.clone()),
+            Operation::Add(object) => !self.objects.contains_key(&object.key()) && self.added(object.clone()),
             Operation::Remove(object) => self.removed(&object.key()),
         };
     }
@@ -181,21 +258,26 @@ impl Kernel {
             return std::mem::replace(&mut known.object, object.clone()) != object;
         }
         self.sequence += 1;
-        self.order.insert((key.index(), self.sequence), key);
-        let Key::Address { address, .. } = key;
-        *self.places.entry(address).or_default() += 1;
+        if let Key::Address { index, address, .. } = key {
+            self.order.insert((index, self.sequence), key);
+            *self.places.entry(address).or_default() += 1;
+        }
         self.objects.insert(key, Entry { object, sequence: self.sequence });
         true
     }
 
     fn removed(&mut self, key: &Key) -> bool {
         let Some(entry) = self.objects.remove(key) else { return false };
-        self.order.remove(&(key.index(), entry.sequence));
-        let Key::Address { address, .. } = key;
-        if let Some(places) = self.places.get_mut(address) {
-            *places -= 1;
-            if *places == 0 {
-                self.places.remove(address);
+        if let Key::Address { index, address, .. } = *key {
+            self.order.remove(&(index, entry.sequence));
+            if let Some(places) = self.places.get_mut(&address) {
+                *places -= 1;
+                if *places == 0 {
+                    self.places.remove(&address);
+                }
+            }
+            if address.is_ipv4() {
+                self.address_goes(index, address);
             }
         }
         true
@@ -213,17 +295,21 @@ impl From<Reading> for Kernel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::object::{ADDRESS_PROTOCOL, Address};
+    use crate::net::object::{Hop, PROTOCOL, Rule};
+    use std::collections::BTreeMap;
 
     fn address(last: u8) -> Object {
         Object::Address(Address {
             index: 7,
             address: IpAddr::from([192, 168, 100, last]),
             prefix: 32,
+            peer: None,
             scope: 0,
             label: None,
             broadcast: None,
-            protocol: ADDRESS_PROTOCOL,
+            flags: 0,
+            preferred: None,
+            protocol: PROTOCOL,
             secondary: false,
         })
     }
@@ -232,6 +318,7 @@ mod tests {
         LinkState {
             name: name.into(),
             up: true,
+            enabled: true,
             multicast: true,
             loopback: false,
             no_arp: false,
@@ -242,7 +329,7 @@ mod tests {
     }
 
     fn listed(kernel: &Kernel) -> Vec<Object> {
-        kernel.objects_of(7).cloned().collect()
+        kernel.addresses_of(7).cloned().map(Object::Address).collect()
     }
 
     #[test]
@@ -300,5 +387,80 @@ mod tests {
         kernel.read(Reading { found, complete: true });
         assert!(kernel.is_current());
         assert_eq!(listed(&kernel), [address(3), address(2)]);
+    }
+
+    fn route(last: u8, hops: Vec<Hop>) -> Route {
+        Route {
+            table: 254,
+            to: IpAddr::from([10, last, 0, 0]),
+            prefix: 16,
+            from: None,
+            tos: 0,
+            metric: 0,
+            kind: 1,
+            scope: 0,
+            protocol: PROTOCOL,
+            source: None,
+            hops,
+            metrics: BTreeMap::new(),
+            congestion: None,
+            expires: None,
+            preference: None,
+            propagate: None,
+            append: false,
+        }
+    }
+
+    fn through(index: u32) -> Hop {
+        Hop { index, via: Some(IpAddr::from([192, 168, 100, 254])), ..Hop::default() }
+    }
+
+    fn with(all: &[Object]) -> Kernel {
+        let mut kernel = Kernel::default();
+        kernel.apply(Change::Link(7, link("eth0")));
+        kernel.apply(Change::Link(8, link("eth1")));
+        for object in all {
+            kernel.apply(Change::Added(object.clone()));
+        }
+        kernel
+    }
+
+    #[test]
+    fn ipv4_routes_go_with_their_interface_and_no_carrier_is_not_enough() {
+        let [one, both] = [route(1, vec![through(7)]), route(2, vec![through(7), through(8)])];
+        let rule = Object::Rule(Rule::parse("inet priority 5 iif eth0 nop").unwrap());
+        let six = Route { to: "2001:db8::".parse().unwrap(), ..one.clone() };
+        let all = [Object::Route(one.clone()), Object::Route(both.clone()), rule, Object::Route(six)];
+        let mut kernel = with(&all);
+        kernel.apply(Change::Link(7, LinkState { up: false, ..link("eth0") }));
+        assert_eq!(kernel.take_silent(), []);
+        kernel.apply(Change::Link(7, LinkState { up: false, enabled: false, ..link("eth0") }));
+        assert_eq!(kernel.take_silent(), [Key::Route(one.key())]);
+        kernel.apply(Change::LinkGone(8));
+        assert_eq!(kernel.take_silent(), [Key::Route(both.key())]);
+        assert_eq!(kernel.objects().count(), 2, "the kernel tells of IPv6 routes, and rules stay");
+    }
+
+    #[test]
+    fn ipv4_routes_go_with_their_source_and_with_the_last_address_of_their_interface() {
+        let source = Some(IpAddr::from([192, 168, 100, 1]));
+        let [from, plain] = [Route { source, ..route(1, vec![through(7)]) }, route(2, vec![through(7)])];
+        let mut kernel =
+            with(&[address(1), address(2), Object::Route(from.clone()), Object::Route(plain.clone())]);
+        kernel.apply(Change::Removed(address(1)));
+        assert_eq!(kernel.take_silent(), [Key::Route(from.key())]);
+        kernel.apply(Change::Removed(address(2)));
+        assert_eq!(kernel.take_silent(), [Key::Route(plain.key())]);
+    }
+
+    #[test]
+    fn a_route_that_replaces_ours_takes_it_away() {
+        let ours = route(1, vec![through(7)]);
+        let other = Route { protocol: 4, ..route(1, vec![through(8)]) };
+        let mut kernel = with(&[Object::Route(ours.clone())]);
+        assert!(!kernel.apply(Change::Replaced(Route { metric: 5, ..other.clone() })));
+        assert!(kernel.apply(Change::Replaced(other)));
+        assert_eq!(kernel.take_silent(), [Key::Route(ours.key())]);
+        assert_eq!(kernel.objects().count(), 0);
     }
 }

@@ -1,17 +1,25 @@
-//! What we keep in the kernel for an instance, and what the kernel tells it by.
+//! What we keep in the kernel, for an instance or for as long as we run, and what the kernel tells it by.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// Marks our addresses (`ip address` shows it from Linux 5.18 on): the number of keepalived, whose tools know it. It
-/// does not say whose an address is: both daemons use it.
-pub const ADDRESS_PROTOCOL: u8 = 18;
+pub use super::route::{Hop, Route, RouteKey, Start};
+pub use super::rule::{Device, Does, Rule};
 
-/// Something that an instance needs in the kernel.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// Marks our addresses (`ip address` shows it from Linux 5.18 on), routes and rules: the number of keepalived, whose
+/// tools know it. It does not say whose an object is: both daemons use it.
+pub const PROTOCOL: u8 = 18;
+
+/// Something that is needed in the kernel. They come in this order and go in the other: a route needs the addresses
+/// that its gateway and its source belong to, and a rule sends packets to a table that has its routes.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Object {
     /// An address on an interface.
     Address(Address),
+    /// A route.
+    Route(Route),
+    /// A rule of policy routing.
+    Rule(Rule),
 }
 
 /// What the kernel knows an object by: two objects of one key are never there together.
@@ -23,13 +31,17 @@ pub enum Key {
         index: u32,
         /// The address.
         address: IpAddr,
-        /// Prefix length.
+        /// Prefix length, that of the peer on a point-to-point link.
         prefix: u8,
     },
+    /// A route.
+    Route(RouteKey),
+    /// A rule: all that is said of it.
+    Rule(Rule),
 }
 
 /// One address on an interface.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     /// Index of the interface.
     pub index: u32,
@@ -37,16 +49,55 @@ pub struct Address {
     pub address: IpAddr,
     /// Prefix length.
     pub prefix: u8,
+    /// The other end of a point-to-point link.
+    pub peer: Option<IpAddr>,
     /// rtnetlink scope.
     pub scope: u8,
     /// Label; the interface's name unless configured.
     pub label: Option<String>,
     /// Broadcast address.
     pub broadcast: Option<Ipv4Addr>,
-    /// Who set it: see [`ADDRESS_PROTOCOL`].
+    /// `IFA_F_*`; of those that say what becomes of an address, [`Address::ASKED`] alone count.
+    pub flags: u32,
+    /// How long it is preferred as a source, in seconds, [`u32::MAX`]: for ever; `None`: nobody says.
+    pub preferred: Option<u32>,
+    /// Who set it: see [`PROTOCOL`].
     pub protocol: u8,
     /// Another address of the same subnet came first.
     pub secondary: bool,
+}
+
+impl Address {
+    /// The kernel does not look for others that have the address.
+    pub const NO_DAD: u32 = 0x02;
+    /// Home address of a mobile node.
+    pub const HOME: u32 = 0x10;
+    /// Temporary addresses are made from it.
+    pub const MANAGE_TEMPORARY: u32 = 0x100;
+    /// No route to its subnet comes with it.
+    pub const NO_PREFIX_ROUTE: u32 = 0x200;
+    /// The group is joined.
+    pub const AUTOJOIN: u32 = 0x400;
+    /// The flags that are asked for, and not the kernel's word on the state of an address.
+    pub const ASKED: u32 =
+        Self::NO_DAD | Self::HOME | Self::MANAGE_TEMPORARY | Self::NO_PREFIX_ROUTE | Self::AUTOJOIN;
+
+    /// Whether `actual` is what this asks for; `name` is that of the interface.
+    fn is_met_by(&self, actual: &Self, name: Option<&str>) -> bool {
+        let label = |address: &Self| address.label.as_deref().or(name).map(str::to_owned);
+        // One that is no source may not become one; the other way round it is only a matter of time.
+        let lifetime = match self.preferred {
+            Some(0) => actual.preferred == Some(0),
+            Some(u32::MAX) => actual.preferred != Some(0),
+            _ => true,
+        };
+        self.scope == actual.scope
+            && self.peer == actual.peer
+            && self.flags & Self::ASKED == actual.flags & Self::ASKED
+            && lifetime
+            && (self.address.is_ipv6() || label(self) == label(actual))
+            && (self.broadcast.is_none() || self.broadcast == actual.broadcast)
+    }
 }
 
 impl Object {
@@ -54,26 +105,50 @@ impl Object {
     pub fn key(&self) -> Key {
         match self {
             Self::Address(one) => Key::Address { index: one.index, address: one.address, prefix: one.prefix },
+            Self::Route(route) => Key::Route(route.key()),
+            Self::Rule(rule) => Key::Rule(*rule),
         }
     }
 
     /// Whether the kernel's `actual` is what `self` asks for. `name` is that of the interface: the kernel gives it
     /// as label to an IPv4 address that has none.
     pub fn is_met_by(&self, actual: &Self, name: Option<&str>) -> bool {
-        let (Self::Address(wanted), Self::Address(actual)) = (self, actual);
-        let label = |address: &Address| address.label.as_deref().or(name).map(str::to_owned);
-        let v4 = wanted.address.is_ipv4();
-        wanted.scope == actual.scope
-            && (!v4 || label(wanted) == label(actual))
-            && (wanted.broadcast.is_none() || wanted.broadcast == actual.broadcast)
+        match (self, actual) {
+            (Self::Address(wanted), Self::Address(actual)) => wanted.is_met_by(actual, name),
+            (Self::Route(wanted), Self::Route(actual)) => wanted.is_met_by(actual),
+            // All of it is its key.
+            (Self::Rule(wanted), Self::Rule(actual)) => wanted == actual,
+            _ => false,
+        }
+    }
+
+    /// The order in which objects are set, and the reverse of that in which they go: what others need comes first. A
+    /// gateway must be reached without another gateway.
+    pub fn rank(&self) -> u8 {
+        match self {
+            Self::Address(_) => 0,
+            Self::Route(route) if route.hops.iter().all(|hop| hop.via.is_none()) => 1,
+            Self::Route(_) => 2,
+            Self::Rule(_) => 3,
+        }
+    }
+
+    /// Whether it has to do with the interface of this index.
+    pub fn is_on(&self, index: u32) -> bool {
+        match self {
+            Self::Address(address) => address.index == index,
+            Self::Route(route) => route.hops.iter().any(|hop| hop.index == index),
+            Self::Rule(_) => false,
+        }
     }
 }
 
 impl Key {
-    /// The interface that it is on.
-    pub fn index(&self) -> u32 {
+    /// The interface that an address is on.
+    pub fn index(&self) -> Option<u32> {
         match self {
-            Self::Address { index, .. } => *index,
+            Self::Address { index, .. } => Some(*index),
+            Self::Route(_) | Self::Rule(_) => None,
         }
     }
 
@@ -90,12 +165,20 @@ impl Key {
         let mask = u32::MAX.checked_shl(32 - u32::from(*prefix).min(32)).unwrap_or(0);
         index == their_index && prefix == their_prefix && (ours.to_bits() ^ theirs.to_bits()) & mask == 0
     }
+
+    /// Whether the kernel may remove `other` together with this one without being asked for it.
+    pub fn may_take_along(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Address { address: IpAddr::V4(_), .. }, Self::Route(route)) if route.to.is_ipv4())
+            || self.shares_subnet(other)
+    }
 }
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address { address, prefix, .. } => write!(f, "{address}/{prefix}"),
+            Self::Route(route) => write!(f, "route {route}"),
+            Self::Rule(rule) => write!(f, "rule {rule}"),
         }
     }
 }
@@ -116,14 +199,25 @@ impl Operation {
         object.key()
     }
 
+    /// That of its object: see [`Object::rank`].
+    pub fn rank(&self) -> u8 {
+        let (Self::Add(object) | Self::Remove(object)) = self;
+        object.rank()
+    }
+
     /// What the kernel's answer (an errno; 0: done) amounts to: adding what is there and removing what is gone are done.
     pub fn outcome(&self, errno: i32) -> Result<(), i32> {
-        match (self, errno) {
-            (_, 0) | (Self::Add(_), libc::EEXIST) | (Self::Remove(_), libc::EADDRNOTAVAIL | libc::ENODEV) => {
-                Ok(())
-            }
-            _ => Err(errno),
-        }
+        let done = match (self, errno) {
+            (_, 0) => true,
+            // Of IPv6 it may be another one of the same destination and metric.
+            (Self::Add(Object::Route(route)), libc::EEXIST) => route.to.is_ipv4(),
+            (Self::Add(_), libc::EEXIST) => true,
+            (Self::Remove(Object::Address(_)), libc::EADDRNOTAVAIL | libc::ENODEV) => true,
+            (Self::Remove(Object::Route(_)), libc::ESRCH | libc::ENODEV | libc::ENETDOWN) => true,
+            (Self::Remove(Object::Rule(_)), libc::ENOENT) => true,
+            _ => false,
+        };
+        if done { Ok(()) } else { Err(errno) }
     }
 }
 
@@ -159,10 +253,13 @@ mod tests {
             index: 1,
             address: IpAddr::from([10, 0, 0, 1]),
             prefix: 24,
+            peer: None,
             scope: 0,
             label: None,
             broadcast: None,
-            protocol: ADDRESS_PROTOCOL,
+            flags: 0,
+            preferred: None,
+            protocol: PROTOCOL,
             secondary: false,
         });
         let (add, remove) = (Operation::Add(object.clone()), Operation::Remove(object));

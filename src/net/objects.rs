@@ -36,6 +36,14 @@ pub struct Refused {
     last: Instant,
 }
 
+impl Refused {
+    /// Whether it may be set once others are: a route whose gateway or source nobody knew.
+    fn lacks_others(&self) -> bool {
+        let lack = matches!(self.errno, libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EINVAL);
+        lack && matches!(self.operation, Operation::Add(Object::Route(_)))
+    }
+}
+
 /// What the kernel told of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum News {
@@ -59,6 +67,10 @@ pub struct Objects {
     dirty: BTreeSet<Key>,
     /// Refused ones whose time has come. An object is set although nobody wants it, to see whether the kernel takes it.
     retried: BTreeSet<Key>,
+    /// What a trial needs: it is set and goes with it.
+    trial: BTreeMap<Key, Object>,
+    /// When these vanish, they are not set again.
+    untracked: BTreeSet<Key>,
     /// Asked of the kernel and not answered yet.
     under_way: BTreeSet<Key>,
     claims_changed: bool,
@@ -94,6 +106,7 @@ impl Objects {
             self.hosts.remove(key);
             self.refused.remove(key);
             self.retried.remove(key);
+            self.untracked.remove(key);
             self.dirty.insert(*key);
         }
     }
@@ -105,6 +118,26 @@ impl Objects {
             None => drop(self.wanted.remove(&key)),
         }
         self.dirty.insert(key);
+    }
+
+    /// Something else is asked for under the same keys: what the kernel thought of the former says nothing of it.
+    pub fn renew(&mut self, keys: &[Key]) {
+        for key in keys {
+            let added = |refused: &Refused| matches!(refused.operation, Operation::Add(_));
+            if self.refused.get(key).is_some_and(added) {
+                self.refused.remove(key);
+                self.retried.remove(key);
+            }
+        }
+    }
+
+    /// Says whether `key` is set again when it vanishes.
+    pub fn track(&mut self, key: Key, tracked: bool) {
+        if tracked {
+            self.untracked.remove(&key);
+        } else {
+            self.untracked.insert(key);
+        }
     }
 
     /// What is ours stays for the moment, although nobody wants it yet.
@@ -122,20 +155,30 @@ impl Objects {
         self.under_way.contains(key) || self.dirty.contains(key)
     }
 
-    /// What we want, had, and the kernel has not.
-    pub fn missing(&self, kernel: &Kernel) -> Vec<Key> {
+    /// What we want, had, and the kernel has not. What is not tracked is not wanted any more.
+    pub fn missing(&mut self, kernel: &Kernel) -> Vec<Key> {
         let missing = |key: &&Key| {
             self.ours.contains(key)
                 && kernel.object(key).is_none()
                 && !self.under_way.contains(key)
                 && !self.refused.contains_key(key)
         };
-        self.wanted.keys().filter(missing).copied().collect()
+        let missing: Vec<Key> = self.wanted.keys().filter(missing).copied().collect();
+        let (untracked, missing) = missing.into_iter().partition(|key| self.untracked.contains(key));
+        self.give_up(untracked);
+        missing
     }
 
-    /// Whether `key` is wanted.
-    pub fn is_wanted(&self, key: &Key) -> bool {
-        self.wanted.contains_key(key)
+    fn give_up(&mut self, keys: Vec<Key>) {
+        for key in keys {
+            self.wanted.remove(&key);
+            self.dirty.insert(key);
+        }
+    }
+
+    /// What is wanted of `key`.
+    pub fn wanted(&self, key: &Key) -> Option<&Object> {
+        self.wanted.get(key)
     }
 
     /// Whether `key` is the host's own.
@@ -183,14 +226,19 @@ impl Objects {
         // What comes back under this key is ours to set.
         self.claims_changed |= self.hosts.remove(&key);
         // With the first address of a subnet the kernel removes the others.
-        let along = || self.under_way.iter().any(|other| other.shares_subnet(&key));
+        let along = || self.under_way.iter().any(|other| other.may_take_along(&key));
         let missing = wanted && !self.refused.contains_key(&key) && !along();
+        if missing && self.untracked.contains(&key) {
+            self.give_up(vec![key]);
+            return News::None;
+        }
         if missing { News::Missing } else { News::None }
     }
 
-    /// Something changed on an interface: what was refused there may be taken now.
+    /// Something changed on an interface: what was refused there may be taken now, and any route.
     pub fn link_changed(&mut self, index: u32) {
-        for (_, refused) in self.refused.iter_mut().filter(|(key, _)| key.index() == index) {
+        let concerned = |key: &Key| key.index().is_none_or(|own| own == index);
+        for (_, refused) in self.refused.iter_mut().filter(|(key, _)| concerned(key)) {
             refused.again = refused.again.min(refused.last + SOON);
         }
     }
@@ -198,9 +246,9 @@ impl Objects {
     /// An interface has gone, and with it what was on it.
     pub fn link_gone(&mut self, index: u32) {
         self.claims_changed = true;
-        self.ours.retain(|key| key.index() != index);
-        self.refused.retain(|key, _| key.index() != index);
-        self.retried.retain(|key| key.index() != index);
+        self.ours.retain(|key| key.index() != Some(index));
+        self.refused.retain(|key, _| key.index() != Some(index));
+        self.retried.retain(|key| key.index() != Some(index));
     }
 
     /// Everything is compared anew: after a reading of the kernel's tables.
@@ -213,14 +261,19 @@ impl Objects {
         self.refused.values().map(|refused| refused.again).min()
     }
 
-    /// Takes what is due at `now` for another try.
-    pub fn timer(&mut self, now: Instant) {
+    /// Takes what is due at `now` for another try. `needs`: the objects without which one cannot be set.
+    pub fn timer(&mut self, now: Instant, needs: impl Fn(&Key) -> Vec<Object>) {
         for (key, refused) in self.refused.iter_mut().filter(|(_, refused)| refused.again <= now) {
             // The answer sets the next time.
             refused.again = now + LONGEST;
             refused.last = now;
             self.retried.insert(*key);
             self.dirty.insert(*key);
+            let alone = self.wanted.contains_key(key) || !refused.lacks_others();
+            for object in if alone { Vec::new() } else { needs(key) } {
+                self.dirty.insert(object.key());
+                self.trial.insert(object.key(), object);
+            }
         }
     }
 
@@ -235,16 +288,20 @@ impl Objects {
                 continue;
             }
             let waits = self.refused.contains_key(&key) && !self.retried.contains(&key);
-            let name = kernel.link(key.index()).map(|link| link.name.as_str());
+            let link = key.index().and_then(|index| kernel.link(index));
+            let name = link.map(|link| link.name.as_str());
             match (self.sought(&key), kernel.object(&key)) {
                 (Some(_), None) if waits => {}
                 (Some(wanted), None) => add.push(Operation::Add(wanted)),
-                (Some(_), Some(_)) if self.hosts.contains(&key) => {}
+                (Some(_), Some(_)) if self.hosts.contains(&key) => drop(self.trial.remove(&key)),
                 (Some(wanted), Some(actual)) => {
                     self.ours.insert(key);
                     if wanted.is_met_by(actual, name) {
                         self.refused.remove(&key);
                         self.retried.remove(&key);
+                        if self.trial.remove(&key).is_some() {
+                            self.dirty.insert(key);
+                        }
                     } else if !waits {
                         replace.push(Operation::Remove(actual.clone()));
                         replace.push(Operation::Add(wanted));
@@ -260,6 +317,9 @@ impl Objects {
                 }
             }
         }
+        // What others need is there before them, and goes after them.
+        add.sort_by_key(Operation::rank);
+        remove.sort_by_key(|operation| std::cmp::Reverse(operation.rank()));
         let all: Vec<Operation> = add.into_iter().chain(replace).chain(remove).collect();
         self.under_way.extend(all.iter().map(Operation::key));
         self.ours.extend(all.iter().map(Operation::key));
@@ -280,7 +340,7 @@ impl Objects {
             Operation::Add(object) if self.retried.contains(key) => Some(object.clone()),
             _ => None,
         };
-        self.wanted.get(key).cloned().or_else(tried)
+        self.wanted.get(key).cloned().or_else(tried).or_else(|| self.trial.get(key).cloned())
     }
 
     /// Takes the kernel's answer to one operation in (an errno; 0: done), after the mirror has. True: it is refused,
@@ -289,6 +349,7 @@ impl Objects {
         let key = operation.key();
         self.under_way.remove(&key);
         self.retried.remove(&key);
+        self.trial.remove(&key);
         self.dirty.insert(key);
         let Err(errno) = operation.outcome(errno) else {
             self.refused.remove(&key);
@@ -296,6 +357,10 @@ impl Objects {
         };
         if let Operation::Add(_) = operation {
             self.ours.remove(&key);
+            if !self.configured.contains(&key) {
+                // Nobody asks for it any more: its interface has gone meanwhile, or a reload has taken it out.
+                return false;
+            }
         }
         let before = self.refused.get(&key);
         let news = before.is_none_or(|before| before.errno != errno || before.operation != *operation);

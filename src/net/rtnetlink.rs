@@ -2,6 +2,9 @@
 //!
 //! Readers are total: what is cut short or of a kind that nobody asked for is `None`.
 
+mod route;
+mod rule;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::sys::netlink::{self, Message, Request};
@@ -9,12 +12,20 @@ use crate::sys::netlink::{self, Message, Request};
 use super::kernel::{Change, LinkState};
 use super::object::{Address, Object, Operation};
 
+pub(crate) use route::DAEMONS;
+
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
 const RTM_GETLINK: u16 = 18;
 const RTM_NEWADDR: u16 = 20;
 const RTM_DELADDR: u16 = 21;
 const RTM_GETADDR: u16 = 22;
+pub(crate) const RTM_NEWROUTE: u16 = 24;
+pub(crate) const RTM_DELROUTE: u16 = 25;
+const RTM_GETROUTE: u16 = 26;
+const RTM_NEWRULE: u16 = 32;
+const RTM_DELRULE: u16 = 33;
+const RTM_GETRULE: u16 = 34;
 
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
@@ -23,8 +34,13 @@ const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_LABEL: u16 = 3;
 const IFA_BROADCAST: u16 = 4;
+const IFA_CACHEINFO: u16 = 6;
+const IFA_FLAGS: u16 = 8;
 const IFA_PROTO: u16 = 11;
-const IFA_F_SECONDARY: u8 = 0x01;
+const IFA_F_SECONDARY: u32 = 0x01;
+
+const V4: u8 = libc::AF_INET as u8;
+const V6: u8 = libc::AF_INET6 as u8;
 
 const IFF_UP: u32 = 0x1;
 const IFF_LOOPBACK: u32 = 0x8;
@@ -32,8 +48,8 @@ const IFF_RUNNING: u32 = 0x40;
 const IFF_NOARP: u32 = 0x80;
 const IFF_MULTICAST: u32 = 0x1000;
 
-/// Multicast groups that tell of links, IPv4 and IPv6 addresses.
-pub const MONITOR_GROUPS: [u32; 3] = [1, 5, 9];
+/// Multicast groups that tell of links, and of addresses, routes and rules of IPv4 and IPv6.
+pub const MONITOR_GROUPS: [u32; 7] = [1, 5, 9, 7, 11, 8, 19];
 
 /// What a message of a dump or of the monitor says.
 pub fn read(message: Message<'_>) -> Option<Change> {
@@ -42,6 +58,9 @@ pub fn read(message: Message<'_>) -> Option<Change> {
         RTM_DELLINK => read_link(message.payload).map(|(index, _)| Change::LinkGone(index)),
         RTM_NEWADDR => read_address(message.payload).map(|address| Change::Added(Object::Address(address))),
         RTM_DELADDR => read_address(message.payload).map(|address| Change::Removed(Object::Address(address))),
+        RTM_NEWROUTE | RTM_DELROUTE => route::read(message),
+        RTM_NEWRULE => rule::read(message.payload).map(|rule| Change::Added(Object::Rule(rule))),
+        RTM_DELRULE => rule::read(message.payload).map(|rule| Change::Removed(Object::Rule(rule))),
         _ => None,
     }
 }
@@ -56,34 +75,86 @@ pub fn dump_addresses() -> Request {
     Request::new(RTM_GETADDR, netlink::DUMP).fixed(&[libc::AF_UNSPEC as u8, 0, 0, 0, 0, 0, 0, 0])
 }
 
+/// Asks for all routes of both families.
+pub fn dump_routes() -> Request {
+    Request::new(RTM_GETROUTE, netlink::DUMP).fixed(&[0; 12])
+}
+
+/// Asks for all rules of both families.
+pub fn dump_rules() -> Request {
+    Request::new(RTM_GETRULE, netlink::DUMP).fixed(&[0; 12])
+}
+
 /// The request that carries `operation` out.
 pub fn request(operation: &Operation) -> Request {
-    let (Operation::Add(Object::Address(address)) | Operation::Remove(Object::Address(address))) = operation;
-    let (kind, flags) = match operation {
-        Operation::Add(_) => (RTM_NEWADDR, netlink::ACK | netlink::CREATE | netlink::EXCLUSIVE),
-        Operation::Remove(_) => (RTM_DELADDR, netlink::ACK),
+    let add = matches!(operation, Operation::Add(_));
+    let (Operation::Add(object) | Operation::Remove(object)) = operation;
+    match object {
+        Object::Address(address) => address_request(address, add),
+        Object::Route(route) => route::request(route, add),
+        Object::Rule(rule) => rule::request(rule, add),
+    }
+}
+
+fn address_request(address: &Address, add: bool) -> Request {
+    let (kind, flags) = if add {
+        (RTM_NEWADDR, netlink::ACK | netlink::CREATE | netlink::EXCLUSIVE)
+    } else {
+        (RTM_DELADDR, netlink::ACK)
     };
-    let family = if address.address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
-    let mut header = vec![family as u8, address.prefix, 0, address.scope];
+    let mut header = vec![family(&address.address), address.prefix, 0, address.scope];
     header.extend(address.index.to_ne_bytes());
-    let octets = match address.address {
-        IpAddr::V4(v4) => v4.octets().to_vec(),
-        IpAddr::V6(v6) => v6.octets().to_vec(),
-    };
     let mut request = Request::new(kind, flags)
         .fixed(&header)
-        .attribute(IFA_LOCAL, &octets)
-        .attribute(IFA_ADDRESS, &octets);
+        .attribute(IFA_LOCAL, &octets(&address.address))
+        .attribute(IFA_ADDRESS, &octets(&address.peer.unwrap_or(address.address)));
     if let Some(label) = &address.label {
         request = request.string(IFA_LABEL, label);
     }
-    if let Operation::Add(_) = operation {
+    if add {
         if let Some(broadcast) = address.broadcast {
             request = request.attribute(IFA_BROADCAST, &broadcast.octets());
+        }
+        if address.flags != 0 {
+            request = request.attribute(IFA_FLAGS, &address.flags.to_ne_bytes());
+        }
+        if let Some(preferred) = address.preferred {
+            let lifetimes = [preferred, u32::MAX, 0, 0].map(u32::to_ne_bytes);
+            request = request.attribute(IFA_CACHEINFO, lifetimes.as_flattened());
         }
         request = request.attribute(IFA_PROTO, &[address.protocol]);
     }
     request
+}
+
+/// `AF_INET` or `AF_INET6`, as headers have it.
+fn family(address: &IpAddr) -> u8 {
+    if address.is_ipv4() { V4 } else { V6 }
+}
+
+fn octets(address: &IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(v4) => v4.octets().to_vec(),
+        IpAddr::V6(v6) => v6.octets().to_vec(),
+    }
+}
+
+/// An address of a family, as an attribute has it.
+fn ip(family: u8, value: &[u8]) -> Option<IpAddr> {
+    match family {
+        V4 => value.first_chunk::<4>().map(|octets| IpAddr::V4(Ipv4Addr::from(*octets))),
+        V6 => value.first_chunk::<16>().map(|octets| IpAddr::V6(Ipv6Addr::from(*octets))),
+        _ => None,
+    }
+}
+
+/// The address that stands for every address of a family.
+fn any(family: u8) -> Option<IpAddr> {
+    match family {
+        V4 => Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        V6 => Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
+        _ => None,
+    }
 }
 
 fn read_link(payload: &[u8]) -> Option<(u32, LinkState)> {
@@ -106,6 +177,7 @@ fn read_link(payload: &[u8]) -> Option<(u32, LinkState)> {
     let state = LinkState {
         name,
         up: flags & IFF_UP != 0 && flags & IFF_RUNNING != 0,
+        enabled: flags & IFF_UP != 0,
         multicast: flags & IFF_MULTICAST != 0,
         loopback: flags & IFF_LOOPBACK != 0,
         no_arp: flags & IFF_NOARP != 0,
@@ -117,35 +189,46 @@ fn read_link(payload: &[u8]) -> Option<(u32, LinkState)> {
 }
 
 fn read_address(payload: &[u8]) -> Option<Address> {
-    let &[family, prefix, flags, scope, ..] = payload.first_chunk::<8>()?;
+    let &[family, prefix, short_flags, scope, ..] = payload.first_chunk::<8>()?;
     let index = netlink::u32_at(payload, 4)?;
-    let v4 = |value: &[u8]| value.first_chunk::<4>().map(|octets| Ipv4Addr::from(*octets));
-    let ip = |value: &[u8]| match i32::from(family) {
-        libc::AF_INET => v4(value).map(IpAddr::V4),
-        libc::AF_INET6 => value.first_chunk::<16>().map(|octets| IpAddr::V6(Ipv6Addr::from(*octets))),
-        _ => None,
-    };
-    let (mut local, mut peer, mut label, mut broadcast, mut protocol) = (None, None, None, None, 0);
+    let (mut local, mut other, mut label, mut broadcast, mut protocol) = (None, None, None, None, 0);
+    let (mut flags, mut preferred) = (u32::from(short_flags), None);
     for (id, value) in netlink::attributes(payload.get(8..)?) {
         match id {
-            IFA_LOCAL => local = ip(value),
-            IFA_ADDRESS => peer = ip(value),
+            IFA_LOCAL => local = ip(family, value),
+            IFA_ADDRESS => other = ip(family, value),
             IFA_LABEL => label = Some(netlink::text(value)),
-            IFA_BROADCAST => broadcast = v4(value),
+            IFA_BROADCAST => broadcast = value.first_chunk::<4>().map(|octets| Ipv4Addr::from(*octets)),
+            IFA_FLAGS => flags = netlink::u32_at(value, 0)?,
+            IFA_CACHEINFO => preferred = netlink::u32_at(value, 0),
             IFA_PROTO => protocol = value.first().copied().unwrap_or(0),
             _ => {}
         }
     }
-    let address = local.or(peer)?;
+    let address = local.or(other)?;
+    let peer = other.filter(|other| *other != address);
     // The same bit says "temporary" of an IPv6 address.
     let secondary = flags & IFA_F_SECONDARY != 0;
-    Some(Address { index, address, prefix, scope, label, broadcast, protocol, secondary })
+    flags &= Address::ASKED;
+    Some(Address {
+        index,
+        address,
+        prefix,
+        peer,
+        scope,
+        label,
+        broadcast,
+        flags,
+        preferred,
+        protocol,
+        secondary,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::object::ADDRESS_PROTOCOL;
+    use crate::net::object::PROTOCOL;
 
     fn address(address: &str, prefix: u8) -> Address {
         let address: IpAddr = address.parse().unwrap();
@@ -154,17 +237,21 @@ mod tests {
             index: 7,
             address,
             prefix,
+            peer: None,
             scope: 0,
             label: v4.then(|| "eth0:1".into()),
             broadcast: v4.then_some(Ipv4Addr::new(192, 168, 100, 255)),
-            protocol: ADDRESS_PROTOCOL,
+            flags: if v4 { Address::NO_PREFIX_ROUTE } else { Address::NO_DAD },
+            preferred: (!v4).then_some(0),
+            protocol: PROTOCOL,
             secondary: false,
         }
     }
 
     #[test]
     fn an_add_request_reads_back_as_the_address() {
-        for address in [address("192.168.100.240", 32), address("2001:db8::240", 128)] {
+        let peer = Address { peer: Some([10, 0, 0, 2].into()), ..address("10.0.0.1", 32) };
+        for address in [address("192.168.100.240", 32), address("2001:db8::240", 128), peer] {
             let bytes = request(&Operation::Add(Object::Address(address.clone()))).for_test(1);
             let message = netlink::messages(&bytes).next().unwrap();
             assert_eq!(read(message), Some(Change::Added(Object::Address(address))));

@@ -14,7 +14,7 @@ use neli::socket::NlSocket;
 use neli::utils::Groups;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::RcvBufForce;
-use socket2::SockRef;
+use socket2::{SockFilter, SockRef};
 
 /// `nlmsg_flags`: a request.
 pub const REQUEST: u16 = 0x1;
@@ -28,6 +28,8 @@ pub const EXCLUSIVE: u16 = 0x200;
 pub const REPLACE: u16 = 0x100;
 /// `nlmsg_flags`: create what is missing.
 pub const CREATE: u16 = 0x400;
+/// `nlmsg_flags`: set it behind what exists.
+pub const APPEND: u16 = 0x800;
 
 const HEADER: usize = 16;
 const ATTRIBUTE_HEADER: usize = 4;
@@ -94,6 +96,19 @@ impl Request {
         let start = self.bytes.len();
         self.bytes.extend([0, 0]);
         self.bytes.extend((id | NESTED).to_ne_bytes());
+        let mut filled = fill(self);
+        let length = u16::try_from(filled.bytes.len() - start).unwrap_or(u16::MAX);
+        write_at(&mut filled.bytes, start, &length.to_ne_bytes());
+        filled
+    }
+
+    /// Appends a part that begins with its own length, not with the header of an attribute; `head` follows the length.
+    #[must_use]
+    pub fn sized(mut self, head: &[u8], fill: impl FnOnce(Self) -> Self) -> Self {
+        let start = self.bytes.len();
+        self.bytes.extend([0, 0]);
+        self.bytes.extend(head);
+        self.pad();
         let mut filled = fill(self);
         let length = u16::try_from(filled.bytes.len() - start).unwrap_or(u16::MAX);
         write_at(&mut filled.bytes, start, &length.to_ne_bytes());
@@ -331,6 +346,11 @@ impl Monitor {
             SockRef::from(&descriptor(&socket)).set_recv_buffer_size(MONITOR_BUFFER)?;
         }
         Ok(Self { socket })
+    }
+
+    /// From now on the kernel queues only what this program takes.
+    pub fn filter(&self, program: &[SockFilter]) -> io::Result<()> {
+        SockRef::from(&descriptor(&self.socket)).attach_filter(program)
     }
 
     /// The next datagram. `WouldBlock`: none waits. `ENOBUFS`: some were lost, read the tables anew.

@@ -35,7 +35,7 @@ pub enum Fault {
     SourceMissing(IpAddr),
     /// Adverts of others would not be heard: the reason.
     Deaf(String),
-    /// The kernel does not set an address: what, and its answer.
+    /// The kernel does not set an address, a route or a rule: what, and its answer.
     Refused {
         /// `192.168.100.240/24 on eth0`.
         object: String,
@@ -83,7 +83,7 @@ pub struct Link {
     pub source_is_here: bool,
 }
 
-/// An interface that carries virtual addresses and is not the instance's own.
+/// An interface that carries virtual addresses, routes or rules and is not the instance's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Carrier {
     /// Up and running.
@@ -99,7 +99,7 @@ pub enum Carrier {
 pub struct Conditions {
     /// Its own interface; `None`: it does not exist.
     pub link: Option<Link>,
-    /// The other interfaces of its virtual addresses.
+    /// The other interfaces of its virtual addresses, routes and rules.
     pub carriers: BTreeMap<InterfaceName, Carrier>,
     /// Why adverts cannot be received, when they cannot.
     pub deaf: Option<String>,
@@ -150,8 +150,17 @@ fn link_faults(config: &Instance, link: Link) -> impl Iterator<Item = Fault> {
     down.then_some(Fault::InterfaceDown(name)).into_iter().chain(transport).chain(source)
 }
 
-/// The interfaces of the virtual addresses of `config` that are not its own.
+/// The interfaces of the virtual addresses, routes and rules of `config` that are not its own. Those with `no_track` move
+/// nothing.
 pub fn carriers(config: &Instance) -> BTreeSet<InterfaceName> {
-    let all = config.all_addresses().filter_map(|address| address.interface.clone());
-    all.filter(|name| *name != config.interface).collect()
+    let addresses = config.all_addresses().filter(|address| !address.no_track);
+    let addresses = addresses.filter_map(|address| address.interface.as_ref());
+    let routes = config.routes.iter().filter(|route| !route.no_track);
+    let routes = routes.flat_map(|route| {
+        route.interface.iter().chain(route.hops.iter().filter_map(|hop| hop.interface.as_ref()))
+    });
+    let rules = config.rules.iter().filter(|rule| !rule.no_track);
+    let rules = rules.flat_map(|rule| rule.input.iter().chain(&rule.output));
+    let all = addresses.chain(routes).chain(rules);
+    all.filter(|name| **name != config.interface).cloned().collect()
 }

@@ -171,7 +171,7 @@ pub enum Event {
         /// Largest packet of the interface, in bytes.
         mtu: u32,
     },
-    /// A virtual address is the host's own: it was there before us, and no record says that we set it.
+    /// A virtual address, route or rule is the host's own: it was there before us, and no record says that we set it.
     HostsOwn {
         /// `192.168.100.240/24 on eth0`.
         object: String,
@@ -198,6 +198,18 @@ pub enum Event {
         object: String,
         /// Its answer.
         errno: i32,
+    },
+    /// The kernel does not set an object without which nobody is in FAULT.
+    NotSet {
+        /// `route 10.0.0.0/8 via 192.168.100.254`.
+        object: String,
+        /// The reason.
+        why: String,
+    },
+    /// An object that the kernel had refused is there.
+    Set {
+        /// `route 10.0.0.0/8 via 192.168.100.254`.
+        object: String,
     },
     /// An advert did not get out.
     NotSent {
@@ -244,9 +256,9 @@ impl Event {
             | Self::NotAnnounced { .. }
             | Self::NotSent { .. }
             | Self::Restored { .. } => Level::Warning,
-            Self::HostsOwn { owner: true, .. } | Self::Leftover { .. } => Level::Info,
+            Self::HostsOwn { owner: true, .. } | Self::Leftover { .. } | Self::Set { .. } => Level::Info,
             Self::HostsOwn { owner: false, .. } => Level::Warning,
-            Self::NotRemoved { .. } | Self::Unreadable { .. } => Level::Error,
+            Self::NotRemoved { .. } | Self::NotSet { .. } | Self::Unreadable { .. } => Level::Error,
         }
     }
 
@@ -335,6 +347,10 @@ impl fmt::Display for Event {
                 let why = errno_text(*errno);
                 write!(f, "the kernel does not remove {object}: {why}; tried again")
             }
+            Self::NotSet { object, why } => {
+                write!(f, "the kernel does not set {object}: {why}; tried again")
+            }
+            Self::Set { object } => write!(f, "{object} is set"),
             Self::NotSent { destination, errno, suppressed } => {
                 let firewall = match *errno {
                     libc::EPERM => {
@@ -349,7 +365,10 @@ impl fmt::Display for Event {
                 write!(f, "{object} was removed, not by us: set again{}", Again(*suppressed))
             }
             Self::Unreadable { why } => {
-                write!(f, "cannot read the links and addresses of the kernel: {why}; tried again")
+                write!(
+                    f,
+                    "cannot read the links, addresses, routes and rules of the kernel: {why}; tried again"
+                )
             }
             Self::SourceNotHere { source } => write!(
                 f,

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Instant;
 
-use directord::config::model::Instance;
-use directord::net::object::Operation;
+use directord::config::model::{Instance, Statics};
+use directord::net::object::{Operation, Rule};
 use directord::track::Fault;
 use directord::vrrp::event::State;
-use directord::vrrp::node::{Action, Claim, Endpoint, Input, Node};
+use directord::vrrp::node::{Action, Claim, Endpoint, Input, Node, Setup};
 use directord::vrrp::packet::Received;
 
 use crate::kernel::Kernel;
@@ -27,6 +27,7 @@ pub(crate) struct Host {
     pub(crate) node: Option<Node>,
     /// What the daemon is configured with.
     pub(crate) config: Vec<Instance>,
+    pub(crate) statics: Statics,
     /// The file that outlives it.
     pub(crate) record: BTreeSet<Claim>,
     /// A paused virtual machine: packets wait, timers are late.
@@ -38,6 +39,8 @@ pub(crate) struct Host {
     pub(crate) own: BTreeMap<&'static str, IpAddr>,
     /// A virtual address that the host had before.
     pub(crate) hosts: Option<IpAddr>,
+    /// A rule of a virtual router that the host had before.
+    pub(crate) hosts_rule: Option<Rule>,
     /// When each instance sent last, by its name.
     pub(crate) sent: BTreeMap<String, Instant>,
 }
@@ -56,6 +59,7 @@ impl Host {
             kernel,
             node: None,
             config,
+            statics: Statics::default(),
             record: BTreeSet::new(),
             paused: false,
             jobs: VecDeque::new(),
@@ -63,8 +67,13 @@ impl Host {
             waiting: Vec::new(),
             own,
             hosts: None,
+            hosts_rule: None,
             sent: BTreeMap::new(),
         }
+    }
+
+    pub(crate) fn setup(&self) -> Setup {
+        Setup { instances: self.config.clone(), statics: self.statics.clone() }
     }
 
     pub(crate) fn is_awake(&self) -> bool {
@@ -81,6 +90,9 @@ impl Host {
         }
         if let Some(address) = self.hosts {
             self.kernel.set("eth0", address, 32);
+        }
+        if let Some(rule) = self.hosts_rule {
+            self.kernel.set_rule(rule);
         }
         self.kernel.notifications();
     }
@@ -120,6 +132,14 @@ impl Host {
             if let (true, Some(missing)) = (quiet, missing) {
                 return Err(format!("{}: {name} is MASTER without {}", self.number, missing.address));
             }
+            let route = config.routes.iter().find(|route| !self.kernel.has_route(destination(route)));
+            if let (true, Some(missing)) = (quiet, route) {
+                return Err(format!("{}: {name} is MASTER without {missing:?}", self.number));
+            }
+            let rule = config.rules.iter().map(rule).find(|rule| !self.kernel.has_rule(rule));
+            if let (true, Some(missing)) = (quiet, rule) {
+                return Err(format!("{}: {name} is MASTER without rule {missing}", self.number));
+            }
         }
         Ok(())
     }
@@ -138,6 +158,7 @@ impl Host {
                 return Err(format!("{}: {address} is here, and no MASTER holds it", self.number));
             }
         }
+        self.check_policy(&masters().map(|machine| machine.config()).collect::<Vec<_>>())?;
         // The present facts decide, not the way there.
         let fresh = self.fresh();
         for (old, new) in node.machines().zip(fresh.machines()) {
@@ -153,7 +174,12 @@ impl Host {
             }
             let refuses = |fault: &&Fault| {
                 let text = fault.to_string();
-                self.kernel.refuses.iter().any(|address| text.contains(&format!(" {address}/")))
+                let refused =
+                    self.kernel.refuses.iter().any(|address| text.contains(&format!(" {address}/")));
+                // Without an address of its own network the host reaches no gateway; a refused address is no source.
+                let source = &old.config().addresses[0].address;
+                let lacks = text.contains("`src` is no address") && self.kernel.refuses.contains(source);
+                refused || lacks || text.contains("gateway is in no network")
             };
             if let Some(fault) = refused.iter().find(|fault| !refuses(fault)) {
                 return Err(format!(
@@ -165,11 +191,39 @@ impl Host {
         Ok(())
     }
 
+    /// No route and no rule is here that no MASTER holds and that is not static, and every static one is that can be.
+    fn check_policy(&self, masters: &[&Instance]) -> Result<(), String> {
+        let routes = || masters.iter().flat_map(|config| &config.routes).chain(&self.statics.routes);
+        let held: BTreeSet<IpAddr> = routes().map(destination).collect();
+        for to in crate::scenario::virtual_destinations() {
+            if self.kernel.has_route(to) && !held.contains(&to) && !self.kernel.keeps.contains(&to) {
+                return Err(format!("{}: the route to {to} is here, and no MASTER holds it", self.number));
+            }
+        }
+        let rules = masters.iter().flat_map(|config| &config.rules).chain(&self.statics.rules);
+        let held: BTreeSet<Rule> = rules.map(rule).chain(self.hosts_rule).collect();
+        if let Some(left) = self.kernel.rules().iter().find(|rule| !held.contains(rule)) {
+            return Err(format!("{}: rule {left} is here, and no MASTER holds it", self.number));
+        }
+        let lacks = |route: &&directord::config::model::Route| {
+            let to = destination(route);
+            let possible = self.kernel.is_up("eth0") && self.kernel.has(self.own["eth0"]);
+            possible && !self.kernel.refuses.contains(&to) && !self.kernel.has_route(to)
+        };
+        if let Some(route) = self.statics.routes.iter().find(lacks) {
+            return Err(format!("{}: the static {route:?} is not here", self.number));
+        }
+        match self.statics.rules.iter().map(rule).find(|rule| !self.kernel.has_rule(rule)) {
+            Some(rule) => Err(format!("{}: the static rule {rule} is not here", self.number)),
+            None => Ok(()),
+        }
+    }
+
     /// The same configuration on the same host, just started.
     fn fresh(&self) -> Node {
         let mut node = Node::new(self.record.clone());
         let now = Instant::now();
-        let mut inputs = VecDeque::from([Input::Configure(self.config.clone())]);
+        let mut inputs = VecDeque::from([Input::Configure(self.setup())]);
         let mut kernel = self.kernel.clone();
         while let Some(input) = inputs.pop_front() {
             let mut actions = Vec::new();
@@ -191,6 +245,18 @@ impl Host {
         }
         node
     }
+}
+
+fn destination(route: &directord::config::model::Route) -> IpAddr {
+    route.to.unwrap().address
+}
+
+/// As the kernel has it.
+pub(crate) fn rule(rule: &directord::config::model::Rule) -> Rule {
+    let from = rule.from.unwrap();
+    let text =
+        format!("inet priority {} from {}/{} table 100", rule.preference.unwrap(), from.address, from.prefix);
+    Rule::parse(&text).unwrap()
 }
 
 /// Refusals of the kernel, and all other faults.

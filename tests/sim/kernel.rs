@@ -1,10 +1,10 @@
-//! A virtual kernel: links, addresses, a queue of notifications that overruns, and answers that refuse.
+//! A virtual kernel: links, addresses, routes, rules, a queue of notifications that overruns, and answers that refuse.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use directord::net::kernel::{Change, LinkState, Reading};
-use directord::net::object::{Address, Key, Object, Operation};
+use directord::net::object::{Address, Key, Object, Operation, Route, Rule};
 
 /// Notifications that wait; more are lost.
 const QUEUE: usize = 24;
@@ -14,12 +14,14 @@ pub(crate) struct Kernel {
     links: BTreeMap<u32, LinkState>,
     /// In the order in which they came.
     addresses: Vec<Address>,
+    routes: Vec<Route>,
+    rules: Vec<Rule>,
     queue: VecDeque<Change>,
     overrun: bool,
     last_index: u32,
-    /// It does not set these.
+    /// It does not set these, and no route to them.
     pub(crate) refuses: BTreeSet<IpAddr>,
-    /// It does not remove these.
+    /// It does not remove these, and no route to them.
     pub(crate) keeps: BTreeSet<IpAddr>,
     /// No socket opens.
     pub(crate) no_sockets: bool,
@@ -47,6 +49,7 @@ impl Kernel {
         let link = LinkState {
             name: name.into(),
             up: true,
+            enabled: true,
             multicast: true,
             loopback: false,
             no_arp: false,
@@ -66,6 +69,7 @@ impl Kernel {
             self.tell(Change::Removed(Object::Address(address)));
         }
         self.links.remove(&index);
+        self.forget_routes();
         self.tell(Change::LinkGone(index));
     }
 
@@ -73,16 +77,72 @@ impl Kernel {
         let Some(index) = self.index(name) else { return };
         let link = self.links.get_mut(&index).unwrap();
         link.up = up;
+        link.enabled = up;
         let link = link.clone();
+        self.forget_routes();
         self.tell(Change::Link(index, link));
     }
 
     /// The host sets an address.
     pub(crate) fn set(&mut self, name: &str, address: IpAddr, prefix: u8) {
         let Some(index) = self.index(name) else { return };
-        let (scope, label, broadcast, protocol) = (0, Some(name.to_owned()), None, 0);
-        let address = Address { index, address, prefix, scope, label, broadcast, protocol, secondary: false };
+        let address = Address {
+            index,
+            address,
+            prefix,
+            peer: None,
+            scope: 0,
+            label: Some(name.to_owned()),
+            broadcast: None,
+            flags: 0,
+            preferred: None,
+            protocol: 0,
+            secondary: false,
+        };
         self.add(address);
+    }
+
+    /// The host sets a rule.
+    pub(crate) fn set_rule(&mut self, rule: Rule) {
+        if !self.rules.contains(&rule) {
+            self.rules.push(rule);
+            self.tell(Change::Added(Object::Rule(rule)));
+        }
+    }
+
+    /// Somebody removes a rule.
+    pub(crate) fn unset_rule(&mut self, rule: &Rule) {
+        if self.has_rule(rule) {
+            self.rules.retain(|known| known != rule);
+            self.tell(Change::Removed(Object::Rule(*rule)));
+        }
+    }
+
+    /// Somebody removes the routes to a destination.
+    pub(crate) fn unset_route(&mut self, to: IpAddr) {
+        for route in self.routes.extract_if(.., |route| route.to == to).collect::<Vec<_>>() {
+            self.tell(Change::Removed(Object::Route(route)));
+        }
+    }
+
+    /// Another program sets a route in the place of ours.
+    pub(crate) fn replace_route(&mut self, to: IpAddr) {
+        let Some(at) = self.routes.iter().position(|route| route.to == to && to.is_ipv4()) else { return };
+        let route = self.routes.remove(at);
+        // Where it leads does not matter here: routes of others are not kept.
+        self.tell(Change::Replaced(Route { protocol: 4, ..route }));
+    }
+
+    pub(crate) fn has_rule(&self, rule: &Rule) -> bool {
+        self.rules.contains(rule)
+    }
+
+    pub(crate) fn has_route(&self, to: IpAddr) -> bool {
+        self.routes.iter().any(|route| route.to == to)
+    }
+
+    pub(crate) fn rules(&self) -> &[Rule] {
+        &self.rules
     }
 
     /// Somebody removes an address.
@@ -112,8 +172,32 @@ impl Kernel {
                     0
                 }
             }
-            Operation::Remove(object) => {
-                let Key::Address { index, address, .. } = object.key();
+            Operation::Add(Object::Route(route)) => self.add_route(route.clone()),
+            Operation::Add(Object::Rule(rule)) if self.has_rule(rule) => libc::EEXIST,
+            Operation::Add(Object::Rule(rule)) => {
+                self.set_rule(*rule);
+                0
+            }
+            Operation::Remove(Object::Rule(rule)) if !self.has_rule(rule) => libc::ENOENT,
+            Operation::Remove(Object::Rule(rule)) => {
+                self.unset_rule(rule);
+                0
+            }
+            Operation::Remove(Object::Route(route)) => {
+                let same = |known: &Route| known.key() == route.key();
+                match self.routes.iter().position(same) {
+                    None => libc::ESRCH,
+                    Some(_) if self.keeps.contains(&route.to) => libc::EPERM,
+                    Some(at) => {
+                        let route = self.routes.remove(at);
+                        self.tell(Change::Removed(Object::Route(route)));
+                        0
+                    }
+                }
+            }
+            Operation::Remove(Object::Address(one)) => {
+                let object = Object::Address(one.clone());
+                let (index, address) = (one.index, one.address);
                 if !self.links.contains_key(&index) {
                     libc::ENODEV
                 } else if self.find(&object.key()).is_none() {
@@ -131,8 +215,11 @@ impl Kernel {
     /// A dump of the tables.
     pub(crate) fn read(&self) -> Reading {
         let links = self.links.iter().map(|(index, link)| Change::Link(*index, link.clone()));
-        let addresses = self.addresses.iter().map(|address| Change::Added(Object::Address(address.clone())));
-        Reading { found: links.chain(addresses).collect(), complete: true }
+        let addresses = self.addresses.iter().map(|address| Object::Address(address.clone()));
+        let routes = self.routes.iter().map(|route| Object::Route(route.clone()));
+        let rules = self.rules.iter().map(|rule| Object::Rule(*rule));
+        let objects = addresses.chain(routes).chain(rules).map(Change::Added);
+        Reading { found: links.chain(objects).collect(), complete: true }
     }
 
     /// What waits in the queue, and whether something was lost.
@@ -142,6 +229,54 @@ impl Kernel {
 
     pub(crate) fn has_notifications(&self) -> bool {
         !self.queue.is_empty() || self.overrun
+    }
+
+    fn add_route(&mut self, mut route: Route) -> i32 {
+        let hop = &mut route.hops[0];
+        if let Some(via) = hop.via {
+            let reaches = |address: &&Address| {
+                let of = |address: IpAddr| Key::Address { index: 0, address, prefix: 24 };
+                let up = self.links.get(&address.index).is_some_and(|link| link.enabled);
+                up && address.prefix < 32 && of(via).shares_subnet(&of(address.address))
+            };
+            let Some(address) = self.addresses.iter().find(reaches) else { return libc::ENETUNREACH };
+            hop.index = address.index;
+        }
+        match self.links.get(&hop.index) {
+            None => return libc::ENODEV,
+            Some(link) if !link.enabled => return libc::ENETDOWN,
+            Some(_) => {}
+        }
+        if route.source.is_some_and(|source| !self.has(source)) {
+            return libc::EINVAL;
+        }
+        if self.refuses.contains(&route.to) {
+            return libc::EOPNOTSUPP;
+        }
+        if self.routes.iter().any(|known| known.key() == route.key()) {
+            return libc::EEXIST;
+        }
+        self.routes.push(route.clone());
+        self.tell(Change::Added(Object::Route(route)));
+        0
+    }
+
+    /// Routes go with their interface, their source, and the last IPv4 address of their interface. Only those of IPv6
+    /// are told of.
+    fn forget_routes(&mut self) {
+        let (links, addresses) = (&self.links, &self.addresses);
+        let goes = |route: &mut Route| {
+            let index = route.hops[0].index;
+            let enabled = links.get(&index).is_some_and(|link| link.enabled);
+            let source = route.source.is_none_or(|source| addresses.iter().any(|one| one.address == source));
+            let any = route.to.is_ipv6() || addresses.iter().any(|one| one.index == index);
+            !(enabled && source && any)
+        };
+        for route in self.routes.extract_if(.., goes).collect::<Vec<_>>() {
+            if route.to.is_ipv6() {
+                self.tell(Change::Removed(Object::Route(route)));
+            }
+        }
     }
 
     fn find(&self, key: &Key) -> Option<usize> {
@@ -175,6 +310,7 @@ impl Kernel {
             }
         }
         self.tell(Change::Removed(Object::Address(gone)));
+        self.forget_routes();
     }
 
     fn tell(&mut self, change: Change) {

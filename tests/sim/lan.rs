@@ -79,14 +79,14 @@ impl Lan {
         this.kill();
         this.kernel.notifications();
         this.node = Some(Node::new(this.record.clone()));
-        let config = this.config.clone();
+        let setup = this.setup();
         // Recorded before it is set.
         this.record.extend(directord::vrrp::node::new_claims(
-            &config,
+            &setup,
             &this.record,
             &directord::net::kernel::Kernel::from(this.kernel.read()),
         ));
-        self.feed(host, Input::Configure(config));
+        self.feed(host, Input::Configure(setup));
     }
 
     pub(crate) fn reload(&mut self, host: usize, config: Vec<Instance>) {
@@ -94,8 +94,9 @@ impl Lan {
         let this = &mut self.hosts[host];
         this.config.clone_from(&config);
         if let Some(node) = &this.node {
-            this.record.extend(node.claims_of(&config));
-            self.feed(host, Input::Configure(config));
+            let setup = this.setup();
+            this.record.extend(node.claims_of(&setup));
+            self.feed(host, Input::Configure(setup));
         }
     }
 

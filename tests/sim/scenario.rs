@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use directord::config::model::{
-    AdvertInterval, Authentication, Destination, Family, Instance, InterfaceName, Peer, Preempt, Priority,
-    Unicast, Version, VirtualAddress, Vrid,
+    AdvertInterval, Authentication, Destination, Family, Instance, InterfaceName, Named, Net, Peer, Preempt,
+    Priority, Route, Rule, RuleAction, Statics, Unicast, Version, VirtualAddress, Vrid,
 };
 
 use crate::lan::{Lan, Path};
@@ -30,6 +30,43 @@ pub(crate) fn virtual_addresses() -> impl Iterator<Item = IpAddr> {
     (0..ROUTERS.len()).flat_map(|router| addresses(router).into_iter().chain([extra(router)]))
 }
 
+/// Where the routes of the virtual routers lead, and the static one.
+pub(crate) fn virtual_destinations() -> impl Iterator<Item = IpAddr> {
+    (0..=ROUTERS.len()).flat_map(|router| destinations(u8::try_from(router).unwrap()))
+}
+
+fn destinations(router: u8) -> [IpAddr; 3] {
+    let v4 = |second| IpAddr::from([10, second, 0, 0]);
+    [v4(50 + router), v4(60 + router), IpAddr::from([0x2001, 0xdb8, router.into(), 0, 0, 0, 0, 0])]
+}
+
+/// One through a gateway, one that sends from a virtual address, one of IPv6.
+fn routes(router: u8, interface: &str, source: IpAddr) -> Vec<Route> {
+    let gateway = if interface == "eth0" { [192, 168, 100, 254] } else { [10, 0, 0, 254] };
+    let [plain, from, six] = destinations(router);
+    let to = |address: IpAddr| Some(Net { address, prefix: if address.is_ipv4() { 16 } else { 48 } });
+    let interface = InterfaceName::new(interface).ok();
+    vec![
+        Route { to: to(plain), via: Some(gateway.into()), ..Route::default() },
+        Route { to: to(from), source: Some(source), interface: interface.clone(), ..Route::default() },
+        Route { to: to(six), interface, ..Route::default() },
+    ]
+}
+
+fn rule(router: u8) -> Rule {
+    let from = Some(Net { address: IpAddr::from([10, 70 + router, 0, 0]), prefix: 16 });
+    let action = Some(RuleAction::Table(Named::Number(100)));
+    Rule { from, action, preference: Some(1000 + u32::from(router)), ..Rule::default() }
+}
+
+fn statics() -> Statics {
+    let number = u8::try_from(ROUTERS.len()).unwrap();
+    let mut routes = routes(number, "eth0", addresses(0)[0]);
+    // What it would send from is virtual.
+    routes.remove(1);
+    Statics { addresses: Vec::new(), routes, rules: vec![rule(number)] }
+}
+
 pub(crate) fn run(seed: u64, trace: bool) -> Result<(), String> {
     let mut random = fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let configs = group(&mut random);
@@ -41,6 +78,18 @@ pub(crate) fn run(seed: u64, trace: bool) -> Result<(), String> {
         lan.say(|| format!("{address} is {host}'s own"));
         lan.hosts[host].hosts = Some(address);
         lan.hosts[host].kernel.set("eth0", address, 32);
+    }
+    if random.u8(0..4) == 0 {
+        let host = random.usize(0..lan.hosts.len());
+        let own = crate::host::rule(&rule(0));
+        lan.say(|| format!("rule {own} is {host}'s own"));
+        lan.hosts[host].hosts_rule = Some(own);
+        lan.hosts[host].kernel.set_rule(own);
+    }
+    for host in 0..lan.hosts.len() {
+        if random.u8(0..3) == 0 {
+            lan.hosts[host].statics = statics();
+        }
     }
     for host in 0..lan.hosts.len() {
         let at = lan.now + Duration::from_millis(random.u64(0..3000));
@@ -55,7 +104,10 @@ pub(crate) fn run(seed: u64, trace: bool) -> Result<(), String> {
     }
     let groups = heal(&mut lan, &mut random);
     let mut rest = longest_rest(&lan);
-    if refused {
+    let has_routes = |host: &crate::host::Host| {
+        !host.statics.is_empty() || host.config.iter().any(|config| !config.routes.is_empty())
+    };
+    if refused || lan.hosts.iter().any(has_routes) {
         // What the kernel refused is tried again after a minute at most.
         rest += Duration::from_secs(65);
     }
@@ -122,6 +174,8 @@ fn template(router: usize, random: &mut fastrand::Rng) -> Instance {
     };
     let vrid = Vrid::new(51 + router as u64).unwrap();
     let [first, second] = addresses(router);
+    let number = u8::try_from(router).unwrap();
+    let policy = random.bool();
     // In the network of the interface, or beside it.
     let prefix = if random.bool() { 24 } else { 32 };
     Instance {
@@ -138,6 +192,8 @@ fn template(router: usize, random: &mut fastrand::Rng) -> Instance {
         } else {
             Vec::new()
         },
+        routes: if policy { routes(number, interface, first) } else { Vec::new() },
+        rules: if policy { vec![rule(number)] } else { Vec::new() },
         ..Instance::new(name, InterfaceName::new(interface).unwrap(), vrid)
     }
 }
@@ -199,21 +255,37 @@ fn fault(lan: &mut Lan, random: &mut fastrand::Rng) -> bool {
         }
         14 => {
             // A network manager cleans up.
-            let victims: Vec<IpAddr> = virtual_addresses().filter(|_| random.bool()).collect();
+            let victims: Vec<IpAddr> =
+                virtual_addresses().chain(virtual_destinations()).filter(|_| random.bool()).collect();
+            let replaced = random.bool();
+            let rules: Vec<_> = lan.hosts[host].kernel.rules().to_vec();
+            let hosts_rule = lan.hosts[host].hosts_rule;
+            let rules: Vec<_> =
+                rules.into_iter().filter(|rule| Some(*rule) != hosts_rule && random.bool()).collect();
             let hosts = lan.hosts[host].hosts;
             lan.say(|| format!("{host} loses {victims:?}"));
             lan.touch(host, |host| {
-                victims.iter().filter(|one| Some(**one) != hosts).for_each(|one| host.kernel.unset(*one));
+                for one in victims.iter().filter(|one| Some(**one) != hosts) {
+                    host.kernel.unset(*one);
+                    if replaced {
+                        host.kernel.replace_route(*one);
+                    } else {
+                        host.kernel.unset_route(*one);
+                    }
+                }
+                rules.iter().for_each(|rule| host.kernel.unset_rule(rule));
             });
         }
         15 => {
-            let refuses = virtual_addresses().filter(|_| random.u8(0..3) == 0).collect();
+            let all = virtual_addresses().chain(virtual_destinations());
+            let refuses = all.filter(|_| random.u8(0..3) == 0).collect();
             lan.say(|| format!("{host} refuses {refuses:?}"));
             lan.hosts[host].kernel.refuses = refuses;
             return true;
         }
         16 => {
-            let keeps = virtual_addresses().filter(|_| random.u8(0..3) == 0).collect();
+            let all = virtual_addresses().chain(virtual_destinations());
+            let keeps = all.filter(|_| random.u8(0..3) == 0).collect();
             lan.say(|| format!("{host} does not remove {keeps:?}"));
             lan.hosts[host].kernel.keeps = keeps;
             return true;
@@ -278,7 +350,9 @@ fn reload(lan: &mut Lan, host: usize, random: &mut fastrand::Rng) {
     let mut config = lan.hosts[host].config.clone();
     for instance in &mut config {
         let router = usize::from(instance.vrid.number() - 51);
-        match random.u8(0..4) {
+        match random.u8(0..5) {
+            4 if instance.rules.is_empty() => instance.rules.push(rule(instance.vrid.number() - 51)),
+            4 => instance.rules.clear(),
             0 => instance.garp.master_repeat = random.u32(1..6),
             1 => instance.down_timer_adverts = random.u8(2..5),
             2 => {
@@ -349,6 +423,18 @@ fn verdict(lan: &Lan, groups: &[Vec<usize>]) -> Result<(), String> {
         let refused = config
             .all_addresses()
             .any(|one| this.kernel.refuses.contains(&one.address) && !this.kernel.has(one.address));
+        let route_refused = config
+            .routes
+            .iter()
+            .filter_map(|route| route.to)
+            .any(|to| this.kernel.refuses.contains(&to.address) && !this.kernel.has_route(to.address));
+        // A gateway is reached from an address of its network: the host's own, or a virtual one.
+        let of_network = config.excluded_addresses.iter().any(|one| one.prefix == 24);
+        // Once it is set it stays without.
+        let set =
+            || config.routes.iter().filter_map(|route| route.to).all(|to| this.kernel.has_route(to.address));
+        let reached = of_network || this.kernel.has(this.own[interface]) || set();
+        let refused = refused || route_refused || !reached;
         // A virtual address that is the host's own is one to send from, too.
         let own = this.hosts.filter(|_| interface == "eth0" && config.group().is_some());
         let source = [Some(this.own[interface]), own].into_iter().flatten().any(|one| this.kernel.has(one));
@@ -387,6 +473,9 @@ fn untouched(lan: &Lan) -> Result<(), String> {
             && !lan.holders(address).contains(&host.number)
         {
             return Err(format!("{} has lost {address}, which was its own", host.number));
+        }
+        if let Some(rule) = host.hosts_rule.filter(|rule| !host.kernel.has_rule(rule)) {
+            return Err(format!("{} has lost rule {rule}, which was its own", host.number));
         }
     }
     Ok(())

@@ -42,9 +42,7 @@ impl Lower<'_> {
                 self.unknown_option(word);
                 continue;
             };
-            if names.is_none() || !keyword.status.is_silent() {
-                self.status(keyword, word.span);
-            }
+            self.status(keyword, word.span);
             match word.text {
                 "track_group" => track_group = self.track_group_option(&mut line, names),
                 "home" => result.flags.home = true,

@@ -5,6 +5,7 @@ use super::option::Line;
 use super::track::Names;
 use super::values::microseconds;
 use crate::config::diagnostic::{Code, Diagnostic};
+use crate::config::keywords;
 use crate::config::model::{CongestionControl, Encap, Family, MetricKind, NextHop, Route, RouteMetric};
 use crate::config::tree::{Node, Word};
 
@@ -31,6 +32,9 @@ impl Lower<'_> {
         let mut route = Route::default();
         let mut has_destination = false;
         while let Some(word) = line.next() {
+            if let Some(keyword) = keywords::line_option("(ROUTE)", word.text) {
+                self.status(keyword, word.span);
+            }
             if self.route_option(word, &mut line, &mut route, names) {
                 continue;
             }

@@ -4,6 +4,7 @@ use super::Lower;
 use super::option::{Line, c_number};
 use super::track::Names;
 use crate::config::diagnostic::{Code, Diagnostic};
+use crate::config::keywords;
 use crate::config::model::{Family, Named, Rule, RuleAction};
 use crate::config::tree::{Node, Word};
 
@@ -15,6 +16,9 @@ impl Lower<'_> {
         let mut actions = 0;
         let mut wrong = false;
         while let Some(word) = line.next() {
+            if let Some(keyword) = keywords::line_option("(RULE)", word.text) {
+                self.status(keyword, word.span);
+            }
             match word.text {
                 "type" => {}
                 "table" | "lookup" | "goto" | "l3mdev" | "nop" | "blackhole" | "unreachable" | "prohibit" => {

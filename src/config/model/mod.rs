@@ -33,7 +33,7 @@ pub use lvs::{
 };
 pub use route::{
     CongestionControl, Encap, MetricKind, Named, Net, NextHop, Route, RouteMetric, Rule, RuleAction,
-    StaticAddress,
+    StaticAddress, Statics,
 };
 pub use script::{Account, Command, Fifo, Notify, TrackWeight, Tracked, Tracking};
 pub use track::{

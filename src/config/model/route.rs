@@ -29,6 +29,25 @@ pub struct StaticAddress {
     pub track_group: Option<String>,
 }
 
+/// What is kept in the kernel as long as the daemon runs, whatever the instances do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Statics {
+    /// `static_ipaddress`, each with its interface.
+    pub addresses: Vec<VirtualAddress>,
+    /// `static_routes`.
+    pub routes: Vec<Route>,
+    /// `static_rules`.
+    pub rules: Vec<Rule>,
+}
+
+impl Statics {
+    /// Whether there is nothing to keep.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.addresses.is_empty() && self.routes.is_empty() && self.rules.is_empty()
+    }
+}
+
 /// `encap`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Encap {

@@ -1,6 +1,8 @@
 //! Talks to the kernel: reads its tables, carries operations out, sends announcements. Every call may wait for the
 //! kernel's configuration lock, so none of them belongs on a thread that must be on time.
 
+mod filter;
+
 use std::io;
 
 use neli::consts::socket::NlFamily;
@@ -10,7 +12,7 @@ use crate::sys::netlink::{Client, Monitor, Request};
 
 use super::kernel::{Change, Reading};
 use super::object::Operation;
-use super::rtnetlink::{MONITOR_GROUPS, dump_addresses, dump_links, read, request};
+use super::rtnetlink::{MONITOR_GROUPS, dump_addresses, dump_links, dump_routes, dump_rules, read, request};
 
 /// Tables that change all the time are read this often; what is missing in one reading is in another.
 const ATTEMPTS: usize = 8;
@@ -23,7 +25,9 @@ pub(crate) struct Network {
 
 /// A socket that hears of every change from now on.
 pub(crate) fn monitor() -> io::Result<Monitor> {
-    Monitor::connect(NlFamily::Route, &MONITOR_GROUPS)
+    let monitor = Monitor::connect(NlFamily::Route, &MONITOR_GROUPS)?;
+    monitor.filter(&filter::program())?;
+    Ok(monitor)
 }
 
 impl Network {
@@ -32,7 +36,7 @@ impl Network {
         Ok(Self { client: Client::connect(NlFamily::Route)?, frames: FrameSocket::open()? })
     }
 
-    /// Reads links and addresses.
+    /// Reads links, addresses, and the routes and rules that matter to us.
     pub(crate) fn read(&mut self) -> io::Result<Reading> {
         let mut reading = Reading { found: Vec::new(), complete: true };
         for request in [dump_links(), dump_addresses()] {
@@ -40,7 +44,25 @@ impl Network {
             reading.found.extend(found);
             reading.complete &= complete;
         }
+        reading.found.extend(self.routes()?);
+        match self.table(&dump_rules()) {
+            Ok((found, complete)) => {
+                reading.found.extend(found);
+                reading.complete &= complete;
+            }
+            // A kernel without policy routing has no rules.
+            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {}
+            Err(error) => return Err(error),
+        }
         Ok(reading)
+    }
+
+    /// The routes that matter to us. Where a routing daemon works, the table changes all the time: what concerns us is
+    /// told, and what one reading misses another finds.
+    fn routes(&mut self) -> io::Result<Vec<Change>> {
+        let mut found = Vec::new();
+        self.client.read(&dump_routes(), |message| found.extend(read(message)))?;
+        Ok(found)
     }
 
     /// One table; false: it changed during every attempt, and what was found in any of them comes back.

@@ -2,24 +2,56 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::net::kernel::{Change, LinkState};
-use crate::net::object::{ADDRESS_PROTOCOL, Address};
+use crate::net::object::{Address, Hop, PROTOCOL, Route, Rule};
 
 fn address(last: u8) -> Object {
     Object::Address(Address {
         index: 1,
         address: IpAddr::from([10, 0, 0, last]),
         prefix: 24,
+        peer: None,
         scope: 0,
         label: None,
         broadcast: None,
-        protocol: ADDRESS_PROTOCOL,
+        flags: 0,
+        preferred: None,
+        protocol: PROTOCOL,
         secondary: false,
     })
 }
 
 fn labelled(last: u8, label: &str) -> Object {
-    let Object::Address(address) = address(last);
+    let Object::Address(address) = address(last) else { unreachable!() };
     Object::Address(Address { label: Some(label.into()), ..address })
+}
+
+/// A route to 10.LAST.0.0/16.
+fn route(last: u8) -> Object {
+    let via = Some(IpAddr::from([10, 0, 0, 254]));
+    Object::Route(Route {
+        table: 254,
+        to: IpAddr::from([10, last, 0, 0]),
+        prefix: 16,
+        from: None,
+        tos: 0,
+        metric: 0,
+        kind: 1,
+        scope: 0,
+        protocol: PROTOCOL,
+        source: None,
+        hops: vec![Hop { via, index: 1, ..Hop::default() }],
+        metrics: BTreeMap::new(),
+        congestion: None,
+        expires: None,
+        preference: None,
+        propagate: None,
+        append: false,
+    })
+}
+
+fn rule(priority: u8) -> Object {
+    let text = format!("inet priority {priority} table 100");
+    Object::Rule(Rule::parse(&text).unwrap())
 }
 
 fn kernel(objects: &[Object]) -> Kernel {
@@ -27,6 +59,7 @@ fn kernel(objects: &[Object]) -> Kernel {
     let link = LinkState {
         name: "eth0".into(),
         up: true,
+        enabled: true,
         multicast: true,
         loopback: false,
         no_arp: false,
@@ -183,14 +216,14 @@ fn a_refused_object_is_tried_again_by_timer_and_leaves_no_trace() {
     assert_eq!(settle(&mut objects, &mut kernel, now, taken), []);
     let again = objects.next().unwrap();
     assert_eq!(again, now + FIRST);
-    objects.timer(again);
+    objects.timer(again, |_| Vec::new());
     settle(&mut objects, &mut kernel, again, |_| libc::EINVAL);
     assert_eq!(objects.next(), Some(again + 2 * FIRST), "the distance doubles");
     // Something changes on the interface, and it is taken.
     objects.link_changed(1);
     let soon = objects.next().unwrap();
     assert_eq!(soon, again + SOON);
-    objects.timer(soon);
+    objects.timer(soon, |_| Vec::new());
     assert_eq!(
         settle(&mut objects, &mut kernel, soon, taken),
         [Operation::Add(address(240)), Operation::Remove(address(240))]
@@ -206,7 +239,7 @@ fn what_could_not_be_removed_is_still_ours_and_tried_again() {
     assert_eq!(settle(&mut objects, &mut kernel, now, |_| libc::EPERM).len(), 1);
     assert_eq!(objects.claims(), BTreeSet::from([address(9).key()]));
     let again = objects.next().unwrap();
-    objects.timer(again);
+    objects.timer(again, |_| Vec::new());
     settle(&mut objects, &mut kernel, again, taken);
     assert!(objects.claims().is_empty());
     assert_eq!(objects.next(), None);
@@ -238,14 +271,25 @@ fn what_another_removes_is_news_and_what_we_remove_is_not() {
 /// Whatever is wanted, recorded, refused and removed: at rest the kernel has what is wanted, and what was never ours.
 #[test]
 fn any_way_leads_to_what_is_wanted() {
+    // Of each third one of each kind.
+    let any = |number: u8| match number % 3 {
+        0 => address(number),
+        1 => route(number),
+        _ => rule(number),
+    };
+    let needs = |key: &Key| match key {
+        Key::Route(_) => vec![address(3), address(8)],
+        _ => Vec::new(),
+    };
     for seed in 0..2000 {
         let mut random = fastrand::Rng::with_seed(seed);
-        let hosts: Vec<Object> = (0..3).filter(|_| random.bool()).map(address).collect();
-        let left: Vec<Object> = (3..6).filter(|_| random.bool()).map(address).collect();
-        let mut kernel = kernel(&[hosts.clone(), left.clone()].concat());
+        let hosts: Vec<Object> = (0..3).filter(|_| random.bool()).map(any).collect();
+        let left: Vec<Object> = (3..6).filter(|_| random.bool()).map(any).collect();
+        // With the last address of the interface the routes there would go.
+        let mut kernel = kernel(&[hosts.clone(), left.clone(), vec![address(100)]].concat());
         let mut objects = Objects::default();
         super::tests::left(&mut objects, &left);
-        let all: Vec<Object> = (0..9).map(address).collect();
+        let all: Vec<Object> = (0..9).map(any).collect();
         let mut now = Instant::now();
         let mut configured: Vec<Object> = Vec::new();
         for _step in 0..12 {
@@ -267,31 +311,108 @@ fn any_way_leads_to_what_is_wanted() {
                     }
                 }
                 2 => {
-                    let object = address(random.u8(3..9));
+                    let object = any(random.u8(3..9));
                     kernel.apply(Change::Removed(object.clone()));
                     objects.changed(object.key(), &kernel);
                 }
                 _ => now += Duration::from_secs(random.u64(0..30)),
             }
-            objects.timer(now);
+            objects.timer(now, needs);
             let chance = random.f64() * 0.5;
             let random = std::cell::RefCell::new(&mut random);
             settle(&mut objects, &mut kernel, now, |_| {
-                if random.borrow_mut().f64() < chance { libc::EINVAL } else { 0 }
+                let refused = [libc::EINVAL, libc::ENETUNREACH, libc::EPERM];
+                let mut random = random.borrow_mut();
+                if random.f64() < chance { refused[random.usize(0..3)] } else { 0 }
             });
         }
         for _try in 0..100 {
             let Some(at) = objects.next() else { break };
-            objects.timer(at);
+            objects.timer(at, needs);
             settle(&mut objects, &mut kernel, at, taken);
         }
         assert_eq!(objects.next(), None, "seed {seed}: something is refused for ever");
         settle(&mut objects, &mut kernel, now, taken);
         for object in &all {
             let there = kernel.object(&object.key()).is_some();
-            let wanted = objects.is_wanted(&object.key());
+            let wanted = objects.wanted(&object.key()).is_some();
             let host = hosts.contains(object);
             assert_eq!(there, wanted || host, "seed {seed}: {}", object.key());
         }
     }
+}
+
+#[test]
+fn what_others_need_is_set_before_them_and_goes_after_them() {
+    let (mut objects, mut kernel) = (Objects::default(), kernel(&[]));
+    let all = [rule(1), route(1), address(1)];
+    objects.configure(&keys(&all), &kernel);
+    all.iter().for_each(|object| objects.want(object.key(), Some(object.clone())));
+    let now = Instant::now();
+    let [rule, route, address] = all.clone();
+    let expected = [address, route, rule].map(Operation::Add);
+    assert_eq!(settle(&mut objects, &mut kernel, now, taken), expected);
+    all.iter().for_each(|object| objects.want(object.key(), None));
+    assert_eq!(settle(&mut objects, &mut kernel, now, taken), all.map(Operation::Remove));
+}
+
+/// The addresses that a route needs are those of a virtual router that does not hold them in FAULT.
+#[test]
+fn a_refused_route_is_tried_together_with_what_it_needs() {
+    let (mut objects, mut kernel) = (Objects::default(), kernel(&[]));
+    objects.configure(&keys(&[route(1), address(1)]), &kernel);
+    let now = Instant::now();
+    objects.want(route(1).key(), Some(route(1)));
+    settle(&mut objects, &mut kernel, now, |_| libc::ENETUNREACH);
+    objects.want(route(1).key(), None);
+    settle(&mut objects, &mut kernel, now, taken);
+    let again = objects.next().unwrap();
+    objects.timer(again, |_| vec![address(1)]);
+    assert_eq!(
+        settle(&mut objects, &mut kernel, again, taken),
+        [
+            Operation::Add(address(1)),
+            Operation::Add(route(1)),
+            Operation::Remove(route(1)),
+            Operation::Remove(address(1)),
+        ]
+    );
+    assert_eq!(objects.next(), None);
+}
+
+#[test]
+fn what_is_not_tracked_is_not_set_again_before_it_is_wanted_again() {
+    let (mut objects, mut kernel) = (Objects::default(), kernel(&[]));
+    objects.configure(&keys(&[address(1)]), &kernel);
+    objects.track(address(1).key(), false);
+    let now = Instant::now();
+    objects.want(address(1).key(), Some(address(1)));
+    settle(&mut objects, &mut kernel, now, taken);
+    kernel.apply(Change::Removed(address(1)));
+    assert_eq!(objects.changed(address(1).key(), &kernel), News::None);
+    assert_eq!(settle(&mut objects, &mut kernel, now, taken), []);
+    objects.want(address(1).key(), Some(address(1)));
+    assert_eq!(settle(&mut objects, &mut kernel, now, taken), [Operation::Add(address(1))]);
+}
+
+#[test]
+fn what_is_asked_for_anew_is_not_held_to_an_old_answer() {
+    let (mut objects, mut kernel) = (Objects::default(), kernel(&[]));
+    objects.configure(&keys(&[address(1), address(2)]), &kernel);
+    let now = Instant::now();
+    objects.want(address(1).key(), Some(address(1)));
+    settle(&mut objects, &mut kernel, now, |_| libc::EINVAL);
+    // A reload gives it another label.
+    objects.want(address(1).key(), Some(labelled(1, "eth0:1")));
+    assert_eq!(settle(&mut objects, &mut kernel, now, taken), []);
+    objects.renew(&[address(1).key()]);
+    objects.want(address(1).key(), Some(labelled(1, "eth0:1")));
+    assert_eq!(settle(&mut objects, &mut kernel, now, taken), [Operation::Add(labelled(1, "eth0:1"))]);
+    // What was asked for last is answered after nobody wants it any more.
+    objects.want(address(2).key(), Some(address(2)));
+    let operations = objects.operations(&kernel);
+    objects.want(address(2).key(), None);
+    objects.release(&[address(2).key()]);
+    assert!(!objects.answered(now, &operations[0], libc::ENODEV), "that is no news");
+    assert_eq!(objects.next(), None, "and is not tried again");
 }

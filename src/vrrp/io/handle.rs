@@ -7,9 +7,8 @@ use std::sync::mpsc as blocking;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::config::model::Instance;
 use crate::sys::schedule;
-use crate::vrrp::node::{Claim, Snapshot};
+use crate::vrrp::node::{Claim, Setup, Snapshot};
 
 use super::REALTIME_PRIORITY;
 use super::outward::Outward;
@@ -21,10 +20,10 @@ const COMMANDS: usize = 8;
 /// What the thread can be told.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// Asks what these instances may set and the host has not: to be recorded before [`Self::Configure`].
-    Claims(Vec<Instance>, oneshot::Sender<BTreeSet<Claim>>),
-    /// The instances of a reload. Answered when they are in force and the snapshot shows them.
-    Configure(Vec<Instance>, oneshot::Sender<()>),
+    /// Asks what this may set and the host has not: to be recorded before [`Self::Configure`].
+    Claims(Setup, oneshot::Sender<BTreeSet<Claim>>),
+    /// What runs after a reload. Answered when it is in force and the snapshot shows it.
+    Configure(Setup, oneshot::Sender<()>),
     /// Stop. Answered when that is done.
     Stop {
         /// Say so (priority 0) and give the addresses up; false keeps them (`--dont-release-vrrp`).
@@ -85,7 +84,7 @@ impl Prepared {
 }
 
 /// Starts the thread, which looks at the kernel and waits. `record`: what an earlier process may have set.
-pub(crate) fn start(instances: Vec<Instance>, record: BTreeSet<Claim>) -> Result<Prepared, StartError> {
+pub(crate) fn start(setup: Setup, record: BTreeSet<Claim>) -> Result<Prepared, StartError> {
     let (commands, command_receiver) = mpsc::channel(COMMANDS);
     let (snapshots, snapshot) = watch::channel(Arc::default());
     let (report_sender, reports) = reports::channel();
@@ -102,8 +101,8 @@ pub(crate) fn start(instances: Vec<Instance>, record: BTreeSet<Claim>) -> Result
         };
         runtime.block_on(async move {
             let outward = Outward::new(report_sender, snapshots);
-            let thread = Thread::open(outward, instances, record)
-                .map_err(failed("open the netlink and packet sockets"));
+            let thread =
+                Thread::open(outward, setup, record).map_err(failed("open the netlink and packet sockets"));
             match thread {
                 Ok((thread, claims)) => {
                     drop(started.send(Ok(claims)));

@@ -1,4 +1,4 @@
-//! What the kernel tells of its links and addresses, without a gap that goes unnoticed.
+//! What the kernel tells of its links, addresses, routes and rules, without a gap that goes unnoticed.
 
 use std::io;
 

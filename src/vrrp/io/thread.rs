@@ -11,13 +11,12 @@ use std::time::{Duration, Instant};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 
-use crate::config::model::Instance;
 use crate::net::io::{self as net, Network};
 use crate::net::kernel::Kernel;
 use crate::sys::netlink::Monitor;
 use crate::sys::poll;
 use crate::text::reason;
-use crate::vrrp::node::{Action, Claim, Endpoint, Input, Node, Refusal, new_claims};
+use crate::vrrp::node::{Action, Claim, Endpoint, Input, Node, Refusal, Setup, new_claims};
 
 use super::handle::Command;
 use super::monitor;
@@ -53,14 +52,14 @@ impl Thread {
     /// Opens everything and looks at the kernel. Also returns what may be set.
     pub(super) fn open(
         outward: Outward,
-        instances: Vec<Instance>,
+        setup: Setup,
         record: BTreeSet<Claim>,
     ) -> io::Result<(Self, BTreeSet<Claim>)> {
         // The monitor comes first, so that no change falls between.
         let monitor = poll::register(net::monitor()?)?;
         let mut network = Network::open()?;
         let reading = network.read()?;
-        let claims = new_claims(&instances, &record, &Kernel::from(reading.clone()));
+        let claims = new_claims(&setup, &record, &Kernel::from(reading.clone()));
         let (answer, answers) = mpsc::unbounded_channel();
         let jobs = worker::start(network, answer)?;
         let (packets, heard) = mpsc::channel(PACKETS);
@@ -74,7 +73,7 @@ impl Thread {
             sockets: BTreeMap::new(),
             packets,
             heard,
-            first: vec![Input::Configure(instances), Input::Read(Ok(reading))],
+            first: vec![Input::Configure(setup), Input::Read(Ok(reading))],
         };
         Ok((thread, claims))
     }
@@ -123,9 +122,9 @@ impl Thread {
 
     fn command(&mut self, command: Command) {
         match command {
-            Command::Claims(instances, answer) => drop(answer.send(self.node.claims_of(&instances))),
-            Command::Configure(instances, done) => {
-                self.feed(Input::Configure(instances));
+            Command::Claims(setup, answer) => drop(answer.send(self.node.claims_of(&setup))),
+            Command::Configure(setup, done) => {
+                self.feed(Input::Configure(setup));
                 self.outward.publish(&self.node, true);
                 let _ = done.send(());
             }
@@ -145,7 +144,7 @@ impl Thread {
             };
             if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
                 tracing::error!(
-                    "the kernel has not taken all addresses away within {} s",
+                    "the kernel has not taken all addresses, routes and rules away within {} s",
                     FAREWELL.as_secs()
                 );
             }

@@ -4,11 +4,13 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use crate::config::model::{Family, Instance, InterfaceName};
-use crate::net::object::{ADDRESS_PROTOCOL, Object, Operation};
+use crate::net::object::{Address, Key, Operation, PROTOCOL};
+use crate::net::objects::Refused;
 use crate::report::errno_text;
 use crate::track::{Carrier, Conditions, Link, carriers, faults};
 use crate::vrrp::instance;
 
+use super::needs::Need;
 use super::sockets::{Endpoint, State};
 use super::{Action, Id, Node};
 
@@ -80,48 +82,69 @@ impl Node {
             let needed = config.unicast().is_some() || config.transport.track_source;
             return ((here || !needed).then_some(configured), here);
         }
-        let real = |object: &&Object| {
-            let Object::Address(address) = object;
-            let key = object.key();
+        let real = |address: &&Address| {
+            let key = Key::Address { index, address: address.address, prefix: address.prefix };
             let of_family = match (config.family, address.address) {
                 (Family::Ipv4, IpAddr::V4(_)) => true,
                 (Family::Ipv6, IpAddr::V6(v6)) => v6.is_unicast_link_local(),
                 _ => false,
             };
-            let virtual_one = self.holders.contains_key(&key) || address.protocol == ADDRESS_PROTOCOL;
-            of_family && (!virtual_one || self.objects.is_hosts(&key))
+            let virtual_one = self.holders.contains_key(&key) || address.protocol == PROTOCOL;
+            // A static address stays, whoever is master.
+            let stays = self.kept.contains_key(&key) || self.objects.is_hosts(&key);
+            of_family && (!virtual_one || stays)
         };
-        let address = |object: &Object| {
-            let Object::Address(address) = object;
-            address.address
-        };
-        let all = || self.kernel.objects_of(index).filter(real);
-        let primary = all().find(|object| {
-            let Object::Address(address) = object;
-            !address.secondary
-        });
-        (primary.or_else(|| all().next()).map(address), true)
+        let all = || self.kernel.addresses_of(index).filter(real);
+        let primary = all().find(|address| !address.secondary);
+        (primary.or_else(|| all().next()).map(|address| address.address), true)
+    }
+
+    /// Whether an instance is in FAULT while the kernel does not set this.
+    pub(super) fn means_fault(&self, key: &Key) -> bool {
+        let holders = self.holders.get(key).into_iter().flatten();
+        let mut needs = holders.filter_map(|id| self.instances.get(id)?.objects.get(key));
+        needs.any(|need| need.tracked)
     }
 
     /// Objects of the instance that the kernel does not set, and why.
     fn refusals(&self, id: Id) -> std::collections::BTreeMap<String, String> {
-        let keys = self.instances.get(&id).into_iter().flat_map(|running| running.objects.keys());
-        let refused = |key| {
-            let refused = self.objects.refused(key)?;
-            let why = || match refused.errno {
-                libc::ENOBUFS => {
-                    "IPv4 is off there (the MTU is below 68, or the interface is going)".to_owned()
-                }
-                libc::EINVAL => {
-                    "another address of the same network has another scope, or the values do not fit \
-                                 together"
-                        .to_owned()
-                }
-                libc::EACCES => "IPv6 is off there".to_owned(),
-                errno => errno_text(errno),
-            };
-            matches!(refused.operation, Operation::Add(_)).then(|| (self.describe(key), why()))
+        let needs = self.instances.get(&id).into_iter().flat_map(|running| &running.objects);
+        let refused = |(key, need): (&Key, &Need)| {
+            let refused = self.objects.refused(key).filter(|_| need.tracked)?;
+            // An interface that is off is a fault of its own, or meant to be none.
+            let off = refused.errno == libc::ENETDOWN && matches!(key, Key::Route(_));
+            let is_fault = matches!(refused.operation, Operation::Add(_)) && !off;
+            is_fault.then(|| (self.describe(key), refusal(refused)))
         };
-        keys.filter_map(refused).collect()
+        needs.filter_map(refused).collect()
     }
+}
+
+/// Why the kernel does not set an object.
+pub(super) fn refusal(refused: &Refused) -> String {
+    let why = match (refused.operation.key(), refused.errno) {
+        (Key::Address { .. }, libc::ENOBUFS) => {
+            "IPv4 is off there (the MTU is below 68, or the interface is going)"
+        }
+        (Key::Address { .. }, libc::EINVAL) => {
+            "another address of the same network has another scope, or the values do not fit together"
+        }
+        (Key::Address { .. } | Key::Route(_), libc::EACCES) => "IPv6 is off there",
+        (Key::Route(_), libc::ENETUNREACH | libc::EHOSTUNREACH) => {
+            "its gateway is in no network of this host: name an address of that network, or add `dev` and `onlink`"
+        }
+        (Key::Route(_), libc::ENETDOWN) => "its interface is down",
+        (Key::Route(_), libc::EEXIST) => {
+            "this host has another route of the same destination and metric, and IPv6 has room for one: add another \
+             `metric`"
+        }
+        (Key::Route(_), libc::EINVAL) => {
+            "`src` is no address of this host, or the values do not fit together"
+        }
+        (Key::Route(_) | Key::Rule(_), libc::EOPNOTSUPP | libc::EAFNOSUPPORT) => {
+            "this kernel does not have what it needs (a module of its encapsulation, or policy routing)"
+        }
+        (_, errno) => return errno_text(errno),
+    };
+    why.to_owned()
 }

@@ -9,13 +9,17 @@ use crate::track::carriers;
 use crate::vrrp::instance::{self, Machine};
 
 use super::identity::Identity;
+use super::needs::{Setup, devices, devices_of_statics};
 use super::{Action, Id, Node, Phase, Running};
 
 impl Node {
     /// An instance that is equal in both configurations is not touched.
-    pub(super) fn configure(&mut self, now: Instant, configs: Vec<Instance>, out: &mut Vec<Action>) {
+    pub(super) fn configure(&mut self, now: Instant, setup: Setup, out: &mut Vec<Action>) {
+        let Setup { instances, statics } = setup.numbered();
+        self.statics = statics;
+        self.note_statics();
         let mut wanted: BTreeMap<Identity, Instance> = BTreeMap::new();
-        for config in configs {
+        for config in instances {
             wanted.entry(Identity::of(&config)).or_insert(config);
         }
         let gone = |(identity, id): (&Identity, &Id)| (!wanted.contains_key(identity)).then_some(*id);
@@ -28,6 +32,8 @@ impl Node {
                 Some(id) => self.reconfigure(now, id, config, out),
             }
         }
+        // What passes from an instance to the static objects, or the other way, is wanted all the time.
+        self.resolve(Id::STATIC, out);
         if self.phase == Phase::Blind && self.kernel.is_current() {
             self.read(out);
         }
@@ -85,17 +91,27 @@ impl Node {
         for id in self.instances.keys().copied().collect::<Vec<Id>>() {
             self.feed(now, id, instance::Input::Stop, out);
         }
+        let kept: Vec<Key> = std::mem::take(&mut self.kept).into_keys().collect();
+        self.want(kept);
     }
 
     /// Remembers by what an instance is to be found when the kernel tells of a change.
     fn note_interests(&mut self, id: Id) {
         let Some(running) = self.instances.get(&id) else { return };
         let config = running.machine.config();
-        for name in carriers(config).into_iter().chain([config.interface.clone()]) {
+        let names = carriers(config).into_iter().chain(devices(config)).chain([config.interface.clone()]);
+        for name in names {
             self.interfaces.entry(name.to_string()).or_default().insert(id);
         }
         if let Some(source) = config.transport.source {
             self.sources.entry(source).or_default().insert(id);
+        }
+    }
+
+    fn note_statics(&mut self) {
+        self.forget_interests(Id::STATIC);
+        for name in devices_of_statics(&self.statics) {
+            self.interfaces.entry(name.to_string()).or_default().insert(Id::STATIC);
         }
     }
 

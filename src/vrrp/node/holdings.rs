@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 use crate::config::model::{Priority, VirtualAddress};
 use crate::net::arp;
 use crate::net::kernel::{Change, Reading};
-use crate::net::object::{Key, Object, Operation};
+use crate::net::object::{Key, Object, Operation, RouteKey, Start};
 use crate::net::objects::News;
 use crate::vrrp::event::Event;
 use crate::vrrp::instance;
 
-use super::identity::{Claim, object, objects};
+use super::claim::Claim;
+use super::conditions::refusal;
+use super::needs::{Need, of_instance, of_statics};
 use super::{Action, Id, Node, Phase, Running};
 
 /// Tables that changed while they were read, or could not be read, are read again after this.
@@ -27,26 +29,40 @@ impl Node {
     pub(super) fn want(&mut self, keys: impl IntoIterator<Item = Key>) {
         for key in keys {
             let holders = self.holders.get(&key).into_iter().flatten();
-            let mut held = holders.filter_map(|id| self.instances.get(id)).filter(|running| running.held);
-            let wanted = held.find_map(|running| running.objects.get(&key)).cloned();
-            self.objects.want(key, wanted);
+            let held = holders.filter_map(|id| self.instances.get(id)).filter(|running| running.held);
+            let wanted = || held.filter_map(|running| running.objects.get(&key)).next();
+            let wanted = self.kept.get(&key).or_else(wanted);
+            self.objects.track(key, wanted.is_none_or(|need| need.tracked));
+            self.objects.want(key, wanted.map(|need| need.object.clone()));
         }
     }
 
     /// Works out anew which objects an instance has on the interfaces that exist.
     pub(super) fn resolve(&mut self, id: Id, out: &mut Vec<Action>) {
-        let Some(running) = self.instances.get_mut(&id) else { return };
-        let new = objects(running.machine.config(), &self.kernel);
-        if new == running.objects {
+        if self.phase == Phase::Blind {
+            // What the host has of it is not known yet.
             return;
         }
-        let old = std::mem::replace(&mut running.objects, new);
-        let keys: Vec<Key> = old.keys().chain(running.objects.keys()).copied().collect();
-        for key in running.objects.keys() {
+        let (new, present) = match self.instances.get_mut(&id) {
+            Some(running) => (of_instance(running.machine.config(), &self.kernel), &mut running.objects),
+            None if id == Id::STATIC && self.phase != Phase::Stopping => {
+                (of_statics(&self.statics, &self.kernel), &mut self.kept)
+            }
+            None => return,
+        };
+        if new == *present {
+            return;
+        }
+        let old = std::mem::replace(present, new);
+        let keys: Vec<Key> = old.keys().chain(present.keys()).copied().collect();
+        let gone: Vec<Key> = old.keys().filter(|key| !present.contains_key(key)).copied().collect();
+        let other = |(key, need): (&Key, &Need)| {
+            present.get(key).is_some_and(|new| new.object != need.object).then_some(*key)
+        };
+        self.objects.renew(&old.iter().filter_map(other).collect::<Vec<Key>>());
+        for key in present.keys() {
             self.holders.entry(*key).or_default().insert(id);
         }
-        let gone = |key: &&Key| !running.objects.contains_key(key);
-        let gone: Vec<Key> = old.keys().filter(gone).copied().collect();
         self.let_go(id, &gone);
         self.hold_together(keys, out);
     }
@@ -125,12 +141,14 @@ impl Node {
             Vec::new()
         };
         self.objects.recorded(&left);
-        for id in self.instances.keys().copied().collect::<Vec<Id>>() {
+        if first {
+            self.phase = Phase::Clearing;
+        }
+        for id in self.instances.keys().copied().chain([Id::STATIC]).collect::<Vec<Id>>() {
             self.resolve(id, out);
             self.touched.insert(id);
         }
         if first {
-            self.phase = Phase::Clearing;
             self.clear(left, out);
         } else {
             let missing = self.objects.missing(&self.kernel);
@@ -143,7 +161,9 @@ impl Node {
     fn clear(&mut self, left: Vec<Key>, out: &mut Vec<Action>) {
         for key in left {
             let mut holders = self.holders.get(&key).into_iter().flatten();
-            if holders.any(|id| self.is_owner(id)) {
+            if self.kept.contains_key(&key) {
+                // It is wanted, and compared with what is there.
+            } else if holders.any(|id| self.is_owner(id)) {
                 self.objects.spare(&key);
             } else {
                 self.report(None, Event::Leftover { object: self.describe(&key) }, out);
@@ -163,6 +183,7 @@ impl Node {
                         self.objects.link_changed(index);
                         self.touch_interfaces(before.into_iter().chain([name]));
                     }
+                    self.along(&mut missing, out);
                 }
                 Change::LinkGone(index) => {
                     let index = *index;
@@ -170,29 +191,48 @@ impl Node {
                     self.kernel.apply(change);
                     self.objects.link_gone(index);
                     self.touch_interfaces(before);
+                    self.along(&mut missing, out);
                 }
                 Change::Added(object) | Change::Removed(object) => {
                     let key = object.key();
-                    if self.kernel.apply(change) && self.address_changed(key, out) {
+                    if self.kernel.apply(change) && self.object_changed(key, out) {
                         missing.push(key);
                     }
+                    self.along(&mut missing, out);
+                }
+                Change::Replaced(route) => {
+                    let key = Key::Route(route.key());
+                    if self.kernel.apply(change) && self.object_changed(key, out) {
+                        missing.push(key);
+                    }
+                    self.along(&mut missing, out);
                 }
             }
         }
         self.restore(now, missing, out);
     }
 
+    /// What has gone with something else, and the kernel tells nobody of.
+    fn along(&mut self, missing: &mut Vec<Key>, out: &mut Vec<Action>) {
+        for key in self.kernel.take_silent() {
+            if self.object_changed(key, out) {
+                missing.push(key);
+            }
+        }
+    }
+
     /// True: it is one of ours that is missing.
-    fn address_changed(&mut self, key: Key, out: &mut Vec<Action>) -> bool {
+    fn object_changed(&mut self, key: Key, out: &mut Vec<Action>) -> bool {
         let hosts = self.objects.is_hosts(&key);
         let news = self.objects.changed(key, &self.kernel);
         if news == News::Hosts {
             self.tell_hosts_own(key, out);
         }
-        if !self.holders.contains_key(&key) || hosts || news == News::Hosts {
-            self.objects.link_changed(key.index());
+        let stays = hosts || news == News::Hosts || self.kept.contains_key(&key);
+        let others = stays || !self.holders.contains_key(&key);
+        if let (true, Key::Address { index, address, .. }) = (others, key) {
+            self.objects.link_changed(index);
             // It may be somebody's source.
-            let Key::Address { index, address, .. } = key;
             let name = self.kernel.link(index).map(|link| link.name.clone());
             self.touch_interfaces(name);
             self.touched.extend(self.sources.get(&address).into_iter().flatten());
@@ -212,8 +252,13 @@ impl Node {
     fn restore(&mut self, now: Instant, missing: Vec<Key>, out: &mut Vec<Action>) {
         let mut concerned = BTreeSet::new();
         for key in missing {
+            if self.is_off(&key) {
+                continue;
+            }
             let holders = self.holders.get(&key).into_iter().flatten().copied();
-            concerned.extend(holders.clone());
+            if let Key::Address { .. } = key {
+                concerned.extend(holders.clone());
+            }
             let holder = holders.into_iter().next();
             if let Some(suppressed) = self.restored.allow(now, key) {
                 let event = Event::Restored { object: self.describe(&key), suppressed };
@@ -225,26 +270,64 @@ impl Node {
         }
     }
 
+    /// A route that went with its interface, which is down: it cannot be set before that is up.
+    fn is_off(&self, key: &Key) -> bool {
+        let Some(Object::Route(route)) = self.objects.wanted(key) else { return false };
+        let mut links = route.hops.iter().filter_map(|hop| self.kernel.link(hop.index));
+        links.any(|link| !link.enabled)
+    }
+
+    /// Takes up what the kernel refused. Who tries a route also needs the addresses of whoever has it.
+    pub(super) fn retry(&mut self, now: Instant) {
+        let (holders, instances) = (&self.holders, &self.instances);
+        let needs = |key: &Key| {
+            let holders = holders.get(key).into_iter().flatten();
+            let all = holders.filter_map(|id| instances.get(id)).flat_map(|running| running.objects.values());
+            let addresses =
+                all.map(|need| &need.object).filter(|object| matches!(object, Object::Address(_)));
+            addresses.cloned().collect()
+        };
+        self.objects.timer(now, needs);
+    }
+
     pub(super) fn changed(&mut self, now: Instant, answers: Vec<(Operation, i32)>, out: &mut Vec<Action>) {
-        let mut unknown = false;
+        let (mut unknown, mut missing) = (false, Vec::new());
         for (operation, errno) in answers {
-            unknown |= errno == libc::ETIMEDOUT;
+            // Of IPv6 there is a route of that destination and metric that was never told of, or told of in parts.
+            unknown |= matches!(errno, libc::ETIMEDOUT | libc::EEXIST) && operation.outcome(errno).is_err();
             if operation.outcome(errno).is_ok() {
                 self.kernel.carried_out(&operation);
             }
             let key = operation.key();
             let before = self.objects.refused(&key).is_some();
             let news = self.objects.answered(now, &operation, errno);
+            self.along(&mut missing, out);
             if news || before != self.objects.refused(&key).is_some() {
                 self.touched.extend(self.holders.get(&key).into_iter().flatten());
             }
-            // What cannot be removed puts no instance into FAULT that would say so.
-            if let (true, Operation::Remove(_)) = (news, &operation) {
-                let holder = self.holders.get(&key).and_then(|holders| holders.first().copied());
-                let event = Event::NotRemoved { object: self.describe(&key), errno };
-                self.report(holder, event, out);
+            let holder = self.holders.get(&key).and_then(|holders| holders.first().copied());
+            let object = self.describe(&key);
+            match &operation {
+                // What cannot be removed puts no instance into FAULT that would say so.
+                Operation::Remove(_) if news => {
+                    self.report(holder, Event::NotRemoved { object, errno }, out);
+                }
+                Operation::Add(_) if news && !self.means_fault(&key) => {
+                    let why = self.objects.refused(&key).map(refusal).unwrap_or_default();
+                    self.report(holder, Event::NotSet { object, why }, out);
+                }
+                // A trial leads to nothing that stays.
+                Operation::Add(_)
+                    if before
+                        && self.objects.refused(&key).is_none()
+                        && self.objects.wanted(&key).is_some() =>
+                {
+                    self.report(holder, Event::Set { object }, out);
+                }
+                _ => {}
             }
         }
+        self.restore(now, missing, out);
         if unknown {
             self.read(out);
         }
@@ -272,7 +355,8 @@ impl Node {
 
     /// The frame for one address, and the index of its interface; nothing where ARP makes no sense.
     fn announcement(&self, running: &Running, address: &VirtualAddress) -> Option<(u32, Vec<u8>)> {
-        let Object::Address(assigned) = object(running.machine.config(), address, &self.kernel)?;
+        let object = super::needs::address(Some(running.machine.config()), address, &self.kernel);
+        let Some(Object::Address(assigned)) = object else { return None };
         let IpAddr::V4(ip) = assigned.address else { return None };
         let link = self.kernel.link(assigned.index)?;
         let mac = link.mac.first_chunk::<6>()?;
@@ -311,17 +395,24 @@ impl Node {
 
     // ---- in words ----
 
-    /// `192.168.100.240/24 on eth0`.
+    /// `192.168.100.240/24 on eth0`, `route 10.0.0.0/8 via 192.168.100.254`.
     pub(super) fn describe(&self, key: &Key) -> String {
-        let name = self.kernel.link(key.index()).map_or("?", |link| link.name.as_str());
-        format!("{key} on {name}")
+        let name = |index| self.kernel.link(index).map_or("?", |link| link.name.as_str());
+        match key {
+            Key::Address { index, .. } | Key::Route(RouteKey { start: Start::Link(index), .. })
+                if *index != 0 =>
+            {
+                format!("{key} on {}", name(*index))
+            }
+            _ => key.to_string(),
+        }
     }
 
     /// What this process may have set. What was on an interface went with it.
     pub(super) fn renew_claims(&mut self) {
         let stopping = self.phase == Phase::Stopping;
         if self.objects.claims_changed() || stopping {
-            let of = |key: &Key| Some(Claim::of(key, &self.kernel.link(key.index())?.name));
+            let of = |key: &Key| Claim::of(key, &self.kernel);
             // At the end only what could not be removed is left.
             let keys = if stopping { self.objects.remains(&self.kernel) } else { self.objects.claims() };
             self.claims = Arc::new(keys.iter().filter_map(of).collect());

@@ -3,14 +3,16 @@
 //!
 //! Inputs: packets, changes of the kernel and its answers, sockets that opened, failed or closed, timers, the
 //! configuration of a start or reload, the wish to stop. Output: [`Action`]s in the order in which they must happen.
-//! Invariants: no object is touched that no instance wants and no record names; an instance whose objects the kernel
+//! Invariants: no object is touched that nothing here wants and no record names; an instance whose objects the kernel
 //! does not set, or whose sockets are not open, is in FAULT; an instance that is equal in two configurations does not
 //! notice the reload; nobody starts before what a killed process left is gone.
 
+mod claim;
 mod conditions;
 mod configure;
 mod holdings;
 mod identity;
+mod needs;
 mod sockets;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,9 +22,9 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::config::model::Instance;
+use crate::config::model::Statics;
 use crate::net::kernel::{Change, Kernel, Reading};
-use crate::net::object::{Key, Object, Operation};
+use crate::net::object::{Key, Operation};
 use crate::net::objects::Objects;
 use crate::report::Repeats;
 use crate::track::Conditions;
@@ -31,14 +33,21 @@ use super::event::Event;
 use super::instance::{self, Machine};
 use super::packet::{Outgoing, Received};
 
+pub use claim::{Claim, new_claims};
 use identity::Identity;
-pub use identity::{Claim, new_claims};
+use needs::Need;
+pub use needs::Setup;
 pub use sockets::Endpoint;
 use sockets::Sockets;
 
 /// Tells the instances of one process apart; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Id(u32);
+
+impl Id {
+    /// Stands for what belongs to no instance and is there as long as the daemon runs.
+    const STATIC: Self = Self(0);
+}
 
 /// What can happen to a node.
 #[derive(Debug, Clone)]
@@ -69,8 +78,8 @@ pub enum Input {
     Opened(Endpoint),
     /// What was asked for could not be done.
     Refused(Refusal),
-    /// The instances of a start or reload.
-    Configure(Vec<Instance>),
+    /// What runs after a start or reload.
+    Configure(Setup),
     /// The time that [`Node::next_timer`] named has come.
     Timer,
     /// Say so, give the addresses up, and stop.
@@ -181,7 +190,7 @@ struct Running {
     told: Option<Conditions>,
     endpoint: Option<Endpoint>,
     /// Its objects on the interfaces that exist.
-    objects: BTreeMap<Key, Object>,
+    objects: BTreeMap<Key, Need>,
     /// What its timer says.
     due: Option<Instant>,
     /// Frames for each address that are to be sent once the addresses are there.
@@ -198,6 +207,9 @@ pub struct Node {
     instances: BTreeMap<Id, Running>,
     identities: BTreeMap<Identity, Id>,
     last_id: u32,
+    statics: Statics,
+    /// Static objects on the interfaces that exist.
+    kept: BTreeMap<Key, Need>,
     /// Who has this object in its configuration.
     holders: BTreeMap<Key, BTreeSet<Id>>,
     /// Who needs the interface of this name.
@@ -263,7 +275,7 @@ impl Node {
             Input::Lost => self.read(out),
             Input::Read(reading) => self.reading(now, reading, out),
             Input::Changed(answers) => self.changed(now, answers, out),
-            Input::Configure(configs) => self.configure(now, configs, out),
+            Input::Configure(setup) => self.configure(now, setup, out),
             Input::Timer => self.timer(now, out),
             Input::Stop => self.stop(now, out),
         }
@@ -305,9 +317,9 @@ impl Node {
         self.kernel.is_current() && !self.objects.is_busy()
     }
 
-    /// What `instances` may set without touching what is the host's.
-    pub fn claims_of(&self, instances: &[Instance]) -> BTreeSet<Claim> {
-        new_claims(instances, &self.claims, &self.kernel)
+    /// What `setup` may set without touching what is the host's.
+    pub fn claims_of(&self, setup: &Setup) -> BTreeSet<Claim> {
+        new_claims(setup, &self.claims, &self.kernel)
     }
 
     // ---- packets and timers ----
@@ -334,7 +346,7 @@ impl Node {
             self.feed(now, id, instance::Input::Timer, out);
         }
         self.sockets.timer(now);
-        self.objects.timer(now);
+        self.retry(now);
         if self.read_at.take_if(|at| *at <= now).is_some() {
             self.read(out);
         }

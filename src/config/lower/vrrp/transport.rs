@@ -91,20 +91,13 @@ impl Lower<'_> {
         })
     }
 
-    /// Addresses of a family that is read and not held.
+    /// Addresses of a family whose instances are read and do not run.
     pub(super) fn unsupported_addresses(&mut self, draft: &Draft) {
         let family = draft.family.filter(|(family, _)| *family == Family::Ipv6);
-        if let Some((_, span)) = family {
-            if let Some(diagnostic) = unsupported(Feature::VrrpIpv6, span) {
-                self.grouped("VRRP over IPv6", span, || diagnostic);
-            }
-            return;
-        }
-        let excluded = draft.excluded.iter().find(|(address, _)| address.address.is_ipv6());
-        if let Some((_, span)) = excluded
-            && let Some(diagnostic) = unsupported(Feature::ExcludedIpv6, *span)
+        if let Some((_, span)) = family
+            && let Some(diagnostic) = unsupported(Feature::VrrpIpv6, span)
         {
-            self.grouped("an IPv6 address", *span, || diagnostic);
+            self.grouped("VRRP over IPv6", span, || diagnostic);
         }
     }
 
