@@ -4,8 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use directord::config::io::Disk;
 use directord::config::recorded::Recorder;
@@ -22,6 +23,19 @@ fn status(output: &Output) -> i32 {
 
 fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// What the program says of a text on standard input.
+fn fed(arguments: &[&str], text: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_directord"));
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
 }
 
 fn example(name: &str) -> String {
@@ -165,14 +179,14 @@ fn formats() {
     let file = example("tests/golden/out-of-range.conf");
     let line = stderr(&directord(&["--check", "--format", "line", "-f", &file]));
     assert!(line.contains("out-of-range.conf:3:23: error[D0015]: `virtual_router_id` is 300"), "{line}");
-    let json = stderr(&directord(&["--check", "--format=json", "-f", &file]));
+    let json = stdout(&directord(&["--check", "--format=json", "-f", &file]));
     let value: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(value["errors"], 4);
     assert_eq!(value["diagnostics"][0]["code"], "D0015");
     assert_eq!(value["diagnostics"][0]["line"], 3);
     assert_eq!(value["diagnostics"][0]["found"], "300");
     let clean =
-        stderr(&directord(&["--check", "--format=json", "-f", &example("conf-examples/vrrp-only.conf")]));
+        stdout(&directord(&["--check", "--format=json", "-f", &example("conf-examples/vrrp-only.conf")]));
     assert!(serde_json::from_str::<serde_json::Value>(&clean).is_ok());
 }
 
@@ -344,7 +358,7 @@ fn sarif() {
     {
         let output = directord(&["--check", "--format", "sarif", "-f", &example(file)]);
         assert_eq!(status(&output), status_expected);
-        let value: serde_json::Value = serde_json::from_str(&stderr(&output)).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
         assert_eq!(value["version"], "2.1.0");
         assert!(value["$schema"].as_str().unwrap().contains("sarif-2.1.0"));
         let [run] = value["runs"].as_array().unwrap().as_slice() else { panic!("one run") };
@@ -368,7 +382,7 @@ fn sarif() {
     let file = folder.path().join("a b.conf");
     fs::write(&file, "global_defs {\n ruoter_id a\n}\n").unwrap();
     let output = directord(&["--check", "--format=sarif", "-f", file.to_str().unwrap()]);
-    let value: serde_json::Value = serde_json::from_str(&stderr(&output)).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
     let change = &value["runs"][0]["results"][0]["fixes"][0]["artifactChanges"][0];
     assert!(change["artifactLocation"]["uri"].as_str().unwrap().ends_with("a%20b.conf"));
     let replacement = &change["replacements"][0];
@@ -387,9 +401,107 @@ fn lints_change_no_exit_status() {
         directord(&["--check", "--format", "line", "-f", &example(one), "--peer", &example(other)])
     };
     let output = peers("tests/golden/pairs/router-1.conf", "tests/golden/pairs/router-2.conf");
-    assert_eq!(status(&output), 0, "{}", stderr(&output));
-    assert!(stderr(&output).contains("router-1.conf:4:5: lint[D1011]: "), "{}", stderr(&output));
+    // Two masters for certain are no matter of taste.
+    assert_eq!(status(&output), 2, "{}", stderr(&output));
+    assert!(stderr(&output).contains("router-1.conf:4:5: error[D1011]: "), "{}", stderr(&output));
     let output = peers("tests/golden/pairs/router-1.conf", "tests/golden/out-of-range.conf");
     assert_eq!(status(&output), 2);
     assert!(stderr(&output).contains("not compared"), "{}", stderr(&output));
+}
+
+#[test]
+fn results_for_programs_go_to_standard_output() {
+    let file = example("tests/golden/out-of-range.conf");
+    for format in ["json", "sarif"] {
+        let output = directord(&["--check", "--format", format, "-f", &file]);
+        assert!(serde_json::from_str::<serde_json::Value>(&stdout(&output)).is_ok(), "{format}");
+        assert_eq!(stderr(&output), "", "{format}");
+    }
+    let output = directord(&["--check", "-f", &file]);
+    assert_eq!(stdout(&output), "");
+    assert!(stderr(&output).contains("4 errors"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_text_on_standard_input_is_tested() {
+    let text = fs::read_to_string(example("conf-examples/vrrp-only.conf")).unwrap();
+    let output = fed(&["--check", "-f", "-"], &text);
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    let output = fed(&["--check", "--format", "line", "-f", "-"], "global_defs {\nruoter_id a\n}\n");
+    assert_eq!(status(&output), 2);
+    assert!(stderr(&output).starts_with("-:2:1: error[D0010]"), "{}", stderr(&output));
+    let output = fed(&["config", "dump", "-f", "-"], &text);
+    assert!(stdout(&output).contains("vrrp_instance"), "{}", stderr(&output));
+}
+
+#[test]
+fn the_plan_of_a_start_is_in_json() {
+    let instance = |name: &str, id: u8, more: &str| {
+        format!(
+            "vrrp_instance {name} {{\ninterface no-such-if\nvirtual_router_id {id}\n{more}\n\
+             virtual_ipaddress {{\n192.168.100.{id}/24\n}}\n}}\n"
+        )
+    };
+    let text = instance("A", 51, "")
+        + &instance("B", 52, "auth_hmac {\nkey 1 0123456789abcdef0123456789abcdef\nactive_key 1\n}")
+        + "virtual_server 192.168.100.9 80 {\nlb_algo rr\nlb_kind DR\nprotocol TCP\npersistence_granularity 0.0.0.0\n\
+           real_server 192.168.100.8 80 {\nTCP_CHECK {\n}\n}\n}\n";
+    let output = fed(&["--as-start", "--format", "json", "--state-dir", "/none", "-f", "-"], &text);
+    let value: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let start = &value["start"];
+    assert_eq!(start["runs"], true, "{value}");
+    assert_eq!(start["instances"][0]["name"], "A");
+    assert_eq!(start["instances"][0]["waits_for_interface"], "no-such-if");
+    assert_eq!(start["left_out"][0]["what"], "vrrp_instance B");
+    assert_eq!(start["virtual_servers"][0]["persistence"]["timeout"], 360);
+    let output = fed(&["--as-start", "--state-dir", "/none", "-f", "-"], &text);
+    assert!(stderr(&output).contains("persistent for 360 s for clients of one /0"), "{}", stderr(&output));
+    // The errors of a file that is run without them are in it, too.
+    let broken = text.replace("virtual_router_id 51", "virtual_router_id 0");
+    let output = fed(&["--as-start", "--format", "json", "--state-dir", "/none", "-f", "-"], &broken);
+    let value: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let left_out = value["start"]["left_out"].to_string();
+    assert!(left_out.contains("vrrp_instance A") && left_out.contains("vrrp_instance B"), "{left_out}");
+}
+
+#[test]
+fn values_have_pages() {
+    for (value, words) in [
+        ("rr", "round robin"),
+        ("DR", "direct routing"),
+        ("PASS", "a value of auth_type"),
+        ("TUN", "tunnel"),
+        ("MASTER", "a value of state"),
+        ("SOA", "a value of type"),
+    ] {
+        let output = directord(&["explain", value]);
+        assert_eq!(status(&output), 0, "{value}: {}", stderr(&output));
+        assert!(stdout(&output).contains(words), "{value}: {}", stdout(&output));
+    }
+    assert!(stderr(&directord(&["explain", "wrrr"])).contains("wrr"));
+}
+
+#[test]
+fn the_help_says_that_a_namespace_is_refused() {
+    let help = stdout(&directord(&["--help"]));
+    let at = help.find("--namespace").unwrap();
+    assert!(help[at..].contains("Refused: start directord inside"), "{}", &help[at..]);
+    let without_effect = help.find("without effect").unwrap();
+    assert!(at < without_effect || !help[without_effect..].contains("--namespace"));
+    assert!(stderr(&directord(&["-s", "blue"])).contains("ip netns exec blue directord"));
+}
+
+/// Words in a group that do nothing are named, each with what comes of it.
+#[test]
+fn words_without_effect_in_a_sync_group_are_named() {
+    let group = "vrrp_sync_group G {\ngroup {\nA\nB\n}\nnotify_master /bin/true\n}\n";
+    let output = fed(&["--check", "--format", "line", "-f", "-"], group);
+    assert!(stderr(&output).contains("`notify_master` has no effect"), "{}", stderr(&output));
+}
+
+/// What stands where the unit hides it, or belongs to somebody else.
+#[test]
+fn a_file_that_the_unit_cannot_read_is_explained() {
+    let output = directord(&["--check", "-f", "/root/none/keepalived.conf"]);
+    assert!(stderr(&output).contains("ProtectHome"), "{}", stderr(&output));
 }

@@ -133,20 +133,13 @@ fn the_database_pair() {
     database_pair(&load_file(&path));
 }
 
-/// The two files as they were published, when the folder with the text is there.
+/// The two files as they were published.
 #[test]
 fn the_pairs_as_printed() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/seeds");
-    let Ok(text) = fs::read_to_string(folder.join("002_6677ad153f38ce8f.txt")) else { return };
-    let complete = |part: &str| {
-        let server = part.find("virtual_server").unwrap();
-        let end = server + part[server..].find("\n}\n").unwrap() + 3;
-        load_text("printed", &part[..end])
-    };
-    let parts: Vec<&str> = text.split("! Configuration File for keepalived").skip(1).collect();
-    let [web, database] = parts.as_slice() else { panic!("two files") };
-    web_pair(&complete(web));
-    database_pair(&complete(database));
+    let printed =
+        |name: &str| load_file(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/printed").join(name));
+    web_pair(&printed("web.conf"));
+    database_pair(&printed("database.conf"));
 }
 
 #[test]

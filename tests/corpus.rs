@@ -1,13 +1,12 @@
 //! Real configurations against what keepalived 2.4.3 says of them.
 //!
-//! The files are not part of the project: `../shared/corpus`, or the folder that `DIRECTORD_CORPUS` names. Where
-//! there is none, the test says so and passes.
+//! The files are not part of the project: `support/corpus.rs` says where they are looked for.
 
 // Helpers of tests may panic as tests do.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use directord::config::diagnostic::{Code, Diagnostic, Format, Severity};
 use directord::config::format::format;
@@ -16,7 +15,12 @@ use directord::config::source::Texts;
 use directord::config::supported::runnable;
 use directord::config::{Loaded, Options, load};
 
-/// One row of `verdicts.tsv`.
+#[path = "support/corpus.rs"]
+mod support;
+
+use support::folder;
+
+/// A file, and what keepalived says of it.
 struct Row {
     file: String,
     config_id: String,
@@ -25,46 +29,28 @@ struct Row {
     messages: Vec<(Option<usize>, String, String)>,
 }
 
-/// So many percent of the files that keepalived refuses have our first error on the line of its first.
-const FLOOR: usize = 95;
-
-fn folder() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
-    let folder = std::env::var_os("DIRECTORD_CORPUS").map_or(beside, PathBuf::from);
-    folder.join("verdicts.tsv").is_file().then_some(folder)
-}
-
 fn rows(folder: &Path) -> Vec<Row> {
-    let text = std::fs::read_to_string(folder.join("verdicts.tsv")).unwrap();
-    let mut lines = text.lines();
-    let header: Vec<&str> = lines.next().unwrap().split('\t').collect();
-    let column = |name: &str| header.iter().position(|column| *column == name).unwrap();
-    let (file, id, verdict, said) =
-        (column("file"), column("config_id"), column("verdict_243"), column("messages_243"));
     let message = |text: &str| {
         let mut parts = text.splitn(3, '|');
         let line = parts.next()?.parse().ok();
         Some((line, parts.next()?.to_owned(), parts.next()?.to_owned()))
     };
-    let row = |line: &str| {
-        let fields: Vec<&str> = line.split('\t').collect();
-        Row {
-            file: fields[file].to_owned(),
-            config_id: fields[id].to_owned(),
-            verdict: fields[verdict].to_owned(),
-            messages: fields[said]
-                .split(" ; ")
-                .filter_map(message)
-                .filter(|(_, class, _)| class != "environment")
-                .collect(),
-        }
+    let row = |row: support::Row| Row {
+        file: row.get("file").to_owned(),
+        config_id: row.config_id(),
+        verdict: row.get("verdict_243").to_owned(),
+        messages: (row.get("messages_243").split(" ; ").filter_map(message))
+            .filter(|(_, class, _)| class != "environment")
+            .collect(),
     };
-    lines.map(row).collect()
+    support::rows(folder).into_iter().map(row).collect()
 }
 
+/// So many percent of the files that keepalived refuses have our first error on the line of its first.
+const FLOOR: usize = 95;
+
 fn load_row(folder: &Path, row: &Row) -> Loaded {
-    let config_id = if row.config_id == "-" { "corpus-host" } else { &row.config_id };
-    let options = Options { config_id: config_id.to_owned(), ..Options::default() };
+    let options = Options { config_id: row.config_id.clone(), ..Options::default() };
     load(&folder.join(&row.file), &Disk, &options)
 }
 

@@ -1,8 +1,7 @@
 //! A configuration, dumped and read again, is the same configuration: other people's files, the golden inputs,
 //! the examples, and the example of every keyword.
 //!
-//! The files of others are not part of the project: `../shared/corpus`, or the folder that `DIRECTORD_CORPUS`
-//! names. Where there is none, the test says so.
+//! The files of others are not part of the project: `support/corpus.rs` says where they are looked for.
 
 // Helpers of tests may panic as tests do.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -15,10 +14,13 @@ use directord::config::diagnostic::{Code, Format, Severity};
 use directord::config::dump::{self, Show};
 use directord::config::format::format;
 use directord::config::io::Disk;
-use directord::config::keywords::{self, examples};
+use directord::config::keywords::{self, AbsentValue, examples};
 use directord::config::model::Model;
 use directord::config::source::Texts;
 use directord::config::{Loaded, Options, load};
+
+#[path = "support/corpus.rs"]
+mod support;
 
 /// Every way to show a model of which nothing is hidden.
 const SHOWN: [Show; 2] = [Show { defaults: false, secrets: true }, Show { defaults: true, secrets: true }];
@@ -52,15 +54,8 @@ fn folder(name: &str) -> Vec<Input> {
 }
 
 fn corpus() -> Vec<Input> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
-    let folder = std::env::var_os("DIRECTORD_CORPUS").map_or(beside, PathBuf::from);
-    let Ok(table) = std::fs::read_to_string(folder.join("verdicts.tsv")) else {
-        println!("no corpus: ../shared/corpus is absent and DIRECTORD_CORPUS is not set; skipped");
-        return Vec::new();
-    };
-    let rows = table.lines().skip(1).map(|line| line.split('\t').collect::<Vec<_>>());
-    let id = |row: &[&str]| if row[2] == "-" { "corpus-host".to_owned() } else { row[2].to_owned() };
-    rows.map(|row| file(folder.join(row[0]), &id(&row))).collect()
+    let Some(folder) = support::folder() else { return Vec::new() };
+    support::rows(&folder).iter().map(|row| file(folder.join(row.get("file")), &row.config_id())).collect()
 }
 
 fn every_example() -> Vec<Input> {
@@ -270,13 +265,10 @@ fn defaults_of_the_table_are_those_of_the_model() {
     }
     let (mut wrong, mut seen) = (Vec::new(), 0);
     for row in keywords::all().filter(|row| row.is_in_json() && !row.is_block()) {
-        let default = match row.default {
-            "on" => serde_json::Value::Bool(true),
-            "off" => serde_json::Value::Bool(false),
-            number => match number.parse::<serde_json::Number>() {
-                Ok(number) => serde_json::Value::Number(number),
-                Err(_) => continue,
-            },
+        let default = match (row.absent.value, row.default.parse::<serde_json::Number>()) {
+            (AbsentValue::Switch(on), _) if row.absent.is_plain() => serde_json::Value::Bool(on),
+            (AbsentValue::Number(_), Ok(number)) => serde_json::Value::Number(number),
+            _ => continue,
         };
         let Some(block) = keywords::all().find(|block| block.path == row.block()) else { continue };
         let file = examples::file(block);
@@ -314,7 +306,10 @@ fn the_program() {
     let file = "conf-examples/seed-http.conf";
     let (status, conf, errors) = texts(&["config", "dump", "-f", file]);
     assert_eq!((status, &*errors), (0, ""));
-    assert!(conf.starts_with("# Secrets are hidden") && conf.contains("auth_pass ********"), "{conf}");
+    assert!(
+        conf.starts_with("# Secrets are hidden") && conf.contains("auth_pass <hidden-by-directord>"),
+        "{conf}"
+    );
     assert!(!conf.contains("advert_int"), "{conf}");
     let (status, json, _) =
         texts(&["config", "dump", "-f", file, "--format", "json", "--defaults", "--secrets"]);

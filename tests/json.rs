@@ -136,7 +136,7 @@ fn the_configuration_is_logged_at_start() {
     }
     daemon.kill().unwrap();
     daemon.wait().unwrap();
-    for line in ["vrrp_instance A {", "    advert_int 1", "        auth_pass ********"] {
+    for line in ["vrrp_instance A {", "    advert_int 1", "        auth_pass <hidden-by-directord>"] {
         assert!(text.contains(line), "{line}: {text}");
     }
     assert!(!text.contains("s3cret"), "{text}");

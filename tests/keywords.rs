@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use directord::config::diagnostic::{Code, Diagnostic, Severity};
+use directord::config::keywords::shape::{Format, Header, Shape};
 use directord::config::keywords::{self, Keyword};
 use directord::config::source::Texts;
 use directord::config::{Options, load};
@@ -64,16 +65,18 @@ fn sample(row: &Keyword) -> String {
     if !by_path.is_empty() {
         return by_path.to_owned();
     }
-    let first = row.args.split([' ', '{']).next().unwrap();
-    match first.trim_matches(['[', ']', '?', '.']) {
-        "<INT>" | "<NUM>" | "<TIMER>" => number_inside(row),
-        "<BOOL>" => "on",
-        "<IFNAME>" => "eth0",
-        "<IP>" | "<IPv4>" => "10.0.0.7",
-        "<SCRIPT>" => "\"/bin/check 'one two'\"",
-        "<PATH>" | "<PATH|QUOTED>" | "<DIR>" | "<ABS_PATH>" | "<LOGFILE>" => "/tmp/x",
-        "<USER>" => "nobody",
-        "<NAME>" | "<STRING>" | "<TABLE>" => "name",
+    if matches!(row.shape(), Some(Shape::Block(Header::Name, _))) {
+        return "name".to_owned();
+    }
+    match row.first() {
+        Some(Shape::Whole | Shape::Number) => number_inside(row),
+        Some(Shape::Boolean) => "on",
+        Some(Shape::Text(Format::Interface)) if !row.is_block() => "eth0",
+        Some(Shape::Text(Format::Address | Format::Ipv4)) if !row.is_block() => "10.0.0.7",
+        Some(Shape::Command | Shape::Script) => "\"/bin/check 'one two'\"",
+        Some(Shape::Text(Format::File | Format::Directory)) => "/tmp/x",
+        Some(Shape::Text(Format::Account)) => "nobody",
+        Some(Shape::Text(Format::Name | Format::Any)) if !row.is_value_block() => "name",
         _ => "",
     }
     .to_owned()
@@ -128,6 +131,10 @@ fn has(list: &[Diagnostic], codes: &[Code]) -> bool {
 fn show(list: &[Diagnostic]) -> String {
     list.iter().map(|one| format!("{} {}; ", one.code, one.message)).collect()
 }
+
+/// Rows whose number stands behind another word, or in a line of data.
+const OF_LINES: &[&str] =
+    &["global_defs/lvs_timeouts", "vrrp_instance/auth_hmac/key", "virtual_server_group/fwmark"];
 
 /// Words that a required setting of the block may be missing for: a statement alone in its block says nothing of
 /// the rest of it.
@@ -205,9 +212,12 @@ fn numbers_are_held_to_their_range() {
     let mut wrong = Vec::new();
     let mut checked = 0;
     for row in rows() {
-        let first = row.args.split(' ').next().unwrap().trim_matches(['[', ']', '?', '.']);
-        let whole = matches!(first, "<INT>");
-        if !whole && !matches!(first, "<TIMER>" | "<NUM>") || row.range.contains("online") {
+        let whole = row.first() == Some(Shape::Whole);
+        if !whole && row.first() != Some(Shape::Number)
+            || row.range.contains("online")
+            || row.is_block()
+            || OF_LINES.contains(&row.path)
+        {
             continue;
         }
         let (Some(low), high) = row.bounds() else { continue };
@@ -250,9 +260,10 @@ fn a_word_that_is_missing_is_asked_for() {
     let mut wrong = Vec::new();
     for row in rows() {
         // Optional words, and words that a flag of the same name does without.
-        let optional =
-            row.args.starts_with(['[', '{', '(']) || row.args.contains(">?") || row.args == "no parameters";
-        if optional || row.path.starts_with("virtual_server_group/") {
+        if row.may_stand_alone()
+            || matches!(row.shape(), Some(Shape::Block(Header::None, _) | Shape::Lines | Shape::Names))
+            || row.path.starts_with("virtual_server_group/")
+        {
             continue;
         }
         let found = said(row, row.word());
@@ -268,9 +279,23 @@ fn a_word_too_many_is_said() {
     let mut wrong = Vec::new();
     for row in rows() {
         // Lists, and lines whose words stand for themselves.
-        let list = row.args.contains("...") || row.args.contains('|') || row.args.contains("inst]");
-        let own = ["global_defs/umask", "global_defs/vrrp_rx_bufs_policy", "vrrp_track_process/process"];
-        if list || own.contains(&row.path) {
+        let list = matches!(
+            row.shape(),
+            Some(
+                Shape::List(_)
+                    | Shape::Alone(Shape::List(_))
+                    | Shape::Line { .. }
+                    | Shape::Names
+                    | Shape::Alone(Shape::Line { .. })
+            )
+        );
+        let own = [
+            "global_defs/umask",
+            "global_defs/include_check",
+            "global_defs/vrrp_rx_bufs_policy",
+            "vrrp_track_process/process",
+        ];
+        if list || own.contains(&row.path) || row.path.starts_with("virtual_server_group/") {
             continue;
         }
         let statement = format!("{} {} one two three four five six seven", row.word(), sample(row));
@@ -295,7 +320,7 @@ fn options_of_lines() {
             "(ROUTE)" if row.word() == "track_group" => ("static_routes", "10.0.0.0/8 dev eth0"),
             "(ROUTE)" => ("virtual_routes", "10.0.0.0/8"),
             "(RULE)" if row.word() == "track_group" => ("static_rules", "from 10.0.0.0/8 table 9"),
-            "(RULE)" if row.args == "(flag)" && !matches!(row.word(), "not" | "no_track") => {
+            "(RULE)" if row.shape() == Some(Shape::Flag) && !matches!(row.word(), "not" | "no_track") => {
                 ("virtual_rules", "")
             }
             "(RULE)" if matches!(row.word(), "table" | "lookup" | "goto" | "type") => ("virtual_rules", ""),
@@ -330,7 +355,7 @@ fn options_of_lines() {
             "track_group" => "group",
             "preferred_lft" => "forever",
             "inet" | "inet6" => "",
-            _ if row.args == "(flag)" => "",
+            _ if row.shape() == Some(Shape::Flag) => "",
             _ => "1",
         };
         let errors = |line: &str| -> Vec<Diagnostic> {
@@ -369,7 +394,7 @@ fn options_of_lines() {
 #[test]
 fn a_word_in_front_of_a_list_is_said() {
     let mut silent = Vec::new();
-    for row in rows().filter(|row| row.is_value_block() && !row.args.starts_with('<')) {
+    for row in rows().filter(|row| row.is_value_block() && !matches!(row.shape(), Some(Shape::Block(..)))) {
         let statement = format!("{} surplus", row.word());
         if !has(&said(row, &statement), &[Code::SurplusArgument]) {
             silent.push(row.path);

@@ -7,10 +7,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::diagnostic::{Code, Diagnostic, Format, Severity};
-use crate::config::io::{Disk, Machine};
+use crate::config::io::{Disk, DiskAndInput, Machine};
 use crate::config::{Options, load, load_for};
+use crate::director::owned::recorded_addresses;
 use crate::text::reason;
 
+use super::plan;
 use super::start::{self, Policy};
 
 /// What is checked, and where the answer goes.
@@ -28,11 +30,14 @@ pub struct CheckOptions {
     pub peer_id: String,
     /// `--host`: what the configuration needs of this machine is looked at, too.
     pub host: bool,
+    /// Where the record of a director's addresses is.
+    pub runtime_dir: PathBuf,
     /// `--as-start`: what a start with this policy would run is said, too.
     pub as_start: Option<Policy>,
     /// How diagnostics are written.
     pub format: Format,
-    /// The file that they are appended to; standard error otherwise.
+    /// The file that they are appended to. Otherwise JSON and SARIF go to standard output, where programs read, and texts
+    /// for people to standard error, where keepalived writes them.
     pub log: Option<PathBuf>,
 }
 
@@ -48,14 +53,23 @@ pub fn run(options: &CheckOptions) -> ExitCode {
             .collect(),
     };
     let mut start = None;
+    let disk = DiskAndInput::default();
     let mut loaded = match &options.as_start {
-        None if options.host => load_for(&options.config, &Disk, &language, &Machine::new()),
-        None => load(&options.config, &Disk, &language),
+        None if options.host => {
+            let machine = match recorded_addresses(&options.runtime_dir) {
+                Some(recorded) => Machine::new().with_recorded(recorded),
+                None => Machine::new(),
+            };
+            load_for(&options.config, &disk, &language, &machine)
+        }
+        None => load(&options.config, &disk, &language),
         Some(policy) => {
-            let config = std::path::absolute(&options.config).unwrap_or_else(|_| options.config.clone());
-            let decision = start::decide(&config, &language, policy);
-            let text = start::describe(&options.config, &decision, &Machine::new());
-            start = Some((text, decision.start.is_some()));
+            let absolute = || std::path::absolute(&options.config).unwrap_or_else(|_| options.config.clone());
+            let config = if options.config.as_os_str() == "-" { options.config.clone() } else { absolute() };
+            let decision = start::decide(&config, &disk, &language, policy);
+            let machine = Machine::new();
+            let text = start::describe(&options.config, &decision, &machine);
+            start = Some((text, plan::plan(&decision, &machine), decision.start.is_some()));
             decision.loaded
         }
     };
@@ -76,16 +90,22 @@ pub fn run(options: &CheckOptions) -> ExitCode {
     }
     let colour =
         options.log.is_none() && std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let mut text = loaded.render(options.format, colour);
+    let mut text = match (options.format, &start) {
+        (Format::Json, Some((_, plan, _))) => with_plan(&loaded.render(options.format, colour), plan),
+        _ => loaded.render(options.format, colour),
+    };
     if !matches!(options.format, Format::Json | Format::Sarif) {
         text += &format!("{}: {}\n", options.config.display(), loaded.summary());
         if loaded.model.is_some() && loaded.left_out().next().is_some() {
             let name = options.config.display();
             text += &format!("{name}: legal, but this version cannot run all of it\n");
         }
-        if let Some((lines, _)) = &start {
+        if let Some((lines, ..)) = &start {
             text += lines;
         }
+    } else if let (Format::Sarif, Some((lines, ..))) = (options.format, &start) {
+        // SARIF has no place for it.
+        eprint!("{lines}");
     }
     if let Err(error) = write(options, &text) {
         eprintln!("directord: cannot write the result: {}", reason(&error));
@@ -94,7 +114,7 @@ pub fn run(options: &CheckOptions) -> ExitCode {
     let worst = loaded.worst();
     // The process ends here: to give a large model back piece by piece takes longer than to check it.
     std::mem::forget(loaded);
-    if let Some((_, starts)) = start {
+    if let Some((_, _, starts)) = start {
         let clean = worst.is_none_or(|worst| worst < Severity::Warning);
         return ExitCode::from(if clean {
             0
@@ -111,9 +131,26 @@ pub fn run(options: &CheckOptions) -> ExitCode {
     }
 }
 
+/// The document of the diagnostics, with what a start would run as its member `start`.
+fn with_plan(document: &str, plan: &serde_json::Value) -> String {
+    let mut document: serde_json::Value = serde_json::from_str(document).unwrap_or_default();
+    if let Some(members) = document.as_object_mut() {
+        members.insert("start".to_owned(), plan.clone());
+    }
+    serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+}
+
 fn write(options: &CheckOptions, text: &str) -> std::io::Result<()> {
-    match &options.log {
-        Some(path) => OpenOptions::new().create(true).append(true).open(path)?.write_all(text.as_bytes()),
-        None => std::io::stderr().lock().write_all(text.as_bytes()),
+    let written = match (&options.log, options.format) {
+        (Some(path), _) => {
+            OpenOptions::new().create(true).append(true).open(path)?.write_all(text.as_bytes())
+        }
+        (None, Format::Json | Format::Sarif) => std::io::stdout().lock().write_all(text.as_bytes()),
+        (None, _) => std::io::stderr().lock().write_all(text.as_bytes()),
+    };
+    match written {
+        // A reader that has seen enough, such as head(1), is no failure.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
     }
 }

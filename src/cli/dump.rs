@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use crate::config::diagnostic::Format as Rendering;
 use crate::config::dump::{self, Show};
-use crate::config::io::Disk;
+use crate::config::io::DiskAndInput;
 use crate::config::model::Model;
 use crate::config::source::Texts;
 use crate::config::{Options, load};
@@ -45,7 +45,7 @@ pub fn run(options: &DumpOptions) -> ExitCode {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect(),
     };
-    let loaded = load(&options.config, &Disk, &language);
+    let loaded = load(&options.config, &DiskAndInput::default(), &language);
     let name = options.config.display();
     let Some(model) = &loaded.model else {
         let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();

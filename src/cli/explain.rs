@@ -13,7 +13,7 @@ pub fn run(topics: &[String]) -> ExitCode {
     for topic in topics {
         let page = match Code::named(topic) {
             Some(code) => reference::code(code),
-            None => reference::keyword(topic),
+            None => reference::keyword(topic).or_else(|| reference::value(topic)),
         };
         match page {
             Some(page) => pages.push(page),

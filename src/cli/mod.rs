@@ -19,6 +19,8 @@ pub mod genhash;
 /// `directord(8)`.
 pub mod manual;
 mod options;
+/// What a start would run, as JSON.
+mod plan;
 /// `reload`.
 pub mod reload;
 /// The daemon.

@@ -31,7 +31,7 @@ const INERT: &str = "Accepted for keepalived's sake, without effect";
 /// Which configuration is read, and for which node.
 #[derive(Debug, clap::Args)]
 struct Source {
-    /// Configuration file; a name that ends in .json holds JSON
+    /// Configuration file; a name that ends in .json holds JSON; - is standard input, for a test
     #[arg(
         short = 'f',
         long = "use-file",
@@ -96,7 +96,7 @@ pub(super) struct Options {
     /// Say what a start would run
     #[arg(long, help_heading = CHECK)]
     as_start: bool,
-    /// How the result is written [default: human]
+    /// How the result is written [default: human]: json and sarif on standard output, the others on standard error
     #[arg(long, value_name = "FORMAT", help_heading = CHECK)]
     format: Option<FormatName>,
 
@@ -118,6 +118,9 @@ pub(super) struct Options {
     /// Leave the virtual servers at stop
     #[arg(short = 'I', long, help_heading = RUN)]
     dont_release_ipvs: bool,
+    /// Refused: start directord inside the network namespace, `ip netns exec NAME directord`
+    #[arg(short = 's', long, value_name = "NAME", help_heading = RUN)]
+    namespace: Option<String>,
     /// Go on after an interrupt from the keyboard
     #[arg(long, help_heading = RUN)]
     ignore_sigint: bool,
@@ -197,9 +200,6 @@ struct Inert {
     /// Log changes of addresses
     #[arg(short = 'a', long)]
     address_monitoring: bool,
-    /// Network namespace
-    #[arg(short = 's', long, value_name = "NAME")]
-    namespace: Option<String>,
     /// Allow core dumps
     #[arg(short = 'm', long)]
     core_dump: bool,
@@ -241,6 +241,7 @@ impl Options {
     pub(super) fn check_options(mut self) -> CheckOptions {
         CheckOptions {
             host: self.host,
+            runtime_dir: self.runtime_dir.clone(),
             as_start: self.as_start.then(|| self.policy()),
             config_id: self.source.config_id(),
             config: self.source.config,
@@ -282,7 +283,7 @@ impl Options {
 impl Options {
     /// An option that would be dangerous to ignore, and what to do instead.
     pub(super) fn refused(&self) -> Option<String> {
-        let name = self.inert.namespace.as_ref()?;
+        let name = self.namespace.as_ref()?;
         Some(format!(
             "--namespace is not supported in this version: start directord inside, `ip netns exec {name} directord …`"
         ))
@@ -346,7 +347,7 @@ pub(super) fn normalised(arguments: Vec<OsString>) -> Vec<OsString> {
     about = "What a keyword of the configuration, or the code of a diagnostic, means"
 )]
 pub(super) struct Explain {
-    /// Keywords (`weight`), paths (`real_server/weight`) or codes (`D0015`)
+    /// Keywords (`weight`), paths (`real_server/weight`), values (`rr`) or codes (`D0015`)
     #[arg(value_name = "CODE | KEYWORD", required = true)]
     pub(super) topics: Vec<String>,
 }
@@ -379,7 +380,7 @@ pub(super) struct Dump {
     /// Show settings that have their default, too
     #[arg(long)]
     defaults: bool,
-    /// Show passwords and keys, which are ******** otherwise
+    /// Show passwords and keys, which are <hidden-by-directord> otherwise
     #[arg(long)]
     secrets: bool,
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::config::diagnostic::Format;
 use crate::config::dump::{self, Show};
+use crate::config::io::Disk;
 use crate::config::{Loaded, Options};
 use crate::director::logging::{self, Destination};
 use crate::director::{self, signals};
@@ -59,7 +60,7 @@ pub fn run(options: RunOptions) -> ExitCode {
     // A reload must find the file again whatever the working directory is by then.
     let config = std::path::absolute(&options.config).unwrap_or_else(|_| options.config.clone());
     let language = language(&options);
-    let Decision { loaded, start, kept_trouble } = start::decide(&config, &language, &options.policy);
+    let Decision { loaded, start, kept_trouble } = start::decide(&config, &Disk, &language, &options.policy);
     let Some(chosen) = start else {
         eprint!("{}", loaded.render(Format::Human, std::io::stderr().is_terminal()));
         let summary = loaded.summary();

@@ -12,6 +12,7 @@ use crate::config::io::Disk;
 use crate::config::missing::missing;
 use crate::config::model::{Instance, Model};
 use crate::config::recorded::Recorder;
+use crate::config::source::Files;
 use crate::config::supported::{Runnable, runnable};
 use crate::config::{Loaded, Options, load};
 use crate::director::candidate::{Candidate, Line};
@@ -65,8 +66,8 @@ pub(super) enum Source {
 }
 
 /// Reads the file and decides.
-pub(super) fn decide(config: &Path, language: &Options, policy: &Policy) -> Decision {
-    let recorder = Recorder::new(&Disk);
+pub(super) fn decide(config: &Path, files: &dyn Files, language: &Options, policy: &Policy) -> Decision {
+    let recorder = Recorder::new(files);
     let loaded = load(config, &recorder, language);
     let read = Kept::new(config, language, recorder.into_recording());
     let mut decision = Decision { loaded, start: None, kept_trouble: None };
@@ -267,7 +268,15 @@ pub(super) fn describe(config: &Path, decision: &Decision, host: &dyn Host) -> S
     for server in &runnable.virtual_servers {
         let addresses: Vec<String> =
             server.real_servers.iter().map(|real| real.address.to_string()).collect();
-        text += &format!("  virtual_server {}: {}\n", server.name(), listed(&addresses));
+        let persistence = server.persistence.map_or_else(String::new, |persistence| {
+            let prefix = match server.service.is_ipv6() {
+                true if persistence.prefix < 128 => format!(" for clients of one /{}", persistence.prefix),
+                false if persistence.prefix < 32 => format!(" for clients of one /{}", persistence.prefix),
+                _ => String::new(),
+            };
+            format!(", persistent for {} s{prefix}", persistence.timeout)
+        });
+        text += &format!("  virtual_server {}{persistence}: {}\n", server.name(), listed(&addresses));
     }
     for left_out in &runnable.left_out {
         text += &format!("not as configured: {left_out}\n");
@@ -286,7 +295,8 @@ pub(super) fn describe(config: &Path, decision: &Decision, host: &dyn Host) -> S
     text
 }
 
-fn missing_interface(instance: &Instance, host: &dyn Host) -> Option<String> {
+/// The first interface of an instance that is not there.
+pub(super) fn missing_interface(instance: &Instance, host: &dyn Host) -> Option<String> {
     let held = instance.addresses.iter().chain(&instance.excluded_addresses);
     let others = held.filter_map(|address| address.interface.as_ref());
     let mut all = std::iter::once(&instance.interface).chain(others).map(ToString::to_string);

@@ -117,6 +117,8 @@ pub enum Code {
     HostKernel = 43,
     /// On this host: a name without an address.
     HostName = 44,
+    /// On this host: a virtual address that is the host's own.
+    HostAddress = 45,
     /// A secret that a dump has hidden.
     Hidden = 60,
     /// A text that is no JSON.
@@ -179,6 +181,12 @@ pub enum Code {
     OutsideNetworks = 1021,
     /// `state MASTER` without a priority.
     OwnerByDefault = 1022,
+    /// Lint: an address that no host can serve.
+    OddAddress = 1023,
+    /// Lint: the own address among the peers.
+    OwnPeer = 1024,
+    /// Lint: a path of a check that no server understands.
+    OddTarget = 1025,
 }
 
 impl Code {

@@ -18,6 +18,7 @@ use self::define::Definition;
 use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use super::lexer::{self, Token, TokenKind};
 use super::options::Options;
+use super::pattern;
 use super::source::{Files, MAX_FILE, ReadError, SourceId, Sources, Span, offset};
 use super::tokens::Tokens;
 
@@ -101,7 +102,7 @@ impl Checks {
 impl Expander<'_> {
     /// `-f` is a pattern, as in keepalived.
     fn main_files(&mut self, path: &Path) {
-        let pattern = path.to_str().is_some_and(|path| path.contains(['*', '?', '[']));
+        let pattern = path.to_str().is_some_and(|path| pattern::has_wildcard(path));
         let found = if pattern { self.files.matches(path) } else { Vec::new() };
         if found.is_empty() {
             self.main_file(path);
@@ -130,7 +131,8 @@ impl Expander<'_> {
             }
             Err(error) => {
                 let message = format!("cannot read {name}: {error}");
-                self.diagnostics.push(Diagnostic::new(Code::Unreadable, Severity::Error, None, message));
+                let diagnostic = Diagnostic::new(Code::Unreadable, Severity::Error, None, message);
+                self.diagnostics.push(advised(diagnostic, path, &error));
             }
         }
     }
@@ -309,11 +311,9 @@ impl Expander<'_> {
     /// `@ID text`, `@^ID text`: the text, when it counts on this node.
     fn condition(&mut self, span: Span) -> Option<Span> {
         let text = self.sources.text(span);
-        let end = text.find([' ', '\t']).unwrap_or(text.len());
-        let id = text.get(1..end).unwrap_or("");
-        let (id, wanted) = id.strip_prefix('^').map_or((id, true), |id| (id, false));
+        let Some((id, wanted, rest)) = condition(text) else { return Some(span) };
         let counts = (id == self.options.config_id) == wanted;
-        let rest = Span { start: span.start.saturating_add(offset(end)), ..span };
+        let rest = Span { start: span.start.saturating_add(offset(text.len() - rest.len())), ..span };
         counts.then(|| self.stripped(rest))
     }
 
@@ -328,30 +328,43 @@ impl Expander<'_> {
         let folder = self.stack.last().and_then(|path| path.parent()).unwrap_or(Path::new(""));
         let wanted = folder.join(pattern);
         let found = self.files.matches(&wanted);
-        if found.is_empty() {
-            self.nothing_included(span, checks, pattern);
+        let parts =
+            if found.is_empty() { vec![pattern.to_owned()] } else { self.missing_parts(folder, pattern) };
+        for part in parts {
+            self.nothing_included(span, checks, &part, pattern);
         }
         for path in found {
             self.included_file(span, checks, &path);
         }
     }
 
-    fn nothing_included(&mut self, span: Span, checks: Checks, pattern: &str) {
-        let wildcard = pattern.contains(['*', '?', '[']);
-        let (strict, mild) = match (wildcard, pattern.contains('{')) {
+    /// The names in braces of which no file has any.
+    fn missing_parts(&self, folder: &Path, pattern: &str) -> Vec<String> {
+        let parts = pattern::alternatives(pattern);
+        let several = parts.len() > 1;
+        let missing = |part: &String| several && self.files.matches(&folder.join(part)).is_empty();
+        parts.into_iter().filter(missing).collect()
+    }
+
+    /// `part`: the whole pattern, or what it stands for with one of the names in its braces.
+    fn nothing_included(&mut self, span: Span, checks: Checks, part: &str, pattern: &str) {
+        let (strict, mild) = match (pattern::has_wildcard(part), pattern.contains('{')) {
             (true, _) => (checks.wildcard, Severity::Note),
             (false, true) => (checks.brace, Severity::Warning),
             (false, false) => (checks.literal, Severity::Warning),
         };
         let severity = if strict { Severity::Error } else { mild };
-        let message = format!("no file matches `{pattern}`");
+        let message = format!("no file matches `{part}`");
         let help = match pattern.contains('"') {
             true => "write the name without quotes: they would be part of it",
             false => "a relative name is looked for in the folder of the file that names it",
         };
         self.diagnostics.push(
             Diagnostic::new(Code::Include, severity, Some(span), message)
-                .consequence("nothing is included here")
+                .consequence(match part == pattern {
+                    true => "nothing is included here",
+                    false => "the other files are included",
+                })
                 .help(help),
         );
     }
@@ -384,22 +397,21 @@ impl Expander<'_> {
                 let id = self.sources.add_file(&name, bytes);
                 self.source(id, path);
             }
-            Err(ReadError::Directory) if !self.sources.text(span).contains(['*', '?', '[', '{']) => {
+            Err(ReadError::Directory) => {
                 let message = format!("{name} is a folder");
                 self.diagnostics.push(
                     Diagnostic::new(Code::Include, severity, Some(span), message)
-                        .consequence("nothing is included here")
+                        .consequence("it is not read, as keepalived reads no folder")
                         .help(format!(
                             "`include {}/*.conf` reads the files in it",
                             name.trim_end_matches('/')
                         )),
                 );
             }
-            Err(ReadError::Directory) if !checks.read => {}
             Err(error) => {
                 let message = format!("cannot read {name}: {error}");
                 let diagnostic = Diagnostic::new(Code::Include, severity, Some(span), message);
-                self.diagnostics.push(diagnostic.consequence("nothing is included here"));
+                self.diagnostics.push(advised(diagnostic, path, &error).consequence("it is not included"));
             }
         }
     }
@@ -424,6 +436,24 @@ impl Expander<'_> {
     }
 }
 
+/// What keeps a file from being read that an administrator can read: the rules of a service.
+fn advised(diagnostic: Diagnostic, path: &Path, error: &ReadError) -> Diagnostic {
+    const HIDDEN: [&str; 3] = ["/home", "/root", "/run/user"];
+    let name = path.display();
+    let hidden = HIDDEN.iter().find(|folder| path.starts_with(folder));
+    match (error, hidden) {
+        (ReadError::Missing | ReadError::Denied { .. } | ReadError::System(_), Some(folder)) => {
+            diagnostic.help(format!(
+                "the unit of directord sees nothing below {folder} (ProtectHome=yes): move the file to /etc/keepalived"
+            ))
+        }
+        (ReadError::Denied { owner, .. }, None) if *owner != 0 => diagnostic.help(format!(
+            "`chown root {name}`: as a service directord has no right to read what only others may read (CAP_DAC_READ_SEARCH)"
+        )),
+        _ => diagnostic,
+    }
+}
+
 /// Whether the line holds nothing but words, braces and a comment.
 pub(super) fn is_plain(line: &str) -> bool {
     !is_marked(line) && !line.contains('$')
@@ -438,6 +468,16 @@ fn is_marked(line: &str) -> bool {
     }
     let text = line.trim_start_matches(['\u{feff}']).trim_start();
     text.starts_with(['@', '~']) || text.starts_with("include")
+}
+
+/// `@ID text`, `@^ID text`: the name, whether it is the one that is wanted, and the text.
+fn condition(text: &str) -> Option<(&str, bool, &str)> {
+    let after = text.strip_prefix('@')?;
+    let (id, rest) = after.split_at_checked(after.find([' ', '\t']).unwrap_or(after.len()))?;
+    Some(match id.strip_prefix('^') {
+        Some(id) => (id, false, rest.trim_start()),
+        None => (id, true, rest.trim_start()),
+    })
 }
 
 /// The pattern of an include line, and what it checks.

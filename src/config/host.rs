@@ -3,21 +3,27 @@
 //! In: the tree, the model, and a [`Host`] that knows the machine. Out: diagnostics: interfaces, users, scripts and who
 //! may change them, kernel modules, sysctls, names. What the host cannot say in time is passed over.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
 
 use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
+use super::keywords::Keyword;
+use super::keywords::shape::{Format, Shape};
 use super::lint::allow::Allowed;
 use super::lint::places;
-use super::model::{Forwarding, Model, Net, Scheduler, VirtualServer};
+use super::model::{Forwarding, Instance, Model, Net, Priority, Scheduler, VirtualServer};
 use super::source::{Sources, Span};
 use super::tree::{Node, Word};
 
 /// The machine.
 pub trait Host {
+    /// The interface that has an address.
+    fn holder(&self, address: IpAddr) -> Option<String>;
     /// The addresses of an interface; `None`: there is no such interface.
     fn addresses(&self, interface: &str) -> Option<Vec<Net>>;
+    /// Whether directord's record says that it put the address there; `None`: there is no telling.
+    fn is_recorded(&self, address: IpAddr) -> Option<bool>;
     /// Whether there is a user of this name; `None`: nobody said in time.
     fn has_user(&self, name: &str) -> Option<bool>;
     /// Whether there is a group of this name; `None`: nobody said in time.
@@ -72,7 +78,7 @@ impl Check<'_> {
         for node in nodes {
             match node.keyword {
                 Some(row) => {
-                    self.statement(row.args, row.word(), node, dynamic);
+                    self.statement(row, node, dynamic);
                     let inner = node.body.as_ref().map_or(&[][..], |body| body.nodes);
                     self.nodes(inner, row.word(), dynamic);
                 }
@@ -81,19 +87,20 @@ impl Check<'_> {
         }
     }
 
-    fn statement(&mut self, args: &str, word: &str, node: &Node<'_>, dynamic: bool) {
+    fn statement(&mut self, row: &Keyword, node: &Node<'_>, dynamic: bool) {
         let argument = |at: usize| node.words.get(at);
-        if args.starts_with("<IFNAME>") {
-            self.interface(argument(1), word == "interface", dynamic);
-        } else if args.starts_with("<USER>") {
-            self.account(argument(1), argument(2));
-        } else if args.starts_with("<SCRIPT>") || args.starts_with("[<SCRIPT>") {
-            self.script(argument(1));
-            if args.contains("<USER>") {
+        match row.first() {
+            Some(Shape::Text(Format::Interface)) if !row.is_block() => {
+                self.interface(argument(1), row.word() == "interface", dynamic);
+            }
+            Some(Shape::Text(Format::Account)) => self.account(argument(1), argument(2)),
+            Some(Shape::Command) => self.script(argument(1)),
+            Some(Shape::Script) => {
+                self.script(argument(1));
                 self.account(argument(2), argument(3));
             }
-        } else if word == "smtp_server" {
-            self.name(argument(1));
+            _ if row.word() == "smtp_server" => self.name(argument(1)),
+            _ => {}
         }
     }
 
@@ -218,6 +225,9 @@ impl Check<'_> {
         let (allowed, _) = Allowed::read(sources);
         let blocks = places::instances(tree);
         for instance in &model.instances {
+            for address in instance.all_addresses() {
+                self.own_address(instance, address.address, &blocks);
+            }
             for address in &instance.addresses {
                 let interface = address.interface.as_ref().unwrap_or(&instance.interface);
                 let Some(nets) = self.host.addresses(interface.as_str()) else { continue };
@@ -244,6 +254,25 @@ impl Check<'_> {
                 }
             }
         }
+    }
+
+    /// A virtual address that is set, and not by directord.
+    fn own_address(&mut self, instance: &Instance, address: IpAddr, blocks: &BTreeMap<&str, &Node<'_>>) {
+        let owner = instance.priority == Priority::OWNER;
+        let Some(interface) = self.host.holder(address).filter(|_| !owner) else { return };
+        // Where there is no telling, nothing is said.
+        if self.host.is_recorded(address) != Some(false) {
+            return;
+        }
+        let node = blocks.get(instance.name.as_str());
+        let Some(span) = node.and_then(|node| address_place(node, address)) else { return };
+        let message = format!("virtual address {address} is the host's own: it is on {interface}");
+        let diagnostic = Diagnostic::warning(Code::HostAddress, span, message)
+            .consequence("it is never removed here, so that both nodes may have it at once")
+            .help(format!(
+                "take it out of the network of the host (`ip address del {address} dev {interface}`), or choose another one"
+            ));
+        self.once(&address.to_string(), diagnostic);
     }
 
     fn once(&mut self, what: &str, diagnostic: Diagnostic) {
@@ -286,8 +315,6 @@ fn address_place(node: &Node<'_>, address: IpAddr) -> Option<Span> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::config::source::Texts;
     use crate::config::{Options, load_for};
@@ -296,6 +323,13 @@ mod tests {
     struct Machine;
 
     impl Host for Machine {
+        fn holder(&self, address: IpAddr) -> Option<String> {
+            let own = ["192.168.100.1", "192.168.100.50", "192.168.100.51"];
+            own.contains(&&*address.to_string()).then(|| "eth0".to_owned())
+        }
+        fn is_recorded(&self, address: IpAddr) -> Option<bool> {
+            Some(address.to_string() == "192.168.100.51")
+        }
         fn addresses(&self, interface: &str) -> Option<Vec<Net>> {
             let net = Net { address: "192.168.100.1".parse().unwrap(), prefix: 24 };
             (interface == "eth0").then(|| vec![net])
@@ -326,7 +360,9 @@ mod tests {
 
     fn said(text: &str) -> Vec<(Code, String)> {
         let loaded = load_for(Path::new("t"), &Texts::one("t", text), &Options::default(), &Machine);
-        let of_host = |code: Code| (40..50).contains(&(code as u16)) || code == Code::OutsideNetworks;
+        let of_host = |code: Code| {
+            (40..50).contains(&(code as u16)) || matches!(code, Code::OutsideNetworks | Code::HostAddress)
+        };
         let list = loaded.diagnostics.into_iter().filter(|one| of_host(one.code));
         list.map(|one| (one.code, one.message)).collect()
     }
@@ -349,6 +385,12 @@ mod tests {
             (instance("track_interface {\neth0\n}"), vec![]),
             (instance("interface eth1"), vec![(Code::HostInterface, "eth1 on this host")]),
             (instance("track_interface {\neth7 weight 5\n}"), vec![(Code::HostInterface, "eth7")]),
+            (
+                instance("virtual_ipaddress {\n192.168.100.50\n}"),
+                vec![(Code::HostAddress, "192.168.100.50 is the host's own: it is on eth0")],
+            ),
+            (instance("virtual_ipaddress {\n192.168.100.51\n}"), vec![]),
+            (instance("priority 255\nvirtual_ipaddress {\n192.168.100.50\n}"), vec![]),
             (instance("use_vmac mine\nvirtual_ipaddress {\n192.168.100.10 dev mine\n}"), vec![]),
             (
                 instance("virtual_ipaddress {\n10.0.0.1 dev eth0\n}"),

@@ -5,6 +5,7 @@
 //! are data, in [`keywords/`](self), one file per area; `directord --check`, the manual and the reference
 //! pages all read the same ones.
 
+mod absent;
 mod args;
 mod checkers;
 pub mod examples;
@@ -13,15 +14,19 @@ mod habits;
 mod language;
 mod lines;
 mod lvs;
+mod notation;
 mod range;
 pub mod shape;
 mod track;
+mod values;
 mod vrrp;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+pub use absent::{Absent, Value as AbsentValue};
 use args::Args;
+use notation::Part;
 use range::Range;
 use shape::Shape;
 
@@ -30,7 +35,7 @@ struct Row {
     /// See [`Keyword::path`]; of what several blocks have alike, the word alone.
     path: &'static str,
     args: Args,
-    default: &'static str,
+    default: Absent,
     range: Range,
     doc: &'static str,
     since: &'static str,
@@ -46,8 +51,10 @@ pub struct Keyword {
     pub path: &'static str,
     /// What follows the word, as the reference writes it.
     pub args: &'static str,
-    /// What counts when the word is absent.
+    /// What counts when the word is absent, as the reference writes it.
     pub default: &'static str,
+    /// The same.
+    pub absent: Absent,
     /// Range, unit and peculiarities.
     pub range: &'static str,
     /// What it means, in one line.
@@ -59,13 +66,17 @@ pub struct Keyword {
     /// The last part of the path.
     word: &'static str,
     shape: Option<Shape>,
+    parts: &'static [Part],
     limits: &'static str,
+    /// Characters or bytes.
+    longest: Option<usize>,
     /// Millionths.
     bounds: (Option<i64>, Option<i64>),
     /// Braces follow it.
     block: bool,
     /// They hold data.
     is_data: bool,
+    says_more: bool,
 }
 
 /// How far this version goes with a word.
@@ -120,7 +131,70 @@ impl Keyword {
 
     /// Whether a program to run follows it.
     pub fn takes_script(&self) -> bool {
-        matches!(self.shape, Some(Shape::Command | Shape::Script | Shape::Alone(&Shape::Script)))
+        matches!(self.first(), Some(Shape::Command | Shape::Script))
+    }
+
+    /// What the first value behind it is.
+    pub fn first(&self) -> Option<Shape> {
+        notation::first(self.shape, self.parts)
+    }
+
+    /// The smallest and the largest number behind the option `option` of its line; the row may say it for all of them.
+    pub fn bounds_of(&self, option: &str) -> Option<(i64, i64)> {
+        let row = || self.bounds.0.zip(self.bounds.1).map(|(low, high)| (low / 1_000_000, high / 1_000_000));
+        notation::limits(self.parts, option).or_else(row)
+    }
+
+    /// How long its text may be; `None` where the table sets no limit.
+    pub fn longest(&self) -> Option<usize> {
+        self.longest
+    }
+
+    /// The kind of the lines in its braces, whose words have rows of their own: `(ROUTE)`.
+    pub fn lines(&self) -> Option<&'static str> {
+        self.parts.iter().find_map(|part| match part {
+            Part::LineOf(kind) | Part::Many(Part::LineOf(kind)) => Some(*kind),
+            _ => None,
+        })
+    }
+
+    /// The whole statement, where it has signs of its own: `$NAME=TEXT`.
+    pub fn spelled(&self) -> Option<&'static str> {
+        self.parts.iter().find_map(|part| match part {
+            Part::Statement(text) => Some(*text),
+            _ => None,
+        })
+    }
+
+    /// The words that it lets one choose from, with what they mean where that is told.
+    pub fn choices(&self) -> Vec<(&'static str, Option<&'static str>)> {
+        let shape = match self.first() {
+            Some(Shape::Choice(words)) => words,
+            _ => &[],
+        };
+        let words = shape.iter().copied().chain(notation::choices(self.parts));
+        let told = |word: &str| {
+            let alike = match self.word {
+                "lvs_sched" => "lb_algo",
+                "lvs_method" => "lb_kind",
+                word => word,
+            };
+            values::VALUES.iter().find(|row| row.0 == alike && row.1 == word).map(|row| row.2)
+        };
+        words.map(|word| (word, told(word))).collect()
+    }
+
+    /// Whether its status tells of another consequence than that of the block around it, which runs without it.
+    pub fn says_more(&self) -> bool {
+        self.says_more
+    }
+
+    /// Whether the word may stand alone.
+    pub fn may_stand_alone(&self) -> bool {
+        match self.shape {
+            Some(shape) if !self.is_block() => shape.may_be_empty(self.parts),
+            _ => self.parts.iter().all(Part::may_be_empty),
+        }
     }
 
     /// Whether the lines in its braces are data, not keywords.
@@ -330,18 +404,22 @@ impl Row {
         };
         Keyword {
             path,
-            args: self.args.notation,
-            default: self.default,
+            args: leaked(self.args.notation(self.range.is_seconds())),
+            default: leaked(self.default.text()),
+            absent: self.default,
             range: leaked(self.range.text()),
             doc: self.doc,
             since: self.since,
             status,
             word,
             shape: self.args.shape,
+            parts: self.args.parts,
             limits: leaked(self.range.limits()),
+            longest: self.range.longest(),
             bounds: self.range.bounds(),
             block: self.args.opens_block(),
-            is_data: self.args.is_data,
+            is_data: self.args.is_data(),
+            says_more: matches!(block, Some(Status::NotYet(_))) && block != Some(status),
         }
     }
 }
@@ -349,7 +427,7 @@ impl Row {
 const fn row(
     path: &'static str,
     args: Args,
-    default: &'static str,
+    default: Absent,
     range: Range,
     doc: &'static str,
     since: &'static str,
@@ -362,7 +440,7 @@ const fn row(
 const fn part(
     path: &'static str,
     args: Args,
-    default: &'static str,
+    default: Absent,
     range: Range,
     doc: &'static str,
     since: &'static str,

@@ -4,6 +4,7 @@
 //! no exit status. `# directord: allow(D1001)` silences one: on its line, on the line above, or at the top of
 //! the file for all of it. Two nodes of a pair are compared by `compare`.
 
+mod addresses;
 pub(super) mod allow;
 mod checks;
 mod peer;
@@ -11,6 +12,7 @@ pub(super) mod places;
 mod routers;
 mod scripts;
 mod services;
+mod targets;
 mod tracking;
 
 use std::collections::BTreeMap;
@@ -52,6 +54,8 @@ pub(super) fn lint(
     }
     let blocks = places::instances(tree);
     routers::lint(&mut lints, &blocks, model);
+    targets::lint(&mut lints, tree);
+    addresses::lint(&mut lints, tree, &blocks, model);
     services::lint(&mut lints, tree, model);
     let tracked = tracking::Known::new(tree, model, &blocks);
     tracking::lint(&mut lints, &tracked, model);

@@ -23,6 +23,7 @@ pub mod missing;
 /// The typed configuration: a value that is out of range cannot be represented.
 pub mod model;
 mod options;
+mod pattern;
 mod quote;
 mod raise;
 pub mod recorded;

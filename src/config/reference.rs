@@ -8,6 +8,7 @@ mod schema;
 mod table;
 
 use super::diagnostic::{Code, PAGES};
+use super::keywords::shape::Shape;
 use super::keywords::{Keyword, Status, all, closest, examples};
 
 pub use manual::man;
@@ -31,6 +32,26 @@ pub fn keyword(name: &str) -> Option<String> {
     (!sections.is_empty()).then(|| sections.join("\n"))
 }
 
+/// The page of a word that a keyword lets one choose from, such as `rr` or `DR`; `None` when there is no such word.
+pub fn value(name: &str) -> Option<String> {
+    let mut sections: Vec<String> = Vec::new();
+    let mut told: Vec<&str> = Vec::new();
+    for row in all().filter(|row| !row.path.starts_with('(')) {
+        if told.contains(&row.word()) {
+            continue;
+        }
+        let found = row.choices().into_iter().find(|(word, _)| *word == name);
+        let Some((_, meaning)) = found else { continue };
+        told.push(row.word());
+        let mut text = format!("{name}  a value of {}\n", row.word());
+        if let Some(meaning) = meaning {
+            text += &format!("\n{}", wrapped(&sentence(meaning), 4, 4));
+        }
+        sections.push(text + &format!("\n{}", section(&[row])?));
+    }
+    (!sections.is_empty()).then(|| sections.join("\n"))
+}
+
 /// The page of a code.
 pub fn code(code: Code) -> Option<String> {
     let page = code.page()?;
@@ -50,7 +71,8 @@ pub fn code(code: Code) -> Option<String> {
 pub fn near(name: &str) -> Vec<String> {
     const SHOWN: usize = 6;
     let lower = name.to_ascii_lowercase();
-    let words: std::collections::BTreeSet<&str> = all().map(Keyword::word).collect();
+    let values = all().flat_map(|row| row.choices().into_iter().map(|(word, _)| word));
+    let words: std::collections::BTreeSet<&str> = all().map(Keyword::word).chain(values).collect();
     let codes: Vec<String> = PAGES.iter().map(|page| page.code.to_string()).collect();
     let mut found: Vec<String> = Vec::new();
     found.extend(closest(name, words.iter().copied()).map(str::to_owned));
@@ -127,21 +149,21 @@ fn section(rows: &[&'static Keyword]) -> Option<String> {
 
 /// The words of a block, or of its lines.
 fn holds(row: &Keyword) -> Vec<&'static str> {
-    let line = row.args.split(['(', ')']).nth(1).map(|kind| format!("({kind})")).unwrap_or_default();
     let inner = all().filter(|other| {
         let block = other.block();
-        row.is_block() && (block == row.path || (row.is_value_block() && block == line))
+        row.is_block() && (block == row.path || (row.is_value_block() && row.lines() == Some(block)))
     });
     inner.map(Keyword::word).collect()
 }
 
 /// The word with its arguments, as one writes it.
 fn usage(row: &Keyword) -> String {
-    match (row.block(), row.args) {
-        ("(language)", args) if args.contains(['$', '~', '@']) => args.to_owned(),
-        (_, "(flag)" | "" | "no parameters") => row.word().to_owned(),
-        (_, args) if row.word().starts_with('<') && args.starts_with('<') => args.to_owned(),
-        (_, args) => format!("{} {args}", row.word()),
+    match row.spelled() {
+        Some(statement) => statement.to_owned(),
+        None if row.shape() == Some(Shape::Flag) => row.word().to_owned(),
+        // The word stands for a value: `<IP>`.
+        None if row.word().starts_with('<') => row.args.to_owned(),
+        None => format!("{} {}", row.word(), row.args),
     }
 }
 

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use super::pattern;
+
 /// Largest file that is read.
 pub const MAX_FILE: usize = 64 << 20;
 
@@ -277,12 +279,23 @@ pub trait Files {
 /// Why a file cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
+    /// A link to a file that is not there.
+    #[error("it is a link to a file that does not exist")]
+    Dangling,
     /// A directory.
     #[error("it is a directory")]
     Directory,
     /// There is none.
     #[error("there is no such file")]
     Missing,
+    /// Its owner may read it, and we are not its owner.
+    #[error("permission denied: it belongs to user {owner} (mode {mode:04o})")]
+    Denied {
+        /// User id.
+        owner: u32,
+        /// Permissions.
+        mode: u32,
+    },
     /// A device, a pipe, a socket.
     #[error("it is no regular file")]
     NotRegular,
@@ -310,15 +323,14 @@ impl Files for Texts {
         self.0.get(path).cloned().ok_or(ReadError::Missing)
     }
 
-    /// Knows no wildcard but `*` at the end.
     fn matches(&self, pattern: &Path) -> Vec<PathBuf> {
-        match pattern.to_str().and_then(|pattern| pattern.strip_suffix('*')) {
-            Some(prefix) => {
-                let starts = |path: &&PathBuf| path.to_str().is_some_and(|path| path.starts_with(prefix));
-                self.0.keys().filter(starts).cloned().collect()
-            }
-            None => self.0.keys().filter(|path| *path == pattern).cloned().collect(),
-        }
+        let alternatives = pattern::alternatives(pattern.to_str().unwrap_or(""));
+        let fitting = alternatives.iter().flat_map(|pattern| {
+            self.0
+                .keys()
+                .filter(move |path| path.to_str().is_some_and(|path| pattern::fits_path(pattern, path)))
+        });
+        fitting.cloned().collect()
     }
 
     fn is_executable(&self, _: &Path) -> bool {

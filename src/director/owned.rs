@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Read as _};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use super::files;
@@ -93,6 +93,16 @@ impl<T: Line> Owned<T> {
         self.written = true;
         Ok(())
     }
+}
+
+/// The addresses that a director with this folder put into the kernel; `None`: the record cannot be read.
+pub fn recorded_addresses(directory: &Path) -> Option<BTreeSet<IpAddr>> {
+    let text = read(&directory.join(Claim::FILE)).ok()?;
+    let address = |claim| match claim {
+        Claim::Address { address, .. } => Some(address),
+        Claim::Route { .. } | Claim::Rule(_) => None,
+    };
+    Some(parse_lines::<Claim>(&text).into_iter().filter_map(address).collect())
 }
 
 fn read(path: &Path) -> io::Result<String> {

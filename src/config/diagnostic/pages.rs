@@ -360,12 +360,20 @@ pub static PAGES: &[Page] = &[
         "Correct the name or the resolver, or write the address.",
     ),
     page(
+        Code::HostAddress,
+        "on this host: a virtual address that is the host's own",
+        "The address is set on an interface, and no record of directord says that it put it there: it belongs to the host. It is never \
+         removed, so that both nodes may have it at once, unless the instance is its owner (priority 255).",
+        "", "",
+        "Take the address out of the configuration of the host's network, or choose another virtual address.",
+    ),
+    page(
         Code::Hidden,
         "a secret that a dump has hidden",
-        "directord config dump writes ******** in the place of passwords and keys. The file is not what it was: with \
-         ******** as password the other router would not be heard.",
+        "directord config dump writes <hidden-by-directord> in the place of passwords and keys. The file is not what it was: with \
+         <hidden-by-directord> as password the other router would not be heard.",
         "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    authentication {\n        auth_type PASS\n        \
-         auth_pass ********\n    }\n    virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\n",
+         auth_pass <hidden-by-directord>\n    }\n    virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\n",
         "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    authentication {\n        auth_type PASS\n        \
          auth_pass k3ys7one\n    }\n    virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\n",
         "Write the secret itself, or dump with --secrets into a file that nobody else may read.",
@@ -670,5 +678,39 @@ pub static PAGES: &[Page] = &[
         "vrrp_instance VI_1 {\n    state MASTER\n    interface eth0\n    virtual_router_id 51\n    priority 150\n    \
          virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\n",
         "Write the priority that is meant.",
+    ),
+    page(
+        Code::OddAddress,
+        "lint: an address that no host can serve",
+        "The address of a network, its broadcast address, a group, the loopback or no address at all: nothing that is sent \
+         there reaches one host. A virtual address that is that of a peer, or of the node itself, moves away from the host that \
+         needs it.",
+        "virtual_server 192.168.100.240 80 {\n    protocol TCP\n    lb_algo rr\n    lb_kind NAT\n    real_server 0.0.0.0 80 {\n        \
+         TCP_CHECK {\n        }\n    }\n}\n",
+        "virtual_server 192.168.100.240 80 {\n    protocol TCP\n    lb_algo rr\n    lb_kind NAT\n    real_server 192.168.100.8 80 {\n        \
+         TCP_CHECK {\n        }\n    }\n}\n",
+        "Write the address of one host.",
+    ),
+    page(
+        Code::OwnPeer,
+        "lint: the own address among the peers",
+        "A list of peers that all nodes share has the address of each of them. An advert to the own address would come back as \
+         one of another node: it is not sent.",
+        "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    priority 100\n    unicast_src_ip 192.168.100.101\n    unicast_peer {\n        \
+         192.168.100.101\n        192.168.100.102\n    }\n    virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\n",
+        "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n    priority 100\n    unicast_src_ip 192.168.100.101\n    unicast_peer {\n        \
+         192.168.100.102\n    }\n    virtual_ipaddress {\n        192.168.100.240/24\n    }\n}\n",
+        "Delete the line on this node, or silence the lint where the list is shared.",
+    ),
+    page(
+        Code::OddTarget,
+        "lint: a request that no server understands",
+        "The path of an HTTP check is sent as it stands: without a slash at its start, with blanks, quotes of a word processor, or \
+         cut off at a comment sign it asks for something else than was meant. The same goes for the name behind `virtualhost`.",
+        "virtual_server 192.168.100.240 80 {\n    protocol TCP\n    lb_algo rr\n    lb_kind NAT\n    real_server 192.168.100.8 80 {\n        \
+         HTTP_GET {\n            url {\n                path index.html\n                status_code 200\n            }\n        }\n    }\n}\n",
+        "virtual_server 192.168.100.240 80 {\n    protocol TCP\n    lb_algo rr\n    lb_kind NAT\n    real_server 192.168.100.8 80 {\n        \
+         HTTP_GET {\n            url {\n                path /index.html\n                status_code 200\n            }\n        }\n    }\n}\n",
+        "Write the path as a browser sends it: from the first slash behind the host, with %20 for a blank and \\# for a comment sign.",
     ),
 ];

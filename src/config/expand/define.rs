@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::super::diagnostic::{Code, Diagnostic};
 use super::super::source::Span;
 use super::budget::{LINE, STEP};
-use super::{Expander, lexer};
+use super::{Expander, condition, generator, lexer};
 
 /// Definitions within definitions: one that names itself stops here.
 const DEPTH: usize = 32;
@@ -204,6 +204,11 @@ impl Substitution<'_, '_> {
 
     fn defined<'t>(&mut self, definition: &Definition, rest: &'t str, depth: usize) -> Option<&'t str> {
         let lines = match definition {
+            // A generator at the start of the line repeats what follows the use, too.
+            Definition::Line(line) if line.starts_with('~') && self.is_at_start() => {
+                self.line_of(&format!("{line}{rest}"), depth + 1);
+                return Some("");
+            }
             Definition::Line(line) => {
                 self.append(line, depth + 1);
                 return Some(rest);
@@ -212,6 +217,10 @@ impl Substitution<'_, '_> {
         };
         match &**lines {
             [] => Some(rest),
+            [line] if line.starts_with('~') && self.is_at_start() => {
+                self.line_of(&format!("{line}{rest}"), depth + 1);
+                Some("")
+            }
             [line] => {
                 self.append(line, depth + 1);
                 Some(rest)
@@ -248,14 +257,49 @@ impl Substitution<'_, '_> {
         }
     }
 
-    /// One of several lines; it may be a definition itself.
+    /// Nothing stands in the line yet.
+    fn is_at_start(&self) -> bool {
+        self.lines.last().is_none_or(|line| line.trim().is_empty())
+    }
+
+    /// One of several lines; it may be a definition itself, or start with a generator.
     fn line_of(&mut self, line: &str, depth: usize) {
-        let empty = self.lines.last().is_none_or(|line| line.trim().is_empty());
-        match splits(line).filter(|_| empty) {
-            Some((name, value)) => {
-                self.expander.definitions.insert(name.to_owned(), Definition::Line(value.into()));
+        if !self.is_at_start() {
+            return self.append(line, depth);
+        }
+        if let Some((name, value)) = splits(line) {
+            self.expander.definitions.insert(name.to_owned(), Definition::Line(value.into()));
+            return;
+        }
+        // `@ID ~SEQ(…) text`: what does not count here is not repeated either.
+        let bare = match condition(line) {
+            Some((id, wanted, rest)) if (id == self.expander.options.config_id) == wanted => rest,
+            Some((_, _, rest)) if generator(rest).is_some() => return,
+            _ => line,
+        };
+        match generator(bare) {
+            Some((name, inside, rest)) if depth <= DEPTH => {
+                self.generated(name, inside, rest.trim_start(), depth)
             }
-            None => self.append(line, depth),
+            _ => self.append(line, depth),
+        }
+    }
+
+    /// The rest of a line once for each value of the generator in front of it.
+    fn generated(&mut self, name: &str, inside: &str, rest: &str, depth: usize) {
+        let values = match self.expander.values(name, inside) {
+            Ok(values) => values,
+            Err(message) => return self.fail(message),
+        };
+        for (index, assigned) in values.enumerate() {
+            if index > 0 {
+                self.next_line();
+            }
+            if self.failed {
+                return;
+            }
+            self.expander.assign(assigned);
+            self.line_of(rest, depth + 1);
         }
     }
 

@@ -11,22 +11,46 @@ impl Expander<'_> {
         let text = self.sources.text(span).to_owned();
         let Some((name, inside, rest)) = generator(&text) else { return false };
         let rest = Span { start: span.end - offset(rest.len()), ..span };
-        let result = match name {
-            "~LST" => self.list(inside, span, rest),
-            name => self.sequence(inside, name == "~SEQx").map(|values| {
-                for value in values.numbers() {
-                    let text = if values.hex { format!("{value:x}") } else { value.to_string() };
-                    self.definitions.insert(values.name.to_owned(), Definition::Line(text.into()));
+        match self.values(name, inside) {
+            Ok(values) => {
+                for assigned in values {
+                    // An empty line costs as much as its names.
+                    if !self.budget.take(assigned.len()) {
+                        self.budget_error(span);
+                        break;
+                    }
+                    self.assign(assigned);
                     if !self.repeat(span, rest) {
                         break;
                     }
                 }
-            }),
-        };
-        if let Err(message) = result {
-            self.expansion_error(span, message);
+            }
+            Err(message) => self.expansion_error(span, message),
         }
         true
+    }
+
+    pub(super) fn assign(&mut self, assigned: Assigned) {
+        for (name, value) in assigned {
+            self.definitions.insert(name, Definition::Line(value.into()));
+        }
+    }
+
+    /// What a generator assigns, round by round; they may be more than anybody waits for.
+    pub(super) fn values(
+        &self,
+        name: &str,
+        inside: &str,
+    ) -> Result<Box<dyn Iterator<Item = Assigned>>, String> {
+        match name {
+            "~LST" => Ok(Box::new(list(inside)?.into_iter())),
+            name => {
+                let Sequence { name, start, step, end, hex } = self.sequence(inside, name == "~SEQx")?;
+                let name = name.to_owned();
+                let text = move |number: i64| if hex { format!("{number:x}") } else { number.to_string() };
+                Ok(Box::new(numbers(start, step, end).map(move |number| vec![(name.clone(), text(number))])))
+            }
+        }
     }
 
     /// The line once more; false when there are too many.
@@ -87,27 +111,27 @@ impl Expander<'_> {
         let number = i64::from_str_radix(digits, base).ok()?;
         if negative { number.checked_neg() } else { Some(number) }
     }
+}
 
-    /// `~LST(name, a, b)` or `~LST({n,m}, {a,1}, {b,2})`.
-    fn list(&mut self, inside: &str, span: Span, rest: Span) -> Result<(), String> {
-        let mut groups = Tuples(inside.trim());
-        let names = groups.next().filter(|names| names.iter().all(|name| !name.is_empty()));
-        let names = names.ok_or("~LST takes (NAME, VALUE...) or ({NAME, ...}, {VALUE, ...}...)")?;
-        if let Some(values) = Tuples(groups.0).find(|values| values.len() > names.len()) {
+/// Names and values.
+pub(super) type Assigned = Vec<(String, String)>;
+
+/// `~LST(name, a, b)` or `~LST({n,m}, {a,1}, {b,2})`.
+fn list(inside: &str) -> Result<Vec<Assigned>, String> {
+    let mut groups = Tuples(inside.trim());
+    let names = groups.next().filter(|names| names.iter().all(|name| !name.is_empty()));
+    let names = names.ok_or("~LST takes (NAME, VALUE...) or ({NAME, ...}, {VALUE, ...}...)")?;
+    let mut rounds = Vec::new();
+    for values in groups {
+        if values.len() > names.len() {
             return Err(format!("{} values for {} names", values.len(), names.len()));
         }
-        for values in groups {
-            for (at, name) in names.iter().enumerate() {
-                let value = values.get(at).copied().unwrap_or_default();
-                self.definitions.insert((*name).to_owned(), Definition::Line(value.into()));
-            }
-            if !self.budget.take(names.len()) || !self.repeat(span, rest) {
-                self.budget_error(span);
-                break;
-            }
-        }
-        Ok(())
+        let values = values.into_iter().chain(std::iter::repeat(""));
+        rounds.push(
+            names.iter().zip(values).map(|(name, value)| ((*name).to_owned(), value.to_owned())).collect(),
+        );
     }
+    Ok(rounds)
 }
 
 /// The numbers of `~SEQ`.
@@ -119,12 +143,9 @@ struct Sequence<'a> {
     hex: bool,
 }
 
-impl Sequence<'_> {
-    fn numbers(&self) -> impl Iterator<Item = i64> {
-        let (step, end) = (self.step, self.end);
-        let within = move |value: &i64| if step > 0 { *value <= end } else { *value >= end };
-        std::iter::successors(Some(self.start), move |value| value.checked_add(step)).take_while(within)
-    }
+fn numbers(start: i64, step: i64, end: i64) -> impl Iterator<Item = i64> {
+    let within = move |value: &i64| if step > 0 { *value <= end } else { *value >= end };
+    std::iter::successors(Some(start), move |value| value.checked_add(step)).take_while(within)
 }
 
 /// The generator that the text starts with: its name, what stands between its parentheses, and the rest.

@@ -77,6 +77,47 @@ fn generators() {
     assert_eq!(failing("~SEQ(a,1,0,5) x"), "a step of 0 does not lead from 1 to 5");
 }
 
+/// What keepalived 2.2.7 says of the same texts, word by word.
+#[test]
+fn generators_in_definitions() {
+    let ml = |lines: &[&str]| format!("$ML=\\\n{}\n$ML", lines.join(" \\\n"));
+    assert_eq!(expanded(&ml(&["~SEQ(n,1,3) a_${n}", "b"])), ["a_1", "a_2", "a_3", "b"]);
+    assert_eq!(expanded(&ml(&["b", "~SEQ(n,1,2) a_${n}", "c"])), ["b", "a_1", "a_2", "c"]);
+    assert_eq!(expanded(&ml(&["b", "~LST({x,y},{1,2},{3}) q_${x}_${y}"])), ["b", "q_1_2", "q_3_"]);
+    assert_eq!(expanded(&ml(&["b", "~SEQ(i,2) ~SEQ(j,2) q${i}${j}"])), ["b", "q11", "q12", "q21", "q22"]);
+    assert_eq!(expanded(&ml(&["b", "@lvs1 ~SEQ(n,2) a${n}", "@lvs2 ~SEQ(n,2) o${n}"])), ["b", "a1", "a2"]);
+    assert_eq!(expanded(&ml(&["b", "~SEQ(n,2) @lvs1 c${n}"])), ["b", "c1", "c2"]);
+    let inner = format!("$IN=\\\nin_${{i}} \\\nin2\n{}", ml(&["b", "~SEQ(i,2) $IN", "c"]));
+    assert_eq!(expanded(&inner), ["b", "in_1", "in2", "in_2", "in2", "c"]);
+    assert_eq!(expanded("$M=\\\nb_${i} \\\nc_${i}\n~SEQ(i,2) $M"), ["b_1", "c_1", "b_2", "c_2"]);
+    assert_eq!(expanded("$ONE=~SEQ(n,2) a_${n}\n$ONE t"), ["a_1 t", "a_2 t"]);
+    assert_eq!(
+        expanded(&ml(&["~SEQ(i,2) vrrp_instance V${i} {", "x", "}"])),
+        ["vrrp_instance V1 {", "vrrp_instance V2 {", "x", "}"]
+    );
+    assert_eq!(expanded("$i=3\n$M=\\\nb_${i} \\\n$i=9 \\\nc_${i}\n$M\nd_${i}"), ["b_3", "c_9", "d_9"]);
+    assert_eq!(failing(&ml(&["b", "~SEQ(n,1,0,5) x"])), "a step of 0 does not lead from 1 to 5");
+}
+
+#[test]
+fn a_generator_in_a_definition_ends() {
+    let message = failing("$ML=\\\n~SEQ(n,1,9000000000) x \\\nb\n$ML");
+    assert!(message.contains("without end"), "{message}");
+    let message = failing("$A=~SEQ(n,2) $A\n$A");
+    assert!(message.contains("without end"), "{message}");
+}
+
+#[test]
+fn a_part_of_an_include_that_is_not_there_is_said() {
+    let list = [("/e/main", "include d/{web,dns}.conf\nincludeb d/{web,dns}.conf"), ("/e/d/web.conf", "one")];
+    let files = list.iter().map(|(path, text)| (PathBuf::from(path), text.as_bytes().to_vec())).collect();
+    let (all, diagnostics) = lines(Texts(files), "/e/main");
+    assert_eq!(all, ["one", "one"]);
+    let said: Vec<_> = diagnostics.iter().map(|one| (one.severity, one.message.as_str())).collect();
+    let message = "no file matches `d/dns.conf`";
+    assert_eq!(said, [(Severity::Warning, message), (Severity::Error, message)]);
+}
+
 #[test]
 fn includes() {
     let texts = |list: &[(&str, &str)]| {

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs as _};
@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The machine that this runs on.
 pub struct Machine {
     interfaces: BTreeMap<String, Vec<Net>>,
+    /// What directord's record names; `None`: nobody asked for it.
+    recorded: Option<BTreeSet<IpAddr>>,
     until: Instant,
 }
 
@@ -44,7 +46,13 @@ impl Machine {
                 nets.push(Net { address, prefix: u8::try_from(ones(mask)).unwrap_or(0) });
             }
         }
-        Self { interfaces, until: Instant::now() + PATIENCE }
+        Self { interfaces, recorded: None, until: Instant::now() + PATIENCE }
+    }
+
+    /// Knows of these addresses that directord put them there.
+    #[must_use]
+    pub fn with_recorded(self, recorded: BTreeSet<IpAddr>) -> Self {
+        Self { recorded: Some(recorded), ..self }
     }
 
     /// The answer, when it comes in time. One that does not is left behind with its thread.
@@ -66,6 +74,15 @@ impl Host for Machine {
     fn addresses(&self, interface: &str) -> Option<Vec<Net>> {
         let known = self.interfaces.get(interface).cloned();
         known.or_else(|| Path::new("/sys/class/net").join(interface).exists().then(Vec::new))
+    }
+
+    fn holder(&self, address: IpAddr) -> Option<String> {
+        let has = |nets: &Vec<Net>| nets.iter().any(|net| net.address == address);
+        self.interfaces.iter().find(|(_, nets)| has(nets)).map(|(name, _)| name.clone())
+    }
+
+    fn is_recorded(&self, address: IpAddr) -> Option<bool> {
+        self.recorded.as_ref().map(|recorded| recorded.contains(&address))
     }
 
     fn has_user(&self, name: &str) -> Option<bool> {
@@ -202,7 +219,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_a_name_service() {
-        let machine = Machine { interfaces: BTreeMap::new(), until: Instant::now() };
+        let machine = Machine { interfaces: BTreeMap::new(), recorded: None, until: Instant::now() };
         let never = machine.in_time(std::thread::park);
         assert_eq!(never, None);
     }

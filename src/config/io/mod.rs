@@ -5,11 +5,13 @@ mod machine;
 
 use std::fs;
 use std::io::Read as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 pub use machine::Machine;
 
+use super::pattern;
 use super::source::{Files, MAX_FILE, ReadError};
 use crate::text::reason;
 
@@ -20,14 +22,43 @@ const MATCHES: usize = 5000;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
 
+/// The files of this machine, and standard input, which is read once, as the file `-`.
+#[derive(Debug, Default)]
+pub struct DiskAndInput(OnceLock<Result<Vec<u8>, ReadError>>);
+
+impl Files for DiskAndInput {
+    fn read(&self, path: &Path) -> Result<Vec<u8>, ReadError> {
+        match path.as_os_str() == "-" {
+            true => self.0.get_or_init(read_input).clone(),
+            false => Disk.read(path),
+        }
+    }
+
+    fn matches(&self, pattern: &Path) -> Vec<PathBuf> {
+        Disk.matches(pattern)
+    }
+
+    fn is_executable(&self, path: &Path) -> bool {
+        path.as_os_str() != "-" && Disk.is_executable(path)
+    }
+}
+
+fn read_input() -> Result<Vec<u8>, ReadError> {
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().take(MAX_FILE as u64 + 1).read_to_end(&mut bytes).map_err(explain)?;
+    if bytes.len() > MAX_FILE { Err(ReadError::TooLarge) } else { Ok(bytes) }
+}
+
 impl Files for Disk {
     /// Never waits: a pipe is refused, not read.
     fn read(&self, path: &Path) -> Result<Vec<u8>, ReadError> {
-        let file = fs::OpenOptions::new()
-            .read(true)
-            .custom_flags(nix::libc::O_NONBLOCK)
-            .open(path)
-            .map_err(explain)?;
+        let file = fs::OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path).map_err(
+            |error| match path.read_link() {
+                Ok(_) if error.kind() == std::io::ErrorKind::NotFound => ReadError::Dangling,
+                _ if error.kind() == std::io::ErrorKind::PermissionDenied => denied(path),
+                _ => explain(error),
+            },
+        )?;
         let metadata = file.metadata().map_err(explain)?;
         if metadata.is_dir() {
             return Err(ReadError::Directory);
@@ -43,13 +74,9 @@ impl Files for Disk {
     fn matches(&self, pattern: &Path) -> Vec<PathBuf> {
         let Some(pattern) = pattern.to_str() else { return Vec::new() };
         let mut found = Vec::new();
-        for pattern in alternatives(pattern) {
-            if !pattern.contains(['*', '?', '[']) {
-                found.extend(Path::new(&pattern).exists().then(|| PathBuf::from(&pattern)));
-                continue;
-            }
-            let paths = glob::glob(&single_stars(&pattern)).into_iter().flatten().flatten();
-            found.extend(paths.filter(|path| path.is_file()).take(MATCHES - found.len().min(MATCHES)));
+        for pattern in pattern::alternatives(pattern) {
+            found.append(&mut matching(&pattern));
+            found.truncate(MATCHES);
         }
         found
     }
@@ -66,6 +93,16 @@ pub fn node_name() -> String {
     name.trim().split('.').next().unwrap_or("").to_owned()
 }
 
+/// Whose file it is that we may not read, where that can be seen.
+fn denied(path: &Path) -> ReadError {
+    match fs::metadata(path) {
+        Ok(metadata) => {
+            ReadError::Denied { owner: metadata.uid(), mode: metadata.permissions().mode() & 0o7777 }
+        }
+        Err(_) => ReadError::System("permission denied".to_owned()),
+    }
+}
+
 fn explain(error: std::io::Error) -> ReadError {
     match error.kind() {
         std::io::ErrorKind::NotFound => ReadError::Missing,
@@ -76,50 +113,29 @@ fn explain(error: std::io::Error) -> ReadError {
     }
 }
 
-/// `**` is `*`, as in glob(3); to the library it is every folder below.
-fn single_stars(pattern: &str) -> String {
-    let pairs = pattern.chars().zip(std::iter::once(' ').chain(pattern.chars()));
-    pairs.filter(|pair| *pair != ('*', '*')).map(|(c, _)| c).collect()
+/// What a pattern without braces finds, in the order of the names: what cannot be read, too, so that it is said.
+fn matching(pattern: &str) -> Vec<PathBuf> {
+    let mut found = vec![PathBuf::from(if pattern.starts_with('/') { "/" } else { "" })];
+    for part in pattern.split('/').filter(|part| !part.is_empty()) {
+        let inside = |folder: PathBuf| match pattern::has_wildcard(part) {
+            true => entries(&folder, part),
+            false => vec![folder.join(pattern::unescaped(part))],
+        };
+        found = found.into_iter().flat_map(inside).take(MATCHES).collect();
+    }
+    // A link to nothing is there, and said to be one.
+    found.retain(|path| path.symlink_metadata().is_ok());
+    found
 }
 
-/// Brace alternatives, as the shell expands them: `a{b,c}` is `ab` and `ac`. At most 1024 of them.
-fn alternatives(pattern: &str) -> Vec<String> {
-    let mut done = Vec::new();
-    let mut left = vec![pattern.to_owned()];
-    while let Some(pattern) = left.pop() {
-        match split_braces(&pattern) {
-            Some((before, choices, after)) if done.len() + left.len() + choices.len() <= 1024 => {
-                left.extend(choices.iter().rev().map(|choice| format!("{before}{choice}{after}")));
-            }
-            _ => done.push(pattern),
-        }
-    }
-    done
-}
-
-/// The first `{…,…}` of a pattern: what is before, the choices, what is after.
-fn split_braces(pattern: &str) -> Option<(&str, Vec<&str>, &str)> {
-    let open = pattern.find('{')?;
-    let inside = pattern.get(open + 1..)?;
-    let mut depth = 0_usize;
-    let mut start = 0;
-    let mut choices = Vec::new();
-    for (at, c) in inside.char_indices() {
-        match c {
-            '{' => depth += 1,
-            ',' if depth == 0 => {
-                choices.push(inside.get(start..at)?);
-                start = at + 1;
-            }
-            '}' if depth == 0 => {
-                choices.push(inside.get(start..at)?);
-                return Some((pattern.get(..open)?, choices, inside.get(at + 1..)?));
-            }
-            '}' => depth -= 1,
-            _ => {}
-        }
-    }
-    None
+fn entries(folder: &Path, part: &str) -> Vec<PathBuf> {
+    let read = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let entries = fs::read_dir(read).into_iter().flatten().flatten();
+    let fitting =
+        entries.filter(|entry| entry.file_name().to_str().is_some_and(|name| pattern::fits(part, name)));
+    let mut names: Vec<_> = fitting.map(|entry| entry.file_name()).collect();
+    names.sort();
+    names.into_iter().map(|name| folder.join(name)).collect()
 }
 
 #[cfg(test)]
@@ -127,15 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn braces_of_patterns() {
-        assert_eq!(alternatives("a{b,c{d,e}}f"), ["abf", "acdf", "acef"]);
-        assert_eq!(alternatives("plain"), ["plain"]);
-        assert_eq!(alternatives("open{a,b"), ["open{a,b"]);
-    }
-
-    #[test]
     fn two_stars_find_what_one_finds() {
-        assert_eq!(single_stars("a/**/b***.conf"), "a/*/b*.conf");
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("a/b")).unwrap();
         fs::write(folder.path().join("a/b/deep.conf"), "x").unwrap();
@@ -154,5 +162,26 @@ mod tests {
         assert_eq!(found, [folder.path().join("a.conf"), folder.path().join("b.conf")]);
         let found = Disk.matches(&folder.path().join("{c.txt,z,a.conf}"));
         assert_eq!(found, [folder.path().join("c.txt"), folder.path().join("a.conf")]);
+    }
+    /// Hidden files, classes, escapes, links to nothing: as glob(3) takes them.
+    #[test]
+    fn patterns_find_what_glob_finds() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["10-web.conf", ".old.conf", ".20-mail.conf.swp", "x.conf"] {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        std::os::unix::fs::symlink("/nowhere/mail.conf", folder.path().join("mail.conf")).unwrap();
+        fs::create_dir(folder.path().join("sub.conf")).unwrap();
+        let names = |pattern: &str| -> Vec<String> {
+            let found = Disk.matches(&folder.path().join(pattern));
+            found.iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(names("*.conf"), ["10-web.conf", "mail.conf", "sub.conf", "x.conf"]);
+        assert_eq!(names("[[:digit:]]*"), ["10-web.conf"]);
+        assert_eq!(names("[^xms]*"), ["10-web.conf"]);
+        assert_eq!(names("10\\-web.conf"), ["10-web.conf"]);
+        assert_eq!(names("{x,10*}.conf"), ["x.conf", "10-web.conf"]);
+        assert_eq!(names("sub.c*/../x.conf"), ["x.conf"]);
+        assert_eq!(Disk.read(&folder.path().join("mail.conf")), Err(ReadError::Dangling));
     }
 }

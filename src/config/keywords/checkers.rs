@@ -1,82 +1,85 @@
 //! Checks of a real server. One row a word: path, arguments, default, range, meaning, since, status.
 
 use super::Status::{Implemented, NotYet, Replaced};
+use super::absent::{Absent, NONE, OFF, REQUIRED, UNSAID, number, time, told, word};
 use super::args::{
-    BLOCK, BLOCKS, BOOL, COMMAND, FLAG, HEX32, HTTP_VERSION, IFNAME, INT, IP, LINE, MAYBE_STRING, NAME,
-    NUMBER_LINE, OPTIONS, QUOTED, STACK, STATUS_CODES, STRING, TIMER, USER, args,
+    A_NUMBER, BLOCK, BLOCKS, BOOL, COMMAND, FLAG, HEX32, HTTP_VERSION, IFNAME, INT, IP, LINE, MAYBE_STRING,
+    NAME, NUMBER_LINE, OPTIONS, QUOTED, STACK, STATUS_CODES, STRING, TEXT, TIMER, USER, args, line,
 };
-use super::range::{ANY, at_least, micros, whole};
+use super::notation::Part::{self, Called, Many, Maybe};
+use super::range::{ANY, at_least, characters, micros, whole};
 use super::shape::Shape::{Alone, Choice};
 use super::{Row, part, row};
+use crate::config::model::{Connect, Timing};
 
 /// Checks that connect to something.
 #[rustfmt::skip]
 const CONNECT: &[Row] = &[
-    part("connect_ip", IP, "real server address", ANY.note("same family as bindto"), "address to probe", "1.2.13"),
-    part("connect_port", INT, "real server port", whole(1, 65_535), "port to probe", "1.2.13"),
-    part("bindto", IP, "chosen by kernel", ANY.note("same family as connect_ip"), "source address of the probe", "1.1.2"),
-    part("bind_port", INT, "chosen by kernel", whole(1, 65_535), "source port of the probe", "1.2.13"),
-    part("bind_if", IFNAME, "none", ANY.note("<=15 chars; needed for link-local targets"), "device to bind the probe to", "1.3.7"),
-    part("connect_timeout", TIMER, "real/virtual server value (5)", micros(1, Some(4_294_967_295)).unit("s"), "connection timeout", "1.2.13"),
-    part("fwmark", INT, "0", whole(0, 4_294_967_295).note("; SO_MARK builds"), "mark put on probe packets", ""),
+    part("connect_ip", IP, told("real server address"), ANY.note("same family as bindto"), "address to probe", "1.2.13"),
+    part("connect_port", INT, told("real server port"), whole(1, 65_535), "port to probe", "1.2.13"),
+    part("bindto", IP, told("chosen by kernel"), ANY.note("same family as connect_ip"), "source address of the probe", "1.1.2"),
+    part("bind_port", INT, told("chosen by kernel"), whole(1, 65_535), "source port of the probe", "1.2.13"),
+    part("bind_if", IFNAME, NONE, characters(15).note("; needed for link-local targets"), "device to bind the probe to", "1.3.7"),
+    part("connect_timeout", TIMER, time(Connect::TIMEOUT).unless("real/virtual server value"), micros(1, Some(4_294_967_295)).unit("s"), "connection timeout", "1.2.13"),
+    part("fwmark", INT, number(0), whole(0, 4_294_967_295).note("; SO_MARK builds"), "mark put on probe packets", ""),
 ];
 
 /// When checks are made that ask at times of their own.
 #[rustfmt::skip]
 const TIMING: &[Row] = &[
-    part("warmup", TIMER, "server value, else delay_loop", at_least(0).unit("s"), "bound of the random initial delay", ""),
-    part("delay_loop", TIMER, "server value (60)", micros(1, None).unit("s"), "pause between checks", ""),
+    part("warmup", TIMER, told("server value, else delay_loop"), at_least(0).unit("s"), "bound of the random initial delay", ""),
+    part("delay_loop", TIMER, time(Timing::DELAY_LOOP).unless("server value"), micros(1, None).unit("s"), "pause between checks", ""),
 ];
 
 #[rustfmt::skip]
 const ALPHA: &[Row] = &[
-    part("alpha", BOOL, "server value", ANY.note("bare = on"), "start in the failed state", ""),
+    part("alpha", BOOL, told("server value"), ANY.note("bare = on"), "start in the failed state", ""),
 ];
 
 #[rustfmt::skip]
 const LOG: &[Row] = &[
-    row("log_all_failures", BOOL, "checker_log_all_failures", ANY.note("bare = on"), "log every failed probe", "2.0.11", NotYet("only the failure that takes the server down is logged")),
+    row("log_all_failures", BOOL, told("checker_log_all_failures"), ANY.note("bare = on"), "log every failed probe", "2.0.11", NotYet("only the failure that takes the server down is logged")),
 ];
 
 /// `HTTP_GET` and `SSL_GET`.
 #[rustfmt::skip]
 const HTTP: &[Row] = &[
-    row("nb_get_retry", INT, "see retry", ANY.note("always reported"), "deprecated name of retry", "", Replaced("retry")),
-    part("virtualhost", STRING, "server value", ANY.note("repeat overwrites with error"), "Host header for all urls", ""),
-    part("http_protocol", HTTP_VERSION, "1.0", ANY.note("1.0c accepted; 1.0C adds Connection: close"), "HTTP version used", "2.0.17"),
-    part("enable_sni", BOOL, "off", ANY.note("bare = on"), "send TLS server name", "1.4.3"),
-    part("sni_name", MAYBE_STRING, "virtualhost", ANY.note("implies enable_sni"), "server name to send", ""),
-    part("fast_recovery", BOOL, "off", ANY.note("bare = on"), "no pause between urls while coming up, at start or after a failure", "2.0.17"),
+    row("nb_get_retry", INT, told("see retry"), ANY.note("always reported"), "deprecated name of retry", "", Replaced("retry")),
+    part("virtualhost", STRING, told("server value"), ANY.note("repeat overwrites with error"), "Host header for all urls", ""),
+    part("http_protocol", HTTP_VERSION, word("1.0"), ANY.note("1.0c accepted; 1.0C adds Connection: close"), "HTTP version used", "2.0.17"),
+    part("enable_sni", BOOL, OFF, ANY.note("bare = on"), "send TLS server name", "1.4.3"),
+    part("sni_name", MAYBE_STRING, told("virtualhost"), ANY.note("implies enable_sni"), "server name to send", ""),
+    part("fast_recovery", BOOL, OFF, ANY.note("bare = on"), "no pause between urls while coming up, at start or after a failure", "2.0.17"),
 ];
 
 /// What one `url` asks, and what it expects.
 #[rustfmt::skip]
 const URL: &[Row] = &[
-    part("path", STRING, "required", ANY.note("repeat overwrites with error"), "request path", ""),
-    part("digest", HEX32, "none", ANY.note("exactly 32 hex digits; first wins"), "expected MD5 of the body", ""),
-    part("status_code", STATUS_CODES, "200-299", ANY.note("bad words reported and skipped"), "acceptable status codes", "0.7.6"),
-    part("virtualhost", STRING, "checker value", ANY.note("repeat overwrites with error"), "Host header for this url", ""),
-    row("regex", QUOTED, "none", ANY.note("quote it; backslash escapes; invalid pattern only logged"), "PCRE2 pattern the body must match", "", NotYet("the body is not matched: the check passes whatever the page says")),
-    row("regex_no_match", FLAG, "off", ANY, "succeed when the pattern does not match", "", NotYet("the body is not matched: the check passes whatever the page says")),
-    row("regex_options", OPTIONS, "none", ANY.note("PCRE2 compile option names in lower case; unknown ones silently ignored"), "pattern options", "", NotYet("the body is not matched: the check passes whatever the page says")),
-    row("regex_min_offset", INT, "0", ANY.note("log only on error"), "earliest match position", "", NotYet("the body is not matched: the check passes whatever the page says")),
-    row("regex_max_offset", INT, "none", ANY.note("log only on error"), "latest match position", "", NotYet("the body is not matched: the check passes whatever the page says")),
-    row("regex_stack", STACK, "PCRE2 default", ANY.note("start <= max; log only on error; JIT builds"), "JIT stack sizes", "", NotYet("the body is not matched: the check passes whatever the page says")),
+    part("path", STRING, REQUIRED, ANY.note("repeat overwrites with error"), "request path", ""),
+    part("digest", HEX32, NONE, ANY.note("exactly 32 hex digits; first wins"), "expected MD5 of the body", ""),
+    part("status_code", STATUS_CODES, word("200-299"), ANY.note("bad words reported and skipped"), "acceptable status codes", "0.7.6"),
+    part("virtualhost", STRING, told("checker value"), ANY.note("repeat overwrites with error"), "Host header for this url", ""),
+    row("regex", QUOTED, NONE, ANY.note("quote it; backslash escapes; invalid pattern only logged"), "PCRE2 pattern the body must match", "", NotYet("the body is not matched: the check passes whatever the page says")),
+    row("regex_no_match", FLAG, OFF, ANY, "succeed when the pattern does not match", "", NotYet("the body is not matched: the check passes whatever the page says")),
+    row("regex_options", OPTIONS, NONE, ANY.note("PCRE2 compile option names in lower case; unknown ones silently ignored"), "pattern options", "", NotYet("the body is not matched: the check passes whatever the page says")),
+    row("regex_min_offset", INT, number(0), ANY.note("log only on error"), "earliest match position", "", NotYet("the body is not matched: the check passes whatever the page says")),
+    row("regex_max_offset", INT, NONE, ANY.note("log only on error"), "latest match position", "", NotYet("the body is not matched: the check passes whatever the page says")),
+    row("regex_stack", STACK, told("PCRE2 default"), ANY.note("start <= max; log only on error; JIT builds"), "JIT stack sizes", "", NotYet("the body is not matched: the check passes whatever the page says")),
 ];
 
 /// The old name of `retry`.
 #[rustfmt::skip]
 const OLD_RETRY: &[Row] = &[
-    row("nb_get_retry", INT, "see retry", ANY, "old name of retry, from before keepalived 1.2.20", "", Replaced("retry")),
+    row("nb_get_retry", INT, told("see retry"), ANY, "old name of retry, from before keepalived 1.2.20", "", Replaced("retry")),
 ];
 
 /// `default`: what counts without it.
-const fn retry(default: &'static str) -> Row {
+const fn retry(default: Absent) -> Row {
     part("retry", INT, default, whole(0, 4_294_967_295), "failed attempts tolerated before going down", "")
 }
 
 /// `default`: what counts without it.
-const fn pause(default: &'static str) -> Row {
+const fn pause(default: Absent) -> Row {
     part("delay_before_retry", TIMER, default, at_least(0).unit("s"), "pause between attempts", "1.2.20")
 }
 
@@ -84,56 +87,56 @@ const fn pause(default: &'static str) -> Row {
 #[rustfmt::skip]
 pub(super) static CHECKS: &[(&str, &[&[Row]])] = &[
     ("virtual_server/real_server", &[&[
-        row("TCP_CHECK", BLOCKS, "", ANY, "probe by opening a TCP connection", "", Implemented),
-        row("UDP_CHECK", BLOCKS, "", ANY, "probe by sending a datagram", "2.1.0", NotYet("this check is not made")),
-        row("PING_CHECK", BLOCKS, "", ANY, "probe by ICMP echo (parsing it widens ping_group_range, even under -t)", "2.1.0", NotYet("this check is not made")),
-        row("DNS_CHECK", BLOCKS, "", ANY, "probe by a DNS query", "", NotYet("this check is not made")),
-        row("SMTP_CHECK", BLOCKS, "", ANY, "probe by an SMTP dialogue", "", NotYet("this check is not made")),
-        row("HTTP_GET", BLOCKS, "", ANY, "probe by HTTP requests", "", Implemented),
-        row("SSL_GET", BLOCKS, "", ANY, "probe by HTTPS requests", "0.4.9", Implemented),
-        row("MISC_CHECK", BLOCKS, "", ANY, "probe by running a program", "", NotYet("this check is not made")),
-        row("BFD_CHECK", BLOCKS, "", ANY, "follow a BFD session", "", NotYet("this check is not made")),
-        row("FILE_CHECK", BLOCKS, "", ANY.note("ignored without track_file"), "take the weight from a tracked file", "2.1.0", NotYet("this check is not made")),
+        row("TCP_CHECK", BLOCKS, UNSAID, ANY, "probe by opening a TCP connection", "", Implemented),
+        row("UDP_CHECK", BLOCKS, UNSAID, ANY, "probe by sending a datagram", "2.1.0", NotYet("this check is not made")),
+        row("PING_CHECK", BLOCKS, UNSAID, ANY, "probe by ICMP echo (parsing it widens ping_group_range, even under -t)", "2.1.0", NotYet("this check is not made")),
+        row("DNS_CHECK", BLOCKS, UNSAID, ANY, "probe by a DNS query", "", NotYet("this check is not made")),
+        row("SMTP_CHECK", BLOCKS, UNSAID, ANY, "probe by an SMTP dialogue", "", NotYet("this check is not made")),
+        row("HTTP_GET", BLOCKS, UNSAID, ANY, "probe by HTTP requests", "", Implemented),
+        row("SSL_GET", BLOCKS, UNSAID, ANY, "probe by HTTPS requests", "0.4.9", Implemented),
+        row("MISC_CHECK", BLOCKS, UNSAID, ANY, "probe by running a program", "", NotYet("this check is not made")),
+        row("BFD_CHECK", BLOCKS, UNSAID, ANY, "follow a BFD session", "", NotYet("this check is not made")),
+        row("FILE_CHECK", BLOCKS, UNSAID, ANY.note("ignored without track_file"), "take the weight from a tracked file", "2.1.0", NotYet("this check is not made")),
     ]]),
-    ("virtual_server/real_server/TCP_CHECK", &[CONNECT, &[retry("real/virtual server value, else 1"), pause("server value, else 1")], TIMING, ALPHA, LOG, OLD_RETRY]),
-    ("virtual_server/real_server/UDP_CHECK", &[CONNECT, &[retry("real/virtual server value, else 1"), pause("server value, else 1")], TIMING, ALPHA, LOG, &[
-        part("payload", args("<HEX>...", LINE), "none", ANY.note("hex digits, spaces allowed"), "bytes to send", "2.2.0"),
-        part("require_reply", args("[<HEX with X wildcards>]...", Alone(&LINE)), "off", ANY.note("bare = any reply; x or X matches any nibble"), "demand an answer, optionally with given content", "2.2.0"),
-        part("min_reply_length", INT, "0", whole(0, 65_535), "shortest acceptable answer", "2.2.0"),
-        part("max_reply_length", INT, "255", whole(0, 65_535), "longest acceptable answer", "2.2.0"),
+    ("virtual_server/real_server/TCP_CHECK", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("real/virtual server value")), pause(time(Timing::PAUSE).unless("server value"))], TIMING, ALPHA, LOG, OLD_RETRY]),
+    ("virtual_server/real_server/UDP_CHECK", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("real/virtual server value")), pause(time(Timing::PAUSE).unless("server value"))], TIMING, ALPHA, LOG, &[
+        part("payload", line(LINE, &[Many(&Called("HEX", TEXT))]), NONE, ANY.note("hex digits, spaces allowed"), "bytes to send", "2.2.0"),
+        part("require_reply", line(Alone(&LINE), &[Maybe(&[Many(&Called("HEX with X wildcards", TEXT))])]), OFF, ANY.note("bare = any reply; x or X matches any nibble"), "demand an answer, optionally with given content", "2.2.0"),
+        part("min_reply_length", INT, number(0), whole(0, 65_535), "shortest acceptable answer", "2.2.0"),
+        part("max_reply_length", INT, number(255), whole(0, 65_535), "longest acceptable answer", "2.2.0"),
     ]]),
-    ("virtual_server/real_server/PING_CHECK", &[CONNECT, &[retry("real/virtual server value, else 1"), pause("server value, else 1")], TIMING, ALPHA, LOG]),
-    ("virtual_server/real_server/DNS_CHECK", &[CONNECT, &[retry("server value, else 3"), pause("server value, else delay_loop")], TIMING, ALPHA, LOG, &[
-        part("type", args("A/NS/CNAME/SOA/MX/TXT/AAAA/RRSIG/DNSKEY", Choice(&["A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA", "RRSIG", "DNSKEY"])), "SOA", ANY.note("case-sensitive; unknown ignored with error"), "query type", ""),
-        part("name", STRING, ". (root)", ANY.note("first wins; empty labels refused"), "query name", ""),
+    ("virtual_server/real_server/PING_CHECK", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("real/virtual server value")), pause(time(Timing::PAUSE).unless("server value"))], TIMING, ALPHA, LOG]),
+    ("virtual_server/real_server/DNS_CHECK", &[CONNECT, &[retry(number(Timing::DNS_RETRY as i64).unless("server value")), pause(told("server value, else delay_loop"))], TIMING, ALPHA, LOG, &[
+        part("type", args(Choice(&["A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA", "RRSIG", "DNSKEY"])), word("SOA"), ANY.note("case-sensitive; unknown ignored with error"), "query type", ""),
+        part("name", STRING, word(".").note(" (root)"), ANY.note("first wins; empty labels refused"), "query name", ""),
     ]]),
-    ("virtual_server/real_server/SMTP_CHECK", &[CONNECT, &[retry("real/virtual server value, else 1"), pause("server value, else 1")], TIMING, ALPHA, LOG, &[
-        part("helo_name", STRING, "smtpchecker.keepalived.org", ANY.note("repeat overwrites with error"), "name announced in HELO", ""),
-        part("host", BLOCK, "", ANY.note("log message only; each makes another checker"), "deprecated extra target", ""),
+    ("virtual_server/real_server/SMTP_CHECK", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("real/virtual server value")), pause(time(Timing::PAUSE).unless("server value"))], TIMING, ALPHA, LOG, &[
+        part("helo_name", STRING, word("smtpchecker.keepalived.org"), ANY.note("repeat overwrites with error"), "name announced in HELO", ""),
+        part("host", BLOCK, UNSAID, ANY.note("log message only; each makes another checker"), "deprecated extra target", ""),
     ], OLD_RETRY]),
-    ("virtual_server/real_server/SMTP_CHECK/host", &[CONNECT, &[retry("server value, else 1"), pause("server value, else 1")], TIMING, ALPHA, LOG]),
-    ("virtual_server/real_server/HTTP_GET", &[CONNECT, &[retry("real/virtual server value, else 1"), pause("server value, else 3")], TIMING, ALPHA, LOG, HTTP, &[
-        part("url", BLOCKS, "required", ANY.note("dropped without path; checker dropped without url"), "one request to make", ""),
+    ("virtual_server/real_server/SMTP_CHECK/host", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("server value")), pause(time(Timing::PAUSE).unless("server value"))], TIMING, ALPHA, LOG]),
+    ("virtual_server/real_server/HTTP_GET", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("real/virtual server value")), pause(time(Timing::HTTP_PAUSE).unless("server value"))], TIMING, ALPHA, LOG, HTTP, &[
+        part("url", BLOCKS, REQUIRED, ANY.note("dropped without path; checker dropped without url"), "one request to make", ""),
     ]]),
     ("virtual_server/real_server/HTTP_GET/url", &[URL]),
-    ("virtual_server/real_server/SSL_GET", &[CONNECT, &[retry("real/virtual server value, else 1"), pause("server value, else 3")], TIMING, ALPHA, LOG, HTTP, &[
-        row("tls_compliant", BOOL, "off", ANY.note("bare = on"), "require a proper TLS close", "", NotYet("a TLS connection that is cut short is accepted")),
-        part("url", BLOCKS, "required", ANY.note("dropped without path; checker dropped without url"), "one request to make", ""),
+    ("virtual_server/real_server/SSL_GET", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("real/virtual server value")), pause(time(Timing::HTTP_PAUSE).unless("server value"))], TIMING, ALPHA, LOG, HTTP, &[
+        row("tls_compliant", BOOL, OFF, ANY.note("bare = on"), "require a proper TLS close", "", NotYet("a TLS connection that is cut short is accepted")),
+        part("url", BLOCKS, REQUIRED, ANY.note("dropped without path; checker dropped without url"), "one request to make", ""),
     ]]),
     ("virtual_server/real_server/SSL_GET/url", &[URL, &[
-        row("tls_compliant", BOOL, "checker value", ANY.note("bare = on"), "require a proper TLS close for this url", "", NotYet("a TLS connection that is cut short is accepted")),
+        row("tls_compliant", BOOL, told("checker value"), ANY.note("bare = on"), "require a proper TLS close for this url", "", NotYet("a TLS connection that is cut short is accepted")),
     ]]),
-    ("virtual_server/real_server/MISC_CHECK", &[&[retry("server value, else 0"), pause("server value, else 1")], TIMING, ALPHA, LOG, &[
-        part("misc_path", COMMAND, "required", ANY.note("last wins"), "program to run", ""),
-        part("misc_timeout", INT, "0 = delay_loop of the virtual server", whole(0, 4294).unit("s"), "kill the program after this long", "1.1.0"),
-        part("misc_dynamic", FLAG, "off", ANY, "exit status 2..255 sets the weight (minus 2)", "1.1.8"),
-        part("user", USER, "script_user", ANY.note("bad account removes the checker"), "account to run under", ""),
+    ("virtual_server/real_server/MISC_CHECK", &[&[retry(number(Timing::MISC_RETRY as i64).unless("server value")), pause(time(Timing::PAUSE).unless("server value"))], TIMING, ALPHA, LOG, &[
+        part("misc_path", COMMAND, REQUIRED, ANY.note("last wins"), "program to run", ""),
+        part("misc_timeout", INT, number(0).note(" = delay_loop of the virtual server"), whole(0, 4294).unit("s"), "kill the program after this long", "1.1.0"),
+        part("misc_dynamic", FLAG, OFF, ANY, "exit status 2..255 sets the weight (minus 2)", "1.1.8"),
+        part("user", USER, told("script_user"), ANY.note("bad account removes the checker"), "account to run under", ""),
     ], OLD_RETRY]),
     ("virtual_server/real_server/BFD_CHECK", &[&[
-        part("name", NAME, "required", ANY.note("exactly one, must already be defined, <=31 chars"), "session to follow", ""),
+        part("name", NAME, REQUIRED, ANY.note("exactly one, must already be defined, <=31 chars"), "session to follow", ""),
     ], ALPHA]),
     ("virtual_server/real_server/FILE_CHECK", &[&[
-        part("track_file", NAME, "required", ANY.note("must already be defined"), "file to follow", "2.1.0"),
-        part("weight", args("<INT> [reverse/noreverse]", NUMBER_LINE), "file's own weight", whole(-2_147_483_647, 2_147_483_647), "multiplier for the number read", "2.1.0"),
+        part("track_file", NAME, REQUIRED, ANY.note("must already be defined"), "file to follow", "2.1.0"),
+        part("weight", line(NUMBER_LINE, &[A_NUMBER, Maybe(&[Part::Choice(&["reverse", "noreverse"])])]), told("file's own weight"), whole(-2_147_483_647, 2_147_483_647), "multiplier for the number read", "2.1.0"),
     ]]),
 ];

@@ -81,10 +81,22 @@ impl Range {
         }
     }
 
+    /// Whether the numbers are seconds.
+    pub(super) fn is_seconds(&self) -> bool {
+        self.unit == "s"
+    }
+
+    /// How long a text may be.
+    pub(super) fn longest(&self) -> Option<usize> {
+        match self.limits {
+            Limits::Bytes(most) | Limits::Characters(most) => Some(most.into()),
+            _ => None,
+        }
+    }
+
     /// `0.01..255 s; v2 rounds to whole seconds`.
     pub(super) fn text(&self) -> String {
         let limits = match self.limits {
-            Limits::Characters(most) => format!("<{} chars", u16::from(most) + 1),
             Limits::Signed => "32-bit signed".to_owned(),
             _ => self.limits(),
         };
@@ -107,7 +119,7 @@ impl Range {
 }
 
 /// A number of millionths, without trailing zeros.
-fn decimal(millionths: i64) -> String {
+pub(super) fn decimal(millionths: i64) -> String {
     let sign = if millionths < 0 { "-" } else { "" };
     let (whole, rest) = (millionths.unsigned_abs() / 1_000_000, millionths.unsigned_abs() % 1_000_000);
     let text = format!("{sign}{whole}.{rest:06}");
@@ -132,7 +144,7 @@ mod tests {
         let name = characters(15).note("; last wins");
         assert_eq!(
             (name.text(), name.limits()),
-            ("<16 chars; last wins".into(), "at most 15 characters".into())
+            ("at most 15 characters; last wins".into(), "at most 15 characters".into())
         );
         assert_eq!(SIGNED.bounds().1, Some(2_147_483_647_000_000));
     }

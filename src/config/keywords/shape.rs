@@ -1,6 +1,6 @@
 //! What stands behind a keyword, for machines: how it is written in JSON, and what its schema says.
 //!
-//! Each row of the table has its [`Shape`] beside the notation of its arguments.
+//! Each row of the table has its [`Shape`]; the notation of the reference is made of it (`notation.rs`).
 
 use super::{Keyword, Status};
 
@@ -53,16 +53,34 @@ pub enum Shape {
 /// What a word is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
+    /// The user that runs something.
+    Account,
+    /// Its group.
+    AccountGroup,
     /// An address of either family.
     Address,
     /// Anything.
     Any,
     /// 32 hexadecimal digits.
     Digest,
+    /// The path of a folder.
+    Directory,
+    /// The path of a file.
+    File,
+    /// The name of an interface.
+    Interface,
     /// An IPv4 address.
     Ipv4,
     /// An IPv6 address.
     Ipv6,
+    /// A mask of IPv4.
+    Mask,
+    /// The address of a multicast group.
+    Multicast,
+    /// The name of something in the configuration.
+    Name,
+    /// An address with the length of its network.
+    Net,
 }
 
 /// What stands in front of a `{`.

@@ -8,7 +8,8 @@ use super::tracking::{self, Weights};
 use super::{Lints, Places, lint_at};
 use crate::config::diagnostic::{Code, Diagnostic, Severity};
 use crate::config::model::{
-    Authentication, InitialState, Instance, InterfaceName, Model, Preempt, Version, Vrid,
+    Authentication, Destination, InitialState, Instance, InterfaceName, Model, Preempt, Unicast, Version,
+    Vrid,
 };
 use crate::config::source::Sources;
 
@@ -93,6 +94,15 @@ fn addresses(instance: &Instance) -> BTreeSet<IpAddr> {
     addresses_of(instance).collect()
 }
 
+/// What comes of a difference.
+#[derive(Clone, Copy)]
+enum Effect {
+    /// Both nodes are masters for certain; why.
+    Split(&'static str),
+    /// Something else.
+    Other(&'static str),
+}
+
 struct Pair<'a, 'b> {
     lints: &'a mut Lints<'b>,
     instance: &'a Instance,
@@ -112,13 +122,13 @@ impl Pair<'_, '_> {
                 "virtual_router_id",
                 "virtual router id",
                 values,
-                "each node is the only router of its id: both are masters",
+                Effect::Split("each node is the only router of its id"),
             );
         }
         if one.version != other.version {
             let values = (version(one).to_owned(), version(other).to_owned());
-            let consequence = "each node drops the adverts of the other: both are masters";
-            self.differs(Code::PeerVersion, "version", "VRRP version", values, consequence);
+            let effect = Effect::Split("each node drops the adverts of the other");
+            self.differs(Code::PeerVersion, "version", "VRRP version", values, effect);
         }
         if one.authentication != other.authentication {
             let kind = |instance: &Instance| match (&instance.authentication, &one.authentication) {
@@ -128,8 +138,8 @@ impl Pair<'_, '_> {
             };
             let mine = if one.authentication == Authentication::None { "none" } else { "a password" };
             let values = (mine.to_owned(), kind(other));
-            let consequence = "each node drops the adverts of the other: both are masters";
-            self.differs(Code::PeerAuthentication, "authentication", "authentication", values, consequence);
+            let effect = Effect::Split("each node drops the adverts of the other");
+            self.differs(Code::PeerAuthentication, "authentication", "authentication", values, effect);
         }
         let (mine, theirs) = (addresses(one), addresses(other));
         if mine != theirs {
@@ -140,24 +150,55 @@ impl Pair<'_, '_> {
             let sides = [only(&mine - &theirs, "here"), only(&theirs - &mine, "there")];
             let sides: Vec<String> = sides.into_iter().flatten().collect();
             let message = format!("the nodes have different virtual addresses: {}", sides.join(", "));
-            let consequence = "adverts are refused for it, or an address is gone after a takeover";
-            self.say(Code::PeerAddresses, "virtual_ipaddress", message, consequence);
+            let effect = Effect::Other("adverts are refused for it, or an address is gone after a takeover");
+            self.say(Code::PeerAddresses, "virtual_ipaddress", message, effect);
         }
         if one.advert_interval != other.advert_interval {
             let values = (seconds(one), seconds(other));
-            let consequence = match one.version {
-                Version::V2 => "version 2 drops adverts of another interval: both are masters",
-                Version::V3 => "the time until a takeover depends on which node is master",
+            let effect = match one.version {
+                Version::V2 => Effect::Split("version 2 drops adverts of another interval"),
+                Version::V3 => Effect::Other("the time until a takeover depends on which node is master"),
             };
-            self.differs(Code::PeerInterval, "advert_int", "advert interval", values, consequence);
+            self.differs(Code::PeerInterval, "advert_int", "advert interval", values, effect);
         }
         if one.unicast().is_some() != other.unicast().is_some() {
             let kind = |one: &Instance| if one.unicast().is_none() { "multicast" } else { "unicast" };
             let values = (kind(one).to_owned(), kind(other).to_owned());
-            let consequence = "a node does not hear the other: both are masters";
-            self.differs(Code::PeerTransport, "unicast_peer", "way of adverts", values, consequence);
+            let effect = Effect::Split("a node does not hear the other");
+            self.differs(Code::PeerTransport, "unicast_peer", "way of adverts", values, effect);
         }
+        self.reach();
         self.priorities();
+    }
+
+    /// Whether the adverts of each node go where the other one listens.
+    fn reach(&mut self) {
+        let (one, other) = (self.instance, self.other);
+        match (&one.transport.to, &other.transport.to) {
+            (Destination::Multicast(mine), Destination::Multicast(theirs)) if mine != theirs => {
+                let values = (mine.to_string(), theirs.to_string());
+                let effect = Effect::Split("each node sends to a group that the other does not listen to");
+                self.differs(Code::PeerTransport, "mcast_dst_ip", "multicast group", values, effect);
+            }
+            (Destination::Unicast(mine), Destination::Unicast(theirs)) => {
+                let unheard = |to: &Unicast, of: &Instance| {
+                    let source = of.transport.source?;
+                    let named = to.peers.iter().any(|peer| peer.address == source);
+                    (!named).then_some(source)
+                };
+                if let Some(source) = unheard(mine, other) {
+                    let message = format!("the other node, {source}, is not among the peers here");
+                    let effect = Effect::Split("this node sends it nothing");
+                    self.say(Code::PeerTransport, "unicast_peer", message, effect);
+                }
+                if let Some(source) = unheard(theirs, one) {
+                    let message = format!("this node, {source}, is not among the peers of the other");
+                    let effect = Effect::Split("the other node sends nothing here");
+                    self.say(Code::PeerTransport, "unicast_peer", message, effect);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Equal priorities are meant only where nobody is to be the master in particular.
@@ -207,15 +248,21 @@ impl Pair<'_, '_> {
         );
     }
 
-    fn differs(&mut self, code: Code, word: &str, what: &str, values: (String, String), consequence: &str) {
+    fn differs(&mut self, code: Code, word: &str, what: &str, values: (String, String), effect: Effect) {
         let (mine, theirs) = values;
         let message = format!("the other node has another {what}: {mine} here, {theirs} there");
-        self.say(code, word, message, consequence);
+        self.say(code, word, message, effect);
     }
 
-    fn say(&mut self, code: Code, word: &str, message: String, consequence: &str) {
+    fn say(&mut self, code: Code, word: &str, message: String, effect: Effect) {
+        // Two masters for certain are no matter of taste.
+        let (severity, consequence) = match effect {
+            Effect::Split(why) => (Severity::Error, format!("{why}: both are masters")),
+            Effect::Other(what) => (Severity::Lint, what.to_owned()),
+        };
+        let diagnostic = Diagnostic::new(code, severity, Some(self.place.of(word)), message);
         self.lints.report(
-            lint_at(code, self.place.of(word), message)
+            diagnostic
                 .label(self.place_of_other(word))
                 .consequence(consequence)
                 .help("write the same in both files"),

@@ -6,13 +6,12 @@ use super::Lower;
 use super::option::Line;
 use super::track::Names;
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::keywords;
+use crate::config::keywords::{self, Keyword};
 use crate::config::model::{StaticAddress, VirtualAddress};
 use crate::config::source::Span;
 use crate::config::tree::{Node, Word};
 
 /// Longest label that the kernel takes.
-const LABEL: usize = 15;
 
 impl Lower<'_> {
     /// One line of an instance. `None`: it is no address that can be set, and that is reported.
@@ -94,16 +93,20 @@ impl Lower<'_> {
             "preferred_lft" => {
                 result.preferred_lifetime = match value.text {
                     "forever" => Some(u32::MAX),
-                    _ => self
-                        .integer_in(None, value, 0, u32::MAX.into())
-                        .and_then(|number| u32::try_from(number).ok()),
+                    _ => {
+                        let row = keywords::line_option("(ADDRESS)", "preferred_lft");
+                        self.whole_behind(row, "", value)
+                    }
                 };
             }
             "label" => {
-                if value.text.is_empty() || value.text.len() > LABEL {
+                let row = keywords::line_option("(ADDRESS)", "label");
+                let longest = row.and_then(Keyword::longest).unwrap_or(usize::MAX);
+                if value.text.is_empty() || value.text.len() > longest {
                     let message = format!("`{}` is no label", value.text);
                     self.report(
-                        Diagnostic::error(Code::BadName, value.span, message).expected("1 to 15 characters"),
+                        Diagnostic::error(Code::BadName, value.span, message)
+                            .expected(format!("1 to {longest} characters")),
                     );
                 } else {
                     result.label = Some(value.text.to_owned());

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use super::Lower;
 use super::lvs::{Endpoint, is_tunnel};
 use super::real::RealDraft;
-use super::service::{Draft, Head, PERSISTENCE, Services, Whole};
+use super::service::{Draft, Head, Services, Whole};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
     Family, Forwarding, GroupedServer, Persistence, Protocol, RealNotify, RealServer, Scheduler,
@@ -168,7 +168,8 @@ impl Lower<'_> {
         let every_port = matches!(service, Service::Address { address, .. } if address.port() == 0);
         let timeout = match (draft.persistence_timeout, every_port) {
             (Some(timeout), _) => Some(timeout),
-            (None, _) if draft.granularity.is_some() => Some(PERSISTENCE),
+            (None, false) if draft.persistence_off => None,
+            (None, _) if draft.granularity.is_some() => Some(Persistence::TIMEOUT),
             (None, true) => {
                 if let Some(span) = title {
                     let message = "a virtual server of every port (port 0) needs persistence";
@@ -180,7 +181,7 @@ impl Lower<'_> {
                             ),
                     );
                 }
-                Some(PERSISTENCE)
+                Some(Persistence::TIMEOUT)
             }
             (None, false) => None,
         };
@@ -291,7 +292,7 @@ impl Lower<'_> {
     fn quorum(&mut self, draft: &Draft, reals: &[RealServer]) -> (u32, u32) {
         let sum: u64 = reals.iter().map(|real| u64::from(real.weight.number())).sum();
         let sum = u32::try_from(sum).unwrap_or(u32::MAX).max(1);
-        let mut quorum = 1;
+        let mut quorum = VirtualServer::QUORUM;
         if let Some((given, span)) = draft.quorum {
             quorum = given.min(sum);
             if given > sum {

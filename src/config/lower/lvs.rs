@@ -112,7 +112,7 @@ impl Lower<'_> {
         let plain = match self.choice(method, &[("DR", 1), ("NAT", 2), ("TUN", 3)])? {
             1 => Forwarding::DirectRoute,
             2 => Forwarding::Masquerade,
-            _ => return self.tunnel(method, options),
+            _ => return self.tunnel(node, method, options),
         };
         if let Some(surplus) = options.first() {
             self.surplus(node, surplus);
@@ -120,7 +120,7 @@ impl Lower<'_> {
         Some(plain)
     }
 
-    fn tunnel(&mut self, method: &Word<'_>, options: &[Word<'_>]) -> Option<Forwarding> {
+    fn tunnel(&mut self, node: &Node<'_>, method: &Word<'_>, options: &[Word<'_>]) -> Option<Forwarding> {
         const KINDS: [(&str, u8); 3] = [("gre", 1), ("gue", 2), ("ipip", 3)];
         let (mut kind, mut port, mut checksum) = (3, None, None);
         let mut words = options.iter();
@@ -129,7 +129,7 @@ impl Lower<'_> {
                 "type" => kind = words.next().and_then(|value| self.choice(value, &KINDS))?,
                 "port" => {
                     let value = words.next()?;
-                    port = self.number_in(None, value, 1, 65535).and_then(|port| u16::try_from(port).ok());
+                    port = self.whole_behind(node.keyword, "port", value);
                 }
                 "nocsum" => checksum = Some((TunnelChecksum::None, word.span)),
                 "csum" => checksum = Some((TunnelChecksum::Full, word.span)),

@@ -209,7 +209,8 @@ impl Lower<'_> {
                 });
                 return today;
             }
-            _ if self.quiet > 0 => {}
+            // What a block without effect says of itself goes for what is in it, unless that says more.
+            _ if self.quiet > 0 && !keyword.says_more() => {}
             Status::Ignored(why) => self.grouped(keyword.path, span, || {
                 Diagnostic::note(Code::Old, span, format!("`{name}` has no effect")).consequence(why)
             }),

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::Lower;
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::keywords;
+use crate::config::keywords::{self, Keyword};
 use crate::config::model::{Family, Named, Net};
 use crate::config::source::Span;
 use crate::config::tree::Word;
@@ -86,15 +86,28 @@ impl Lower<'_> {
         }
     }
 
-    /// The number behind an option.
+    /// The number behind an option, in the range that the table gives it; 64 bits where it gives none.
     pub(super) fn number_option<T: TryFrom<u64>>(
         &mut self,
         line: &mut Line<'_, '_>,
-        low: u64,
-        high: u64,
+        option: &str,
     ) -> Option<T> {
-        let word = self.value(line)?;
-        self.c_number(word, low, high).and_then(|number| T::try_from(number).ok())
+        let row = keywords::line_option(line.kind, option);
+        self.number_behind(row, option, line)
+    }
+
+    /// The number behind a word of an option that has several.
+    pub(super) fn number_behind<T: TryFrom<u64>>(
+        &mut self,
+        row: Option<&'static Keyword>,
+        word: &str,
+        line: &mut Line<'_, '_>,
+    ) -> Option<T> {
+        let bound = |bound: i64| u64::try_from(bound).unwrap_or(0);
+        let limits = row.and_then(|row| row.bounds_of(word));
+        let (low, high) = limits.map_or((0, u64::MAX), |(low, high)| (bound(low), bound(high)));
+        let value = self.value(line)?;
+        self.c_number(value, low, high).and_then(|number| T::try_from(number).ok())
     }
 
     /// A number, or a name that the host knows.
@@ -192,8 +205,10 @@ impl Lower<'_> {
     pub(super) fn range_option<T: TryFrom<u64>>(
         &mut self,
         line: &mut Line<'_, '_>,
-        high: u64,
+        option: &str,
     ) -> Option<(T, T)> {
+        let limits = keywords::line_option(line.kind, option).and_then(|row| row.bounds_of(""));
+        let high = limits.and_then(|(_, high)| u64::try_from(high).ok()).unwrap_or(u64::MAX);
         let word = self.value(line)?;
         if !word.text.contains('-') {
             self.portable(word.span, "one number is a range of one", "keepalived leaves the option out");

@@ -2,6 +2,7 @@
 
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
+use crate::config::keywords::Keyword;
 use crate::config::model::{
     BufferPolicy, Globals, InterfaceName, Mail, OutsideView, ProcessPart, SyncDaemon, Timeouts,
 };
@@ -10,7 +11,6 @@ use crate::config::tree::{Node, Word};
 use super::option::{Line, c_number};
 
 /// Longest name of a process.
-const PROCESS_NAME: usize = 15;
 
 impl Lower<'_> {
     /// A setting of the root.
@@ -69,13 +69,12 @@ impl Lower<'_> {
                     return true;
                 };
                 let port = match rest.first() {
-                    None => Some(Mail::PORT.into()),
-                    Some(word) => self.integer_in(node.keyword, word, 1, 65535),
+                    None => Some(Mail::PORT),
+                    Some(word) => self.whole_behind(node.keyword, "", word),
                 };
                 if let Some(surplus) = rest.get(1) {
                     self.surplus(node, surplus);
                 }
-                let port = port.and_then(|port| u16::try_from(port).ok());
                 if host.text.is_empty()
                     || host.text.contains(|c: char| !c.is_alphanumeric() && !".-_:/[]".contains(c))
                 {
@@ -175,9 +174,7 @@ impl Lower<'_> {
         match word {
             "process_name" => part.name = self.process_name(node),
             "priority" => part.nice = self.whole_as(node),
-            "rt_priority" => {
-                part.real_time = self.clamped(node, 1, 99).and_then(|number| u8::try_from(number).ok())
-            }
+            "rt_priority" => part.real_time = self.clamped(node).and_then(|number| u8::try_from(number).ok()),
             "rlimit_rttime" | "rlimit_rtime" => part.real_time_limit = self.whole_as(node),
             "no_swap" => part.no_swap = self.flag(node),
             "cpu_affinity" => {
@@ -195,8 +192,9 @@ impl Lower<'_> {
     }
 
     /// A number that keepalived moves into its range.
-    fn clamped(&mut self, node: &Node<'_>, low: i64, high: i64) -> Option<i64> {
+    fn clamped(&mut self, node: &Node<'_>) -> Option<i64> {
         let word = self.one(node)?;
+        let (low, high) = node.keyword.and_then(|row| row.bounds_of(""))?;
         let found = self.integer_in(node.keyword, word, i32::MIN.into(), i32::MAX.into())?;
         let used = found.clamp(low, high);
         if used != found {
@@ -211,11 +209,12 @@ impl Lower<'_> {
 
     fn process_name(&mut self, node: &Node<'_>) -> Option<String> {
         let word = self.one(node)?;
-        if word.text.len() > PROCESS_NAME {
-            let name: String = word.text.chars().take(PROCESS_NAME).collect();
+        let most = node.keyword.and_then(Keyword::longest).unwrap_or(usize::MAX);
+        if word.text.len() > most {
+            let name: String = word.text.chars().take(most).collect();
             self.adjusted(
                 Some(word.span),
-                "a process name has at most 15 characters",
+                format!("a process name has at most {most} characters"),
                 format!("`{name}` is used, as keepalived does"),
             );
             return Some(name);
@@ -402,8 +401,7 @@ impl Lower<'_> {
                 }
             };
             let value = self.value(&mut line)?;
-            let number = self.integer_in(node.keyword, value, 0, 2_678_400)?;
-            *to = u32::try_from(number).unwrap_or(0);
+            *to = u32::try_from(self.whole_of(node, value)?).unwrap_or(0);
         }
         Some(timeouts)
     }
@@ -426,26 +424,17 @@ impl Lower<'_> {
             ttl: None,
             group: None,
         };
-        let number = |lower: &mut Self, line: &mut Line<'_, '_>, low, high| {
-            let word = lower.value(line)?;
-            lower.integer_in(node.keyword, word, low, high)
-        };
         while let Some(word) = line.next() {
             match word.text {
                 "inst" => daemon.instance = self.value(&mut line).map(|word| word.text.to_string()),
-                "id" => {
-                    daemon.id = number(self, &mut line, 0, 255).and_then(|number| u8::try_from(number).ok())
-                }
-                "maxlen" => {
-                    daemon.max_length =
-                        number(self, &mut line, 1, 65507).and_then(|number| u16::try_from(number).ok());
-                }
-                "port" => {
-                    daemon.port =
-                        number(self, &mut line, 1, 65535).and_then(|number| u16::try_from(number).ok());
-                }
-                "ttl" => {
-                    daemon.ttl = number(self, &mut line, 1, 255).and_then(|number| u8::try_from(number).ok())
+                "id" | "maxlen" | "port" | "ttl" => {
+                    let Some(value) = self.value(&mut line) else { continue };
+                    match word.text {
+                        "id" => daemon.id = self.whole_behind(node.keyword, "id", value),
+                        "maxlen" => daemon.max_length = self.whole_behind(node.keyword, "maxlen", value),
+                        "port" => daemon.port = self.whole_behind(node.keyword, "port", value),
+                        _ => daemon.ttl = self.whole_behind(node.keyword, "ttl", value),
+                    }
                 }
                 "group" => {
                     let word = self.value(&mut line)?;
@@ -454,8 +443,8 @@ impl Lower<'_> {
                 _ if daemon.instance.is_none() => daemon.instance = Some(word.text.to_string()),
                 // The old form: the number alone.
                 _ if daemon.id.is_none() && word.text.bytes().all(|byte| byte.is_ascii_digit()) => {
-                    let id = self.integer_in(node.keyword, word, 0, 255)?;
-                    daemon.id = u8::try_from(id).ok();
+                    let id: u8 = self.whole_behind(node.keyword, "id", word)?;
+                    daemon.id = Some(id);
                     self.report(
                         Diagnostic::warning(Code::Old, word.span, "the number stands without its word")
                             .label("an old form")

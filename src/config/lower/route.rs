@@ -98,13 +98,13 @@ impl Lower<'_> {
             "protocol" => route.protocol = self.named_option(line),
             "scope" => route.scope = self.named_option(line),
             "metric" | "priority" | "preference" => {
-                route.metric = self.number_option(line, 0, u32::MAX.into());
+                route.metric = self.number_option(line, word.text);
             }
             "dev" | "oif" => route.interface = self.value(line).and_then(|word| self.interface(word)),
             "vrf" => route.vrf = self.value(line).and_then(|word| self.interface(word)),
             "onlink" => route.onlink = true,
             "encap" => route.encap = self.encap(line),
-            "expires" => route.expires = self.number_option(line, 0, u32::MAX.into()),
+            "expires" => route.expires = self.number_option(line, word.text),
             "features" => {
                 if let Some(word) = self.value(line) {
                     route.ecn = self.choice(word, &[("ecn", true)]).is_some();
@@ -160,9 +160,7 @@ impl Lower<'_> {
             MetricKind::RtoMin | MetricKind::Rtt | MetricKind::Rttvar => {
                 self.value(line).and_then(|value| self.metric_time(word, value))
             }
-            MetricKind::FastopenNoCookie | MetricKind::Quickack => self.number_option(line, 0, 1),
-            MetricKind::Hoplimit => self.number_option(line, 0, 255),
-            _ => self.number_option(line, 0, u32::MAX.into()),
+            _ => self.number_option(line, word),
         };
         route.metrics.extend(number.map(|number| RouteMetric { kind: *kind, locked, number }));
         true
@@ -208,7 +206,7 @@ impl Lower<'_> {
                     hop.via = self.address_option_of(line, &mut None);
                 }
                 "dev" | "oif" => hop.interface = self.value(line).and_then(|word| self.interface(word)),
-                "weight" => hop.weight = self.number_option(line, 1, 256).unwrap_or(0),
+                "weight" => hop.weight = self.number_option(line, word.text).unwrap_or(0),
                 "onlink" => hop.onlink = true,
                 "encap" => hop.encap = self.encap(line),
                 "realms" => hop.realms = self.realms(line),
@@ -268,11 +266,16 @@ impl Lower<'_> {
 
     fn ip_encap(&mut self, family: Family, line: &mut Line<'_, '_>) -> Encap {
         let (mut id, mut to, mut from, mut tos, mut ttl, mut flags) = (0, None, None, 0, 0, 0);
+        let (row, class, hops) = match family {
+            Family::Ipv4 => ("ip", "tos", "ttl"),
+            Family::Ipv6 => ("ip6", "tc", "hoplimit"),
+        };
+        let row = keywords::line_option("(ENCAP)", row);
         while let Some(word) = line.peek() {
             match word.text {
                 "id" => {
                     line.next();
-                    id = self.number_option(line, 0, u64::MAX).unwrap_or(0);
+                    id = self.number_behind(row, "id", line).unwrap_or(0);
                 }
                 "dst" | "remote" => {
                     line.next();
@@ -284,15 +287,15 @@ impl Lower<'_> {
                 }
                 "tos" | "tc" => {
                     line.next();
-                    tos = self.number_option(line, 0, 255).unwrap_or(0);
+                    tos = self.number_behind(row, class, line).unwrap_or(0);
                 }
                 "ttl" | "hoplimit" => {
                     line.next();
-                    ttl = self.number_option(line, 0, 255).unwrap_or(0);
+                    ttl = self.number_behind(row, hops, line).unwrap_or(0);
                 }
                 "flags" => {
                     line.next();
-                    flags = self.number_option(line, 0, 65535).unwrap_or(0);
+                    flags = self.number_behind(row, "flags", line).unwrap_or(0);
                 }
                 _ => break,
             }

@@ -67,7 +67,7 @@ impl Lower<'_> {
                 }
                 RuleAction::Table(table)
             }
-            "goto" => RuleAction::Goto(self.number_option(line, 0, u32::MAX.into())?),
+            "goto" => RuleAction::Goto(self.number_option(line, "goto")?),
             "l3mdev" => RuleAction::L3mdev,
             "nop" => RuleAction::Nop,
             "blackhole" => RuleAction::Blackhole,
@@ -90,23 +90,23 @@ impl Lower<'_> {
             }
             "not" => rule.invert = true,
             "preference" | "order" | "priority" => {
-                rule.preference = self.number_option(line, 0, u32::MAX.into());
+                rule.preference = self.number_option(line, word.text);
             }
             "tos" | "dsfield" => rule.tos = self.named_option(line),
             "fwmark" => rule.fwmark = self.mark(line),
             "realms" => rule.realms = self.realms(line),
             "suppress_prefixlength" | "sup_pl" => {
-                rule.suppress_prefix = self.number_option(line, 0, i32::MAX as u64);
+                rule.suppress_prefix = self.number_option(line, word.text);
             }
             "suppress_ifgroup" | "sup_group" => rule.suppress_group = self.named_option(line),
             "dev" | "iif" => rule.input = self.value(line).and_then(|word| self.interface(word)),
             "oif" => rule.output = self.value(line).and_then(|word| self.interface(word)),
-            "tunnel-id" => rule.tunnel = self.number_option(line, 0, u64::MAX),
-            "uidrange" => rule.users = self.range_option(line, u32::MAX.into()),
-            "protocol" => rule.protocol = self.number_option(line, 0, 255),
+            "tunnel-id" => rule.tunnel = self.number_option(line, word.text),
+            "uidrange" => rule.users = self.range_option(line, "uidrange"),
+            "protocol" => rule.protocol = self.number_option(line, word.text),
             "ipproto" => rule.ip_protocol = self.named_option(line),
-            "sport" => rule.source_ports = self.range_option(line, 65535),
-            "dport" => rule.ports = self.range_option(line, 65535),
+            "sport" => rule.source_ports = self.range_option(line, "sport"),
+            "dport" => rule.ports = self.range_option(line, "dport"),
             "no_track" => rule.no_track = true,
             _ => return false,
         }

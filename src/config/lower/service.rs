@@ -9,15 +9,12 @@ use super::track::Names;
 use super::{Lower, arguments, inside, unsupported};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
-    Family, Forwarding, GroupedServer, Protocol, Scheduler, SchedulerFlags, Service, ServiceNotify,
-    VirtualServer, Weight,
+    Family, Forwarding, GroupedServer, Persistence, Protocol, Scheduler, SchedulerFlags, Service,
+    ServiceNotify, VirtualServer, Weight,
 };
 use crate::config::source::Span;
 use crate::config::supported::Feature;
 use crate::config::tree::Node;
-
-/// `persistence_timeout` without a value.
-pub(super) const PERSISTENCE: u32 = 360;
 
 /// What may not be there twice.
 #[derive(Default)]
@@ -76,6 +73,8 @@ pub(super) struct Draft {
     pub(super) granularity: Option<Granularity>,
     pub(super) engine: Option<String>,
     pub(super) quorum: Option<(u32, Span)>,
+    /// `persistence_timeout` is there, and no time.
+    pub(super) persistence_off: bool,
     pub(super) hysteresis: Option<(u32, Span)>,
     pub(super) inhibit: bool,
     pub(super) weight: Option<Weight>,
@@ -172,9 +171,11 @@ impl Lower<'_> {
             "ops" => draft.one_packet = if self.flag(node) { node.span() } else { None },
             "persistence_timeout" => {
                 draft.persistence_timeout = match arguments(node).is_empty() {
-                    true => Some(PERSISTENCE),
+                    true => Some(Persistence::TIMEOUT),
                     false => self.whole_as(node),
                 };
+                // Whoever writes 0 wants none, and a mask alone would make it persistent.
+                draft.persistence_off = draft.persistence_timeout.is_none();
             }
             "persistence_granularity" => draft.granularity = self.granularity(node),
             "persistence_engine" => draft.engine = self.engine(node),
@@ -238,8 +239,8 @@ impl Lower<'_> {
         let word = self.one(node)?;
         let span = word.span;
         if !word.text.contains('.') {
-            let prefix = self.number_in(node.keyword, word, 1, 128)?;
-            return Some(Granularity { prefix: u8::try_from(prefix).ok()?, family: Family::Ipv6, span });
+            let prefix = self.whole_behind(node.keyword, "", word)?;
+            return Some(Granularity { prefix, family: Family::Ipv6, span });
         }
         let mask = word.text.parse::<Ipv4Addr>().ok().map(u32::from);
         match mask {

@@ -36,15 +36,15 @@ impl Lower<'_> {
         let name = self.block_name(node)?;
         let mut script = None;
         let mut user = None;
-        let (mut interval, mut timeout) = (Duration::from_secs(1), None);
+        let (mut interval, mut timeout) = (TrackScript::INTERVAL, None);
         let mut result = TrackScript {
             name,
             command: Command::default(),
             interval,
             timeout: interval,
             weight: TrackWeight::default(),
-            rise: 1,
-            fall: 1,
+            rise: TrackScript::RISE,
+            fall: TrackScript::FALL,
             init_fail: false,
         };
         let mut damaged = false;
@@ -56,9 +56,9 @@ impl Lower<'_> {
                 }
                 "interval" => interval = lower.at_least_a_second(node).unwrap_or(interval),
                 "timeout" => timeout = lower.at_least_a_second(node),
-                "weight" => result.weight = lower.weight(node, 253).unwrap_or_default(),
-                "rise" => result.rise = lower.whole_as(node).unwrap_or(1),
-                "fall" => result.fall = lower.whole_as(node).unwrap_or(1),
+                "weight" => result.weight = lower.weight(node).unwrap_or_default(),
+                "rise" => result.rise = lower.whole_as(node).unwrap_or(TrackScript::RISE),
+                "fall" => result.fall = lower.whole_as(node).unwrap_or(TrackScript::FALL),
                 "user" => user = lower.account(node),
                 _ => result.init_fail = lower.flag(node),
             });
@@ -90,7 +90,7 @@ impl Lower<'_> {
             parameters: None,
             full_command: false,
             weight: TrackWeight::default(),
-            quorum: 1,
+            quorum: TrackProcess::QUORUM,
             quorum_max: None,
             terminate_delay: Duration::ZERO,
             fork_delay: Duration::ZERO,
@@ -119,7 +119,7 @@ impl Lower<'_> {
                         Some(word) => lower.choice(word, &MATCHES),
                     };
                 }
-                "weight" => result.weight = lower.weight(node, WEIGHT).unwrap_or_default(),
+                "weight" => result.weight = lower.weight(node).unwrap_or_default(),
                 "quorum" => quorum = lower.whole_as::<u16>(node).zip(node.span()),
                 "quorum_max" => most = lower.whole_as::<u16>(node),
                 "delay" => {
@@ -140,7 +140,11 @@ impl Lower<'_> {
                 lower.required(node, "no process is named", "add `process NAME`");
             }
         });
-        result.quorum = quorum.map_or(u16::from(most != Some(0)), |(quorum, _)| quorum);
+        result.quorum = match (quorum, most) {
+            (Some((quorum, _)), _) => quorum,
+            (None, Some(0)) => 0,
+            (None, _) => TrackProcess::QUORUM,
+        };
         result.quorum_max = most;
         Some(result)
     }
@@ -156,7 +160,7 @@ impl Lower<'_> {
                     lower.first(node, &mut path, text);
                 }
                 "weight" => {
-                    let weight = lower.weight(node, WEIGHT);
+                    let weight = lower.weight(node);
                     result.weight = weight.unwrap_or(result.weight);
                 }
                 _ => result.init = lower.init_file(node),
@@ -230,7 +234,7 @@ impl Lower<'_> {
                 "ttl" | "hoplimit" => ttl = lower.whole_as(node),
                 "max_hops" => result.max_hops = lower.whole_as(node).unwrap_or(0),
                 "multihop" => result.multihop = lower.boolean(node).unwrap_or(false),
-                "weight" => result.weight = lower.weight(node, 253).unwrap_or_default(),
+                "weight" => result.weight = lower.weight(node).unwrap_or_default(),
                 "vrrp" => result.vrrp = lower.flag(node),
                 _ => result.checker = lower.flag(node),
             });
@@ -259,11 +263,12 @@ impl Lower<'_> {
     }
 
     /// `weight NUMBER [reverse]`. One more than the most is taken, and lowered.
-    pub(super) fn weight(&mut self, node: &Node<'_>, most: i64) -> Option<TrackWeight> {
+    pub(super) fn weight(&mut self, node: &Node<'_>) -> Option<TrackWeight> {
         let Some((number, rest)) = arguments(node).split_first() else {
             self.missing(node);
             return None;
         };
+        let most = node.keyword.and_then(|row| row.bounds_of("")).map_or(WEIGHT, |(_, high)| high);
         let weight = self.weight_of(number, rest.first(), most);
         if let Some(surplus) = rest.get(1) {
             self.surplus(node, surplus);

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::{Lower, arguments, left_out};
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::keywords::{self, Keyword, closest, examples};
+use crate::config::keywords::shape::{Format, Header, Shape};
+use crate::config::keywords::{self, AbsentValue, Keyword, closest, examples};
 use crate::config::model::{HIDDEN, InterfaceName};
 use crate::config::slips;
 use crate::config::source::Span;
@@ -92,6 +93,18 @@ impl Lower<'_> {
         let (low, high) =
             (low.map_or(0, |low| low / 1_000_000), high.map_or(u32::MAX.into(), |high| high / 1_000_000));
         self.integer_in(node.keyword, word, low, high)
+    }
+
+    /// The whole number behind an option of the line of the statement, in the range that the table gives the option.
+    pub(super) fn whole_behind<T: TryFrom<i64>>(
+        &mut self,
+        keyword: Option<&'static Keyword>,
+        option: &str,
+        word: &Word<'_>,
+    ) -> Option<T> {
+        let (low, high) = keyword.and_then(|row| row.bounds_of(option)).unwrap_or((0, u32::MAX.into()));
+        self.integer_in(keyword.filter(|row| row.word() == option), word, low, high)
+            .and_then(|number| T::try_from(number).ok())
     }
 
     /// The same, as what the model keeps.
@@ -457,40 +470,49 @@ impl Lower<'_> {
     }
 
     fn out_of_range(&mut self, keyword: Option<&'static Keyword>, name: &str, word: &Word<'_>, range: &str) {
+        let absent = keyword.map(|keyword| keyword.absent);
         let default = keyword.map_or("", |keyword| keyword.default);
         let message = match name {
             "" => format!("{} is outside {range}", word.text),
             name => format!("`{name}` is {}, which is outside {range}", word.text),
         };
         let mut expected = range.to_owned();
-        if !default.is_empty() && default != "required" {
+        if absent.is_some_and(|absent| !matches!(absent.value, AbsentValue::Unsaid | AbsentValue::Required)) {
             expected = format!("{range}; the default is {default}");
         }
         let diagnostic =
             Diagnostic::error(Code::OutOfRange, word.span, message).label("out of range").expected(expected);
         // What 0 is meant to say, the default says.
-        let off = word.text.parse() == Ok(0.0) && ["0", "off"].iter().any(|off| default.starts_with(off));
-        self.report(if off {
-            diagnostic.help("delete the line: without it there is none")
-        } else {
-            diagnostic
+        let off = word.text.parse() == Ok(0.0) && absent.is_some_and(|absent| absent.is_nothing());
+        self.report(match (off, name) {
+            (true, "persistence_timeout") => diagnostic.help(
+                "delete the line, and `persistence_granularity` where it stands: without both there is none",
+            ),
+            (true, _) => diagnostic.help("delete the line: without it there is none"),
+            (false, _) => diagnostic,
         });
     }
 }
 
 /// Whether keepalived takes any word as the value, so that one with a sign of another language is no error.
 fn takes_any_text(keyword: &Keyword) -> bool {
-    const TEXTS: [&str; 6] = ["<IFNAME>", "<NAME>", "<PATH", "<QUOTED>", "<SCRIPT>", "<STRING>"];
-    let args = keyword.args.trim_start_matches('[');
-    keyword.path == "vrrp_instance/state" || TEXTS.iter().any(|text| args.starts_with(text))
+    use Format::{Any, File, Interface, Name};
+    let text = match keyword.first() {
+        Some(Shape::Text(format)) => matches!(format, Any | File | Interface | Name),
+        Some(Shape::Pattern | Shape::Command | Shape::Script) => true,
+        _ => false,
+    };
+    text || keyword.path == "vrrp_instance/state"
 }
 
 /// `priority <INT>: 1..255; …`.
 fn usage(keyword: &Keyword) -> String {
-    let usage = match (keyword.args, keyword.limits()) {
-        ("(flag)" | "{ block }", _) => return format!("`{}` alone", keyword.word()),
-        (args, "") => format!("`{} {args}`", keyword.word()),
-        (args, limits) => format!("`{} {args}`: {limits}", keyword.word()),
+    if matches!(keyword.shape(), Some(Shape::Flag | Shape::Block(Header::None, _))) {
+        return format!("`{}` alone", keyword.word());
+    }
+    let usage = match keyword.limits() {
+        "" => format!("`{} {}`", keyword.word(), keyword.args),
+        limits => format!("`{} {}`: {limits}", keyword.word(), keyword.args),
     };
     let example = examples::statement(keyword);
     let line =

@@ -349,6 +349,7 @@ impl Lower<'_> {
         if !draft.has_vrid {
             self.required(node, "the instance has no virtual router id", "add `virtual_router_id`, 1 to 255");
         }
+        self.own_peer(node, &mut draft);
         let group = transport::group(&draft, defaults, family);
         // One router id serves IPv4 and IPv6 apart (RFC 9568 §5.2.3).
         let router = draft.vrid.zip(draft.interface.clone()).filter(|_| !draft.again);

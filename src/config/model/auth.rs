@@ -23,8 +23,9 @@ impl std::fmt::Debug for Authentication {
     }
 }
 
-/// What stands in the place of a password or a key.
-pub const HIDDEN: &str = "********";
+/// What stands in the place of a password or a key. It can be none: it is longer than any password of VRRP, shorter than
+/// any key, and a passphrase that reads so says of itself that it is not the passphrase.
+pub const HIDDEN: &str = "<hidden-by-directord>";
 
 /// Bytes that are never shown.
 #[derive(Clone, PartialEq, Eq)]

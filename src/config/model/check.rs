@@ -43,6 +43,16 @@ pub struct Timing {
 impl Timing {
     /// `delay_loop` of a check for which nobody says any.
     pub const DELAY_LOOP: Duration = Duration::from_secs(60);
+    /// `retry` of most checks for which nobody says any.
+    pub const RETRY: u32 = 1;
+    /// `retry` of a `DNS_CHECK`.
+    pub const DNS_RETRY: u32 = 3;
+    /// `retry` of a `MISC_CHECK`.
+    pub const MISC_RETRY: u32 = 0;
+    /// `delay_before_retry` of most checks for which nobody says any.
+    pub const PAUSE: Duration = Duration::from_secs(1);
+    /// `delay_before_retry` of `HTTP_GET` and `SSL_GET`.
+    pub const HTTP_PAUSE: Duration = Duration::from_secs(3);
 }
 
 /// What a check asks.
@@ -135,9 +145,9 @@ impl ProbeKind {
     /// `retry` of a check for which nobody says any.
     pub fn default_retry(&self) -> u32 {
         match self {
-            Self::Dns { .. } => 3,
-            Self::Misc { .. } => 0,
-            _ => 1,
+            Self::Dns { .. } => Timing::DNS_RETRY,
+            Self::Misc { .. } => Timing::MISC_RETRY,
+            _ => Timing::RETRY,
         }
     }
 
@@ -145,8 +155,8 @@ impl ProbeKind {
     pub fn default_pause(&self, delay_loop: Duration) -> Duration {
         match self {
             Self::Dns { .. } => delay_loop,
-            Self::Http(_) => Duration::from_secs(3),
-            _ => Duration::from_secs(1),
+            Self::Http(_) => Timing::HTTP_PAUSE,
+            _ => Timing::PAUSE,
         }
     }
 }

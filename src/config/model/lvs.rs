@@ -201,6 +201,11 @@ pub struct Persistence {
     pub prefix: u8,
 }
 
+impl Persistence {
+    /// Seconds of `persistence_timeout` without a number, and of a service that is persistent for another reason.
+    pub const TIMEOUT: u32 = 360;
+}
+
 /// `lb_kind`: how a packet reaches the real server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Forwarding {
@@ -337,6 +342,9 @@ impl Protocol {
 }
 
 impl VirtualServer {
+    /// `quorum` of a virtual server that has none.
+    pub const QUORUM: u32 = 1;
+
     /// What it is known by.
     pub fn name(&self) -> VirtualServerName {
         match &self.group {

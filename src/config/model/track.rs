@@ -24,6 +24,15 @@ pub struct TrackScript {
     pub init_fail: bool,
 }
 
+impl TrackScript {
+    /// `interval` of a script that has none.
+    pub const INTERVAL: Duration = Duration::from_secs(1);
+    /// `rise` of a script that has none.
+    pub const RISE: u32 = 1;
+    /// `fall` of a script that has none.
+    pub const FALL: u32 = 1;
+}
+
 /// How arguments of a process are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParameterMatch {
@@ -56,6 +65,11 @@ pub struct TrackProcess {
     pub terminate_delay: Duration,
     /// `fork_delay`, `delay`.
     pub fork_delay: Duration,
+}
+
+impl TrackProcess {
+    /// `quorum` of a process that has none.
+    pub const QUORUM: u16 = 1;
 }
 
 /// `track_file`.

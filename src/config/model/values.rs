@@ -36,7 +36,7 @@ impl Priority {
     }
 
     /// The number, as it goes on the wire.
-    pub fn number(self) -> u8 {
+    pub const fn number(self) -> u8 {
         self.0
     }
 }
@@ -60,8 +60,8 @@ impl AdvertInterval {
     }
 
     /// The interval as a duration.
-    pub fn duration(self) -> std::time::Duration {
-        std::time::Duration::from_millis(u64::from(self.0) * 10)
+    pub const fn duration(self) -> std::time::Duration {
+        std::time::Duration::from_millis(self.0 as u64 * 10)
     }
 }
 

@@ -348,16 +348,26 @@ pub struct Garp {
     pub lower_prio_repeat: u32,
 }
 
+impl Garp {
+    /// `vrrp_garp_master_delay` when there is none.
+    pub const DELAY: Duration = Duration::from_secs(5);
+    /// `vrrp_garp_master_repeat` when there is none.
+    pub const REPEAT: u32 = 5;
+    /// `vrrp_garp_master_refresh` when there is none: never.
+    pub const REFRESH: Duration = Duration::ZERO;
+    /// `vrrp_garp_master_refresh_repeat` when there is none.
+    pub const REFRESH_REPEAT: u32 = 1;
+}
+
 impl Default for Garp {
     fn default() -> Self {
-        let delay = Duration::from_secs(5);
         Self {
-            master_delay: delay,
-            master_repeat: 5,
-            master_refresh: Duration::ZERO,
-            master_refresh_repeat: 1,
-            lower_prio_delay: delay,
-            lower_prio_repeat: 5,
+            master_delay: Self::DELAY,
+            master_repeat: Self::REPEAT,
+            master_refresh: Self::REFRESH,
+            master_refresh_repeat: Self::REFRESH_REPEAT,
+            lower_prio_delay: Self::DELAY,
+            lower_prio_repeat: Self::REPEAT,
         }
     }
 }

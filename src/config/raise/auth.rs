@@ -2,7 +2,7 @@
 
 use super::Word;
 use super::block::{Block, Written as _, plain};
-use crate::config::model::{Authentication, HIDDEN, Hmac, HmacKey, HmacMode};
+use crate::config::model::{Authentication, Hmac, HmacKey, HmacMode};
 use crate::text::hex;
 
 impl Block {
@@ -68,9 +68,7 @@ fn password(bytes: &[u8; 8]) -> String {
         });
         bytes.extend(next);
     }
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    // A longer one of which eight stars are left is no hidden one.
-    if text == HIDDEN { text + "*" } else { text }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
@@ -86,7 +84,7 @@ mod tests {
             "abcdef€x",
             "abcde😀xy",
             "abcdefg\u{fffd}",
-            "*********",
+            "********",
             "abcdef\u{800}",
         ] {
             let mut cut = [0; 8];

@@ -45,7 +45,7 @@ impl Block {
             let inhibit = server.real_servers.len() > 1
                 && server.real_servers.iter().all(|real| real.inhibit_on_failure);
             block.flag("inhibit_on_failure", inhibit);
-            block.unless("quorum", server.quorum, 1);
+            block.unless("quorum", server.quorum, VirtualServer::QUORUM);
             block.unless("hysteresis", server.hysteresis, 0);
             block.command("quorum_up", server.notify.quorum_up.as_ref());
             block.command("quorum_down", server.notify.quorum_down.as_ref());

@@ -12,11 +12,11 @@ impl Block {
     pub(super) fn track_script(&mut self, script: &TrackScript) {
         self.block(vec![plain("vrrp_script"), plain(&script.name)], |block| {
             block.bare_command("script", &script.command);
-            block.unless("interval", script.interval, Duration::from_secs(1));
+            block.unless("interval", script.interval, TrackScript::INTERVAL);
             block.unless("timeout", script.timeout, script.interval);
             block.weight(script.weight, TrackWeight::default());
-            block.unless("rise", script.rise, 1);
-            block.unless("fall", script.fall, 1);
+            block.unless("rise", script.rise, TrackScript::RISE);
+            block.unless("fall", script.fall, TrackScript::FALL);
             block.flag("init_fail", script.init_fail);
         });
     }
@@ -42,7 +42,7 @@ impl Block {
             }
             block.weight(process.weight, TrackWeight::default());
             if process.quorum > 0 {
-                block.unless("quorum", process.quorum, 1);
+                block.unless("quorum", process.quorum, TrackProcess::QUORUM);
             }
             block.given("quorum_max", process.quorum_max);
             // Neither has words for no delay at all.

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::config::keywords::shape::{Format, Header, Shape, Times};
-use crate::config::keywords::{Keyword, Status, all};
+use crate::config::keywords::{AbsentValue, Keyword, Status, all};
 
 /// Words of another spelling, of which one will do.
 const ALTERNATIVES: [&str; 1] = ["bfd_instance/neighbour_ip"];
@@ -81,7 +81,7 @@ fn object(block: &str) -> Value {
     for row in all().filter(|row| row.block() == block && row.is_in_json()) {
         let Some(shape) = row.shape() else { continue };
         properties.insert(row.word().to_owned(), described(row, shape));
-        if row.default == "required" && !ALTERNATIVES.contains(&row.path) {
+        if row.absent.value == AbsentValue::Required && !ALTERNATIVES.contains(&row.path) {
             required.push(row.word());
         }
     }
@@ -96,9 +96,13 @@ fn described(row: &Keyword, shape: Shape) -> Value {
     let mut value = value(row, shape);
     let range = if row.range.is_empty() { String::new() } else { format!("; {}", row.range) };
     let default = default(row, shape);
-    let told = match (&default, row.default) {
-        (None, told) if !matches!(told, "" | "required" | "none" | "unset") => format!("; default: {told}"),
-        _ => String::new(),
+    let untold = match row.absent.value {
+        AbsentValue::Unsaid | AbsentValue::Required | AbsentValue::None => true,
+        _ => default.is_some(),
+    };
+    let told = match untold && row.absent.is_plain() {
+        true => String::new(),
+        false => format!("; default: {}", row.default),
     };
     set(&mut value, "description", json!(format!("{}{range}{told}", row.doc)));
     if let Some(default) = default {
@@ -131,13 +135,13 @@ fn value(row: &Keyword, shape: Shape) -> Value {
         Shape::Names => json!({ "type": "array", "items": { "type": "string" } }),
         Shape::Number => bounded(row, "number"),
         Shape::Script => json!({ "$ref": "#/$defs/script" }),
-        Shape::Text(Format::Address) => {
+        Shape::Text(Format::Address | Format::Multicast) => {
             json!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] })
         }
-        Shape::Text(Format::Any) => json!({ "type": "string" }),
         Shape::Text(Format::Digest) => json!({ "type": "string", "pattern": "^[0-9a-fA-F]{32}$" }),
         Shape::Text(Format::Ipv4) => json!({ "type": "string", "format": "ipv4" }),
         Shape::Text(Format::Ipv6) => json!({ "type": "string", "format": "ipv6" }),
+        Shape::Text(_) => json!({ "type": "string" }),
         Shape::Whole => bounded(row, "integer"),
         Shape::Word => json!({ "type": ["string", "integer"] }),
     }
@@ -197,25 +201,24 @@ fn bounded(row: &Keyword, kind: &str) -> Value {
     let (low, high) = row.bounds();
     for (name, bound) in [("minimum", low), ("maximum", high)] {
         let Some(millionths) = bound else { continue };
-        let whole = millionths % 1_000_000 == 0;
-        #[expect(clippy::cast_precision_loss, reason = "bounds have few digits")]
-        let number = if whole { json!(millionths / 1_000_000) } else { json!(millionths as f64 / 1e6) };
-        set(&mut value, name, number);
+        set(&mut value, name, number(millionths));
     }
     value
 }
 
+/// A number of millionths.
+fn number(millionths: i64) -> Value {
+    let whole = millionths % 1_000_000 == 0;
+    #[expect(clippy::cast_precision_loss, reason = "the numbers of the table have few digits")]
+    if whole { json!(millionths / 1_000_000) } else { json!(millionths as f64 / 1e6) }
+}
+
 /// The default, when it is a value.
 fn default(row: &Keyword, shape: Shape) -> Option<Value> {
-    let text = row.default;
-    match shape {
-        Shape::Boolean | Shape::Flag => match text {
-            "on" => Some(json!(true)),
-            "off" => Some(json!(false)),
-            _ => None,
-        },
-        Shape::Whole | Shape::Number => text.parse::<serde_json::Number>().ok().map(Value::Number),
-        Shape::Choice(words) => words.contains(&text).then(|| json!(text)),
+    match (shape, row.absent.value) {
+        (Shape::Boolean | Shape::Flag, AbsentValue::Switch(on)) => Some(json!(on)),
+        (Shape::Whole | Shape::Number, _) => row.absent.number().map(number),
+        (Shape::Choice(_), AbsentValue::Word(word)) => Some(json!(word)),
         _ => None,
     }
 }

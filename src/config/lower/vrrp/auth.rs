@@ -170,8 +170,7 @@ impl Lower<'_> {
         if let Some(surplus) = rest.first() {
             self.surplus(node, surplus);
         }
-        let number =
-            self.integer_in(node.keyword, number, 1, 255).and_then(|number| u8::try_from(number).ok());
+        let number = self.whole_behind(node.keyword, "", number);
         let (Some(number), Some(value)) = (number, self.secret(value)) else { return };
         if keys.iter().any(|(other, _)| *other == number) {
             let message = format!("key {number} is given twice");

@@ -7,6 +7,7 @@ use super::super::globals::Defaults;
 use super::super::{Lower, inside, unsupported};
 use super::{Draft, Instances, Routers};
 use crate::config::diagnostic::{Code, Diagnostic};
+use crate::config::keywords::Keyword;
 use crate::config::model::{
     Destination, Family, InterfaceName, Peer, Transport, Unicast, VirtualAddress, Vrid,
 };
@@ -54,20 +55,36 @@ impl Lower<'_> {
                     continue;
                 }
                 draft.has_peer_ttl |= !options.is_empty();
-                draft.peers.push(lower.peer(address, options));
+                draft.peers.push(lower.peer(node.keyword, address, options));
             }
         });
         self.seen = seen;
     }
 
+    /// A list that all nodes share has the own address in it, to which nothing is sent.
+    pub(super) fn own_peer(&mut self, node: &Node<'_>, draft: &mut Draft) {
+        let Some(own) = draft.source else { return };
+        let before = draft.peers.len();
+        draft.peers.retain(|peer| peer.address != own);
+        if draft.peers.is_empty()
+            && before > 0
+            && let Some(span) = draft.unicast.or_else(|| node.span())
+        {
+            self.report(
+                Diagnostic::error(Code::Conflict, span, format!("the only peer is this node itself, {own}"))
+                    .consequence("no other node would hear of it: each would be master")
+                    .help("write the addresses of the other nodes in `unicast_peer`"),
+            );
+        }
+    }
+
     /// `ADDRESS [min_ttl N] [max_ttl N]`.
-    fn peer(&mut self, address: IpAddr, options: &[Word<'_>]) -> Peer {
+    fn peer(&mut self, row: Option<&'static Keyword>, address: IpAddr, options: &[Word<'_>]) -> Peer {
         let mut peer = Peer::new(address);
         for option in options.chunks(2) {
             match option {
                 [word, value] if matches!(word.text, "min_ttl" | "max_ttl") => {
-                    let number =
-                        self.number_in(None, value, 0, 255).and_then(|number| u8::try_from(number).ok());
+                    let number = self.whole_behind(row, word.text, value);
                     let ttl = if word.text == "min_ttl" { &mut peer.min_ttl } else { &mut peer.max_ttl };
                     *ttl = number.unwrap_or(*ttl);
                 }
