@@ -20,6 +20,7 @@ mod kernel;
 mod kill9;
 mod module;
 mod namespaces;
+mod objects;
 mod refusals;
 mod reload;
 mod seed_http_dr;
@@ -94,6 +95,7 @@ pub fn all() -> Vec<Scenario> {
         groups::SCENARIOS,
         module::SCENARIOS,
         namespaces::SCENARIOS,
+        objects::SCENARIOS,
         split::SCENARIOS,
         systemd::SCENARIOS,
         start::SCENARIOS,
