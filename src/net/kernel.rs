@@ -21,6 +21,8 @@ pub struct LinkState {
     pub up: bool,
     /// IFF_UP alone: without a carrier the routes stay.
     pub enabled: bool,
+    /// It forwards packets of IPv6.
+    pub forwards: bool,
     /// It can send to a group.
     pub multicast: bool,
     /// It leads nowhere but to this host.
@@ -319,6 +321,7 @@ mod tests {
             name: name.into(),
             up: true,
             enabled: true,
+            forwards: false,
             multicast: true,
             loopback: false,
             no_arp: false,

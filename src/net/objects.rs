@@ -261,16 +261,25 @@ impl Objects {
         self.refused.values().map(|refused| refused.again).min()
     }
 
-    /// Takes what is due at `now` for another try. `needs`: the objects without which one cannot be set.
-    pub fn timer(&mut self, now: Instant, needs: impl Fn(&Key) -> Vec<Object>) {
+    /// Takes what is due at `now` for another try. `asked`: the object that is asked for under a key today, and those
+    /// without which it cannot be set.
+    pub fn timer(&mut self, now: Instant, asked: impl Fn(&Key) -> Vec<Object>) {
         for (key, refused) in self.refused.iter_mut().filter(|(_, refused)| refused.again <= now) {
             // The answer sets the next time.
             refused.again = now + LONGEST;
             refused.last = now;
             self.retried.insert(*key);
             self.dirty.insert(*key);
-            let alone = self.wanted.contains_key(key) || !refused.lacks_others();
-            for object in if alone { Vec::new() } else { needs(key) } {
+            if self.wanted.contains_key(key) || matches!(refused.operation, Operation::Remove(_)) {
+                continue;
+            }
+            let (own, others): (Vec<Object>, Vec<Object>) =
+                asked(key).into_iter().partition(|object| object.key() == *key);
+            let lacks_others = refused.lacks_others();
+            if let Some(object) = own.into_iter().next() {
+                refused.operation = Operation::Add(object);
+            }
+            for object in others.into_iter().filter(|_| lacks_others) {
                 self.dirty.insert(object.key());
                 self.trial.insert(object.key(), object);
             }

@@ -30,6 +30,8 @@ const RTM_GETRULE: u16 = 34;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
+const IFLA_AF_SPEC: u16 = 26;
+const IFLA_INET6_CONF: u16 = 2;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_LABEL: u16 = 3;
@@ -165,11 +167,12 @@ fn read_link(payload: &[u8]) -> Option<(u32, LinkState)> {
     let hardware_type = netlink::u16_at(payload, 2)?;
     let index = netlink::u32_at(payload, 4)?;
     let flags = netlink::u32_at(payload, 8)?;
-    let (mut name, mut mac, mut mtu) = (String::new(), Vec::new(), 0);
+    let (mut name, mut mac, mut mtu, mut forwards) = (String::new(), Vec::new(), 0, false);
     for (id, value) in netlink::attributes(payload.get(16..)?) {
         match id {
             IFLA_IFNAME => name = netlink::text(value),
             IFLA_ADDRESS => mac = value.to_vec(),
+            IFLA_AF_SPEC => forwards = forwards_ipv6(value),
             IFLA_MTU => mtu = netlink::u32_at(value, 0).unwrap_or(0),
             _ => {}
         }
@@ -178,6 +181,7 @@ fn read_link(payload: &[u8]) -> Option<(u32, LinkState)> {
         name,
         up: flags & IFF_UP != 0 && flags & IFF_RUNNING != 0,
         enabled: flags & IFF_UP != 0,
+        forwards,
         multicast: flags & IFF_MULTICAST != 0,
         loopback: flags & IFF_LOOPBACK != 0,
         no_arp: flags & IFF_NOARP != 0,
@@ -186,6 +190,14 @@ fn read_link(payload: &[u8]) -> Option<(u32, LinkState)> {
         mac,
     };
     Some((index, state))
+}
+
+/// The first setting of IPv6, `net.ipv6.conf.IF.forwarding`.
+fn forwards_ipv6(families: &[u8]) -> bool {
+    let of_ipv6 = netlink::attributes(families).filter(|(family, _)| *family == u16::from(V6));
+    let mut settings = of_ipv6.flat_map(|(_, value)| netlink::attributes(value));
+    let settings = settings.find(|(id, _)| *id == IFLA_INET6_CONF);
+    settings.and_then(|(_, values)| netlink::u32_at(values, 0)).is_some_and(|number| number != 0)
 }
 
 fn read_address(payload: &[u8]) -> Option<Address> {
@@ -267,6 +279,22 @@ mod tests {
                 let _ = read(Message { kind, flags: 0, sequence: 0, payload });
             }
         }
+    }
+
+    #[test]
+    fn a_link_says_whether_it_forwards() {
+        let told = |number: u32| {
+            let header = [0, 0, 1, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+            let bytes = Request::new(RTM_NEWLINK, 0).fixed(&header).nest(IFLA_AF_SPEC, |request| {
+                let settings = [number, 64].map(u32::to_ne_bytes);
+                request.nest(V6.into(), |request| request.attribute(IFLA_INET6_CONF, settings.as_flattened()))
+            });
+            match read(netlink::messages(&bytes.for_test(1)).next().unwrap()) {
+                Some(Change::Link(7, link)) => link.forwards,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(!told(0) && told(1));
     }
 
     #[test]

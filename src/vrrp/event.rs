@@ -171,12 +171,17 @@ pub enum Event {
         /// Largest packet of the interface, in bytes.
         mtu: u32,
     },
-    /// A virtual address, route or rule is the host's own: it was there before us, and no record says that we set it.
+    /// A virtual address is the host's own: it was there before us, and no record says that we set it.
     HostsOwn {
         /// `192.168.100.240/24 on eth0`.
         object: String,
         /// The instance owns it: priority 255.
         owner: bool,
+    },
+    /// A route or rule is the host's own: what stands there serves as it is.
+    HostsPolicy {
+        /// `route 2001:db8::/32`.
+        object: String,
     },
     /// An earlier process that was killed left this; it is removed.
     Leftover {
@@ -257,7 +262,7 @@ impl Event {
             | Self::NotSent { .. }
             | Self::Restored { .. } => Level::Warning,
             Self::HostsOwn { owner: true, .. } | Self::Leftover { .. } | Self::Set { .. } => Level::Info,
-            Self::HostsOwn { owner: false, .. } => Level::Warning,
+            Self::HostsOwn { owner: false, .. } | Self::HostsPolicy { .. } => Level::Warning,
             Self::NotRemoved { .. } | Self::NotSet { .. } | Self::Unreadable { .. } => Level::Error,
         }
     }
@@ -335,6 +340,12 @@ impl fmt::Display for Event {
                 "{object} is this host's own: it was there before, and no record says that directord set it. It is \
                  never removed, so two nodes have it while another one is master; remove it by hand, or give the \
                  owner priority 255"
+            ),
+            Self::HostsPolicy { object } => write!(
+                f,
+                "{object} is this host's own: it was there before, and no record says that directord set it. It stays as \
+                 it is, whoever is master; remove it by hand when it is left over, or give the one in the file another \
+                 metric or preference"
             ),
             Self::Leftover { object } => {
                 write!(f, "removing {object}: left by a process that was killed")

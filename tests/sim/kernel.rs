@@ -50,6 +50,7 @@ impl Kernel {
             name: name.into(),
             up: true,
             enabled: true,
+            forwards: false,
             multicast: true,
             loopback: false,
             no_arp: false,

@@ -60,6 +60,7 @@ fn kernel(objects: &[Object]) -> Kernel {
         name: "eth0".into(),
         up: true,
         enabled: true,
+        forwards: false,
         multicast: true,
         loopback: false,
         no_arp: false,
@@ -408,6 +409,14 @@ fn what_is_asked_for_anew_is_not_held_to_an_old_answer() {
     objects.renew(&[address(1).key()]);
     objects.want(address(1).key(), Some(labelled(1, "eth0:1")));
     assert_eq!(settle(&mut objects, &mut kernel, now, taken), [Operation::Add(labelled(1, "eth0:1"))]);
+    // The old one is answered when the new one is asked for already, and nobody holds it.
+    objects.want(address(1).key(), Some(address(1)));
+    let under_way = objects.operations(&kernel);
+    objects.want(address(1).key(), None);
+    objects.answered(now, under_way.last().unwrap(), libc::ENODEV);
+    objects.timer(objects.next().unwrap(), |_| vec![labelled(1, "eth0:2")]);
+    let tried = settle(&mut objects, &mut kernel, now, taken);
+    assert!(tried.contains(&Operation::Add(labelled(1, "eth0:2"))), "{tried:?}");
     // What was asked for last is answered after nobody wants it any more.
     objects.want(address(2).key(), Some(address(2)));
     let operations = objects.operations(&kernel);

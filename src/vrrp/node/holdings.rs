@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::config::model::{Priority, VirtualAddress};
-use crate::net::arp;
 use crate::net::kernel::{Change, Reading};
 use crate::net::object::{Key, Object, Operation, RouteKey, Start};
 use crate::net::objects::News;
+use crate::net::{arp, ndp};
 use crate::vrrp::event::Event;
 use crate::vrrp::instance;
 
@@ -93,7 +93,12 @@ impl Node {
     fn tell_hosts_own(&self, key: Key, out: &mut Vec<Action>) {
         let holder = self.holders.get(&key).and_then(|holders| holders.first()).copied();
         let owner = holder.is_some_and(|id| self.is_owner(&id));
-        self.report(holder, Event::HostsOwn { object: self.describe(&key), owner }, out);
+        let object = self.describe(&key);
+        let event = match key {
+            Key::Address { .. } => Event::HostsOwn { object, owner },
+            Key::Route(_) | Key::Rule(_) => Event::HostsPolicy { object },
+        };
+        self.report(holder, event, out);
     }
 
     fn is_owner(&self, id: &Id) -> bool {
@@ -277,17 +282,16 @@ impl Node {
         links.any(|link| !link.enabled)
     }
 
-    /// Takes up what the kernel refused. Who tries a route also needs the addresses of whoever has it.
+    /// Takes up what the kernel refused, as it is asked for today. A route also needs the addresses of whoever has it.
     pub(super) fn retry(&mut self, now: Instant) {
         let (holders, instances) = (&self.holders, &self.instances);
-        let needs = |key: &Key| {
+        let asked = |key: &Key| {
             let holders = holders.get(key).into_iter().flatten();
-            let all = holders.filter_map(|id| instances.get(id)).flat_map(|running| running.objects.values());
-            let addresses =
-                all.map(|need| &need.object).filter(|object| matches!(object, Object::Address(_)));
-            addresses.cloned().collect()
+            let all = holders.filter_map(|id| instances.get(id)).flat_map(|running| &running.objects);
+            let matters = all.filter(|(other, _)| *other == key || matches!(other, Key::Address { .. }));
+            matters.map(|(_, need)| need.object.clone()).collect()
         };
-        self.objects.timer(now, needs);
+        self.objects.timer(now, asked);
     }
 
     pub(super) fn changed(&mut self, now: Instant, answers: Vec<(Operation, i32)>, out: &mut Vec<Action>) {
@@ -353,15 +357,18 @@ impl Node {
         }
     }
 
-    /// The frame for one address, and the index of its interface; nothing where ARP makes no sense.
+    /// The frame for one address, and the index of its interface; nothing where neighbours are not asked for.
     fn announcement(&self, running: &Running, address: &VirtualAddress) -> Option<(u32, Vec<u8>)> {
         let object = super::needs::address(Some(running.machine.config()), address, &self.kernel);
         let Some(Object::Address(assigned)) = object else { return None };
-        let IpAddr::V4(ip) = assigned.address else { return None };
         let link = self.kernel.link(assigned.index)?;
         let mac = link.mac.first_chunk::<6>()?;
         let makes_sense = link.up && !link.no_arp && link.hardware_type == ETHERNET;
-        makes_sense.then(|| (assigned.index, arp::gratuitous(ip, *mac, link.hardware_type)))
+        let frame = || match assigned.address {
+            IpAddr::V4(ip) => arp::gratuitous(ip, *mac, link.hardware_type),
+            IpAddr::V6(ip) => ndp::unsolicited(ip, *mac, link.forwards),
+        };
+        makes_sense.then(|| (assigned.index, frame()))
     }
 
     pub(super) fn not_announced(

@@ -321,6 +321,7 @@ mod tests {
             name: "eth0".into(),
             up: true,
             enabled: true,
+            forwards: false,
             multicast: true,
             loopback: false,
             no_arp: false,
