@@ -53,7 +53,9 @@ fn faults(path: &Path, options: &Options) -> (Vec<String>, usize) {
     let loaded = load(path, &Disk, options);
     let (mut faults, mut tried) = (Vec::new(), 0);
     for one in &loaded.diagnostics {
-        let Some(fix) = one.fix.as_ref().filter(|fix| !loaded.sources.is_expansion(fix.span)) else { continue };
+        let Some(fix) = one.fix.as_ref().filter(|fix| !loaded.sources.is_expansion(fix.span)) else {
+            continue;
+        };
         let place = loaded.sources.position(fix.span);
         let text = loaded.sources.text_of(fix.span.source);
         let (start, end) = (fix.span.start as usize, fix.span.end as usize);

@@ -70,7 +70,7 @@ fn every_code_has_a_page() {
 /// The example of a code gets the code, and the mended one does not.
 #[test]
 fn the_examples_of_codes_are_right() {
-    for page in PAGES {
+    for page in PAGES.iter() {
         let codes = |text: &str| load_text(text).diagnostics.iter().map(|one| one.code).collect::<Vec<_>>();
         if !page.wrong.is_empty() {
             assert!(codes(page.wrong).contains(&page.code), "{}: {:?}", page.code, codes(page.wrong));

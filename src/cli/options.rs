@@ -1,26 +1,22 @@
-//! The options themselves, and what becomes of them.
+//! The options themselves, and what becomes of them: here those of the daemon and of the test, in `commands` the others.
+
+mod commands;
 
 use std::ffi::OsString;
-use std::net::IpAddr;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{ArgAction, Parser, ValueEnum};
 
 use super::check::CheckOptions;
-use super::dump::{self, DumpOptions};
-use super::format::Output;
-use super::genhash::GenhashOptions;
-use super::reload::ReloadOptions;
 use super::run::RunOptions;
 use super::start::Policy;
 use crate::config::diagnostic::Format;
-use crate::config::dump::Show;
 use crate::config::io::node_name;
-use crate::config::model::HttpProtocol;
 
-const DEFAULT_FILE: &str = "/etc/keepalived/keepalived.conf";
+pub(super) use commands::{Config, Explain, Genhash, Reload};
+
+pub(super) const DEFAULT_FILE: &str = "/etc/keepalived/keepalived.conf";
 const DEFAULT_RUNTIME: &str = "/run/directord";
 
 const CHECK: &str = "Configuration test";
@@ -337,205 +333,4 @@ pub(super) fn normalised(arguments: Vec<OsString>) -> Vec<OsString> {
         }
     };
     arguments.into_iter().map(glued).collect()
-}
-
-/// Options of `explain`.
-#[derive(Debug, Parser)]
-#[command(
-    name = "directord explain",
-    bin_name = "directord explain",
-    about = "What a keyword of the configuration, or the code of a diagnostic, means"
-)]
-pub(super) struct Explain {
-    /// Keywords (`weight`), paths (`real_server/weight`), values (`rr`) or codes (`D0015`)
-    #[arg(value_name = "CODE | KEYWORD", required = true)]
-    pub(super) topics: Vec<String>,
-}
-
-/// What is done with a configuration.
-#[derive(Debug, Parser)]
-#[command(
-    name = "directord config",
-    bin_name = "directord config",
-    about = "Configurations as texts",
-    disable_help_subcommand = true,
-    subcommand_required = true
-)]
-pub(super) enum Config {
-    Dump(Dump),
-    Fmt(Fmt),
-}
-
-/// Options of `config dump`.
-#[derive(Debug, clap::Args)]
-#[command(
-    about = "The configuration as it counts: definitions, includes and inheritance resolved, in today's words"
-)]
-pub(super) struct Dump {
-    #[command(flatten)]
-    source: Source,
-    /// Language of the dump
-    #[arg(long, value_name = "FORMAT", default_value = "conf")]
-    format: DumpFormat,
-    /// Show settings that have their default, too
-    #[arg(long)]
-    defaults: bool,
-    /// Show passwords and keys, which are <hidden-by-directord> otherwise
-    #[arg(long)]
-    secrets: bool,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum DumpFormat {
-    Conf,
-    Json,
-}
-
-impl From<Dump> for DumpOptions {
-    fn from(mut options: Dump) -> Self {
-        Self {
-            config_id: options.source.config_id(),
-            config: options.source.config,
-            format: match options.format {
-                DumpFormat::Conf => dump::Format::Conf,
-                DumpFormat::Json => dump::Format::Json,
-            },
-            show: Show { defaults: options.defaults, secrets: options.secrets },
-        }
-    }
-}
-
-/// Options of `config fmt`.
-#[derive(Debug, clap::Args)]
-#[command(
-    about = "Write files in their canonical layout: four blanks a level, one statement a line, comments kept",
-    after_help = "Exit status: 0 done, or nothing to do; 1 with --check, a file would change; 2 a file cannot be \
-        read, written or understood, and is left as it is."
-)]
-pub(super) struct Fmt {
-    /// Change nothing; name the files that would change
-    #[arg(long, conflicts_with = "stdout")]
-    pub(super) check: bool,
-    /// Change nothing; print the result
-    #[arg(long)]
-    pub(super) stdout: bool,
-    /// Files; `-` is standard input, whose result is printed
-    #[arg(value_name = "FILE", default_value = DEFAULT_FILE)]
-    pub(super) files: Vec<PathBuf>,
-}
-
-impl Fmt {
-    pub(super) fn output(&self) -> Output {
-        match (self.check, self.stdout) {
-            (true, _) => Output::Check,
-            (false, true) => Output::Print,
-            (false, false) => Output::File,
-        }
-    }
-}
-
-/// Options of `reload`.
-#[derive(Debug, Parser)]
-#[command(
-    name = "directord reload",
-    bin_name = "directord reload",
-    about = "The daemon reads its configuration again, as after SIGHUP, and says what came of it",
-    after_help = "Exit status: 0 the configuration is in force; 1 it was refused and everything goes on as it was, or \
-        no daemon answers; 2 wrong options."
-)]
-pub(super) struct Reload {
-    /// Take it in although it leaves nothing to do, or misses what runs because files are missing
-    #[arg(long)]
-    allow_empty: bool,
-    /// Say nothing: the exit status tells, and the log of the daemon
-    #[arg(long)]
-    quiet: bool,
-    /// Folder of the daemon
-    #[arg(long, value_name = "FOLDER", default_value = DEFAULT_RUNTIME)]
-    runtime_dir: PathBuf,
-    /// Seconds to wait for the answer
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
-    timeout: u32,
-}
-
-impl From<Reload> for ReloadOptions {
-    fn from(options: Reload) -> Self {
-        Self {
-            allow_empty: options.allow_empty,
-            quiet: options.quiet,
-            runtime_dir: options.runtime_dir,
-            timeout: Duration::from_secs(options.timeout.into()),
-        }
-    }
-}
-
-/// Options of `genhash`.
-#[derive(Debug, Parser)]
-#[command(name = "genhash", about = "Digest of a page, as HTTP_GET and SSL_GET compare it")]
-pub(super) struct Genhash {
-    /// Address of the server
-    #[arg(short, long, value_name = "ADDRESS")]
-    server: IpAddr,
-    /// Port of the server
-    #[arg(short, long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    port: u16,
-    /// Request target, sent as it stands
-    #[arg(short, long)]
-    url: String,
-    /// Host header [default: address and port]
-    #[arg(short = 'V', long, value_name = "HOST")]
-    use_virtualhost: Option<String>,
-    /// Over TLS
-    #[arg(short = 'S', long)]
-    use_ssl: bool,
-    /// Send the virtual host in the TLS handshake
-    #[arg(short = 'I', long)]
-    use_sni: bool,
-    /// Firewall mark of the connection
-    #[arg(short = 'm', long, value_name = "MARK", default_value_t = 0)]
-    fwmark: u32,
-    /// Version of the request: 1.0, 1.0c (with Connection: close) or 1.1
-    #[arg(short = 'P', long, value_name = "VERSION", default_value = "1.0")]
-    protocol: ProtocolName,
-    /// Seconds for the connection and for each read
-    #[arg(short, long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
-    timeout: u32,
-    /// Print what is sent and received
-    #[arg(short, long)]
-    verbose: bool,
-    /// Print a url block for keepalived.conf
-    #[arg(long)]
-    stanza: bool,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ProtocolName {
-    #[value(name = "1.0")]
-    Http10,
-    #[value(name = "1.0c", alias = "1.0C")]
-    Http10Close,
-    #[value(name = "1.1")]
-    Http11,
-}
-
-impl From<Genhash> for GenhashOptions {
-    fn from(options: Genhash) -> Self {
-        Self {
-            server: options.server,
-            port: options.port,
-            url: options.url,
-            virtualhost: options.use_virtualhost,
-            tls: options.use_ssl,
-            sni: options.use_sni,
-            fwmark: options.fwmark,
-            protocol: match options.protocol {
-                ProtocolName::Http10 => HttpProtocol::Http10,
-                ProtocolName::Http10Close => HttpProtocol::Http10Close,
-                ProtocolName::Http11 => HttpProtocol::Http11,
-            },
-            timeout: Duration::from_secs(options.timeout.into()),
-            verbose: options.verbose,
-            stanza: options.stanza,
-        }
-    }
 }

@@ -406,6 +406,16 @@ impl Diagnostics {
         self.list.iter().any(|one| one.severity == Severity::Error && one.code.is_unread())
     }
 
+    /// Whether something is said of the place, or of a part of it.
+    pub fn covers(&self, span: Span) -> bool {
+        let meets = |other: &Span| {
+            other.source == span.source
+                && other.start < span.end.max(span.start + 1)
+                && span.start < other.end
+        };
+        self.list.iter().any(|one| one.span.iter().chain(&one.also).any(meets))
+    }
+
     /// Everything, in the order of the lines that were written; what has no place comes last.
     pub fn into_sorted(mut self, sources: &Sources) -> Vec<Diagnostic> {
         for ((code, severity), (count, span)) in self.left {

@@ -68,6 +68,24 @@ pub(super) fn lint(
     Places { allowed, instances }
 }
 
+/// Of a file with errors: addresses that no host can serve are wrong whatever else is. `model`: what it is without the errors.
+pub(super) fn lint_addresses(
+    tree: &Tree<'_>,
+    model: Option<&Model>,
+    sources: &Sources,
+    diagnostics: &mut Diagnostics,
+) {
+    let (allowed, _) = Allowed::read(sources);
+    let mut lints = Lints { allowed: &allowed, sources, diagnostics };
+    let none = Model::default();
+    addresses::lint(
+        &mut lints,
+        tree.nodes.as_slice(),
+        &places::instances(&tree.nodes),
+        model.unwrap_or(&none),
+    );
+}
+
 /// A configuration without errors, its places and its texts.
 type Side<'a> = (&'a Model, &'a Places, &'a Sources);
 

@@ -36,15 +36,17 @@ pub mod supported;
 mod tokens;
 mod tree;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use bumpalo::Bump;
-use diagnostic::{Diagnostic, Diagnostics, Format, Severity};
+use diagnostic::{Code, Diagnostic, Diagnostics, Format, Severity};
 use host::Host;
-use lexer::TokenKind;
+use lexer::{Token, TokenKind};
 use model::Model;
 pub use options::Options;
 use source::{Files, Sources, Span};
+use tokens::Tokens;
 
 /// A configuration that was read.
 #[derive(Debug)]
@@ -118,8 +120,16 @@ fn read(path: &Path, files: &dyn Files, options: &Options, host: Option<&dyn Hos
             let secrets = secrets::in_conf(&tokens, &sources);
             let arena = Bump::with_capacity(tree::room(&tokens));
             let tree = tree::build(&tokens, &sources, &arena, &mut diagnostics);
+            let signs = signs(&tokens, &secrets, &sources);
             drop(tokens);
-            (Meaning::of(&tree, &sources, &mut diagnostics, host), secrets)
+            let meaning = Meaning::of(&tree, &sources, &mut diagnostics, host);
+            for (span, diagnostic) in signs {
+                // What is wrong about the word is said, and with it what the sign is.
+                if !diagnostics.covers(span) {
+                    diagnostics.push(diagnostic);
+                }
+            }
+            (meaning, secrets)
         }
     };
     let mut diagnostics = diagnostics.into_sorted(&sources);
@@ -130,6 +140,29 @@ fn read(path: &Path, files: &dyn Files, options: &Options, host: Option<&dyn Hos
     }
     let Meaning { model, degraded, places } = meaning;
     Loaded { model, degraded, diagnostics, sources, places }
+}
+
+/// Words with signs of other keyboards in them, wherever they stand.
+fn signs(tokens: &Tokens, secrets: &[Span], sources: &Sources) -> Vec<(Span, Diagnostic)> {
+    const MOST: usize = 1000;
+    // Most files have none, and need not be searched word by word.
+    if sources.files().all(|(_, text)| text.is_ascii() && !text.contains(';')) {
+        return Vec::new();
+    }
+    let secrets: BTreeSet<Span> = secrets.iter().copied().collect();
+    let words = tokens.iter().filter(|token| token.kind == TokenKind::Word && !secrets.contains(&token.span));
+    let odd = |token: &Token| {
+        let word = sources.text(token.span);
+        let slip = slips::sign(word)?;
+        let message = format!("`{word}` has a sign in it that is read as part of the word");
+        let diagnostic = Diagnostic::warning(Code::BadName, token.span, message).help(slip.help);
+        let fixed = match slip.meant {
+            Some(meant) => diagnostic.fix(token.span, meant),
+            None => diagnostic,
+        };
+        Some((token.span, fixed))
+    };
+    words.filter_map(odd).take(MOST).collect()
 }
 
 /// What a tree comes to; nothing, when there is none.
@@ -154,7 +187,10 @@ impl Meaning {
         };
         let places = match &model {
             Some(model) => lint::lint(tree, model, sources, diagnostics),
-            None => lint::Places::default(),
+            None => {
+                lint::lint_addresses(tree, degraded.as_ref(), sources, diagnostics);
+                lint::Places::default()
+            }
         };
         if let (Some(model), Some(host)) = (model.as_ref().or(degraded.as_ref()), host) {
             host::check(&tree.nodes, model, host, sources, diagnostics);

@@ -52,6 +52,19 @@ pub(super) fn slip(word: &str) -> Option<Slip> {
     None
 }
 
+/// What is odd about a word that was understood: a sign of another keyboard, or a semicolon at its end.
+pub(super) fn sign(word: &str) -> Option<Slip> {
+    let odd = !word.is_ascii() && word.chars().any(|c| odd(c).is_some() && c != '\u{fffd}');
+    let ends = word.ends_with(';') && !word.starts_with(['$', '\'', '/']);
+    if odd || ends { slip(word).filter(|slip| !slip.help.is_empty()).or_else(|| lone(word)) } else { None }
+}
+
+/// A semicolon alone.
+fn lone(word: &str) -> Option<Slip> {
+    (word == ";")
+        .then(|| Slip { help: "no `;` ends a statement: delete it".to_owned(), meant: Some(String::new()) })
+}
+
 /// What a character is, when it should not be there.
 fn odd(c: char) -> Option<String> {
     let name = match c {
@@ -71,6 +84,8 @@ fn odd(c: char) -> Option<String> {
     };
     let number = u32::from(c);
     let instead = match plain(c) {
+        // What would be no better in ASCII.
+        Some(';' | ',') => "delete it".to_owned(),
         Some(' ') => "write a blank".to_owned(),
         Some(plain) if plain != c => format!("write `{plain}`"),
         _ => "delete it".to_owned(),
@@ -118,7 +133,7 @@ mod tests {
             ("priority\u{3000}100", "?", "U+3000: write a blank"),
             ("pri\u{200b}ority", "priority", "U+200B: delete it"),
             ("“eth0”", "\"eth0\"", "U+201C: write `\"`"),
-            ("10.0.0.1，", "10.0.0.1", "U+FF0C: write `,`"),
+            ("10.0.0.1，", "10.0.0.1", "U+FF0C: delete it"),
             ("'10.0.0.1'", "10.0.0.1", "single quotes"),
             ("$VIP/24", "?", "${NAME}/24"),
         ];
@@ -128,6 +143,15 @@ mod tests {
             assert!(help.contains(words), "{help}");
         }
         assert_eq!(slip("10.0.0.1/24"), None);
+        let sign = |word: &str| super::sign(word).map(|slip| slip.meant.unwrap_or("?".into()));
+        for (word, meant) in
+            [("｛", "{"), ("VI_1｛", "VI_1{"), ("LVS；", "LVS"), ("LVS;", "LVS"), (";", ""), ("；", "")]
+        {
+            assert_eq!(sign(word).as_deref(), Some(meant), "{word}");
+        }
+        for word in ["LVS", "größe", "中文", "a;b", "{", "$X;"] {
+            assert_eq!(sign(word), None, "{word}");
+        }
         assert_eq!(assignment("priority=100"), Some(("priority", '=', "100")));
         assert_eq!(assignment("=100"), None);
     }

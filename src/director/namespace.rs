@@ -35,8 +35,8 @@ pub enum NamespaceError {
     Missing(String),
     /// The capability is missing.
     #[error(
-        "joining the network namespace `{0}` needs CAP_SYS_ADMIN: start directord as root, or grant it to the unit \
-         (`systemctl edit directord`, `CapabilityBoundingSet=CAP_SYS_ADMIN`)"
+        "joining the network namespace `{0}` needs CAP_SYS_ADMIN: start directord as root, or grant it to the unit: \
+         `systemctl edit directord` with the lines `[Service]`, `CapabilityBoundingSet=CAP_SYS_ADMIN` and `RestrictNamespaces=no`"
     )]
     NotPermitted(String),
     /// Another reason.
@@ -107,6 +107,16 @@ fn enter(name: &str, path: &Path) -> Result<(), NamespaceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What the unit has that keeps it from joining one is lifted by what the message says to write.
+    #[test]
+    fn the_advice_fits_the_unit() {
+        let unit = include_str!("../../packaging/directord.service");
+        let advice = NamespaceError::NotPermitted("blue".into()).to_string();
+        assert!(!unit.contains("CAP_SYS_ADMIN") && advice.contains("CapabilityBoundingSet=CAP_SYS_ADMIN"));
+        assert!(unit.contains("RestrictNamespaces=yes") && advice.contains("RestrictNamespaces=no"));
+        assert!(advice.contains("[Service]"), "a drop-in without a section is not read");
+    }
 
     #[test]
     fn each_has_its_folder() {

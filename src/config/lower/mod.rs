@@ -11,6 +11,7 @@ mod globals;
 mod group;
 mod groups;
 mod lvs;
+mod numbers;
 mod option;
 mod probe;
 mod process;
@@ -22,6 +23,7 @@ mod service;
 mod track;
 mod values;
 mod vrrp;
+mod words;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

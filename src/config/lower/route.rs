@@ -1,9 +1,9 @@
 //! Lines of `virtual_routes` and `static_routes`: iproute2's grammar, words in any order.
 
 use super::Lower;
+use super::numbers::microseconds;
 use super::option::Line;
 use super::track::Names;
-use super::values::microseconds;
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::keywords;
 use crate::config::model::{CongestionControl, Encap, Family, MetricKind, NextHop, Route, RouteMetric};

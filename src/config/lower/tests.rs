@@ -16,6 +16,10 @@ fn model(text: &str) -> Model {
     loaded.model.unwrap_or_else(|| panic!("{text}: {:?}", loaded.diagnostics))
 }
 
+fn loaded(text: &str) -> crate::config::Loaded {
+    load(Path::new("t"), &Texts::one("t", text), &Options::default())
+}
+
 fn instance(settings: &str) -> Instance {
     let text = format!(
         "vrrp_instance A {{\ninterface eth0\nvirtual_router_id 7\n{settings}\nvirtual_ipaddress {{ 10.0.0.9 }}\n}}\n"
@@ -393,4 +397,39 @@ fn an_instance_must_be_heard_and_its_addresses_fit_a_packet() {
     assert_eq!(said("eth0", &v4(256)), ["an advert of 1500 bytes names 255 addresses, this is one more"]);
     let surplus = said("eth0", &v6(100));
     assert_eq!(surplus.iter().filter(|line| line.contains("names 89 addresses")).count(), 1, "{surplus:?}");
+}
+
+#[test]
+fn no_persistence_of_zero_seconds() {
+    let text = format!(
+        "virtual_server 10.0.0.1 80 {{\nlb_algo rr\nlb_kind NAT\nprotocol TCP\npersistence_timeout 0\n\
+         persistence_granularity 0.0.0.0\n{REAL}\n}}\n"
+    );
+    let loaded = loaded(&text);
+    let [one] = loaded.diagnostics.as_slice() else { panic!("{:?}", loaded.diagnostics) };
+    assert!(one.help.as_ref().unwrap().contains("persistence_granularity"));
+    assert_eq!(loaded.degraded.unwrap().virtual_servers[0].persistence, None);
+}
+
+#[test]
+fn the_own_address_among_the_peers() {
+    let text = |peers: &str| {
+        format!(
+            "vrrp_instance A {{\ninterface eth0\nvirtual_router_id 1\nunicast_src_ip 10.0.0.2\n\
+             unicast_peer {{\n{peers}\n}}\nvirtual_ipaddress {{\n10.0.0.1\n}}\n}}\n"
+        )
+    };
+    let shared = loaded(&text("10.0.0.2\n10.0.0.3"));
+    let [one] = shared.diagnostics.as_slice() else { panic!("{:?}", shared.diagnostics) };
+    assert_eq!((one.code, one.severity), (Code::OwnPeer, Severity::Lint));
+    let peers: Vec<_> =
+        shared.model.unwrap().instances[0].unicast().unwrap().peers.iter().map(|peer| peer.address).collect();
+    assert_eq!(peers, ["10.0.0.3".parse::<std::net::IpAddr>().unwrap()]);
+    let alone = loaded(&text("10.0.0.2"));
+    assert!(
+        alone.diagnostics[0].message.contains("the only peer is this node itself"),
+        "{:?}",
+        alone.diagnostics
+    );
+    assert!(alone.has_errors());
 }

@@ -445,7 +445,7 @@ impl Lower<'_> {
                     ("VRRP version 3 knows hundredths of a second up to 40.95", "round it yourself")
                 }
             };
-            let used = super::values::seconds(centiseconds * 10_000);
+            let used = super::numbers::seconds(centiseconds * 10_000);
             self.report(
                 Diagnostic::warning(Code::Conflict, span, what)
                     .consequence(format!("adverts are sent every {used} s"))

@@ -33,7 +33,7 @@ pub fn man() -> String {
         }
     }
     text += ".SH DIAGNOSTICS\n";
-    for page in PAGES {
+    for page in PAGES.iter() {
         let _ = writeln!(text, ".TP\n.B {}\n{}.", page.code, escaped(page.title));
         let _ = writeln!(text, "{}\n{}", escaped(page.meaning), escaped(page.mend));
     }

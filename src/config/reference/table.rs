@@ -25,7 +25,7 @@ pub fn markdown() -> String {
         text += "\n";
     }
     text += "## Codes of diagnostics\n\n| Code | Meaning | To mend it |\n|---|---|---|\n";
-    for page in PAGES {
+    for page in PAGES.iter() {
         let _ = writeln!(
             text,
             "| {} | {}. {} | {} |",

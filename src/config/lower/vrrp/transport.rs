@@ -70,6 +70,7 @@ impl Lower<'_> {
             && before > 0
             && let Some(span) = draft.unicast.or_else(|| node.span())
         {
+            draft.unicast = None;
             self.report(
                 Diagnostic::error(Code::Conflict, span, format!("the only peer is this node itself, {own}"))
                     .consequence("no other node would hear of it: each would be master")
