@@ -243,13 +243,6 @@ pub fn nearest(block: BlockId, word: &str) -> Option<&'static str> {
     closest(word, words.iter().map(|(name, _)| *name))
 }
 
-/// The same among the words that open a block, or among those that do not.
-pub fn nearest_of_kind(block: BlockId, word: &str, opening: bool) -> Option<&'static str> {
-    let words = &INDEX.blocks.get(usize::from(block.0))?.words;
-    let alike = words.iter().filter(|(_, found)| found.keyword.is_block() == opening);
-    closest(word, alike.map(|(name, _)| *name))
-}
-
 /// Whether `word` is one of `block` but for the case of its letters.
 pub fn in_another_case(block: BlockId, word: &str) -> bool {
     let words = INDEX.blocks.get(usize::from(block.0)).map_or(&[][..], |block| &block.words);

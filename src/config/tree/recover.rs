@@ -41,12 +41,13 @@ impl<'a> Builder<'a, '_> {
                     if let Some(meant) = slip.meant.filter(|meant| keywords::lookup(block, meant).is_some()) {
                         diagnostic = diagnostic.fix(word.span, meant);
                     }
-                } else if let Some(near) = keywords::nearest_of_kind(block, word.text, opening) {
-                    diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(word.span, near);
                 } else if let Some(near) = keywords::nearest(block, word.text) {
-                    // With other braces, or none: the word alone would not mend it.
-                    let how = if opening { "which opens no block" } else { "which opens a block" };
-                    diagnostic = diagnostic.help(format!("did you mean `{near}`, {how}?"));
+                    diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+                    // With braces where there are none, or the other way round, the word alone would not mend it.
+                    if keywords::lookup(block, near).is_some_and(|found| found.keyword.is_block() == opening)
+                    {
+                        diagnostic = diagnostic.fix(word.span, near);
+                    }
                 }
                 if opening {
                     diagnostic = diagnostic.consequence("the whole block is skipped");
