@@ -233,7 +233,7 @@ impl Check<'_> {
                 let Some(nets) = self.host.addresses(interface.as_str()) else { continue };
                 let family = nets.iter().filter(|net| net.address.is_ipv6() == address.address.is_ipv6());
                 let nets: Vec<&Net> = family.filter(|net| net.address != address.address).collect();
-                if nets.is_empty() || nets.iter().any(|net| contains(net, address.address)) {
+                if nets.is_empty() || nets.iter().any(|net| net.contains(address.address)) {
                     continue;
                 }
                 if self.diagnostics.is_full(Code::OutsideNetworks) {
@@ -280,15 +280,6 @@ impl Check<'_> {
             self.diagnostics.push(diagnostic);
         }
     }
-}
-
-fn contains(net: &Net, address: IpAddr) -> bool {
-    let bits = |address: IpAddr| match address {
-        IpAddr::V4(address) => u128::from(u32::from(address)) << 96,
-        IpAddr::V6(address) => u128::from(address),
-    };
-    let mask = u128::MAX.checked_shl(128 - u32::from(net.prefix)).unwrap_or(0);
-    (bits(net.address) ^ bits(address)) & mask == 0
 }
 
 /// `use_vmac NAME`, `use_ipvlan NAME`.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::config::model::Net;
+
 pub use super::route::{Hop, Route, RouteKey, Start};
 pub use super::rule::{Device, Does, Rule};
 
@@ -133,6 +135,23 @@ impl Object {
         }
     }
 
+    /// Whether it cannot be set without `other`: a route without its source, or without what leads to its gateway.
+    pub fn needs(&self, other: &Self) -> bool {
+        let Self::Route(route) = self else { return false };
+        let mut gateways = route.hops.iter().filter_map(|hop| hop.via);
+        match other {
+            Self::Address(Address { address, prefix, peer, .. }) => {
+                let net = Net { address: peer.unwrap_or(*address), prefix: *prefix };
+                route.source == Some(*address) || gateways.any(|gateway| net.contains(gateway))
+            }
+            Self::Route(Route { to, prefix, .. }) => {
+                let net = Net { address: *to, prefix: *prefix };
+                other.rank() < self.rank() && gateways.any(|gateway| net.contains(gateway))
+            }
+            Self::Rule(_) => false,
+        }
+    }
+
     /// Whether it has to do with the interface of this index.
     pub fn is_on(&self, index: u32) -> bool {
         match self {
@@ -156,14 +175,13 @@ impl Key {
     /// with this one.
     pub fn shares_subnet(&self, other: &Self) -> bool {
         let (
-            Self::Address { index, address: IpAddr::V4(ours), prefix },
-            Self::Address { index: their_index, address: IpAddr::V4(theirs), prefix: their_prefix },
-        ) = (self, other)
+            Self::Address { index, address, prefix },
+            Self::Address { index: their_index, address: theirs @ IpAddr::V4(_), prefix: their_prefix },
+        ) = (*self, *other)
         else {
             return false;
         };
-        let mask = u32::MAX.checked_shl(32 - u32::from(*prefix).min(32)).unwrap_or(0);
-        index == their_index && prefix == their_prefix && (ours.to_bits() ^ theirs.to_bits()) & mask == 0
+        index == their_index && prefix == their_prefix && Net { address, prefix }.contains(theirs)
     }
 
     /// Whether the kernel may remove `other` together with this one without being asked for it.

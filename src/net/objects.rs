@@ -36,14 +36,6 @@ pub struct Refused {
     last: Instant,
 }
 
-impl Refused {
-    /// Whether it may be set once others are: a route whose gateway or source nobody knew.
-    fn lacks_others(&self) -> bool {
-        let lack = matches!(self.errno, libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EINVAL);
-        lack && matches!(self.operation, Operation::Add(Object::Route(_)))
-    }
-}
-
 /// What the kernel told of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum News {
@@ -262,7 +254,7 @@ impl Objects {
     }
 
     /// Takes what is due at `now` for another try. `asked`: the object that is asked for under a key today, and those
-    /// without which it cannot be set.
+    /// that it may need.
     pub fn timer(&mut self, now: Instant, asked: impl Fn(&Key) -> Vec<Object>) {
         for (key, refused) in self.refused.iter_mut().filter(|(_, refused)| refused.again <= now) {
             // The answer sets the next time.
@@ -275,13 +267,21 @@ impl Objects {
             }
             let (own, others): (Vec<Object>, Vec<Object>) =
                 asked(key).into_iter().partition(|object| object.key() == *key);
-            let lacks_others = refused.lacks_others();
             if let Some(object) = own.into_iter().next() {
                 refused.operation = Operation::Add(object);
             }
-            for object in others.into_iter().filter(|_| lacks_others) {
-                self.dirty.insert(object.key());
-                self.trial.insert(object.key(), object);
+            let Operation::Add(object) = &refused.operation else { continue };
+            let (mut needed, mut left) = (vec![object.clone()], others);
+            // What is needed may need something itself.
+            while let Some(object) = needed.pop() {
+                let (more, rest): (Vec<Object>, Vec<Object>) =
+                    left.into_iter().partition(|other| object.needs(other));
+                left = rest;
+                for object in more {
+                    self.dirty.insert(object.key());
+                    self.trial.insert(object.key(), object.clone());
+                    needed.push(object);
+                }
             }
         }
     }

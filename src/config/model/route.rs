@@ -11,6 +11,19 @@ pub struct Net {
     pub prefix: u8,
 }
 
+impl Net {
+    /// Whether `address` is in the network of this one.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let bits = |address: IpAddr| match address {
+            IpAddr::V4(address) => u128::from(u32::from(address)) << 96,
+            IpAddr::V6(address) => u128::from(address),
+        };
+        let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix.min(128))).unwrap_or(0);
+        let same_family = self.address.is_ipv4() == address.is_ipv4();
+        same_family && (bits(self.address) ^ bits(address)) & mask == 0
+    }
+}
+
 /// A number, or a name of `/etc/iproute2`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Named {

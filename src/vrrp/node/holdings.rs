@@ -282,14 +282,14 @@ impl Node {
         links.any(|link| !link.enabled)
     }
 
-    /// Takes up what the kernel refused, as it is asked for today. A route also needs the addresses of whoever has it.
+    /// Takes up what the kernel refused, as it is asked for today, with what it needs of whoever has it.
     pub(super) fn retry(&mut self, now: Instant) {
         let (holders, instances) = (&self.holders, &self.instances);
         let asked = |key: &Key| {
             let holders = holders.get(key).into_iter().flatten();
-            let all = holders.filter_map(|id| instances.get(id)).flat_map(|running| &running.objects);
-            let matters = all.filter(|(other, _)| *other == key || matches!(other, Key::Address { .. }));
-            matters.map(|(_, need)| need.object.clone()).collect()
+            let all = holders.filter_map(|id| instances.get(id)).flat_map(|running| running.objects.values());
+            let matters = |need: &&Need| matches!(key, Key::Route(_)) || need.object.key() == *key;
+            all.filter(matters).map(|need| need.object.clone()).collect()
         };
         self.objects.timer(now, asked);
     }
