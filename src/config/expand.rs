@@ -7,30 +7,25 @@
 mod budget;
 pub(super) mod define;
 mod generate;
+mod include;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub(super) use self::generate::generator;
+pub(super) use self::include::include;
 
 use self::budget::Budget;
 use self::define::Definition;
-use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
+use self::include::Checks;
+use super::diagnostic::{Code, Diagnostic, Diagnostics};
 use super::lexer::{self, Token, TokenKind};
 use super::options::Options;
-use super::pattern;
-use super::source::{Files, MAX_FILE, ReadError, SourceId, Sources, Span, offset};
+use super::source::{Files, SourceId, Sources, Span, offset};
 use super::tokens::Tokens;
 
-/// Files within files.
-const DEPTH: usize = 16;
-/// Files of one load.
-const FILES: usize = 4096;
 /// Bytes of a line that keepalived reads, with its end.
 const LONGEST_LINE: usize = 1023;
-/// Bytes of all files of one load.
-const ALL_FILES: usize = MAX_FILE;
-
 /// Reads `path` and everything that it includes.
 pub(super) fn expand(
     path: &Path,
@@ -86,57 +81,7 @@ struct Expander<'a> {
     random: u64,
 }
 
-/// What makes a failing include an error (`include_check`, `includer` …).
-#[derive(Clone, Copy, Default)]
-pub(super) struct Checks {
-    read: bool,
-    literal: bool,
-    wildcard: bool,
-    brace: bool,
-}
-
-impl Checks {
-    const ALL: Self = Self { read: true, literal: true, wildcard: true, brace: true };
-}
-
 impl Expander<'_> {
-    /// `-f` is a pattern, as in keepalived.
-    fn main_files(&mut self, path: &Path) {
-        let pattern = path.to_str().is_some_and(|path| pattern::has_wildcard(path));
-        let found = if pattern { self.files.matches(path) } else { Vec::new() };
-        if found.is_empty() {
-            self.main_file(path);
-        }
-        for path in found {
-            self.main_file(&path);
-        }
-    }
-
-    fn main_file(&mut self, path: &Path) {
-        let name = path.display().to_string();
-        match self.files.read(path) {
-            Ok(bytes) => {
-                self.bytes += bytes.len();
-                let id = self.sources.add_file(&name, bytes);
-                if self.files.is_executable(path) {
-                    let message = format!("{name} is executable");
-                    let span = Span { source: id, start: 0, end: 0 };
-                    self.diagnostics.push(
-                        Diagnostic { span: None, ..Diagnostic::warning(Code::Unreadable, span, message) }
-                            .consequence("it is read here, but keepalived reads no executable file")
-                            .help(format!("chmod a-x {name}")),
-                    );
-                }
-                self.source(id, path);
-            }
-            Err(error) => {
-                let message = format!("cannot read {name}: {error}");
-                let diagnostic = Diagnostic::new(Code::Unreadable, Severity::Error, None, message);
-                self.diagnostics.push(advised(diagnostic, path, &error));
-            }
-        }
-    }
-
     /// Every line of one file.
     fn source(&mut self, id: SourceId, path: &Path) {
         self.stack.push(path.to_owned());
@@ -276,30 +221,6 @@ impl Expander<'_> {
         }
     }
 
-    /// `include_check`: bare is all; a plain word sets, `+` adds, `-` removes.
-    fn set_checks(&mut self) {
-        let words = self.words.get(1..).unwrap_or(&[]);
-        let words = words.iter().take_while(|token| token.kind == TokenKind::Word);
-        let words: Vec<&str> = words.map(|token| self.sources.text(token.span)).collect();
-        if words.is_empty() {
-            self.checks = Checks::ALL;
-        }
-        for word in words {
-            let name = word.trim_start_matches(['+', '-']);
-            let on = !word.starts_with('-');
-            if name == word {
-                self.checks = Checks::default();
-            }
-            match name {
-                "read" | "readable" => self.checks.read = on,
-                "match" => self.checks.literal = on,
-                "wildcard_match" => self.checks.wildcard = on,
-                "brace_match" => self.checks.brace = on,
-                _ => {}
-            }
-        }
-    }
-
     fn stripped(&self, span: Span) -> Span {
         let text = self.sources.text(span);
         let before = text.len() - text.trim_start_matches(['\u{feff}']).trim_start().len();
@@ -315,105 +236,6 @@ impl Expander<'_> {
         let counts = (id == self.options.config_id) == wanted;
         let rest = Span { start: span.start.saturating_add(offset(text.len() - rest.len())), ..span };
         counts.then(|| self.stripped(rest))
-    }
-
-    /// `include PATTERN` and its kin.
-    fn include(&mut self, span: Span, checks: Checks, pattern: &str) {
-        let checks = Checks {
-            read: checks.read || self.checks.read,
-            literal: checks.literal || self.checks.literal,
-            wildcard: checks.wildcard || self.checks.wildcard,
-            brace: checks.brace || self.checks.brace,
-        };
-        let folder = self.stack.last().and_then(|path| path.parent()).unwrap_or(Path::new(""));
-        let wanted = folder.join(pattern);
-        let found = self.files.matches(&wanted);
-        let parts =
-            if found.is_empty() { vec![pattern.to_owned()] } else { self.missing_parts(folder, pattern) };
-        for part in parts {
-            self.nothing_included(span, checks, &part, pattern);
-        }
-        for path in found {
-            self.included_file(span, checks, &path);
-        }
-    }
-
-    /// The names in braces of which no file has any.
-    fn missing_parts(&self, folder: &Path, pattern: &str) -> Vec<String> {
-        let parts = pattern::alternatives(pattern);
-        let several = parts.len() > 1;
-        let missing = |part: &String| several && self.files.matches(&folder.join(part)).is_empty();
-        parts.into_iter().filter(missing).collect()
-    }
-
-    /// `part`: the whole pattern, or what it stands for with one of the names in its braces.
-    fn nothing_included(&mut self, span: Span, checks: Checks, part: &str, pattern: &str) {
-        let (strict, mild) = match (pattern::has_wildcard(part), pattern.contains('{')) {
-            (true, _) => (checks.wildcard, Severity::Note),
-            (false, true) => (checks.brace, Severity::Warning),
-            (false, false) => (checks.literal, Severity::Warning),
-        };
-        let severity = if strict { Severity::Error } else { mild };
-        let message = format!("no file matches `{part}`");
-        let help = match pattern.contains('"') {
-            true => "write the name without quotes: they would be part of it",
-            false => "a relative name is looked for in the folder of the file that names it",
-        };
-        self.diagnostics.push(
-            Diagnostic::new(Code::Include, severity, Some(span), message)
-                .consequence(match part == pattern {
-                    true => "nothing is included here",
-                    false => "the other files are included",
-                })
-                .help(help),
-        );
-    }
-
-    fn included_file(&mut self, span: Span, checks: Checks, path: &Path) {
-        let name = path.display().to_string();
-        let severity = if checks.read { Severity::Error } else { Severity::Warning };
-        if self.files.is_executable(path) {
-            let message = format!("{name} is executable");
-            self.diagnostics.push(
-                Diagnostic::new(Code::Include, severity, Some(span), message)
-                    .consequence("it is not read, as keepalived reads no executable file")
-                    .help(format!("chmod a-x {name}")),
-            );
-            return;
-        }
-        if self.stack.iter().any(|open| open == path) || self.stack.len() >= DEPTH || self.read >= FILES {
-            let message = format!("{name} is not included: files include each other without end");
-            self.diagnostics.push(Diagnostic::error(Code::Include, span, message));
-            return;
-        }
-        match self.files.read(path) {
-            Ok(bytes) if self.bytes + bytes.len() > ALL_FILES => {
-                let limit = ALL_FILES >> 20;
-                let message = format!("{name} is not included: all files are larger than {limit} MiB");
-                self.diagnostics.push(Diagnostic::error(Code::Include, span, message));
-            }
-            Ok(bytes) => {
-                self.bytes += bytes.len();
-                let id = self.sources.add_file(&name, bytes);
-                self.source(id, path);
-            }
-            Err(ReadError::Directory) => {
-                let message = format!("{name} is a folder");
-                self.diagnostics.push(
-                    Diagnostic::new(Code::Include, severity, Some(span), message)
-                        .consequence("it is not read, as keepalived reads no folder")
-                        .help(format!(
-                            "`include {}/*.conf` reads the files in it",
-                            name.trim_end_matches('/')
-                        )),
-                );
-            }
-            Err(error) => {
-                let message = format!("cannot read {name}: {error}");
-                let diagnostic = Diagnostic::new(Code::Include, severity, Some(span), message);
-                self.diagnostics.push(advised(diagnostic, path, &error).consequence("it is not included"));
-            }
-        }
     }
 
     /// What can be expanded is expanded: said once.
@@ -433,24 +255,6 @@ impl Expander<'_> {
 
     fn expansion_error(&mut self, span: Span, message: impl Into<String>) {
         self.diagnostics.push(Diagnostic::error(Code::Expansion, span, message));
-    }
-}
-
-/// What keeps a file from being read that an administrator can read: the rules of a service.
-fn advised(diagnostic: Diagnostic, path: &Path, error: &ReadError) -> Diagnostic {
-    const HIDDEN: [&str; 3] = ["/home", "/root", "/run/user"];
-    let name = path.display();
-    let hidden = HIDDEN.iter().find(|folder| path.starts_with(folder));
-    match (error, hidden) {
-        (ReadError::Missing | ReadError::Denied { .. } | ReadError::System(_), Some(folder)) => {
-            diagnostic.help(format!(
-                "the unit of directord sees nothing below {folder} (ProtectHome=yes): move the file to /etc/keepalived"
-            ))
-        }
-        (ReadError::Denied { owner, .. }, None) if *owner != 0 => diagnostic.help(format!(
-            "`chown root {name}`: as a service directord has no right to read what only others may read (CAP_DAC_READ_SEARCH)"
-        )),
-        _ => diagnostic,
     }
 }
 
@@ -478,24 +282,6 @@ fn condition(text: &str) -> Option<(&str, bool, &str)> {
         Some(id) => (id, false, rest.trim_start()),
         None => (id, true, rest.trim_start()),
     })
-}
-
-/// The pattern of an include line, and what it checks.
-pub(super) fn include(text: &str) -> Option<(Checks, &str)> {
-    let end = text.find([' ', '\t'])?;
-    let none = Checks::default();
-    let read = Checks { read: true, ..none };
-    let checks = match text.get(..end)? {
-        "include" => none,
-        "includer" => read,
-        "includem" => Checks { literal: true, ..read },
-        "includew" => Checks { literal: true, wildcard: true, ..read },
-        "includeb" => Checks { brace: true, ..read },
-        "includea" => Checks::ALL,
-        _ => return None,
-    };
-    let pattern = text.get(end..)?.trim();
-    (!pattern.is_empty()).then_some((checks, pattern))
 }
 
 /// Whether a byte can be a part of a control character that is no blank.

@@ -26,6 +26,32 @@ pub(super) fn unescaped(pattern: &str) -> String {
     text
 }
 
+/// The text as a pattern that finds nothing but itself.
+pub(super) fn escaped(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '*' | '?' | '[' | ']' | '{' | '}' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
+}
+
+/// The folder that a pattern with wildcards looks into first: what is in front of the part with the first of them, with its
+/// slash.
+pub(super) fn folder(pattern: &str) -> Option<String> {
+    let mut start = 0;
+    for part in pattern.split_inclusive('/') {
+        if has_wildcard(part) || part.contains('{') {
+            let folder = unescaped(pattern.get(..start)?);
+            return has_wildcard(pattern).then_some(folder);
+        }
+        start += part.len();
+    }
+    None
+}
+
 /// Whether a path fits a pattern without braces, part by part.
 pub(super) fn fits_path(pattern: &str, path: &str) -> bool {
     let (mut patterns, mut parts) = (pattern.split('/'), path.split('/'));

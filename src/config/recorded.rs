@@ -73,6 +73,10 @@ impl Files for Recorder<'_> {
         found
     }
 
+    fn unread_folder(&self, pattern: &Path) -> Option<(PathBuf, ReadError)> {
+        self.files.unread_folder(pattern)
+    }
+
     fn is_executable(&self, path: &Path) -> bool {
         let executable = self.files.is_executable(path);
         if executable {

@@ -272,6 +272,10 @@ pub trait Files {
     fn read(&self, path: &Path) -> Result<Vec<u8>, ReadError>;
     /// The files that a pattern of `include` names, in order; `{a,b}` and glob wildcards.
     fn matches(&self, pattern: &Path) -> Vec<PathBuf>;
+    /// The folder that a pattern looks into and that cannot be listed; of a pattern that finds nothing.
+    fn unread_folder(&self, _pattern: &Path) -> Option<(PathBuf, ReadError)> {
+        None
+    }
     /// Whether the file may be executed: keepalived reads no such file.
     fn is_executable(&self, path: &Path) -> bool;
 }

@@ -43,7 +43,7 @@ impl Expander<'_> {
         inside: &str,
     ) -> Result<Box<dyn Iterator<Item = Assigned>>, String> {
         match name {
-            "~LST" => Ok(Box::new(list(inside)?.into_iter())),
+            "~LST" => Ok(Box::new(List::read(inside)?)),
             name => {
                 let Sequence { name, start, step, end, hex } = self.sequence(inside, name == "~SEQx")?;
                 let name = name.to_owned();
@@ -116,22 +116,38 @@ impl Expander<'_> {
 /// Names and values.
 pub(super) type Assigned = Vec<(String, String)>;
 
-/// `~LST(name, a, b)` or `~LST({n,m}, {a,1}, {b,2})`.
-fn list(inside: &str) -> Result<Vec<Assigned>, String> {
-    let mut groups = Tuples(inside.trim());
-    let names = groups.next().filter(|names| names.iter().all(|name| !name.is_empty()));
-    let names = names.ok_or("~LST takes (NAME, VALUE...) or ({NAME, ...}, {VALUE, ...}...)")?;
-    let mut rounds = Vec::new();
-    for values in groups {
-        if values.len() > names.len() {
+/// `~LST(name, a, b)` or `~LST({n,m}, {a,1}, {b,2})`, read round by round: many values for many names are more than fit.
+struct List {
+    text: String,
+    /// Where the next values stand.
+    at: usize,
+    names: Vec<String>,
+}
+
+impl List {
+    fn read(inside: &str) -> Result<Self, String> {
+        let text = inside.trim();
+        let mut groups = Tuples(text);
+        let names = groups.next().filter(|names| names.iter().all(|name| !name.is_empty()));
+        let names = names.ok_or("~LST takes (NAME, VALUE...) or ({NAME, ...}, {VALUE, ...}...)")?;
+        let at = text.len() - groups.0.len();
+        if let Some(values) = groups.find(|values| values.len() > names.len()) {
             return Err(format!("{} values for {} names", values.len(), names.len()));
         }
-        let values = values.into_iter().chain(std::iter::repeat(""));
-        rounds.push(
-            names.iter().zip(values).map(|(name, value)| ((*name).to_owned(), value.to_owned())).collect(),
-        );
+        let names = names.into_iter().map(str::to_owned).collect();
+        Ok(Self { text: text.to_owned(), at, names })
     }
-    Ok(rounds)
+}
+
+impl Iterator for List {
+    type Item = Assigned;
+
+    fn next(&mut self) -> Option<Assigned> {
+        let mut groups = Tuples(self.text.get(self.at..)?);
+        let values = groups.next()?.into_iter().chain(std::iter::repeat(""));
+        self.at = self.text.len() - groups.0.len();
+        Some(self.names.iter().zip(values).map(|(name, value)| (name.clone(), value.to_owned())).collect())
+    }
 }
 
 /// The numbers of `~SEQ`.

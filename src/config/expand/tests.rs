@@ -1,3 +1,5 @@
+use crate::config::diagnostic::Severity;
+
 use super::*;
 use crate::config::source::Texts;
 
@@ -127,6 +129,10 @@ fn includes() {
     let (all, diagnostics) = lines(files, "/e/main");
     assert_eq!(all, ["a", "one", "two", "two", "b"]);
     assert_eq!(diagnostics, []);
+    // The folder's own name is no pattern.
+    let files =
+        texts(&[("/e[1]{a,b}/main", "include *.conf"), ("/e[1]{a,b}/x.conf", "x"), ("/e1a/y.conf", "y")]);
+    assert_eq!(lines(files, "/e[1]{a,b}/main").0, ["x"]);
     let (_, diagnostics) = lines(texts(&[("/e/main", "include main")]), "/e/main");
     assert_eq!(diagnostics[0].severity, Severity::Error);
     let (_, diagnostics) = lines(texts(&[("/e/main", "include none\nincludem none")]), "/e/main");

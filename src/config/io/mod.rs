@@ -38,6 +38,10 @@ impl Files for DiskAndInput {
         Disk.matches(pattern)
     }
 
+    fn unread_folder(&self, pattern: &Path) -> Option<(PathBuf, ReadError)> {
+        Disk.unread_folder(pattern)
+    }
+
     fn is_executable(&self, path: &Path) -> bool {
         path.as_os_str() != "-" && Disk.is_executable(path)
     }
@@ -79,6 +83,17 @@ impl Files for Disk {
             found.truncate(MATCHES);
         }
         found
+    }
+
+    fn unread_folder(&self, pattern: &Path) -> Option<(PathBuf, ReadError)> {
+        let folder = pattern::folder(pattern.to_str()?)?;
+        let error = fs::read_dir(if folder.is_empty() { "." } else { &folder }).err()?;
+        let path = PathBuf::from(folder);
+        let why = match error.kind() {
+            std::io::ErrorKind::PermissionDenied => denied(&path),
+            _ => explain(error),
+        };
+        Some((path, why))
     }
 
     fn is_executable(&self, path: &Path) -> bool {
@@ -163,6 +178,18 @@ mod tests {
         let found = Disk.matches(&folder.path().join("{c.txt,z,a.conf}"));
         assert_eq!(found, [folder.path().join("c.txt"), folder.path().join("a.conf")]);
     }
+
+    #[test]
+    fn a_folder_that_cannot_be_listed_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let why = |pattern: &str| Disk.unread_folder(&folder.path().join(pattern)).map(|(_, why)| why);
+        fs::write(folder.path().join("file"), "x").unwrap();
+        assert_eq!(why("*.conf"), None);
+        assert_eq!(why("none/*.conf"), Some(ReadError::Missing));
+        assert_eq!(why("none/x.conf"), None);
+        assert!(matches!(why("file/*.conf"), Some(ReadError::System(_))));
+    }
+
     /// Hidden files, classes, escapes, links to nothing: as glob(3) takes them.
     #[test]
     fn patterns_find_what_glob_finds() {
