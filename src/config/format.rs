@@ -102,6 +102,9 @@ fn laid_out(
 
 fn explained(problem: Problem) -> Diagnostic {
     match problem {
+        Problem::Brace(span, brace) => Diagnostic::error(Code::Text, span, "this sign is no brace")
+            .expected(format!("`{brace}`"))
+            .consequence("the file is left as it is"),
         Problem::Character(span) => unreadable(span),
         Problem::Quote(span) => Diagnostic::error(Code::Quote, span, "the quote is not closed on this line")
             .label("opened here")

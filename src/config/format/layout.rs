@@ -5,7 +5,7 @@
 
 use super::super::keywords;
 use super::balance::{Balance, net};
-use super::line::{Line, Lines, Part, Shape, Words};
+use super::line::{Comment, Line, Lines, Part, Shape, Words};
 
 /// Blanks for each block that a line stands in.
 const LEVEL: usize = 4;
@@ -37,9 +37,9 @@ struct Layout<'a> {
 struct Waiting<'a> {
     depth: i64,
     words: Words<'a>,
-    comment: Option<&'a str>,
+    comment: Option<Comment<'a>>,
     /// The lines since then: comments, and blank ones.
-    between: Vec<Option<&'a str>>,
+    between: Vec<Option<Comment<'a>>>,
 }
 
 /// A blank line in front of what comes next.
@@ -108,7 +108,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    fn blank(&mut self, depth: i64, comment: Option<&'a str>) {
+    fn blank(&mut self, depth: i64, comment: Option<Comment<'a>>) {
         match (&mut self.waiting, comment) {
             (Some(waiting), comment) => waiting.between.push(comment),
             (None, Some(_)) => self.write(Out { depth, words: "", brace: "", closes: false }, comment),
@@ -116,7 +116,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    fn statements(&mut self, parts: &[Part<'a>], comment: Option<&'a str>, start: i64) {
+    fn statements(&mut self, parts: &[Part<'a>], comment: Option<Comment<'a>>, start: i64) {
         let mut comment = comment;
         // The comment of a block on one line is about the block.
         let first = matches!(parts, [Part::Words(_), Part::Open, ..]);
@@ -163,7 +163,7 @@ impl<'a> Layout<'a> {
     }
 
     /// The `{` of the words that wait has come, with this comment behind it.
-    fn join(&mut self, comment: Option<&'a str>) {
+    fn join(&mut self, comment: Option<Comment<'a>>) {
         let Some(waiting) = self.waiting.take() else { return };
         let depth = waiting.depth;
         let first = waiting.comment.or(comment);
@@ -184,7 +184,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    fn write(&mut self, out: Out<'_>, comment: Option<&str>) {
+    fn write(&mut self, out: Out<'_>, comment: Option<Comment<'_>>) {
         let wanted = self.edge == Edge::Other && !out.closes;
         if self.gap == Gap::Needed || self.gap == Gap::Wanted && wanted {
             self.out.push('\n');
@@ -192,14 +192,15 @@ impl<'a> Layout<'a> {
         self.gap = Gap::None;
         self.edge =
             if out.brace.ends_with('{') || out.words.ends_with('{') { Edge::Open } else { Edge::Other };
-        let text = [out.words, out.brace, comment.unwrap_or("")];
+        let text = [out.words, out.brace, comment.map_or("", |comment| comment.text)];
         if text.iter().any(|text| !text.is_empty()) {
             self.out.extend(std::iter::repeat_n(' ', LEVEL * usize::try_from(out.depth).unwrap_or(0)));
         }
         self.out.extend([out.words, out.brace]);
-        if let Some(comment) = comment {
-            let blank = if out.words.is_empty() && out.brace.is_empty() { "" } else { " " };
-            self.out.extend([blank, comment]);
+        if let Some(Comment { text, in_word }) = comment {
+            let alone = out.words.is_empty() && out.brace.is_empty();
+            let blank = if alone || in_word && out.brace.is_empty() { "" } else { " " };
+            self.out.extend([blank, text]);
         }
         self.out.push('\n');
     }

@@ -14,8 +14,7 @@ use super::super::source::{SourceId, Span, offset};
 #[derive(Debug, Default)]
 pub(super) struct Line<'a> {
     pub(super) shape: Shape<'a>,
-    /// With its `#` or `!`, without blanks at its end.
-    pub(super) comment: Option<&'a str>,
+    pub(super) comment: Option<Comment<'a>>,
     /// The braces in it, in order; those of a definition too.
     pub(super) braces: Vec<Brace>,
     /// The `}` that it starts with.
@@ -23,6 +22,15 @@ pub(super) struct Line<'a> {
     /// The names of the definitions it uses.
     pub(super) uses: Vec<&'a str>,
     pub(super) condition: Option<Condition<'a>>,
+}
+
+/// A comment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Comment<'a> {
+    /// With its `#` or `!`, without blanks at its end.
+    pub(super) text: &'a str,
+    /// Its sign follows a word without a blank: perhaps it was meant as a part of the word, and a lint says so.
+    pub(super) in_word: bool,
 }
 
 /// What stands in front of the comment.
@@ -73,6 +81,8 @@ pub(super) struct Condition<'a> {
 /// What cannot be read.
 #[derive(Debug)]
 pub(super) enum Problem {
+    /// A sign that looks like a brace and is none: where blocks start and end is not known.
+    Brace(Span, &'static str),
     Character(Span),
     Quote(Span),
 }
@@ -154,10 +164,21 @@ impl<'a> Lines<'a, '_> {
             return Err(Problem::Character(self.span(start + lead + at, length)));
         }
         let (before, comment) = match lexer::comment(line) {
-            Some(at) => (line.get(..at).unwrap_or(line), line.get(at..).map(str::trim_end)),
+            Some(at) => {
+                let (before, text) = line.split_at_checked(at).unwrap_or((line, ""));
+                let in_word = before.ends_with(|c: char| !c.is_whitespace() && c != '{' && c != '}');
+                (before, Some(Comment { text: text.trim_end(), in_word }))
+            }
             None => (line, None),
         };
         let content = before.trim();
+        let begin = start + lead;
+        for (at, sign, brace) in [(content.len().saturating_sub('｛'.len_utf8()), '｛', "{"), (0, '｝', "}")]
+        {
+            if content.get(at..).is_some_and(|rest| rest.starts_with(sign)) {
+                return Err(Problem::Brace(self.span(begin + at, sign.len_utf8()), brace));
+            }
+        }
         if self.open {
             return Ok(self.continuation(content, comment, start + lead));
         }
@@ -220,7 +241,7 @@ impl<'a> Lines<'a, '_> {
         Ok(())
     }
 
-    fn continuation(&mut self, content: &'a str, comment: Option<&'a str>, start: usize) -> Line<'a> {
+    fn continuation(&mut self, content: &'a str, comment: Option<Comment<'a>>, start: usize) -> Line<'a> {
         let (text, more) = continued(content);
         // A line that is a comment and nothing else is skipped; an empty one ends the definition.
         let more = more || content.is_empty() && comment.is_some();

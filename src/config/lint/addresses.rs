@@ -9,7 +9,7 @@ use super::places::inside;
 use super::{Lints, lint_at};
 use crate::config::diagnostic::Code;
 use crate::config::keywords::shape::{Format, Header, Shape};
-use crate::config::model::Model;
+use crate::config::model::{Model, Priority};
 use crate::config::tree::{Node, Word};
 
 pub(super) fn lint(
@@ -34,6 +34,8 @@ pub(super) fn lint(
         for word in held {
             let Some((address, _)) = net(word.text) else { continue };
             let whose = match address {
+                // An owner sends from it.
+                _ if own == Some(address) && instance.priority == Priority::OWNER => continue,
                 _ if own == Some(address) => "the address that adverts come from",
                 _ if peers().any(|(_, peer)| peer == address) => "the address of a peer",
                 _ => continue,
@@ -53,10 +55,10 @@ fn nodes(lints: &mut Lints<'_>, nodes_of: &[Node<'_>]) {
         let lines = inside(node).iter().filter_map(|line| line.words.first());
         match (row.first(), row.shape()) {
             (Some(Shape::Text(Format::Address)), Some(Shape::Lines)) => {
-                lines.for_each(|word| look(lints, word));
+                lines.for_each(|word| look(lints, word, false));
             }
             (_, Some(Shape::Lines)) if row.lines() == Some("(ADDRESS)") => {
-                lines.for_each(|word| look(lints, word));
+                lines.for_each(|word| look(lints, word, false));
             }
             (
                 _,
@@ -67,7 +69,7 @@ fn nodes(lints: &mut Lints<'_>, nodes_of: &[Node<'_>]) {
                 ),
             ) if !takes_groups(row.word()) => {
                 if let Some(word) = node.words.get(1) {
-                    look(lints, word);
+                    look(lints, word, may_be_here(row.word()));
                 }
             }
             _ => {}
@@ -83,8 +85,14 @@ fn takes_groups(word: &str) -> bool {
     word.starts_with("vrrp_mcast_group")
 }
 
-fn look(lints: &mut Lints<'_>, word: &Word<'_>) {
-    let Some(what) = net(word.text).and_then(|(address, prefix)| odd(address, prefix)) else { return };
+/// Words whose value this host may serve to itself alone: it is its own sorry server, real server or mail server.
+fn may_be_here(word: &str) -> bool {
+    ["sorry_server", "real_server", "connect_ip", "bindto", "smtp_server"].contains(&word)
+}
+
+fn look(lints: &mut Lints<'_>, word: &Word<'_>, may_be_here: bool) {
+    let Some((address, prefix)) = net(word.text) else { return };
+    let Some(what) = odd(address, prefix).filter(|_| !(may_be_here && address.is_loopback())) else { return };
     lints.report(
         lint_at(Code::OddAddress, word.span, format!("{} is {what}", word.text))
             .expected("the address of one host")
