@@ -2,7 +2,7 @@
 //! and no kernel module.
 
 use std::fs::OpenOptions;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -88,8 +88,7 @@ pub fn run(options: &CheckOptions) -> ExitCode {
             });
         }
     }
-    let colour =
-        options.log.is_none() && std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let colour = options.log.is_none() && super::colour();
     let mut text = match (options.format, &start) {
         (Format::Json, Some((_, plan, _))) => with_plan(&loaded.render(options.format, colour), plan),
         _ => loaded.render(options.format, colour),

@@ -1,6 +1,6 @@
 //! `directord config dump`: the configuration as it counts, as keepalived.conf or JSON.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -48,7 +48,7 @@ pub fn run(options: &DumpOptions) -> ExitCode {
     let loaded = load(&options.config, &DiskAndInput::default(), &language);
     let name = options.config.display();
     let Some(model) = &loaded.model else {
-        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let colour = super::colour();
         eprint!("{}", loaded.render(Rendering::Human, colour));
         eprintln!("{name}: {}: not dumped", loaded.summary());
         return ExitCode::from(2);

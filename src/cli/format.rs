@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -58,7 +58,7 @@ fn one(path: &Path, output: Output) -> Result<bool, String> {
     let bytes = bytes.map_err(|error| format!("directord: cannot read {name}: {}", error))?;
     let before = bytes.clone();
     let after = format(&name, bytes).map_err(|refused| {
-        let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let colour = super::colour();
         let text = refused.render(Format::Human, colour);
         format!("{text}{name}: left as it is: {}", refused.summary())
     })?;

@@ -29,7 +29,7 @@ pub mod run;
 pub mod start;
 
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -54,6 +54,12 @@ pub fn main() -> ExitCode {
         Some(arguments) => start_genhash(&arguments),
         None => start(options::normalised(arguments)),
     }
+}
+
+/// Whether what goes to standard error has colours: on a terminal, without `NO_COLOR`.
+fn colour() -> bool {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stderr().is_terminal() && !unwanted
 }
 
 fn start_explain(arguments: &[OsString]) -> ExitCode {

@@ -1,6 +1,5 @@
 //! The daemon.
 
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -62,7 +61,7 @@ pub fn run(options: RunOptions) -> ExitCode {
     let language = language(&options);
     let Decision { loaded, start, kept_trouble } = start::decide(&config, &Disk, &language, &options.policy);
     let Some(chosen) = start else {
-        eprint!("{}", loaded.render(Format::Human, std::io::stderr().is_terminal()));
+        eprint!("{}", loaded.render(Format::Human, super::colour()));
         let summary = loaded.summary();
         eprintln!("{}: {summary}: not started{}", config.display(), reason(&options, &loaded));
         return ExitCode::from(2);

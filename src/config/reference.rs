@@ -13,7 +13,7 @@ use super::keywords::{Keyword, Status, all, closest, examples};
 
 pub use manual::man;
 pub use schema::schema;
-pub use table::markdown;
+pub use table::{count, markdown};
 
 const WIDTH: usize = 80;
 

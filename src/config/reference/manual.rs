@@ -37,6 +37,12 @@ pub fn man() -> String {
         let _ = writeln!(text, ".TP\n.B {}\n{}.", page.code, escaped(page.title));
         let _ = writeln!(text, "{}\n{}", escaped(page.meaning), escaped(page.mend));
     }
+    text += FILES;
+    let _ = writeln!(
+        text,
+        ".SH EXAMPLES\nOne of two directors; what the other one has instead is in its comments.\n.PP\n.EX"
+    );
+    let _ = writeln!(text, "{}\n.EE", escaped(PAIR));
     text + ".SH SEE ALSO\n.BR directord (8),\n.BR ipvsadm (8)\n"
 }
 
@@ -54,6 +60,21 @@ fn escaped(text: &str) -> String {
     };
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
+
+const PAIR: &str = include_str!("../../../conf-examples/nat-pair.conf");
+
+const FILES: &str = "\
+.SH FILES
+.TP
+.B /etc/keepalived/keepalived.conf
+The configuration, unless \\-f names another; \\-f may be a pattern. A file whose name ends in .json holds the same as JSON.
+.TP
+.B /etc/keepalived/conf.d/*.conf
+A place for what include names; names are relative to the folder of the file that includes them. Executable files are not read.
+.TP
+.B /var/lib/directord
+The last configuration without errors, with the files that it includes.
+";
 
 const HEAD: &str = "\
 .SH NAME

@@ -6,11 +6,17 @@ use super::{blocks, place, sentence, status, usage};
 use crate::config::diagnostic::PAGES;
 use crate::config::keywords::{Keyword, Status, all, examples};
 
+/// How many words of the language are implemented, and how many there are.
+pub fn count() -> (usize, usize) {
+    let implemented = all().filter(|row| matches!(row.status, Status::Implemented)).count();
+    (implemented, all().count())
+}
+
 /// The whole reference.
 pub fn markdown() -> String {
     let mut text = HEAD.to_owned();
-    let implemented = all().filter(|row| matches!(row.status, Status::Implemented)).count();
-    let _ = writeln!(text, "{implemented} of {} words are implemented.\n", all().count());
+    let (implemented, words) = count();
+    let _ = writeln!(text, "{implemented} of {words} words are implemented.\n");
     for (block, rows) in blocks() {
         let title = match (rows.first(), block.starts_with('(')) {
             (Some(row), true) => format!("{}: {}", block.trim_matches(['(', ')']), place(row)),
