@@ -36,7 +36,8 @@ pub enum NamespaceError {
     /// The capability is missing.
     #[error(
         "joining the network namespace `{0}` needs CAP_SYS_ADMIN: start directord as root, or grant it to the unit: \
-         `systemctl edit directord` with the lines `[Service]`, `CapabilityBoundingSet=CAP_SYS_ADMIN` and `RestrictNamespaces=no`"
+         `systemctl edit directord` with the lines `[Service]`, `CapabilityBoundingSet=CAP_SYS_ADMIN` and `RestrictNamespaces=no`; \
+         or with `NetworkNamespacePath=/run/netns/{0}` alone, and no `net_namespace` in the file"
     )]
     NotPermitted(String),
     /// Another reason.

@@ -600,7 +600,6 @@ impl Machine {
     fn stop(&mut self, why: Why, out: &mut Vec<Action>) {
         if self.state == State::Master {
             self.send_advert(0, out);
-            self.stats.pri_zero_sent += 1;
             self.stats.release_master += 1;
         }
         self.enter(State::Init, why, out);
@@ -621,6 +620,7 @@ impl Machine {
         let Some(source) = self.source else { return };
         self.packet_id = self.packet_id.checked_add(1).unwrap_or(1);
         self.stats.advert_sent += 1;
+        self.stats.pri_zero_sent += u64::from(priority == 0);
         let advert = Advert {
             header: header(&self.config),
             vrid: self.config.vrid.number(),

@@ -279,6 +279,7 @@ fn stopping_says_priority_0_and_gives_the_addresses_up() {
 fn a_link_that_is_lost_means_fault_until_it_is_back() {
     let (mut machine, at) = master(config(100, Version::V2));
     assert_eq!(kinds(&feed(&mut machine, at, link(false))), ["advert 0", "enter FAULT", "hold false"]);
+    assert_eq!(machine.snapshot().stats.pri_zero_sent, 1);
     assert_eq!(machine.next_timer(), None);
     assert_eq!(feed(&mut machine, at, link(false)), [], "said once");
     let gone = feed(&mut machine, at, conditions(None));
