@@ -76,7 +76,7 @@ fn a_configuration_that_cannot_be_run_whole() {
     assert_eq!(status(&output), 1);
     let text = stderr(&output);
     assert!(
-        text.contains(", but for what this version cannot run: 0 instances and 1 virtual server\n  virtual_server [web]:0: 10.0.0.2:80\nnot as configured: vrrp_instance VI_1: "),
+        text.contains(", but for what this version cannot run: 1 instance and 1 virtual server\n  vrrp_instance VI_2 on eth0, router id 51, priority 100: 2001:db8::9\n  virtual_server [web]:0: 10.0.0.2:80\nnot as configured: vrrp_instance VI_1: "),
         "{text}"
     );
 }

@@ -6,21 +6,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::IpAddr;
 
 use super::model::{
-    Authentication, Family, Instance, InterfaceName, Model, RealServer, Route, StaticAddress, Statics,
+    Authentication, Family, Instance, InterfaceName, Model, Net, RealServer, Route, StaticAddress, Statics,
     VirtualServer, VirtualServerGroup, VirtualServerName, Vrid,
 };
 
 /// What is read and does not run.
 const MISSING: &[Missing] = &[
-    Missing {
-        feature: Feature::VrrpIpv6,
-        what: "VRRP over IPv6",
-        consequence: ADDRESS,
-        help: None,
-        why: "it does not run: this version has no VRRP over IPv6",
-    },
     Missing {
         feature: Feature::AuthenticationAh,
         what: "authentication AH",
@@ -41,13 +35,6 @@ const MISSING: &[Missing] = &[
         consequence: "no interface tells whether its addresses can be reached",
         help: Some("add `interface NAME`"),
         why: "it does not run: this version needs the interface of an instance",
-    },
-    Missing {
-        feature: Feature::NoPeer,
-        what: "unicast without a peer",
-        consequence: "in keepalived the instance is in FAULT; here it takes no part at all",
-        help: Some("add `unicast_peer { ADDRESS }`"),
-        why: "it does not run: unicast without a peer is a fault",
     },
     Missing {
         feature: Feature::SharedRouterId,
@@ -72,8 +59,6 @@ const MISSING: &[Missing] = &[
     },
 ];
 
-const ADDRESS: &str = "leaving it out would leave the address without a director";
-
 /// The checks that are read and not made, by their keywords.
 const MISSING_CHECKS: &[&str] =
     &["BFD_CHECK", "DNS_CHECK", "FILE_CHECK", "MISC_CHECK", "PING_CHECK", "SMTP_CHECK", "UDP_CHECK"];
@@ -89,14 +74,10 @@ pub(super) enum Feature {
     MaskWithGaps,
     /// A unicast instance without `interface`.
     NoInterface,
-    /// Unicast without a peer, by `unicast_fault_no_peer`.
-    NoPeer,
     /// Two instances of one number on one interface, with different groups or peers.
     SharedRouterId,
     /// A route in the table of a VRF.
     Vrf,
-    /// An instance of IPv6.
-    VrrpIpv6,
 }
 
 /// What is said of a part that does not run.
@@ -232,10 +213,8 @@ fn why_not(
     // One router id serves IPv4 and IPv6 apart (RFC 9568 §5.2.3).
     let is_first = routers.insert((instance.interface.clone(), instance.vrid, instance.family));
     let needs = [
-        (instance.family == Family::Ipv6, Feature::VrrpIpv6),
         (matches!(instance.authentication, Authentication::Ah(_)), Feature::AuthenticationAh),
         (matches!(instance.authentication, Authentication::Hmac(_)), Feature::AuthenticationHmac),
-        (instance.unicast().is_some_and(|unicast| unicast.peers.is_empty()), Feature::NoPeer),
         (!is_first, Feature::SharedRouterId),
     ];
     let mut needed = needs.into_iter().filter(|(needed, _)| *needed);
@@ -266,15 +245,37 @@ fn statics(model: &Model, left_out: &mut Vec<LeftOut>) -> Statics {
 
 /// Takes out the routes that cannot be set.
 fn settable(routes: &mut Vec<Route>, of: &str, left_out: &mut Vec<LeftOut>) {
-    let Some(missing) = missing(Feature::Vrf) else { return };
-    routes.retain(|route| {
+    let mut gateways: BTreeMap<(Option<Net>, IpAddr), Vec<Route>> = BTreeMap::new();
+    let mut why = |route: &Route| {
         if route.vrf.is_some() {
+            return missing(Feature::Vrf).map(|missing| missing.why);
+        }
+        let alike = |known: &Route| {
+            known.from == route.from
+                && known.table == route.table
+                && known.metric == route.metric
+                && known.tos == route.tos
+                && known.interface != route.interface
+        };
+        let gateway = route.via?;
+        let same = gateways.entry((route.to, gateway)).or_default();
+        if same.iter().any(alike) {
+            return Some(
+                "another route to the same place leads to the same gateway on another interface: give one of them a `metric`",
+            );
+        }
+        same.push(route.clone());
+        None
+    };
+    routes.retain(|route| match why(route) {
+        Some(why) => {
             let to = route
                 .to
                 .map_or_else(|| "default".to_owned(), |net| format!("{}/{}", net.address, net.prefix));
-            left_out.push(LeftOut { what: format!("route {to} of {of}"), why: missing.why });
+            left_out.push(LeftOut { what: format!("route {to} of {of}"), why });
+            false
         }
-        route.vrf.is_none()
+        None => true,
     });
 }
 
@@ -337,14 +338,16 @@ mod tests {
 
     #[test]
     fn what_this_version_cannot_run_is_named() {
-        let text = "vrrp_instance SIX {\ninterface eth0\nvirtual_router_id 1\nvirtual_ipaddress {\nfe80::1\n}\n}\n\
+        let text = "vrrp_instance AH {\ninterface eth0\nvirtual_router_id 1\nauthentication {\nauth_type AH\nauth_pass x\n}\n\
+             virtual_ipaddress {\n10.0.0.9\n}\n}\n\
+             vrrp_instance SIX {\ninterface eth0\nvirtual_router_id 1\nvirtual_ipaddress {\nfe80::1\n}\n}\n\
              vrrp_instance TWO {\ninterface eth0\nvirtual_router_id 2\nvirtual_ipaddress {\n10.0.0.1\n}\n\
              virtual_ipaddress_excluded {\n2001:db8::1\n10.0.0.2\n}\n}\n";
         let result = run(text);
-        assert_eq!(result.summary(), "1 instance and 0 virtual servers");
-        assert_eq!(result.instances[0].excluded_addresses.len(), 2);
+        assert_eq!(result.summary(), "2 instances and 0 virtual servers");
+        assert_eq!(result.instances[1].excluded_addresses.len(), 2);
         let whats: Vec<&str> = result.left_out.iter().map(|one| &*one.what).collect();
-        assert_eq!(whats, ["vrrp_instance SIX"]);
+        assert_eq!(whats, ["vrrp_instance AH"]);
     }
 
     #[test]
@@ -379,9 +382,10 @@ mod tests {
         ];
         let result = run(&text.concat());
         let names: Vec<&str> = result.instances.iter().map(|instance| &*instance.name).collect();
-        assert_eq!(names, ["A"]);
+        // Without a peer it is in FAULT.
+        assert_eq!(names, ["A", "DDDD"]);
         let whats: Vec<&str> = result.left_out.iter().map(|one| &*one.what).collect();
-        assert_eq!(whats, ["vrrp_instance BB", "vrrp_instance DDDD", "vrrp_instance CCC"]);
+        assert_eq!(whats, ["vrrp_instance BB", "vrrp_instance CCC"]);
     }
 
     #[test]

@@ -7,10 +7,10 @@
 //! The kernel does not tell of IPv4 routes that go with an interface or an address: what goes with them is worked out
 //! here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
-use super::object::{Address, Key, Object, Operation, Route};
+use super::object::{Address, Hop, Key, Object, Operation, Route};
 
 /// One interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +74,8 @@ pub struct Kernel {
     /// What went without a word of the kernel since it was asked for.
     silent: Vec<Key>,
     sequence: u64,
+    /// Objects that something is asked of.
+    asked: BTreeMap<Key, Asked>,
     /// A reading has been asked for; what has been notified since.
     pending: Option<Vec<Change>>,
 }
@@ -82,6 +84,15 @@ pub struct Kernel {
 struct Entry {
     object: Object,
     sequence: u64,
+}
+
+/// What is asked of one object.
+#[derive(Debug, Clone, Default)]
+struct Asked {
+    /// Operations without an answer.
+    operations: usize,
+    /// What the kernel has told of it since, in its order; true: it is there. Equal ones in a row are one.
+    told: VecDeque<bool>,
 }
 
 impl Kernel {
@@ -120,9 +131,15 @@ impl Kernel {
         })
     }
 
-    /// Whether an interface has this address.
-    pub fn has_address(&self, address: &IpAddr) -> bool {
-        self.places.contains_key(address)
+    /// Whether an interface has this address and may send from it: that of `index`, of an address that means one link
+    /// only.
+    pub fn has_address(&self, address: &IpAddr, index: u32) -> bool {
+        let on = |index| self.addresses_of(index).any(|known| known.address == *address && !known.tentative);
+        match address {
+            IpAddr::V4(_) => self.places.contains_key(address),
+            IpAddr::V6(v6) if v6.is_unicast_link_local() => on(index),
+            IpAddr::V6(_) => self.places.contains_key(address) && self.links().any(|(index, _)| on(index)),
+        }
     }
 
     /// No notification has been lost since the last reading.
@@ -138,12 +155,14 @@ impl Kernel {
     /// Takes a reading in, and behind it what was notified while it was made.
     pub fn read(&mut self, reading: Reading) {
         let since = self.pending.take().unwrap_or_default();
+        let asked = std::mem::take(&mut self.asked);
         let mut new = Self { sequence: self.sequence, ..Self::default() };
         for change in reading.found.into_iter().chain(since) {
             new.apply(change);
         }
         // Whoever asks compares everything anew.
         new.silent.clear();
+        new.asked = asked;
         *self = new;
     }
 
@@ -187,8 +206,19 @@ impl Kernel {
                 self.routes_go(|kernel, route| kernel.leads_to_the_dead(route));
                 known
             }
-            Change::Added(object) => self.added(object),
-            Change::Removed(object) => self.removed(&object.key()),
+            Change::Added(object) => {
+                self.note(&object.key(), true);
+                self.added(object)
+            }
+            Change::Removed(object) => {
+                self.note(&object.key(), false);
+                if let Object::Route(gone) = &object
+                    && self.loses_hops(gone)
+                {
+                    return true;
+                }
+                self.removed(&object.key())
+            }
             Change::Replaced(route) => self.replaced(route),
         }
     }
@@ -196,9 +226,11 @@ impl Kernel {
     /// Another one may have been meant: whoever has lost one sets it again, and the kernel says that it is there.
     fn replaced(&mut self, new: Route) -> bool {
         let key = new.key();
+        self.note(&Key::Route(key), true);
         let same = |old: &&Key| matches!(old, Key::Route(old) if *old != key && old.is_replaced_by(&key));
         let gone: Vec<Key> = self.objects.keys().filter(same).copied().collect();
         for key in &gone {
+            self.note(key, false);
             self.removed(key);
         }
         self.silent.extend(&gone);
@@ -215,6 +247,7 @@ impl Kernel {
         };
         let gone: Vec<Key> = self.objects.iter().filter_map(goes).collect();
         for key in &gone {
+            self.note(key, false);
             self.removed(key);
         }
         self.silent.extend(gone);
@@ -238,12 +271,61 @@ impl Kernel {
         });
     }
 
-    /// Takes an operation in that the kernel has carried out. What the kernel said of the object meanwhile says more.
-    pub fn carried_out(&mut self, operation: &Operation) {
+    /// Something is asked of the kernel: from now on what it tells may be about that, or about what comes after it.
+    pub fn ask(&mut self, operations: &[Operation]) {
+        for operation in operations {
+            self.asked.entry(operation.key()).or_default().operations += 1;
+        }
+    }
+
+    fn note(&mut self, key: &Key, there: bool) {
+        /// More than any object goes through between a request and its answer.
+        const MOST: usize = 256;
+        if let Some(asked) = self.asked.get_mut(key)
+            && asked.told.back() != Some(&there)
+            && asked.told.len() < MOST
+        {
+            asked.told.push_back(there);
+        }
+    }
+
+    /// Takes the answer to an operation in; `done`: the kernel has carried it out. It may have told of that already, and
+    /// of what others did to the object since: then what it told last holds.
+    pub fn answered(&mut self, operation: &Operation, done: bool) {
+        let key = operation.key();
+        let adds = matches!(operation, Operation::Add(_));
+        let mut is_told = false;
+        if let Some(asked) = self.asked.get_mut(&key) {
+            if done && let Some(at) = asked.told.iter().position(|there| *there == adds) {
+                asked.told.drain(..=at);
+                is_told = true;
+            }
+            asked.operations -= 1;
+            if asked.operations == 0 {
+                self.asked.remove(&key);
+            }
+        }
+        if !done || is_told {
+            return;
+        }
         let _news = match operation {
-            Operation::Add(object) => !self.objects.contains_key(&object.key()) && self.added(object.clone()),
-            Operation::Remove(object) => self.removed(&object.key()),
+            Operation::Add(object) => !self.objects.contains_key(&key) && self.added(object.clone()),
+            Operation::Remove(_) => self.removed(&key),
         };
+    }
+
+    /// One hop of an IPv6 route has gone, and others of it stay: theirs are routes of their own to the kernel.
+    fn loses_hops(&mut self, gone: &Route) -> bool {
+        let Some(Entry { object: Object::Route(known), .. }) = self.objects.get_mut(&Key::Route(gone.key()))
+        else {
+            return false;
+        };
+        if known.to.is_ipv4() || known.hops.len() <= gone.hops.len() {
+            return false;
+        }
+        let same = |one: &Hop, other: &Hop| one.via == other.via && one.index == other.index;
+        known.hops.retain(|hop| !gone.hops.iter().any(|other| same(hop, other)));
+        true
     }
 
     fn forget_name(&mut self, index: u32) {
@@ -313,6 +395,7 @@ mod tests {
             preferred: None,
             protocol: PROTOCOL,
             secondary: false,
+            tentative: false,
         })
     }
 
@@ -338,10 +421,74 @@ mod tests {
     #[test]
     fn what_was_carried_out_is_no_news_when_the_kernel_tells_it() {
         let mut kernel = Kernel::default();
-        kernel.carried_out(&Operation::Add(address(1)));
+        kernel.answered(&Operation::Add(address(1)), true);
         assert!(!kernel.apply(Change::Added(address(1))));
-        kernel.carried_out(&Operation::Remove(address(1)));
+        kernel.answered(&Operation::Remove(address(1)), true);
         assert!(!kernel.apply(Change::Removed(address(1))));
+    }
+
+    /// The kernel tells of our own operations and of those of others before the answer comes, in the order in which they
+    /// happened.
+    #[test]
+    fn what_others_do_before_the_answer_comes_holds() {
+        let (add, remove) = (Operation::Add(address(1)), Operation::Remove(address(1)));
+        let there = |before: bool, asked: &[&Operation], told: &[bool], later: &[bool]| {
+            let mut kernel = Kernel::default();
+            let tell = |kernel: &mut Kernel, told: &[bool]| {
+                for there in told {
+                    let change = if *there { Change::Added } else { Change::Removed };
+                    kernel.apply(change(address(1)));
+                }
+            };
+            tell(&mut kernel, if before { &[true] } else { &[] });
+            kernel.ask(&asked.iter().map(|one| (*one).clone()).collect::<Vec<_>>());
+            tell(&mut kernel, told);
+            asked.iter().for_each(|one| kernel.answered(one, true));
+            tell(&mut kernel, later);
+            assert!(kernel.asked.is_empty());
+            kernel.object(&add.key()).is_some()
+        };
+        for (before, asked, told, later, expected) in [
+            // Told before the answer, or after it.
+            (false, &[&add][..], &[true][..], &[][..], true),
+            (false, &[&add], &[], &[true], true),
+            // Somebody takes it away at once.
+            (false, &[&add], &[true, false], &[], false),
+            (false, &[&add], &[true], &[false], false),
+            (false, &[&add], &[], &[true, false], false),
+            (false, &[&add], &[true, false, true], &[], true),
+            // It had gone before we set it.
+            (true, &[&add], &[false], &[true], true),
+            (true, &[&remove], &[false], &[], false),
+            (true, &[&remove], &[], &[false], false),
+            // Somebody sets it at once.
+            (true, &[&remove], &[false, true], &[], true),
+            (true, &[&remove], &[false], &[true], true),
+            // Something else in its place.
+            (true, &[&remove, &add], &[false, true], &[], true),
+            (true, &[&remove, &add], &[], &[false, true], true),
+            (true, &[&remove, &add], &[false], &[true], true),
+            (true, &[&remove, &add], &[false, true, false], &[], false),
+        ] {
+            assert_eq!(there(before, asked, told, later), expected, "{before} {asked:?} {told:?} {later:?}");
+        }
+    }
+
+    #[test]
+    fn a_hop_that_goes_leaves_the_others_of_its_route() {
+        let hop = |last| Hop {
+            via: Some(format!("2001:db8::{last}").parse().unwrap()),
+            index: 7,
+            ..Hop::default()
+        };
+        let to = "2001:db8:9::".parse().unwrap();
+        let of = |hops: Vec<Hop>| Object::Route(Route { to, ..route(1, hops) });
+        let mut kernel = Kernel::default();
+        kernel.apply(Change::Added(of(vec![hop(1), hop(2)])));
+        assert!(kernel.apply(Change::Removed(of(vec![hop(1)]))));
+        assert_eq!(kernel.objects().collect::<Vec<_>>(), [&of(vec![hop(2)])]);
+        assert!(kernel.apply(Change::Removed(of(vec![hop(2)]))));
+        assert_eq!(kernel.objects().count(), 0);
     }
 
     #[test]

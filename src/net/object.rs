@@ -67,6 +67,8 @@ pub struct Address {
     pub protocol: u8,
     /// Another address of the same subnet came first.
     pub secondary: bool,
+    /// Nobody may send from it: the kernel still asks whether another host has it, or has found one (IPv6).
+    pub tentative: bool,
 }
 
 impl Address {
@@ -93,7 +95,8 @@ impl Address {
             Some(u32::MAX) => actual.preferred != Some(0),
             _ => true,
         };
-        self.scope == actual.scope
+        // The kernel gives an IPv6 address the scope that it has by itself.
+        (self.address.is_ipv6() || self.scope == actual.scope)
             && self.peer == actual.peer
             && self.flags & Self::ASKED == actual.flags & Self::ASKED
             && lifetime
@@ -279,6 +282,7 @@ mod tests {
             preferred: None,
             protocol: PROTOCOL,
             secondary: false,
+            tentative: false,
         });
         let (add, remove) = (Operation::Add(object.clone()), Operation::Remove(object));
         assert_eq!(add.outcome(libc::EEXIST), Ok(()));

@@ -45,6 +45,8 @@ pub enum News {
     Hosts,
     /// We want it, it has gone, and that was not our doing.
     Missing,
+    /// We want it, it has become something else, and that was not our doing.
+    Altered,
 }
 
 /// The objects of all instances.
@@ -63,6 +65,8 @@ pub struct Objects {
     trial: BTreeMap<Key, Object>,
     /// When these vanish, they are not set again.
     untracked: BTreeSet<Key>,
+    /// What was wanted, and what took its place although it was set anew: the kernel makes that of it.
+    made: BTreeMap<Key, (Object, Object)>,
     /// Asked of the kernel and not answered yet.
     under_way: BTreeSet<Key>,
     claims_changed: bool,
@@ -99,6 +103,7 @@ impl Objects {
             self.refused.remove(key);
             self.retried.remove(key);
             self.untracked.remove(key);
+            self.made.remove(key);
             self.dirty.insert(*key);
         }
     }
@@ -203,8 +208,10 @@ impl Objects {
         if self.under_way.contains(&key) {
             return News::None;
         }
-        let there = kernel.object(&key).is_some();
+        let actual = kernel.object(&key);
+        let there = actual.is_some();
         let wanted = self.wanted.contains_key(&key);
+        let settled = self.ours.contains(&key) && !self.dirty.contains(&key);
         if wanted || self.ours.contains(&key) {
             self.dirty.insert(key);
         }
@@ -213,7 +220,14 @@ impl Objects {
             let hosts = !wanted && self.configured.contains(&key) && !self.ours.contains(&key);
             let news = hosts && self.hosts.insert(key);
             self.claims_changed |= news;
-            return if news { News::Hosts } else { News::None };
+            let name = key.index().and_then(|index| kernel.link(index)).map(|link| link.name.as_str());
+            let met =
+                || self.wanted.get(&key).zip(actual).is_none_or(|(one, actual)| one.is_met_by(actual, name));
+            return match news {
+                true => News::Hosts,
+                false if settled && !self.hosts.contains(&key) && !met() => News::Altered,
+                false => News::None,
+            };
         }
         // What comes back under this key is ours to set.
         self.claims_changed |= self.hosts.remove(&key);
@@ -305,19 +319,31 @@ impl Objects {
                 (Some(_), Some(_)) if self.hosts.contains(&key) => drop(self.trial.remove(&key)),
                 (Some(wanted), Some(actual)) => {
                     self.ours.insert(key);
-                    if wanted.is_met_by(actual, name) {
+                    let met = wanted.is_met_by(actual, name);
+                    let made = self.made.get(&key).is_some_and(|made| made.0 == wanted && made.1 == *actual);
+                    if met {
+                        self.made.remove(&key);
+                    }
+                    if met || made {
                         self.refused.remove(&key);
                         self.retried.remove(&key);
                         if self.trial.remove(&key).is_some() {
                             self.dirty.insert(key);
                         }
                     } else if !waits {
-                        replace.push(Operation::Remove(actual.clone()));
+                        self.made.insert(key, (wanted.clone(), actual.clone()));
+                        replace.push(Operation::Remove(match actual {
+                            Object::Route(route) if route.hops.len() > 1 => Object::Route(route.our_part()),
+                            other => other.clone(),
+                        }));
                         replace.push(Operation::Add(wanted));
                     }
                 }
                 (None, Some(actual)) if self.ours.contains(&key) && !waits => {
-                    remove.push(Operation::Remove(actual.clone()));
+                    remove.push(Operation::Remove(match actual {
+                        Object::Route(route) => Object::Route(route.our_part()),
+                        other => other.clone(),
+                    }));
                 }
                 (None, Some(_)) => {}
                 (None, None) => {

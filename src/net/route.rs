@@ -132,7 +132,8 @@ impl Route {
         NOWHERE.contains(&self.kind)
     }
 
-    /// Whether the kernel's `actual` is what this asks for. What it does not speak of may be anything.
+    /// Whether the kernel's `actual` is what this asks for. Of IPv6 the hops of others may be there beside ours: to the
+    /// kernel all are one route, which has the protocol of any of them.
     pub(super) fn is_met_by(&self, actual: &Self) -> bool {
         let hop = |(wanted, actual): (&Hop, &Hop)| {
             wanted.via == actual.via
@@ -143,16 +144,31 @@ impl Route {
                 && (wanted.realms.is_none() || wanted.realms == actual.realms)
         };
         let hops = || self.hops.len() == actual.hops.len() && self.hops.iter().zip(&actual.hops).all(hop);
+        let among_others = || {
+            let there = |wanted: &Hop| actual.hops.iter().any(|actual| hop((wanted, actual)));
+            self.to.is_ipv6() && self.hops.len() < actual.hops.len() && self.hops.iter().all(there)
+        };
+        if !self.leads_nowhere() && among_others() {
+            return self.kind == actual.kind;
+        }
         let said = |wanted: bool, same: bool| !wanted || same;
         self.kind == actual.kind
             && (self.to.is_ipv6() || self.scope == actual.scope)
             && self.protocol == actual.protocol
             && (self.leads_nowhere() || hops())
-            && said(self.source.is_some(), self.source == actual.source)
-            && self.metrics.iter().all(|(kind, value)| actual.metrics.get(kind) == Some(value))
-            && said(self.congestion.is_some(), self.congestion == actual.congestion)
+            && self.source == actual.source
+            && self.metrics == actual.metrics
+            && self.congestion == actual.congestion
             && said(self.preference.is_some(), self.preference == actual.preference)
             && said(self.propagate.is_some(), self.propagate == actual.propagate)
+    }
+}
+
+impl Route {
+    /// What is to be asked of the kernel so that our part of this goes: a hop of IPv6 that somebody else has added stays.
+    pub(super) fn our_part(&self) -> Self {
+        let protocol = if self.to.is_ipv6() { super::object::PROTOCOL } else { self.protocol };
+        Self { protocol, ..self.clone() }
     }
 }
 

@@ -40,6 +40,9 @@ const IFA_CACHEINFO: u16 = 6;
 const IFA_FLAGS: u16 = 8;
 const IFA_PROTO: u16 = 11;
 const IFA_F_SECONDARY: u32 = 0x01;
+const IFA_F_OPTIMISTIC: u32 = 0x04;
+const IFA_F_DADFAILED: u32 = 0x08;
+const IFA_F_TENTATIVE: u32 = 0x40;
 
 const V4: u8 = libc::AF_INET as u8;
 const V6: u8 = libc::AF_INET6 as u8;
@@ -221,6 +224,8 @@ fn read_address(payload: &[u8]) -> Option<Address> {
     let peer = other.filter(|other| *other != address);
     // The same bit says "temporary" of an IPv6 address.
     let secondary = flags & IFA_F_SECONDARY != 0;
+    let tentative =
+        flags & (IFA_F_TENTATIVE | IFA_F_OPTIMISTIC) == IFA_F_TENTATIVE || flags & IFA_F_DADFAILED != 0;
     flags &= Address::ASKED;
     Some(Address {
         index,
@@ -234,6 +239,7 @@ fn read_address(payload: &[u8]) -> Option<Address> {
         preferred,
         protocol,
         secondary,
+        tentative: tentative && family == V6,
     })
 }
 
@@ -257,6 +263,7 @@ mod tests {
             preferred: (!v4).then_some(0),
             protocol: PROTOCOL,
             secondary: false,
+            tentative: false,
         }
     }
 
@@ -268,6 +275,28 @@ mod tests {
             let message = netlink::messages(&bytes).next().unwrap();
             assert_eq!(read(message), Some(Change::Added(Object::Address(address))));
         }
+    }
+
+    #[test]
+    fn an_address_that_others_may_have_is_tentative() {
+        let told = |address: &str, flags: u32| {
+            let one = Address { flags, ..self::address(address, 24) };
+            let bytes = request(&Operation::Add(Object::Address(one))).for_test(1);
+            match read(netlink::messages(&bytes).next().unwrap()) {
+                Some(Change::Added(Object::Address(address))) => address.tentative,
+                other => panic!("{other:?}"),
+            }
+        };
+        for (flags, tentative) in [
+            (0x80, false),
+            (IFA_F_TENTATIVE, true),
+            (IFA_F_TENTATIVE | IFA_F_OPTIMISTIC, false),
+            (IFA_F_TENTATIVE | IFA_F_DADFAILED, true),
+            (IFA_F_DADFAILED, true),
+        ] {
+            assert_eq!(told("2001:db8::240", flags), tentative, "{flags:x}");
+        }
+        assert!(!told("10.0.0.1", IFA_F_TENTATIVE));
     }
 
     #[test]

@@ -232,6 +232,13 @@ pub enum Event {
         /// Lines of the same kind that were not said since the last one.
         suppressed: u64,
     },
+    /// Another program changed what a master holds; it is set again as it is configured.
+    Altered {
+        /// `route 10.0.0.0/8 via 192.168.100.254`.
+        object: String,
+        /// Lines of the same kind that were not said since the last one.
+        suppressed: u64,
+    },
     /// The kernel's tables cannot be read.
     Unreadable {
         /// The reason.
@@ -260,7 +267,8 @@ impl Event {
             | Self::IntervalDiffers { .. }
             | Self::NotAnnounced { .. }
             | Self::NotSent { .. }
-            | Self::Restored { .. } => Level::Warning,
+            | Self::Restored { .. }
+            | Self::Altered { .. } => Level::Warning,
             Self::HostsOwn { owner: true, .. } | Self::Leftover { .. } | Self::Set { .. } => Level::Info,
             Self::HostsOwn { owner: false, .. } | Self::HostsPolicy { .. } => Level::Warning,
             Self::NotRemoved { .. } | Self::NotSet { .. } | Self::Unreadable { .. } => Level::Error,
@@ -374,6 +382,9 @@ impl fmt::Display for Event {
             }
             Self::Restored { object, suppressed } => {
                 write!(f, "{object} was removed, not by us: set again{}", Again(*suppressed))
+            }
+            Self::Altered { object, suppressed } => {
+                write!(f, "{object} was changed, not by us: set again{}", Again(*suppressed))
             }
             Self::Unreadable { why } => {
                 write!(

@@ -1,4 +1,4 @@
-//! The VRRP packet of both families: bytes to values and values to bytes, with the IPv4 header around it.
+//! The VRRP packet of both families: bytes to values and values to bytes, with the header of IP around it.
 //!
 //! ```text
 //!  0                   1                   2                   3
@@ -27,13 +27,13 @@ pub const HEADER: usize = 8;
 pub const AUTH_DATA: usize = 8;
 /// Length of the IPv4 header that we write.
 pub const IPV4_HEADER: usize = 20;
-/// Length of the IPv6 header that the kernel writes.
+/// Length of the IPv6 header.
 pub const IPV6_HEADER: usize = 40;
 const ETHERNET_HEADER: usize = 14;
 /// `type` of an advertisement; there is no other (RFC 9568 §5.2.2).
 pub const ADVERTISEMENT: u8 = 1;
 /// Internet control, as every implementation marks its adverts.
-const TOS: u8 = 0xc0;
+const CLASS: u8 = 0xc0;
 
 /// What an advert says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -252,20 +252,30 @@ fn fold(mut sum: u32) -> u16 {
 }
 
 impl Outgoing {
-    /// The whole IPv4 packet. The kernel fills the header checksum (`raw(7)`, IP_HDRINCL). `None`: it is one of IPv6,
-    /// whose header the kernel writes.
-    pub fn ipv4(&self) -> Option<Vec<u8>> {
-        let (IpAddr::V4(source), IpAddr::V4(destination)) = (self.source, self.destination) else {
-            return None;
-        };
-        let length = u16::try_from(IPV4_HEADER + self.payload.len()).unwrap_or(u16::MAX);
-        let mut bytes = Vec::with_capacity(IPV4_HEADER + self.payload.len());
-        bytes.extend([0x45, TOS]);
-        bytes.extend(length.to_be_bytes());
-        bytes.extend(self.id.to_be_bytes());
-        bytes.extend([0, 0, self.hops, PROTOCOL, 0, 0]);
-        bytes.extend(source.octets());
-        bytes.extend(destination.octets());
+    /// The whole packet. The kernel fills the header checksum of IPv4 (`raw(7)`, IP_HDRINCL). `None`: source and
+    /// destination are of two families.
+    pub fn bytes(&self) -> Option<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(IPV6_HEADER + self.payload.len());
+        match (self.source, self.destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                let length = u16::try_from(IPV4_HEADER + self.payload.len()).unwrap_or(u16::MAX);
+                bytes.extend([0x45, CLASS]);
+                bytes.extend(length.to_be_bytes());
+                bytes.extend(self.id.to_be_bytes());
+                bytes.extend([0, 0, self.hops, PROTOCOL, 0, 0]);
+                bytes.extend(source.octets());
+                bytes.extend(destination.octets());
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                let length = u16::try_from(self.payload.len()).unwrap_or(u16::MAX);
+                bytes.extend([6 << 4 | CLASS >> 4, CLASS << 4, 0, 0]);
+                bytes.extend(length.to_be_bytes());
+                bytes.extend([PROTOCOL, self.hops]);
+                bytes.extend(source.octets());
+                bytes.extend(destination.octets());
+            }
+            _ => return None,
+        }
         bytes.extend(&self.payload);
         Some(bytes)
     }
@@ -324,7 +334,7 @@ mod tests {
 
     fn packet(payload: Vec<u8>) -> Vec<u8> {
         let outgoing = Outgoing { source: SOURCE, destination: GROUP, hops: 255, id: 1, payload };
-        outgoing.ipv4().unwrap()
+        outgoing.bytes().unwrap()
     }
 
     #[test]
@@ -357,6 +367,20 @@ mod tests {
             assert_eq!(Advert::decode(&bytes, Family::Ipv6), Ok(advert.clone()));
             assert!(checksum_fits(header.version(), &bytes, source, group));
         }
+    }
+
+    #[test]
+    fn the_header_of_ipv6_is_where_rfc_8200_puts_it() {
+        let (source, destination) = ("fe80::1".parse().unwrap(), "ff02::12".parse().unwrap());
+        let outgoing = Outgoing { source, destination, hops: 255, id: 1, payload: vec![7; 24] };
+        let bytes = outgoing.bytes().unwrap();
+        assert_eq!(bytes[..8], [0x6c, 0, 0, 0, 0, 24, 112, 255]);
+        assert_eq!(
+            (&bytes[8..10], bytes[23], &bytes[24..26], bytes[39]),
+            (&[0xfe, 0x80][..], 1, &[0xff, 2][..], 0x12)
+        );
+        assert_eq!(bytes[IPV6_HEADER..], [7; 24]);
+        assert_eq!(Outgoing { source: SOURCE, ..outgoing }.bytes(), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Instant;
 
-use directord::config::model::{Instance, Statics};
+use directord::config::model::{Family, Instance, Statics};
 use directord::net::object::{Operation, Rule};
 use directord::track::Fault;
 use directord::vrrp::event::State;
@@ -35,12 +35,14 @@ pub(crate) struct Host {
     pub(crate) jobs: VecDeque<Job>,
     pub(crate) open: BTreeSet<Endpoint>,
     pub(crate) waiting: Vec<(Endpoint, Received)>,
-    /// Addresses of the host itself, by interface.
-    pub(crate) own: BTreeMap<&'static str, IpAddr>,
+    /// Interfaces and addresses of the host itself.
+    pub(crate) own: Vec<(&'static str, IpAddr)>,
     /// A virtual address that the host had before.
     pub(crate) hosts: Option<IpAddr>,
     /// A rule of a virtual router that the host had before.
     pub(crate) hosts_rule: Option<Rule>,
+    /// How many objects another program takes away as soon as they are set.
+    pub(crate) snipes: u32,
     /// When each instance sent last, by its name.
     pub(crate) sent: BTreeMap<String, Instant>,
 }
@@ -48,15 +50,16 @@ pub(crate) struct Host {
 impl Host {
     pub(crate) fn new(number: usize, config: Vec<Instance>) -> Self {
         let last = 101 + u8::try_from(number).unwrap();
-        let own = BTreeMap::from([
+        let link_local = |number| IpAddr::from([0xfe80, 0, 0, 0, number, 0, 0, u16::from(last)]);
+        let own = vec![
             ("eth0", IpAddr::from([192, 168, 100, last])),
             ("eth1", IpAddr::from([10, 0, 0, last])),
-        ]);
-        let mut kernel = Kernel::default();
-        own.iter().for_each(|(name, address)| kernel.plug(name, *address));
-        Self {
+            ("eth0", link_local(0)),
+            ("eth1", link_local(1)),
+        ];
+        let mut host = Self {
             number,
-            kernel,
+            kernel: Kernel::default(),
             node: None,
             config,
             statics: Statics::default(),
@@ -68,8 +71,27 @@ impl Host {
             own,
             hosts: None,
             hosts_rule: None,
+            snipes: 0,
             sent: BTreeMap::new(),
+        };
+        host.equip();
+        host
+    }
+
+    /// Gives the kernel the interfaces and addresses of the host that it lacks.
+    pub(crate) fn equip(&mut self) {
+        for (name, address) in self.own.clone() {
+            self.kernel.plug(name);
+            if !self.kernel.has(address) {
+                self.kernel.set(name, address, if address.is_ipv4() { 24 } else { 64 });
+            }
         }
+    }
+
+    /// The address that the host itself has on an interface.
+    pub(crate) fn own(&self, interface: &str, family: Family) -> IpAddr {
+        let of = |one: &&(&str, IpAddr)| one.0 == interface && Family::of(one.1) == family;
+        self.own.iter().find(of).unwrap().1
     }
 
     pub(crate) fn setup(&self) -> Setup {
@@ -85,9 +107,7 @@ impl Host {
         self.kill();
         self.record.clear();
         self.kernel = Kernel::default();
-        for (name, address) in &self.own {
-            self.kernel.plug(name, *address);
-        }
+        self.equip();
         if let Some(address) = self.hosts {
             self.kernel.set("eth0", address, 32);
         }
@@ -207,7 +227,7 @@ impl Host {
         }
         let lacks = |route: &&directord::config::model::Route| {
             let to = destination(route);
-            let possible = self.kernel.is_up("eth0") && self.kernel.has(self.own["eth0"]);
+            let possible = self.kernel.is_up("eth0") && self.kernel.has(self.own("eth0", Family::Ipv4));
             possible && !self.kernel.refuses.contains(&to) && !self.kernel.has_route(to)
         };
         if let Some(route) = self.statics.routes.iter().find(lacks) {

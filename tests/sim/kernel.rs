@@ -41,7 +41,8 @@ impl Kernel {
     }
 
     /// An interface with its own address, up.
-    pub(crate) fn plug(&mut self, name: &str, address: IpAddr) {
+    /// A new interface, without addresses.
+    pub(crate) fn plug(&mut self, name: &str) {
         if self.index(name).is_some() {
             return;
         }
@@ -61,7 +62,6 @@ impl Kernel {
         let index = self.last_index;
         self.links.insert(index, link.clone());
         self.tell(Change::Link(index, link));
-        self.set(name, address, 24);
     }
 
     pub(crate) fn unplug(&mut self, name: &str) {
@@ -99,6 +99,7 @@ impl Kernel {
             preferred: None,
             protocol: 0,
             secondary: false,
+            tentative: false,
         };
         self.add(address);
     }
@@ -124,6 +125,17 @@ impl Kernel {
         for route in self.routes.extract_if(.., |route| route.to == to).collect::<Vec<_>>() {
             self.tell(Change::Removed(Object::Route(route)));
         }
+    }
+
+    /// Another program takes away what an operation has set; false: there is nothing.
+    pub(crate) fn undo(&mut self, operation: &Operation) -> bool {
+        match operation {
+            Operation::Add(Object::Address(address)) => self.unset(address.address),
+            Operation::Add(Object::Route(route)) => self.unset_route(route.to),
+            Operation::Add(Object::Rule(rule)) => self.unset_rule(rule),
+            Operation::Remove(_) => return false,
+        }
+        true
     }
 
     /// Another program sets a route in the place of ours.
@@ -270,7 +282,8 @@ impl Kernel {
             let index = route.hops[0].index;
             let enabled = links.get(&index).is_some_and(|link| link.enabled);
             let source = route.source.is_none_or(|source| addresses.iter().any(|one| one.address == source));
-            let any = route.to.is_ipv6() || addresses.iter().any(|one| one.index == index);
+            let v4 = |one: &Address| one.index == index && one.address.is_ipv4();
+            let any = route.to.is_ipv6() || addresses.iter().any(v4);
             !(enabled && source && any)
         };
         for route in self.routes.extract_if(.., goes).collect::<Vec<_>>() {

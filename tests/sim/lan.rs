@@ -230,6 +230,9 @@ impl Lan {
                 let mut answers = Vec::new();
                 for operation in operations {
                     let errno = this.kernel.carry_out(&operation);
+                    if this.snipes > 0 && errno == 0 {
+                        this.snipes -= u32::from(this.kernel.undo(&operation));
+                    }
                     if self.trace {
                         println!("          {host} {operation}: {errno}");
                     }

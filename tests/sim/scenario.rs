@@ -5,15 +5,20 @@ use std::time::Duration;
 
 use directord::config::model::{
     AdvertInterval, Authentication, Destination, Family, Instance, InterfaceName, Named, Net, Peer, Preempt,
-    Priority, Route, Rule, RuleAction, Statics, Unicast, Version, VirtualAddress, Vrid,
+    Priority, Route, Rule, RuleAction, Statics, Transport, Unicast, Version, VirtualAddress, Vrid,
 };
 
 use crate::lan::{Lan, Path};
 
 /// The virtual routers: name, interface, last byte of their addresses.
-const ROUTERS: [(&str, &str); 3] = [("VI_1", "eth0"), ("VI_2", "eth1"), ("VI_3", "eth0")];
+const ROUTERS: [(&str, &str); 4] = [("VI_1", "eth0"), ("VI_2", "eth1"), ("VI_3", "eth0"), ("VI_6", "eth1")];
+/// The one of IPv6.
+const IPV6: usize = 3;
 
 fn addresses(router: usize) -> [IpAddr; 2] {
+    if router == IPV6 {
+        return ["fe80::51:244", "2001:db8:ff::244"].map(|address| address.parse().unwrap());
+    }
     let first = 240 + 4 * u8::try_from(router).unwrap();
     let on = |last| if ROUTERS[router].1 == "eth0" { [192, 168, 100, last] } else { [10, 0, 0, last] };
     [on(first), on(first + 1)].map(IpAddr::from)
@@ -21,8 +26,10 @@ fn addresses(router: usize) -> [IpAddr; 2] {
 
 /// What a reload may add to a router.
 fn extra(router: usize) -> IpAddr {
-    let [_, IpAddr::V4(second)] = addresses(router) else { unreachable!() };
-    IpAddr::V4(std::net::Ipv4Addr::from_bits(second.to_bits() + 1))
+    match addresses(router) {
+        [_, IpAddr::V4(second)] => std::net::Ipv4Addr::from_bits(second.to_bits() + 1).into(),
+        [_, IpAddr::V6(second)] => std::net::Ipv6Addr::from_bits(second.to_bits() + 1).into(),
+    }
 }
 
 /// Every virtual address that a run may use.
@@ -123,8 +130,8 @@ fn group(random: &mut fastrand::Rng) -> Vec<Vec<Instance>> {
     let routers: Vec<usize> = match random.u8(0..4) {
         0 => vec![0],
         1 => vec![0, 2],
-        2 => vec![0, 1],
-        _ => vec![0, 1, 2],
+        2 => vec![1, IPV6],
+        _ => vec![0, 1, 2, IPV6],
     };
     let mut configs = vec![Vec::new(); count];
     for router in routers {
@@ -175,18 +182,25 @@ fn template(router: usize, random: &mut fastrand::Rng) -> Instance {
     let vrid = Vrid::new(51 + router as u64).unwrap();
     let [first, second] = addresses(router);
     let number = u8::try_from(router).unwrap();
-    let policy = random.bool();
+    let family = Family::of(first);
+    let policy = random.bool() && router != IPV6;
     // In the network of the interface, or beside it.
-    let prefix = if random.bool() { 24 } else { 32 };
+    let prefix = if random.bool() { family.bits() - 8 } else { family.bits() };
     Instance {
         version,
         advert_interval: AdvertInterval::from_centiseconds(interval).unwrap(),
         preempt,
-        authentication: match version {
-            Version::V2 => Authentication::Pass(*b"1111\0\0\0\0"),
-            Version::V3 => Authentication::None,
+        authentication: match (version, family) {
+            (Version::V2, Family::Ipv4) => Authentication::Pass(*b"1111\0\0\0\0"),
+            _ => Authentication::None,
         },
-        addresses: vec![VirtualAddress::new(first, 32)],
+        family,
+        transport: Transport {
+            source: None,
+            track_source: false,
+            to: Destination::Multicast(Destination::group(family)),
+        },
+        addresses: vec![VirtualAddress::new(first, family.bits())],
         excluded_addresses: if random.bool() {
             vec![VirtualAddress::new(second, prefix)]
         } else {
@@ -203,7 +217,12 @@ fn fault(lan: &mut Lan, random: &mut fastrand::Rng) -> bool {
     let count = lan.hosts.len();
     let host = random.usize(0..count);
     let name = if random.bool() { "eth0" } else { "eth1" };
-    match random.u8(0..20) {
+    match random.u8(0..21) {
+        20 => {
+            let count = random.u32(1..30);
+            lan.say(|| format!("what {host} sets is taken away {count} times"));
+            lan.hosts[host].snipes = count;
+        }
         0 => {
             lan.say(|| format!("{host} is killed"));
             lan.hosts[host].kill();
@@ -249,7 +268,8 @@ fn fault(lan: &mut Lan, random: &mut fastrand::Rng) -> bool {
         }
         12 => replug(lan, host),
         13 => {
-            let own = lan.hosts[host].own[name];
+            let family = if random.u8(0..3) == 0 { Family::Ipv6 } else { Family::Ipv4 };
+            let own = lan.hosts[host].own(name, family);
             lan.say(|| format!("{host} loses {own}"));
             lan.touch(host, |host| host.kernel.unset(own));
         }
@@ -319,13 +339,7 @@ fn churn(lan: &mut Lan, host: usize, random: &mut fastrand::Rng) {
 fn replug(lan: &mut Lan, host: usize) {
     lan.say(|| format!("{host} has all interfaces and addresses"));
     lan.touch(host, |host| {
-        let own = host.own.clone();
-        for (name, address) in own {
-            host.kernel.plug(name, address);
-            if !host.kernel.has(address) {
-                host.kernel.set(name, address, 24);
-            }
-        }
+        host.equip();
         if let Some(address) = host.hosts {
             host.kernel.set("eth0", address, 32);
         }
@@ -356,7 +370,7 @@ fn reload(lan: &mut Lan, host: usize, random: &mut fastrand::Rng) {
             0 => instance.garp.master_repeat = random.u32(1..6),
             1 => instance.down_timer_adverts = random.u8(2..5),
             2 => {
-                let more = VirtualAddress::new(extra(router), 32);
+                let more = VirtualAddress::new(extra(router), Family::of(extra(router)).bits());
                 if instance.excluded_addresses.contains(&more) {
                     instance.excluded_addresses.retain(|address| *address != more);
                 } else {
@@ -380,6 +394,7 @@ fn heal(lan: &mut Lan, random: &mut fastrand::Rng) -> Vec<Vec<usize>> {
     for host in 0..count {
         lan.hosts[host].kernel.no_sockets = false;
         lan.hosts[host].kernel.keeps.clear();
+        lan.hosts[host].snipes = 0;
         if random.u8(0..4) > 0 {
             lan.hosts[host].kernel.refuses.clear();
         }
@@ -433,11 +448,13 @@ fn verdict(lan: &Lan, groups: &[Vec<usize>]) -> Result<(), String> {
         // Once it is set it stays without.
         let set =
             || config.routes.iter().filter_map(|route| route.to).all(|to| this.kernel.has_route(to.address));
-        let reached = of_network || this.kernel.has(this.own[interface]) || set();
+        let first = this.own(interface, config.family);
+        let reached = of_network || this.kernel.has(first) || set();
         let refused = refused || route_refused || !reached;
         // A virtual address that is the host's own is one to send from, too.
-        let own = this.hosts.filter(|_| interface == "eth0" && config.group().is_some());
-        let source = [Some(this.own[interface]), own].into_iter().flatten().any(|one| this.kernel.has(one));
+        let v4 = config.family == Family::Ipv4;
+        let own = this.hosts.filter(|_| v4 && interface == "eth0" && config.group().is_some());
+        let source = [Some(first), own].into_iter().flatten().any(|one| this.kernel.has(one));
         this.kernel.is_up(interface) && source && !refused
     };
     for (name, _) in ROUTERS {

@@ -94,7 +94,7 @@ fn our_packets(instance: &Instance, adverts: usize) -> Vec<Vec<u8>> {
     machine.handle(Instant::now(), conditions(SOURCE), &mut out);
     let sent = |out: &[Action]| {
         let packet = |action: &Action| match action {
-            Action::Transmit(packet) => packet.ipv4(),
+            Action::Transmit(packet) => packet.bytes(),
             _ => None,
         };
         out.iter().filter_map(packet).collect::<Vec<_>>()

@@ -34,7 +34,7 @@ impl Checks {
 impl Expander<'_> {
     /// `-f` is a pattern, as in keepalived.
     pub(super) fn main_files(&mut self, path: &Path) {
-        let pattern = path.to_str().is_some_and(|path| pattern::has_wildcard(path));
+        let pattern = path.to_str().is_some_and(pattern::has_wildcard);
         let found = if pattern { self.files.matches(path) } else { Vec::new() };
         if found.is_empty() {
             self.main_file(path);

@@ -61,7 +61,7 @@ pub(super) const fn time(time: std::time::Duration) -> Absent {
 
 /// Milliseconds.
 pub(super) const fn millis(time: std::time::Duration) -> Absent {
-    let millionths = time.as_secs() * 1000 + (time.subsec_micros() / 1000) as u64;
+    let millionths = time.as_secs() * 1000 + time.subsec_millis() as u64;
     number_of_micros(millionths, 0)
 }
 

@@ -49,7 +49,7 @@ pub(super) static ROWS: &[Row] = &[
     part("vrrp_instance/unicast_fault_no_peer", FLAG, OFF, ANY, "go to FAULT instead of falling back to multicast when no peer is given", "2.2.7"),
     part("vrrp_instance/check_unicast_src", FLAG, told("vrrp_check_unicast_src"), ANY.note("counts as a unicast keyword"), "drop adverts from addresses that are not peers", ""),
     row("vrrp_instance/old_unicast_checksum", args(Alone(&Choice(&["never"]))), told("auto detect"), ANY.note("build option; counts as a unicast keyword"), "force (or never use) the pre-1.3.7 VRRPv3 unicast checksum", "1.3.7", NotYet("the checksum follows the RFC")),
-    row("vrrp_instance/native_ipv6", FLAG, told("from addresses"), ANY.note("error if IPv4 already seen; sets version 3"), "force the IPv6 family", "", NotYet("the family follows the addresses")),
+    part("vrrp_instance/native_ipv6", FLAG, told("from addresses"), ANY.note("error if IPv4 already seen; sets version 3"), "force the IPv6 family", ""),
     part("vrrp_instance/state", args(Choice(&["MASTER", "BACKUP"])), word("BACKUP").note(" (MASTER if priority 255)"), ANY.note("case-sensitive; other words reported and mean BACKUP; BACKUP after MASTER ignored"), "state to start in", ""),
     part("vrrp_instance/interface", IFNAME, told("required unless unicast with source address"), characters(15).note("; while it is missing the instance does not run, the others do; loopback refused; last wins"), "interface to run on", ""),
     row("vrrp_instance/vrf", IFNAME, NONE, ANY.note("only for unicast without interface"), "VRF to operate in", "2.2.7", NotYet("the instance stays in the default routing domain")),

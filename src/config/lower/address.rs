@@ -11,8 +11,6 @@ use crate::config::model::{StaticAddress, VirtualAddress};
 use crate::config::source::Span;
 use crate::config::tree::{Node, Word};
 
-/// Longest label that the kernel takes.
-
 impl Lower<'_> {
     /// One line of an instance. `None`: it is no address that can be set, and that is reported.
     pub(super) fn virtual_address(&mut self, node: &Node<'_>) -> Option<(VirtualAddress, Span)> {

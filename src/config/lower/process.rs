@@ -10,8 +10,6 @@ use crate::config::tree::{Node, Word};
 
 use super::option::{Line, c_number};
 
-/// Longest name of a process.
-
 impl Lower<'_> {
     /// A setting of the root.
     pub(super) fn root_setting(&mut self, word: &str, node: &Node<'_>, globals: &mut Globals) {

@@ -242,10 +242,16 @@ fn ipv6_instances_are_version_3() {
     let text = "vrrp_instance A {\ninterface eth0\nvirtual_router_id 7\nunicast_src_ip fe80::1\n\
         unicast_peer {\nfe80::2 min_ttl 254\n}\nvirtual_ipaddress { 2001:db8::9/64 }\n}\n";
     let loaded = load(Path::new("t"), &Texts::one("t", text), &Options::default());
-    assert!(loaded.left_out().next().is_some());
+    assert!(loaded.left_out().next().is_none());
     let model = loaded.model.unwrap();
     let a = &model.instances[0];
     assert_eq!((a.version, a.family, a.transport.source.is_some()), (Version::V3, Family::Ipv6, true));
+    let version = |more: &str| {
+        let text = text.replacen("interface eth0", &format!("interface eth0\nversion 2\n{more}"), 1);
+        load(Path::new("t"), &Texts::one("t", &text), &Options::default()).model.unwrap().instances[0].version
+    };
+    // keepalived, too, lets who asks for it have version 2, unless it is strict.
+    assert_eq!((version(""), version("strict_mode on")), (Version::V2, Version::V3));
     let unicast = a.unicast().unwrap();
     assert_eq!(unicast.group.to_string(), "ff02::12");
     assert_eq!(unicast.peers, [Peer { min_ttl: 254, ..Peer::new("fe80::2".parse().unwrap()) }]);

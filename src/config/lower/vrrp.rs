@@ -345,7 +345,6 @@ impl Lower<'_> {
             self.required(node, "the instance has no interface", "add `interface NAME`");
         }
         let family = draft.family.map_or(Family::Ipv4, |(family, _)| family);
-        self.unsupported_addresses(&draft);
         if !draft.has_vrid {
             self.required(node, "the instance has no virtual router id", "add `virtual_router_id`, 1 to 255");
         }
@@ -358,13 +357,16 @@ impl Lower<'_> {
             let to = if peers.is_empty() { &[group][..] } else { &peers };
             self.unique_router(instances, (interface, vrid, family), to, span)
         });
-        let needs_v3 = family == Family::Ipv6;
-        if let (true, Some((Version::V2, span))) = (needs_v3, draft.version) {
-            self.adjusted(Some(span), "IPv6 needs VRRP version 3", "version 3 is used, as keepalived does");
-        }
-        let version = match needs_v3 {
-            true => Version::V3,
-            false => draft.version.map(|(version, _)| version).or(defaults.version).unwrap_or(Version::V2),
+        let strict = draft.strict.unwrap_or(defaults.globals.vrrp.strict);
+        let version = match (family, draft.version) {
+            (Family::Ipv6, Some((Version::V2, span))) if strict => {
+                let message = "strict mode has IPv6 with VRRP version 3 alone";
+                self.adjusted(Some(span), message, "version 3 is used, as keepalived does");
+                Version::V3
+            }
+            (_, Some((version, _))) => version,
+            (Family::Ipv6, None) => Version::V3,
+            (Family::Ipv4, None) => defaults.version.unwrap_or(Version::V2),
         };
         let state = draft.state.map(|(state, _)| state);
         let priority = draft.priority.unwrap_or(match state {
@@ -375,7 +377,6 @@ impl Lower<'_> {
         let initial_state = state.unwrap_or(if owner { InitialState::Master } else { InitialState::Backup });
         let advert_interval = self.advert_interval(draft.advert_interval, version);
         let preempt = self.preempt(&draft, owner);
-        let strict = draft.strict.unwrap_or(defaults.globals.vrrp.strict);
         let authentication = self.usable_authentication(draft.authentication.take(), version, strict);
         let transport = self.transport(&draft, group, defaults);
         self.distinct_addresses(title, &mut draft, version);

@@ -17,6 +17,7 @@ fn address(last: u8) -> Object {
         preferred: None,
         protocol: PROTOCOL,
         secondary: false,
+        tentative: false,
     })
 }
 
@@ -100,9 +101,7 @@ fn settle(
         }
         for operation in operations {
             let errno = refuse(&operation);
-            if operation.outcome(errno).is_ok() {
-                kernel.carried_out(&operation);
-            }
+            kernel.answered(&operation, operation.outcome(errno).is_ok());
             objects.answered(now, &operation, errno);
             all.push(operation);
         }
@@ -397,6 +396,37 @@ fn a_refused_route_is_tried_together_with_what_it_needs() {
             assert_eq!(objects.next(), None);
         }
     }
+}
+
+/// The kernel cuts an MTU that is too large: what it makes of a request is set once more, and then left alone.
+#[test]
+fn what_the_kernel_makes_something_else_of_is_not_set_for_ever() {
+    let with = |mtu: u32| match route(1) {
+        Object::Route(route) => Object::Route(Route { metrics: BTreeMap::from([(2, mtu)]), ..route }),
+        other => other,
+    };
+    let (mut objects, mut kernel) = (Objects::default(), kernel(&[]));
+    objects.configure(&keys(&[with(65535)]), &kernel);
+    objects.want(route(1).key(), Some(with(65535)));
+    let now = Instant::now();
+    let mut rounds = 0;
+    loop {
+        let operations = objects.operations(&kernel);
+        if operations.is_empty() {
+            break;
+        }
+        for operation in operations {
+            kernel.answered(&operation, true);
+            objects.answered(now, &operation, 0);
+        }
+        kernel.apply(Change::Added(with(65520)));
+        rounds += 1;
+        assert!(rounds < 5);
+    }
+    // What somebody else makes of it is another matter.
+    kernel.apply(Change::Added(with(1400)));
+    objects.changed(route(1).key(), &kernel);
+    assert_eq!(objects.operations(&kernel).len(), 2);
 }
 
 #[test]

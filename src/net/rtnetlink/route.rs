@@ -234,7 +234,8 @@ pub(super) fn request(route: &Route, add: bool) -> Request {
         if add { (RTM_NEWROUTE, netlink::ACK | netlink::CREATE | how) } else { (RTM_DELROUTE, netlink::ACK) };
     let table = u8::try_from(route.table).unwrap_or(0);
     let from = route.from.map_or(0, |net| net.prefix);
-    let scope = if add { route.scope } else { SCOPE_NOWHERE };
+    // It tells a route onto a link from one to a gateway on that link.
+    let scope = if add || v4 { route.scope } else { SCOPE_NOWHERE };
     let protocol = route.protocol;
     let single = match route.hops.as_slice() {
         [hop] => Some(hop),

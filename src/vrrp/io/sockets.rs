@@ -1,8 +1,10 @@
 //! Raw sockets of protocol 112: for each endpoint one that sends and one that receives.
 
-use std::io::{self, Read};
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::io::{self, IoSliceMut, Read};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::AsRawFd as _;
 
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, recvmsg};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, SockFilter, Socket, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -16,8 +18,8 @@ use crate::vrrp::packet::{self, Outgoing, Received};
 
 /// Internet control, for frames and queues on the way out.
 const PRIORITY: u32 = 6;
-/// A VRRP packet of 255 IPv4 addresses takes 1056 bytes.
-const LARGEST: usize = 4096;
+/// A VRRP packet of 255 IPv6 addresses takes 4088 bytes.
+const LARGEST: usize = 8192;
 /// In a row; a socket that fails for good must not spin.
 const RECEIVE_FAILURES: u32 = 16;
 /// BPF_RET | BPF_K: accept 0 bytes.
@@ -32,37 +34,55 @@ pub(super) struct Pair {
 
 /// Opens them. Joining a group waits for the kernel's configuration lock.
 pub(super) fn open(endpoint: &Endpoint) -> io::Result<Pair> {
-    let IpAddr::V4(local) = endpoint.local else { return Err(io::ErrorKind::Unsupported.into()) };
-    Ok(Pair { sender: Sender::open(endpoint)?, receiver: receiver(endpoint, local)? })
+    let receiver = match endpoint.local {
+        IpAddr::V4(local) => receiver_v4(endpoint, local)?,
+        IpAddr::V6(local) => receiver_v6(endpoint, local)?,
+    };
+    Ok(Pair { sender: Sender::open(endpoint)?, receiver })
 }
 
-/// Sends whole IPv4 packets out of one interface.
+/// Sends whole packets out of one interface.
 #[derive(Debug)]
-pub(super) struct Sender(Socket);
+pub(super) struct Sender {
+    socket: Socket,
+    index: u32,
+}
 
 impl Sender {
     fn open(endpoint: &Endpoint) -> io::Result<Self> {
         let socket = raw_socket(endpoint)?;
-        socket.set_header_included_v4(true)?;
-        socket.set_multicast_loop_v4(false)?;
-        socket.set_multicast_all_v4(false)?;
+        match endpoint.local {
+            IpAddr::V4(_) => {
+                socket.set_header_included_v4(true)?;
+                socket.set_multicast_loop_v4(false)?;
+                socket.set_multicast_all_v4(false)?;
+            }
+            IpAddr::V6(_) => {
+                socket.set_header_included_v6(true)?;
+                socket.set_multicast_loop_v6(false)?;
+                socket.set_multicast_all_v6(false)?;
+            }
+        }
         socket.set_priority(PRIORITY)?;
         // It would otherwise collect every packet of the protocol, unread.
         socket.attach_filter(&[SockFilter::new(RETURN_NOTHING, 0, 0, 0)])?;
-        Ok(Self(socket))
+        Ok(Self { socket, index: endpoint.index })
     }
 
     pub(super) fn send(&self, packet: &Outgoing) -> io::Result<()> {
-        let (IpAddr::V4(destination), Some(bytes)) = (packet.destination, packet.ipv4()) else {
-            return Err(io::ErrorKind::Unsupported.into());
+        let Some(bytes) = packet.bytes() else { return Err(io::ErrorKind::Unsupported.into()) };
+        let (address, flags) = match packet.destination {
+            IpAddr::V4(to) => {
+                let flags = if to.is_multicast() { libc::MSG_DONTROUTE } else { 0 };
+                (SockAddr::from(SocketAddrV4::new(to, 0)), flags)
+            }
+            IpAddr::V6(to) => (SockAddr::from(SocketAddrV6::new(to, 0, 0, self.index)), 0),
         };
-        let flags = if destination.is_multicast() { libc::MSG_DONTROUTE } else { 0 };
-        let address = SockAddr::from(SocketAddrV4::new(destination, 0));
-        self.0.send_to_with_flags(&bytes, &address, flags).map(drop)
+        self.socket.send_to_with_flags(&bytes, &address, flags).map(drop)
     }
 }
 
-fn receiver(endpoint: &Endpoint, local: Ipv4Addr) -> io::Result<Socket> {
+fn receiver_v4(endpoint: &Endpoint, local: Ipv4Addr) -> io::Result<Socket> {
     let socket = raw_socket(endpoint)?;
     socket.set_multicast_all_v4(false)?;
     if local.is_multicast() {
@@ -72,6 +92,19 @@ fn receiver(endpoint: &Endpoint, local: Ipv4Addr) -> io::Result<Socket> {
     }
     // Bound to the group or the address, it hears nothing else.
     socket.bind(&SockAddr::from(SocketAddrV4::new(local, 0)))?;
+    Ok(socket)
+}
+
+fn receiver_v6(endpoint: &Endpoint, local: Ipv6Addr) -> io::Result<Socket> {
+    let socket = raw_socket(endpoint)?;
+    socket.set_multicast_all_v6(false)?;
+    socket.set_recv_hoplimit_v6(true)?;
+    if local.is_multicast() {
+        socket.join_multicast_v6(&local, endpoint.index)?;
+    } else {
+        socket.set_freebind_v6(true)?;
+    }
+    socket.bind(&SockAddr::from(SocketAddrV6::new(local, 0, 0, endpoint.index)))?;
     Ok(socket)
 }
 
@@ -105,7 +138,11 @@ impl Listening {
 async fn listen(socket: AsyncFd<Socket>, endpoint: Endpoint, heard: mpsc::Sender<Input>) {
     let mut failures = 0;
     let why = loop {
-        match receive(&socket).await {
+        let packet = match endpoint.local {
+            IpAddr::V4(_) => receive_v4(&socket).await,
+            IpAddr::V6(local) => receive_v6(&socket, local).await,
+        };
+        match packet {
             Ok(packet) => {
                 failures = 0;
                 if heard.send(Input::Heard { endpoint: endpoint.clone(), packet }).await.is_err() {
@@ -121,7 +158,7 @@ async fn listen(socket: AsyncFd<Socket>, endpoint: Endpoint, heard: mpsc::Sender
 }
 
 /// The next packet that is one of VRRP.
-async fn receive(socket: &AsyncFd<Socket>) -> io::Result<Received> {
+async fn receive_v4(socket: &AsyncFd<Socket>) -> io::Result<Received> {
     let mut buffer = [0; LARGEST];
     loop {
         let read = socket.async_io(Interest::READABLE, |mut socket: &Socket| socket.read(&mut buffer));
@@ -132,9 +169,33 @@ async fn receive(socket: &AsyncFd<Socket>) -> io::Result<Received> {
     }
 }
 
+/// The next packet. A raw socket of IPv6 gives what follows the header, and tells the rest beside it.
+async fn receive_v6(socket: &AsyncFd<Socket>, local: Ipv6Addr) -> io::Result<Received> {
+    let mut buffer = [0; LARGEST];
+    let mut beside = nix::cmsg_space!(libc::c_int);
+    let read = socket.async_io(Interest::READABLE, |socket: &Socket| {
+        let mut parts = [IoSliceMut::new(&mut buffer)];
+        let message =
+            recvmsg::<SockaddrIn6>(socket.as_raw_fd(), &mut parts, Some(&mut beside), MsgFlags::empty())?;
+        let hops = message.cmsgs()?.find_map(|one| match one {
+            ControlMessageOwned::Ipv6HopLimit(hops) => u8::try_from(hops).ok(),
+            _ => None,
+        });
+        Ok((message.bytes, message.address.map(|address| address.ip()), hops))
+    });
+    let (length, source, hops) = read.await?;
+    Ok(Received {
+        source: source.unwrap_or(Ipv6Addr::UNSPECIFIED).into(),
+        destination: local.into(),
+        hops: hops.unwrap_or_default(),
+        payload: buffer.get(..length).unwrap_or_default().to_vec(),
+    })
+}
+
 fn raw_socket(endpoint: &Endpoint) -> io::Result<Socket> {
     let protocol = Protocol::from(i32::from(packet::PROTOCOL));
-    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(protocol))?;
+    let domain = if endpoint.local.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
+    let socket = Socket::new(domain, Type::RAW, Some(protocol))?;
     socket.set_nonblocking(true)?;
     socket.bind_device(Some(endpoint.interface.as_str().as_bytes()))?;
     Ok(socket)

@@ -76,7 +76,7 @@ impl Node {
     /// the interface that is no virtual address.
     fn source(&self, config: &Instance, index: u32) -> (Option<IpAddr>, bool) {
         if let Some(configured) = config.transport.source {
-            let here = self.kernel.has_address(&configured);
+            let here = self.kernel.has_address(&configured, index);
             // Who sends to peers hears their answers at this address; to a group it is a name only, and keepalived
             // ignores its loss unless `track_src_ip`.
             let needed = config.unicast().is_some() || config.transport.track_source;
@@ -92,7 +92,7 @@ impl Node {
             let virtual_one = self.holders.contains_key(&key) || address.protocol == PROTOCOL;
             // A static address stays, whoever is master.
             let stays = self.kept.contains_key(&key) || self.objects.is_hosts(&key);
-            of_family && (!virtual_one || stays)
+            of_family && !address.tentative && (!virtual_one || stays)
         };
         let all = || self.kernel.addresses_of(index).filter(real);
         let primary = all().find(|address| !address.secondary);

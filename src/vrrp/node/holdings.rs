@@ -188,7 +188,7 @@ impl Node {
                         self.objects.link_changed(index);
                         self.touch_interfaces(before.into_iter().chain([name]));
                     }
-                    self.along(&mut missing, out);
+                    self.along(now, &mut missing, out);
                 }
                 Change::LinkGone(index) => {
                     let index = *index;
@@ -196,21 +196,21 @@ impl Node {
                     self.kernel.apply(change);
                     self.objects.link_gone(index);
                     self.touch_interfaces(before);
-                    self.along(&mut missing, out);
+                    self.along(now, &mut missing, out);
                 }
                 Change::Added(object) | Change::Removed(object) => {
                     let key = object.key();
-                    if self.kernel.apply(change) && self.object_changed(key, out) {
+                    if self.kernel.apply(change) && self.object_changed(now, key, out) {
                         missing.push(key);
                     }
-                    self.along(&mut missing, out);
+                    self.along(now, &mut missing, out);
                 }
                 Change::Replaced(route) => {
                     let key = Key::Route(route.key());
-                    if self.kernel.apply(change) && self.object_changed(key, out) {
+                    if self.kernel.apply(change) && self.object_changed(now, key, out) {
                         missing.push(key);
                     }
-                    self.along(&mut missing, out);
+                    self.along(now, &mut missing, out);
                 }
             }
         }
@@ -218,16 +218,16 @@ impl Node {
     }
 
     /// What has gone with something else, and the kernel tells nobody of.
-    fn along(&mut self, missing: &mut Vec<Key>, out: &mut Vec<Action>) {
+    fn along(&mut self, now: Instant, missing: &mut Vec<Key>, out: &mut Vec<Action>) {
         for key in self.kernel.take_silent() {
-            if self.object_changed(key, out) {
+            if self.object_changed(now, key, out) {
                 missing.push(key);
             }
         }
     }
 
     /// True: it is one of ours that is missing.
-    fn object_changed(&mut self, key: Key, out: &mut Vec<Action>) -> bool {
+    fn object_changed(&mut self, now: Instant, key: Key, out: &mut Vec<Action>) -> bool {
         let hosts = self.objects.is_hosts(&key);
         let news = self.objects.changed(key, &self.kernel);
         if news == News::Hosts {
@@ -241,6 +241,12 @@ impl Node {
             let name = self.kernel.link(index).map(|link| link.name.clone());
             self.touch_interfaces(name);
             self.touched.extend(self.sources.get(&address).into_iter().flatten());
+        }
+        if news == News::Altered
+            && let Some(suppressed) = self.restored.allow(now, key)
+        {
+            let holder = self.holders.get(&key).and_then(|holders| holders.first().copied());
+            self.report(holder, Event::Altered { object: self.describe(&key), suppressed }, out);
         }
         news == News::Missing
     }
@@ -257,7 +263,8 @@ impl Node {
     fn restore(&mut self, now: Instant, missing: Vec<Key>, out: &mut Vec<Action>) {
         let mut concerned = BTreeSet::new();
         for key in missing {
-            if self.is_off(&key) {
+            let gone = key.index().is_some_and(|index| self.kernel.link(index).is_none());
+            if gone || self.is_off(&key) {
                 continue;
             }
             let holders = self.holders.get(&key).into_iter().flatten().copied();
@@ -299,13 +306,19 @@ impl Node {
         for (operation, errno) in answers {
             // Of IPv6 there is a route of that destination and metric that was never told of, or told of in parts.
             unknown |= matches!(errno, libc::ETIMEDOUT | libc::EEXIST) && operation.outcome(errno).is_err();
-            if operation.outcome(errno).is_ok() {
-                self.kernel.carried_out(&operation);
-            }
             let key = operation.key();
+            let done = operation.outcome(errno).is_ok();
+            self.kernel.answered(&operation, done);
+            if done && matches!(operation, Operation::Add(_)) && self.kernel.object(&key).is_none() {
+                // The kernel took it, and somebody else has taken it away since.
+                missing.push(key);
+            }
+            // Its interface says that it is down.
+            let is_down = |errno| errno == libc::ENETDOWN && matches!(key, Key::Route(_));
+            let was_down = self.objects.refused(&key).is_some_and(|refused| is_down(refused.errno));
             let before = self.objects.refused(&key).is_some();
             let news = self.objects.answered(now, &operation, errno);
-            self.along(&mut missing, out);
+            self.along(now, &mut missing, out);
             if news || before != self.objects.refused(&key).is_some() {
                 self.touched.extend(self.holders.get(&key).into_iter().flatten());
             }
@@ -316,13 +329,14 @@ impl Node {
                 Operation::Remove(_) if news => {
                     self.report(holder, Event::NotRemoved { object, errno }, out);
                 }
-                Operation::Add(_) if news && !self.means_fault(&key) => {
+                Operation::Add(_) if news && !is_down(errno) && !self.means_fault(&key) => {
                     let why = self.objects.refused(&key).map(refusal).unwrap_or_default();
                     self.report(holder, Event::NotSet { object, why }, out);
                 }
                 // A trial leads to nothing that stays.
                 Operation::Add(_)
                     if before
+                        && !was_down
                         && self.objects.refused(&key).is_none()
                         && self.objects.wanted(&key).is_some() =>
                 {

@@ -420,6 +420,7 @@ impl Node {
     fn change(&mut self, out: &mut Vec<Action>) {
         let operations = self.objects.operations(&self.kernel);
         if !operations.is_empty() {
+            self.kernel.ask(&operations);
             out.push(Action::Change(operations));
         }
     }

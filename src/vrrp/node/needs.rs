@@ -146,6 +146,7 @@ pub(super) fn address(
         preferred,
         protocol: PROTOCOL,
         secondary: false,
+        tentative: false,
     }))
 }
 

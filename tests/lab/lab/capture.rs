@@ -97,8 +97,14 @@ impl Packet {
         })
     }
 
-    /// The address a gratuitous ARP announces.
+    /// The address that a gratuitous ARP or an unsolicited neighbour advertisement announces.
     pub fn announced(&self) -> Option<String> {
+        if let Some(ip) = self.ip() {
+            let of_ipv6 = ip.first()? >> 4 == 6 && ip.get(6) == Some(&58) && ip.get(40) == Some(&136);
+            let (source, target) = (ip.get(8..24)?, ip.get(48..64)?);
+            let address: [u8; 16] = target.try_into().unwrap();
+            return (of_ipv6 && source == target).then(|| std::net::Ipv6Addr::from(address).to_string());
+        }
         let arp = (self.bytes.get(12..14)? == [0x08, 0x06]).then(|| self.bytes.get(14..42)).flatten()?;
         let (sender, target) = (&arp[14..18], &arp[24..28]);
         (sender == target).then(|| sender.iter().map(u8::to_string).collect::<Vec<_>>().join("."))

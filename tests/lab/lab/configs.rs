@@ -43,8 +43,9 @@ impl Vrrp {
         });
         format!(
             "global_defs {{\n router_id LVS_DEVEL\n vrrp_version {}\n}}\n\
-             vrrp_instance VI_1 {{\n state {}\n interface eth0\n virtual_router_id 51\n priority {}\n advert_int 1\n \
+             vrrp_instance VI_1 {{\n version {}\n state {}\n interface eth0\n virtual_router_id 51\n priority {}\n advert_int 1\n \
              {pass}{unicast}virtual_ipaddress {{\n {}\n }}\n}}\n",
+            self.version,
             self.version,
             self.state,
             self.priority,

@@ -146,9 +146,10 @@ fn text(rows: &[Row], keepalived: &Verdicts, directord: &Verdicts) -> String {
                 .unwrap();
         }
         let (theirs, ours) = (keepalived.words[&row.port], directord.words[&row.port]);
+        // One that is up may have been late once.
+        let why = if ours == "up" { String::new() } else { why(&directord.log, row.port) };
         let ours = if ours == theirs { ours.to_owned() } else { format!("**{ours}**") };
         let name = row.name.replace('|', "\\|").replace('\t', "⇥");
-        let why = why(&directord.log, row.port);
         writeln!(text, "| `{name}` | {theirs} | {ours} | {why} |").unwrap();
     }
     let differ = rows.iter().filter(|row| keepalived.words[&row.port] != directord.words[&row.port]).count();

@@ -73,22 +73,4 @@ fn run(_lab: &Lab) {
     assert!(!machine.has_address(VIP), "the address is given up");
     assert!(machine.ipvs().serving("TCP 192.168.100.240:80").is_empty(), "the table is empty");
     assert_eq!(property("Result"), "success");
-
-    // The advice for a network namespace works when it is followed, both ways of it.
-    machine.sh("ip netns add blue; ip -n blue link add eth0 type dummy; ip -n blue link set eth0 up
-         ip -n blue addr add 192.168.100.101/24 dev eth0");
-    let inside = || machine.sh("ip -n blue addr").contains(VIP);
-    machine.write(FILE, format!("net_namespace blue\n{}", Vrrp::default().text()));
-    assert!(!machine.run("systemctl start directord").status.success(), "the unit may not join it");
-    assert!(journal("`systemctl edit directord` with the lines `[Service]`, `CapabilityBoundingSet="));
-    let follow = |lines: &str| {
-        machine.write("/etc/systemd/system/directord.service.d/override.conf", format!("[Service]\n{lines}\n"));
-        machine.sh("systemctl daemon-reload; systemctl reset-failed directord; systemctl start directord");
-        eventually("the address is in the namespace", seconds(15), inside);
-        machine.sh("systemctl stop directord");
-        assert!(!inside() && !machine.has_address(VIP));
-    };
-    follow("CapabilityBoundingSet=CAP_SYS_ADMIN\nRestrictNamespaces=no");
-    machine.write(FILE, Vrrp::default().text());
-    follow("NetworkNamespacePath=/run/netns/blue");
 }

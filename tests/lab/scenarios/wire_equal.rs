@@ -12,6 +12,10 @@ pub const SCENARIOS: &[Scenario] = &[Scenario {
     )
 }];
 
+const IPV6: &[&str] = &["fe80::51:240/64", "2001:db8::240/64"];
+const SENT: &str =
+    "ether src 02:00:00:00:00:65 and (ip proto 112 or arp or ip6 proto 112 or (icmp6 and ip6[40] == 136))";
+
 fn run(lab: &Lab) {
     let peers = Some(("192.168.100.101", "192.168.100.102"));
     let two: &[&str] = &[VIP, "192.168.100.241"];
@@ -21,6 +25,8 @@ fn run(lab: &Lab) {
         ("v2 PASS unicast", Vrrp { unicast: peers, ..Vrrp::default() }),
         ("v3 multicast", Vrrp { version: 3, pass: false, ..Vrrp::default() }),
         ("v3 unicast", Vrrp { version: 3, pass: false, unicast: peers, ..Vrrp::default() }),
+        ("v3 multicast over IPv6", Vrrp { vips: IPV6, version: 3, pass: false, ..Vrrp::default() }),
+        ("v2 multicast over IPv6", Vrrp { vips: IPV6, pass: false, ..Vrrp::default() }),
     ];
     for (name, vrrp) in variants {
         let [theirs, ours] = [Program::Keepalived, lab.program()].map(|program| sent(lab, program, &vrrp));
@@ -32,7 +38,7 @@ fn run(lab: &Lab) {
 /// The frames of one life: from the first advert to the farewell, as hex; adverts between, whose number
 /// depends on when the stop comes, are left out from the fourth on.
 fn sent(lab: &Lab, program: Program, vrrp: &Vrrp) -> Vec<String> {
-    let capture = lab.lvs01.capture("eth0", "ether src 02:00:00:00:00:65 and (ip proto 112 or arp)");
+    let capture = lab.lvs01.capture("eth0", SENT);
     let daemon = lab.director(&lab.lvs01, program, &vrrp.text());
     let bursts = 10 * vrrp.vips.len();
     let announcements = || capture.packets().iter().filter(|packet| packet.announced().is_some()).count();
@@ -61,7 +67,13 @@ fn id(packet: &Packet) -> u16 {
 /// covers it, is left out. The farewell's identification depends on the number of adverts before it.
 fn hex(packet: &Packet, first_id: u16) -> String {
     let mut bytes = packet.bytes.clone();
-    if let Some(advert) = packet.advert() {
+    let v6 = bytes[12..14] == [0x86, 0xdd];
+    if v6 {
+        // The label of the flow is the kernel's choice.
+        bytes[15] &= 0xf0;
+        bytes[16..18].fill(0);
+    }
+    if let Some(advert) = packet.advert().filter(|_| !v6) {
         let counted = if advert.priority == 0 { 0 } else { id(packet).wrapping_sub(first_id) };
         bytes[18..20].copy_from_slice(&counted.to_be_bytes());
         bytes[24..26].fill(0);

@@ -109,16 +109,6 @@ impl Lower<'_> {
         })
     }
 
-    /// Addresses of a family whose instances are read and do not run.
-    pub(super) fn unsupported_addresses(&mut self, draft: &Draft) {
-        let family = draft.family.filter(|(family, _)| *family == Family::Ipv6);
-        if let Some((_, span)) = family
-            && let Some(diagnostic) = unsupported(Feature::VrrpIpv6, span)
-        {
-            self.grouped("VRRP over IPv6", span, || diagnostic);
-        }
-    }
-
     /// Two instances of one number must not hear each other: keepalived refuses the same interface with the
     /// same group or a peer in common. False: it answers the adverts of another one.
     pub(super) fn unique_router(
@@ -157,9 +147,11 @@ impl Lower<'_> {
     pub(super) fn transport(&mut self, draft: &Draft, group: IpAddr, defaults: &Defaults) -> Transport {
         let alone = draft.peers.is_empty();
         if let (Some(span), true) = (draft.fault_without_peer, alone) {
-            if let Some(diagnostic) = unsupported(Feature::NoPeer, span) {
-                self.report(diagnostic);
-            }
+            self.report(
+                Diagnostic::warning(Code::Conflict, span, "unicast without a peer")
+                    .consequence("the instance is in FAULT, as `unicast_fault_no_peer` wants it")
+                    .help("add `unicast_peer { ADDRESS }`"),
+            );
         } else if let (Some(span), true) = (draft.unicast, alone) {
             self.report(
                 Diagnostic::warning(Code::Conflict, span, "unicast without a peer")
