@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
-use super::object::{Address, Hop, Key, Object, Operation, Route};
+use super::object::{Address, Hop, Key, Object, Operation, PROTOCOL, Route};
 
 /// One interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -234,7 +234,7 @@ impl Kernel {
             self.removed(key);
         }
         self.silent.extend(&gone);
-        let ours = new.protocol == super::object::PROTOCOL;
+        let ours = new.protocol == PROTOCOL;
         let news = ours && self.added(Object::Route(new));
         news || !gone.is_empty()
     }
@@ -325,6 +325,10 @@ impl Kernel {
         }
         let same = |one: &Hop, other: &Hop| one.via == other.via && one.index == other.index;
         known.hops.retain(|hop| !gone.hops.iter().any(|other| same(hop, other)));
+        if gone.protocol != PROTOCOL {
+            // The protocol was that of any of them. With the hop of another what stays is ours.
+            known.protocol = PROTOCOL;
+        }
         true
     }
 
@@ -379,7 +383,7 @@ impl From<Reading> for Kernel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::object::{Hop, PROTOCOL, Rule};
+    use crate::net::object::Rule;
     use std::collections::BTreeMap;
 
     fn address(last: u8) -> Object {
@@ -482,13 +486,19 @@ mod tests {
             ..Hop::default()
         };
         let to = "2001:db8:9::".parse().unwrap();
-        let of = |hops: Vec<Hop>| Object::Route(Route { to, ..route(1, hops) });
+        let by = |protocol, hops: Vec<Hop>| Object::Route(Route { to, protocol, ..route(1, hops) });
+        let of = |hops: Vec<Hop>| by(PROTOCOL, hops);
         let mut kernel = Kernel::default();
         kernel.apply(Change::Added(of(vec![hop(1), hop(2)])));
         assert!(kernel.apply(Change::Removed(of(vec![hop(1)]))));
         assert_eq!(kernel.objects().collect::<Vec<_>>(), [&of(vec![hop(2)])]);
         assert!(kernel.apply(Change::Removed(of(vec![hop(2)]))));
         assert_eq!(kernel.objects().count(), 0);
+        // Both had the protocol of the other one's.
+        let foreign = PROTOCOL + 1;
+        kernel.apply(Change::Added(by(foreign, vec![hop(1), hop(2)])));
+        kernel.apply(Change::Removed(by(foreign, vec![hop(2)])));
+        assert_eq!(kernel.objects().collect::<Vec<_>>(), [&of(vec![hop(1)])]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::kernel::Kernel;
-use super::object::{Key, Object, Operation};
+use super::object::{Key, Object, Operation, RouteKey, Start};
 
 /// The first wait before a refused operation is tried again; it doubles up to [`LONGEST`].
 const FIRST: Duration = Duration::from_secs(2);
@@ -352,6 +352,7 @@ impl Objects {
                 }
             }
         }
+        self.part(kernel, &mut add, &mut replace, &mut remove);
         // What others need is there before them, and goes after them.
         add.sort_by_key(Operation::rank);
         remove.sort_by_key(|operation| std::cmp::Reverse(operation.rank()));
@@ -359,6 +360,46 @@ impl Objects {
         self.under_way.extend(all.iter().map(Operation::key));
         self.ours.extend(all.iter().map(Operation::key));
         all
+    }
+
+    /// The kernel takes the request that removes an IPv4 route onto a link for one about any route of that destination
+    /// over that link. Those to a gateway are out of the way while it is made, or are set behind it.
+    fn part(
+        &self,
+        kernel: &Kernel,
+        add: &mut Vec<Operation>,
+        replace: &mut Vec<Operation>,
+        remove: &mut Vec<Operation>,
+    ) {
+        for removal in std::mem::take(remove) {
+            let key = removal.key();
+            let Key::Route(RouteKey { start: Start::Link(_), .. }) = key else {
+                remove.push(removal);
+                continue;
+            };
+            let alike = |other: &Key| match (key, other) {
+                (Key::Route(key), Key::Route(other)) => key.is_replaced_by(other),
+                _ => false,
+            };
+            let to_gateway =
+                |other: &Key| matches!(other, Key::Route(RouteKey { start: Start::Gateway(_), .. }));
+            let after = self.wanted.range(key..).skip_while(|(other, _)| **other == key);
+            let beside = after.take_while(|(other, _)| alike(other)).filter(|(other, _)| {
+                let there = kernel.object(other).is_some() && self.ours.contains(other);
+                to_gateway(other) && there && !self.under_way.contains(other)
+            });
+            let beside: Vec<Object> = beside.map(|(_, object)| object.clone()).collect();
+            let behind: Vec<Operation> = add
+                .extract_if(.., |operation| to_gateway(&operation.key()) && alike(&operation.key()))
+                .collect();
+            if beside.is_empty() && behind.is_empty() {
+                remove.push(removal);
+                continue;
+            }
+            replace.extend(beside.iter().cloned().map(Operation::Remove));
+            replace.push(removal);
+            replace.extend(beside.into_iter().map(Operation::Add).chain(behind));
+        }
     }
 
     /// What could not be removed has gone by itself.

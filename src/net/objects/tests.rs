@@ -429,6 +429,29 @@ fn what_the_kernel_makes_something_else_of_is_not_set_for_ever() {
     assert_eq!(objects.operations(&kernel).len(), 2);
 }
 
+/// To the kernel a request that removes a route onto a link may mean one to a gateway on that link.
+#[test]
+fn a_route_onto_a_link_goes_while_no_other_one_of_its_destination_is_there() {
+    let Object::Route(gateway) = route(1) else { unreachable!() };
+    let link = Object::Route(Route { hops: vec![Hop { index: 1, ..Hop::default() }], ..gateway.clone() });
+    let gateway = Object::Route(gateway);
+    let now = Instant::now();
+    for both in [false, true] {
+        let (mut objects, mut kernel) = (Objects::default(), kernel(&[]));
+        objects.configure(&keys(&[link.clone(), gateway.clone()]), &kernel);
+        objects.want(link.key(), Some(link.clone()));
+        objects.want(gateway.key(), both.then(|| gateway.clone()));
+        settle(&mut objects, &mut kernel, now, taken);
+        objects.want(link.key(), None);
+        objects.want(gateway.key(), Some(gateway.clone()));
+        let before = both.then(|| Operation::Remove(gateway.clone()));
+        let after = [Operation::Remove(link.clone()), Operation::Add(gateway.clone())];
+        let expected: Vec<Operation> = before.into_iter().chain(after).collect();
+        assert_eq!(settle(&mut objects, &mut kernel, now, taken), expected);
+        assert!(kernel.object(&gateway.key()).is_some() && kernel.object(&link.key()).is_none());
+    }
+}
+
 #[test]
 fn what_is_not_tracked_is_not_set_again_before_it_is_wanted_again() {
     let (mut objects, mut kernel) = (Objects::default(), kernel(&[]));

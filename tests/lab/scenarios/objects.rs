@@ -12,6 +12,11 @@ pub const SCENARIOS: &[Scenario] = &[
         moves,
     ),
     Scenario::directord(
+        "objects_foreign",
+        "other programs flush, append, replace and delete at the worst moment; what is ours is there again, what is theirs stays",
+        foreign,
+    ),
+    Scenario::directord(
         "objects_equal",
         "`ip address`, `ip route` and `ip rule` show what they show of keepalived with the same file",
         equal,
@@ -210,4 +215,67 @@ fn refused(lab: &Lab) {
     daemon.stop();
     let text = objects(&lab.lvs01);
     assert!(!text.contains(gateway) && !text.contains("1000:") && !text.contains(VIP), "{text}");
+}
+
+/// Other programs on the same tables.
+fn foreign(lab: &Lab) {
+    let node = &lab.lvs01;
+    node.sh(
+        "ip route add 10.77.0.0/16 via 192.168.100.9; ip -6 route add 2001:db8:77::/48 via fe80::9 dev eth0",
+    );
+    let text = config(STATICS, ROUTES, RULES);
+    let daemon = lab.director(node, lab.program(), &text);
+    eventually("all is there", seconds(15), || has_all(node) && has_statics(node));
+
+    // One that takes the place of ours is undone, and said.
+    node.sh("ip -6 route replace 2001:db8:9::/48 via 2001:db8::78 dev eth0 metric 100 proto static");
+    eventually("it is set again", seconds(2), || has_all(node));
+    assert!(daemon.log_has("was changed, not by us: set again"), "{}", daemon.log());
+
+    // All goes away again and again, in whatever moment.
+    node.sh("timeout 4 sh -c \"while :; do
+           timeout 1 ip -4 route flush proto keepalived; timeout 1 ip -6 route flush proto keepalived
+           ip address del 192.168.100.240/24 dev eth0; ip -6 address del 2001:db8::240/64 dev eth0
+         done\" 2>/dev/null || true");
+    eventually("all is there again", seconds(5), || has_all(node) && has_statics(node));
+    throughout("and stays", seconds(2), || has_all(node) && has_statics(node));
+
+    // A hop beside ours is not ours.
+    node.sh("ip -6 route append 2001:db8:9::/48 via 2001:db8::77 dev eth0 metric 100 proto static");
+    throughout("both hops are there", seconds(2), || {
+        let routes = node.sh("ip -6 route show 2001:db8:9::/48");
+        routes.contains("2001:db8::8 ") && routes.contains("2001:db8::77 ")
+    });
+
+    node.sh("ip -6 route del 2001:db8:9::/48 via 2001:db8::77 dev eth0 metric 100");
+    throughout("ours stays when the other one goes", seconds(2), || has_all(node) && node.has_address(VIP));
+
+    // What a reload takes out of a route is gone, and another way to the same place takes the old one's.
+    node.sh("ip -6 route append 2001:db8:9::/48 via 2001:db8::77 dev eth0 metric 100 proto static");
+    let changed = text
+        .replace("10.3.0.0/16 dev eth0 mtu 1400", "10.3.0.0/16 via 192.168.100.9 dev eth0")
+        .replace("10.8.0.0/16 via 192.168.100.8 src 192.168.100.240 dev", "10.8.0.0/16 via 192.168.100.8 dev")
+        .replace("10.5.0.0/16 via 10.0.0.8 dev eth1", "10.5.0.0/16 dev eth1 mtu 1300");
+    lab.reload(node, &daemon, &changed);
+    let shown = |to: &str| node.sh(&format!("ip route show {to}"));
+    eventually("the new routes are there", seconds(5), || {
+        shown("10.3.0.0/16").contains("via 192.168.100.9") && shown("10.5.0.0/16").contains("mtu 1300")
+    });
+    for (to, gone) in [("10.3.0.0/16", "mtu"), ("10.8.0.0/16", "src"), ("10.5.0.0/16", "via")] {
+        eventually(&format!("the route to {to} is the new one alone"), seconds(2), || {
+            !shown(to).contains(gone) && shown(to).lines().count() == 1
+        });
+    }
+    lab.reload(node, &daemon, changed.replace("10.5.0.0/16 dev eth1 mtu 1300", "10.5.0.0/16 dev eth1"));
+    eventually("the MTU is gone", seconds(5), || !shown("10.5.0.0/16").contains("mtu"));
+
+    daemon.stop();
+    let left = objects(node);
+    assert!(has_none(node) && !left.contains("10.5.0.0") && !left.contains("10.3.0.0"), "{left}");
+    let theirs = node.sh("ip route; ip -6 route");
+    for line in
+        ["10.77.0.0/16 via 192.168.100.9", "2001:db8:77::/48 via fe80::9", "via 2001:db8::77 dev eth0"]
+    {
+        assert!(theirs.contains(line), "{line} is gone: {theirs}");
+    }
 }
