@@ -73,4 +73,27 @@ fn run(_lab: &Lab) {
     assert!(!machine.has_address(VIP), "the address is given up");
     assert!(machine.ipvs().serving("TCP 192.168.100.240:80").is_empty(), "the table is empty");
     assert_eq!(property("Result"), "success");
+
+    // The advice for a network namespace works when it is followed, both ways of it.
+    machine.sh("ip netns add blue; ip link add away type veth peer name eth0 netns blue; ip link set away up
+         ip -n blue link set eth0 up; ip -n blue addr add 192.168.100.250/24 dev eth0");
+    let inside = || machine.sh("ip -n blue addr").contains(VIP);
+    machine.write(FILE, format!("net_namespace blue\n{}", Vrrp::default().text()));
+    assert!(!machine.run("systemctl start directord").status.success(), "the unit may not join it");
+    assert!(journal("`systemctl edit directord` with the lines `[Service]`, `CapabilityBoundingSet="));
+    machine.sh("mkdir -p /etc/systemd/system/directord.service.d");
+    let follow = |lines: &str| {
+        machine
+            .write("/etc/systemd/system/directord.service.d/override.conf", format!("[Service]\n{lines}\n"));
+        machine.sh("systemctl daemon-reload; systemctl reset-failed directord || true");
+        let starts = machine.run("systemctl start directord").status.success();
+        let last = || machine.sh("journalctl -u directord -o cat --no-pager | tail -5");
+        assert!(starts, "with `{lines}`: {}", last());
+        eventually("the address is in the namespace", seconds(15), inside);
+        machine.sh("systemctl stop directord");
+        assert!(!inside() && !machine.has_address(VIP));
+    };
+    follow("CapabilityBoundingSet=CAP_SYS_ADMIN\nRestrictNamespaces=no");
+    machine.write(FILE, Vrrp::default().text());
+    follow("NetworkNamespacePath=/run/netns/blue");
 }
