@@ -320,11 +320,16 @@ impl Kernel {
         else {
             return false;
         };
-        if known.to.is_ipv4() || known.hops.len() <= gone.hops.len() {
+        let before = known.hops.len();
+        if known.to.is_ipv4() || before <= gone.hops.len() {
             return false;
         }
         let same = |one: &Hop, other: &Hop| one.via == other.via && one.index == other.index;
         known.hops.retain(|hop| !gone.hops.iter().any(|other| same(hop, other)));
+        if known.hops.len() == before {
+            // It is about another one than what is known: whoever wants this one finds out.
+            return false;
+        }
         if gone.protocol != PROTOCOL {
             // The protocol was that of any of them. With the hop of another what stays is ours.
             known.protocol = PROTOCOL;
@@ -384,23 +389,9 @@ impl From<Reading> for Kernel {
 mod tests {
     use super::*;
     use crate::net::object::Rule;
-    use std::collections::BTreeMap;
 
     fn address(last: u8) -> Object {
-        Object::Address(Address {
-            index: 7,
-            address: IpAddr::from([192, 168, 100, last]),
-            prefix: 32,
-            peer: None,
-            scope: 0,
-            label: None,
-            broadcast: None,
-            flags: 0,
-            preferred: None,
-            protocol: PROTOCOL,
-            secondary: false,
-            tentative: false,
-        })
+        Object::Address(Address::new(7, IpAddr::from([192, 168, 100, last]), 32))
     }
 
     fn link(name: &str) -> LinkState {
@@ -550,25 +541,7 @@ mod tests {
     }
 
     fn route(last: u8, hops: Vec<Hop>) -> Route {
-        Route {
-            table: 254,
-            to: IpAddr::from([10, last, 0, 0]),
-            prefix: 16,
-            from: None,
-            tos: 0,
-            metric: 0,
-            kind: 1,
-            scope: 0,
-            protocol: PROTOCOL,
-            source: None,
-            hops,
-            metrics: BTreeMap::new(),
-            congestion: None,
-            expires: None,
-            preference: None,
-            propagate: None,
-            append: false,
-        }
+        Route::new(IpAddr::from([10, last, 0, 0]), 16, hops)
     }
 
     fn through(index: u32) -> Hop {

@@ -72,6 +72,24 @@ pub struct Address {
 }
 
 impl Address {
+    /// One of ours, of which nothing more is said.
+    pub fn new(index: u32, address: IpAddr, prefix: u8) -> Self {
+        Self {
+            index,
+            address,
+            prefix,
+            peer: None,
+            scope: 0,
+            label: None,
+            broadcast: None,
+            flags: 0,
+            preferred: None,
+            protocol: PROTOCOL,
+            secondary: false,
+            tentative: false,
+        }
+    }
+
     /// The kernel does not look for others that have the address.
     pub const NO_DAD: u32 = 0x02;
     /// Home address of a mobile node.
@@ -270,20 +288,7 @@ mod tests {
 
     #[test]
     fn what_is_so_already_is_done() {
-        let object = Object::Address(Address {
-            index: 1,
-            address: IpAddr::from([10, 0, 0, 1]),
-            prefix: 24,
-            peer: None,
-            scope: 0,
-            label: None,
-            broadcast: None,
-            flags: 0,
-            preferred: None,
-            protocol: PROTOCOL,
-            secondary: false,
-            tentative: false,
-        });
+        let object = Object::Address(Address::new(1, IpAddr::from([10, 0, 0, 1]), 24));
         let (add, remove) = (Operation::Add(object.clone()), Operation::Remove(object));
         assert_eq!(add.outcome(libc::EEXIST), Ok(()));
         assert_eq!(remove.outcome(libc::EADDRNOTAVAIL), Ok(()));

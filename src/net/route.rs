@@ -30,7 +30,7 @@ pub struct Route {
     pub from: Option<Net>,
     /// Type of service.
     pub tos: u8,
-    /// Metric, as the kernel counts it: see [`IPV6_METRIC`].
+    /// Metric, as the kernel counts it: 1024 of an IPv6 route that has none.
     pub metric: u32,
     /// `RTN_*`.
     pub kind: u8,
@@ -107,6 +107,29 @@ pub enum Start {
 }
 
 impl Route {
+    /// One of ours in the main table, of which nothing more is said.
+    pub fn new(to: IpAddr, prefix: u8, hops: Vec<Hop>) -> Self {
+        Self {
+            table: MAIN,
+            to,
+            prefix,
+            from: None,
+            tos: 0,
+            metric: if to.is_ipv4() { 0 } else { IPV6_METRIC },
+            kind: UNICAST,
+            scope: 0,
+            protocol: super::object::PROTOCOL,
+            source: None,
+            hops,
+            metrics: BTreeMap::new(),
+            congestion: None,
+            expires: None,
+            preference: None,
+            propagate: None,
+            append: false,
+        }
+    }
+
     /// What the kernel tells it by.
     pub fn key(&self) -> RouteKey {
         let v4 = self.to.is_ipv4();

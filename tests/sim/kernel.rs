@@ -87,20 +87,8 @@ impl Kernel {
     /// The host sets an address.
     pub(crate) fn set(&mut self, name: &str, address: IpAddr, prefix: u8) {
         let Some(index) = self.index(name) else { return };
-        let address = Address {
-            index,
-            address,
-            prefix,
-            peer: None,
-            scope: 0,
-            label: Some(name.to_owned()),
-            broadcast: None,
-            flags: 0,
-            preferred: None,
-            protocol: 0,
-            secondary: false,
-            tentative: false,
-        };
+        let label = Some(name.to_owned());
+        let address = Address { label, protocol: 0, ..Address::new(index, address, prefix) };
         self.add(address);
     }
 

@@ -2,23 +2,10 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::net::kernel::{Change, LinkState};
-use crate::net::object::{Address, Hop, PROTOCOL, Route, Rule};
+use crate::net::object::{Address, Hop, Route, Rule};
 
 fn address(last: u8) -> Object {
-    Object::Address(Address {
-        index: 1,
-        address: IpAddr::from([10, 0, 0, last]),
-        prefix: 24,
-        peer: None,
-        scope: 0,
-        label: None,
-        broadcast: None,
-        flags: 0,
-        preferred: None,
-        protocol: PROTOCOL,
-        secondary: false,
-        tentative: false,
-    })
+    Object::Address(Address::new(1, IpAddr::from([10, 0, 0, last]), 24))
 }
 
 fn labelled(last: u8, label: &str) -> Object {
@@ -29,25 +16,11 @@ fn labelled(last: u8, label: &str) -> Object {
 /// A route to 10.LAST.0.0/16.
 fn route(last: u8) -> Object {
     let via = Some(IpAddr::from([10, 0, 0, 254]));
-    Object::Route(Route {
-        table: 254,
-        to: IpAddr::from([10, last, 0, 0]),
-        prefix: 16,
-        from: None,
-        tos: 0,
-        metric: 0,
-        kind: 1,
-        scope: 0,
-        protocol: PROTOCOL,
-        source: None,
-        hops: vec![Hop { via, index: 1, ..Hop::default() }],
-        metrics: BTreeMap::new(),
-        congestion: None,
-        expires: None,
-        preference: None,
-        propagate: None,
-        append: false,
-    })
+    Object::Route(Route::new(
+        IpAddr::from([10, last, 0, 0]),
+        16,
+        vec![Hop { via, index: 1, ..Hop::default() }],
+    ))
 }
 
 fn rule(priority: u8) -> Object {

@@ -360,27 +360,7 @@ mod tests {
     use crate::net::rtnetlink;
 
     fn route(to: &str, prefix: u8, hops: Vec<Hop>) -> Route {
-        let to: IpAddr = to.parse().unwrap();
-        let metric = if to.is_ipv4() { 0 } else { 1024 };
-        Route {
-            table: 254,
-            to,
-            prefix,
-            from: None,
-            tos: 0,
-            metric,
-            kind: 1,
-            scope: 0,
-            protocol: PROTOCOL,
-            source: None,
-            hops,
-            metrics: BTreeMap::new(),
-            congestion: None,
-            expires: None,
-            preference: None,
-            propagate: None,
-            append: false,
-        }
+        Route::new(to.parse().unwrap(), prefix, hops)
     }
 
     fn via(address: &str) -> Hop {

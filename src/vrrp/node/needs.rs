@@ -8,8 +8,8 @@ use crate::config::model::{
     VirtualAddress,
 };
 use crate::net::kernel::Kernel;
-use crate::net::object::{Address, Device, Does, Hop, Key, Object, PROTOCOL, Route, Rule};
-use crate::net::route::{IPV6_METRIC, MAIN, UNICAST};
+use crate::net::object::{Address, Device, Does, Hop, Key, Object, Route, Rule};
+use crate::net::route::{MAIN, UNICAST};
 
 const RTAX_LOCK: u16 = 1;
 const RTAX_FEATURES: u16 = 12;
@@ -135,18 +135,13 @@ pub(super) fn address(
     // The host is not to send from a virtual address of its own accord.
     let preferred = address.preferred_lifetime.or((prefix == 128).then_some(0)).filter(|_| v6);
     Some(Object::Address(Address {
-        index,
-        address: address.address,
-        prefix,
         peer: address.peer.map(|peer| peer.address),
         scope: address.scope,
         label: address.label.clone(),
         broadcast: address.broadcast,
         flags,
         preferred,
-        protocol: PROTOCOL,
-        secondary: false,
-        tentative: false,
+        ..Address::new(index, address.address, prefix)
     }))
 }
 
@@ -168,25 +163,22 @@ fn route(route: &model::Route, kernel: &Kernel) -> Option<Route> {
         _ => 0,
     };
     let to = route.to.unwrap_or(Net { address: any, prefix: 0 });
-    let metric = route.metric.unwrap_or(0);
+    let base = Route::new(to.address, to.prefix, hops(route, kernel)?);
     Some(Route {
         table: route.table.as_ref().map_or(Some(MAIN), number)?,
-        to: to.address,
-        prefix: to.prefix,
         from: route.from,
         tos: small(route.tos.as_ref())?.unwrap_or(0),
-        metric: if !v4 && metric == 0 { IPV6_METRIC } else { metric },
+        metric: route.metric.filter(|metric| *metric != 0).unwrap_or(base.metric),
         kind,
         scope: if v4 { small(route.scope.as_ref())?.unwrap_or(default_scope) } else { 0 },
-        protocol: PROTOCOL,
         source: route.source,
-        hops: hops(route, kernel)?,
         metrics: metrics(route),
         congestion: route.congestion_control.as_ref().map(|control| control.name.clone()),
         expires: route.expires.filter(|_| !v4),
         preference: route.preference.filter(|_| !v4),
         propagate: route.ttl_propagate,
         append: route.append,
+        ..base
     })
 }
 
