@@ -49,7 +49,10 @@ fn run(lab: &Lab) {
     let accidents = [
         ("rm /etc/keepalived/conf.d/b.conf", "/etc/keepalived/conf.d/b.conf is gone"),
         ("rm /etc/keepalived/conf.d/*", "no file matches /etc/keepalived/conf.d/*.conf"),
-        ("ln -sf /nowhere /etc/keepalived/conf.d/b.conf", "b.conf is gone"),
+        (
+            "ln -sf /nowhere /etc/keepalived/conf.d/b.conf",
+            "b.conf: it is a link to a file that does not exist",
+        ),
         ("chmod a+x /etc/keepalived/conf.d/b.conf", "b.conf: it is executable"),
         (": >/etc/keepalived/conf.d/a.conf", "a.conf is empty"),
         (": >/etc/keepalived/keepalived.conf", "keepalived.conf is empty"),
