@@ -10,6 +10,9 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use directord::config::diagnostic::{Code, Format};
 use directord::config::source::Texts;
@@ -127,15 +130,20 @@ fn the_configuration_is_logged_at_start() {
     let options = ["-n", "-d", "-P", "--runtime-dir", &runtime, "--state-dir", &state, "-f"];
     let mut command = Command::new(env!("CARGO_BIN_EXE_directord"));
     let mut daemon = command.args(options).arg(&path).stderr(Stdio::piped()).spawn().unwrap();
+    let log = BufReader::new(daemon.stderr.take().unwrap()).lines();
+    let (said, lines) = mpsc::channel();
+    let reader =
+        thread::spawn(move || log.for_each(|line| said.send(line.unwrap() + "\n").unwrap_or_default()));
     let mut text = String::new();
-    for line in BufReader::new(daemon.stderr.take().unwrap()).lines() {
-        text += &(line.unwrap() + "\n");
-        if text.contains("A does not run: interface none0 does not exist") {
-            break;
-        }
+    while !text.contains("A does not run: interface none0 does not exist")
+        && let Ok(line) = lines.recv_timeout(Duration::from_secs(60))
+    {
+        text += &line;
     }
     daemon.kill().unwrap();
     daemon.wait().unwrap();
+    reader.join().unwrap();
+    assert!(text.contains("A does not run: interface none0 does not exist"), "{text}");
     for line in ["vrrp_instance A {", "    advert_int 1", "        auth_pass <hidden-by-directord>"] {
         assert!(text.contains(line), "{line}: {text}");
     }

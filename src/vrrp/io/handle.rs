@@ -71,14 +71,21 @@ pub(crate) struct Prepared {
     /// What it may set and the host has not; to be recorded before [`Self::go`].
     pub claims: BTreeSet<Claim>,
     handle: Handle,
-    go: blocking::Sender<()>,
+    go: blocking::Sender<blocking::Sender<Never>>,
 }
 
+/// Nothing to say but by going.
+#[derive(Debug)]
+enum Never {}
+
 impl Prepared {
-    /// Lets it act.
+    /// Lets it act, and returns when it has begun: the snapshot shows every instance.
     pub(crate) fn go(self) -> Handle {
-        // Without a receiver it has ended, and the handle shows that.
-        let _ = self.go.send(());
+        let (beginning, begun) = blocking::channel();
+        // Without a receiver the thread has ended, and the handle shows that.
+        let _ = self.go.send(beginning);
+        // It answers by dropping its end.
+        let _ = begun.recv();
         self.handle
     }
 }
@@ -104,9 +111,11 @@ pub(crate) fn start(setup: Setup, record: BTreeSet<Claim>) -> Result<Prepared, S
             let thread =
                 Thread::open(outward, setup, record).map_err(failed("open the netlink and packet sockets"));
             match thread {
-                Ok((thread, claims)) => {
+                Ok((mut thread, claims)) => {
                     drop(started.send(Ok(claims)));
-                    if gone.recv().is_ok() {
+                    if let Ok(beginning) = gone.recv() {
+                        thread.begin();
+                        drop(beginning);
                         thread.run(command_receiver).await;
                     }
                 }
@@ -121,4 +130,24 @@ pub(crate) fn start(setup: Setup, record: BTreeSet<Claim>) -> Result<Prepared, S
     let claims =
         outcome.recv().map_err(|_| failed("start the VRRP thread")(io::ErrorKind::Other.into()))??;
     Ok(Prepared { claims, handle: Handle { commands, reports, snapshot, thread }, go })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::model::{Instance, InterfaceName, Vrid};
+
+    /// What does not run is told right after the start, from the snapshot.
+    #[test]
+    fn what_has_begun_shows_every_instance() {
+        let instance = Instance::new("A", InterfaceName::new("none0").unwrap(), Vrid::new(51).unwrap());
+        for _ in 0..100 {
+            let handle = start(vec![instance.clone()].into(), BTreeSet::new()).unwrap().go();
+            let names: Vec<String> =
+                handle.snapshot.borrow().instances.iter().map(|one| one.name.to_string()).collect();
+            assert_eq!(names, ["A"]);
+            drop(handle.commands);
+            handle.thread.join().unwrap();
+        }
+    }
 }

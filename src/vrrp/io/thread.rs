@@ -78,8 +78,17 @@ impl Thread {
         Ok((thread, claims))
     }
 
+    /// Puts the first configuration in force and shows it. The tables that the instances ask for are read already.
+    pub(super) fn begin(&mut self) {
+        let mut actions = Vec::new();
+        for input in std::mem::take(&mut self.first) {
+            self.node.handle(Instant::now(), input, &mut actions);
+        }
+        actions.into_iter().filter(|action| *action != Action::Read).for_each(|action| self.act(action));
+        self.outward.publish(&self.node, true);
+    }
+
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        self.begin();
         loop {
             self.outward.publish(&self.node, false);
             let wake = self.node.next_timer().map(|(at, _)| at);
@@ -109,15 +118,6 @@ impl Thread {
                 Some(input) = self.heard.recv() => self.feed(input),
             }
         }
-    }
-
-    /// The tables that the instances ask for first are read already.
-    fn begin(&mut self) {
-        let mut actions = Vec::new();
-        for input in std::mem::take(&mut self.first) {
-            self.node.handle(Instant::now(), input, &mut actions);
-        }
-        actions.into_iter().filter(|action| *action != Action::Read).for_each(|action| self.act(action));
     }
 
     fn command(&mut self, command: Command) {
