@@ -19,6 +19,8 @@ pub mod net;
 pub mod pool;
 // How things are told: how loud, how often, in which words.
 mod report;
+// Programs of the administrator: as whom they run, whether they may, and how they end.
+pub mod script;
 // The only unsafe code: one family of system calls a file.
 pub mod sys;
 // Values as text.

@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("net", &["config::model", "sys"]),
     ("pool", &["check::standing", "config::model", "ipvs"]),
     ("report", &[]),
+    ("script", &["config::model", "sys"]),
     ("sys", &[]),
     ("track", &["config::model"]),
     ("vrrp", &["config::model", "net", "sys", "track"]),

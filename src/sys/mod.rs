@@ -5,5 +5,6 @@ pub(crate) mod link_frame;
 pub(crate) mod memory;
 pub mod netlink;
 pub(crate) mod poll;
+pub(crate) mod process;
 pub(crate) mod schedule;
 pub(crate) mod signals;
