@@ -14,14 +14,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("check", &["config::model"]),
     ("cli", &["check", "config", "director", "sys"]),
     ("config", &[]),
-    ("director", &["check", "config", "ipvs", "pool", "sys", "track", "vrrp"]),
+    ("director", &["check", "config", "ipvs", "pool", "script", "sys", "track", "vrrp"]),
     ("ipvs", &["config::model", "sys"]),
     ("net", &["config::model", "sys"]),
     ("pool", &["check::standing", "config::model", "ipvs"]),
     ("report", &[]),
     ("script", &["config::model", "sys"]),
     ("sys", &[]),
-    ("track", &["config::model"]),
+    ("track", &["config::model", "script"]),
     ("vrrp", &["config::model", "net", "sys", "track"]),
 ];
 

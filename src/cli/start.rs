@@ -19,6 +19,7 @@ use crate::director::candidate::{Candidate, Line};
 use crate::director::kept::Kept;
 use crate::director::names;
 use crate::director::namespace::Namespaces;
+use crate::director::programs::Programs;
 use crate::director::refusal::{Comparison, Refusal};
 
 /// How much a start puts up with.
@@ -176,8 +177,10 @@ impl Start {
         let folder = (namespaces.clone(), model.globals.process.instance.clone());
         let mut runnable = runnable(&model);
         names::resolve(&mut runnable);
+        let programs = Programs::of(&mut runnable);
         let candidate = Candidate {
             runnable,
+            programs,
             model,
             namespaces,
             unrun,

@@ -9,8 +9,8 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::model::{
-    Authentication, Family, Instance, InterfaceName, Model, Net, RealServer, Route, StaticAddress, Statics,
-    VirtualServer, VirtualServerGroup, VirtualServerName, Vrid,
+    Authentication, Family, Instance, InterfaceName, Model, Net, RealServer, Route, Scripts, StaticAddress,
+    Statics, TrackScript, VirtualServer, VirtualServerGroup, VirtualServerName, Vrid,
 };
 
 /// What is read and does not run.
@@ -105,8 +105,12 @@ pub(super) fn makes(keyword: &str) -> bool {
 /// The part of a configuration that runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Runnable {
-    /// Virtual routers.
+    /// Virtual routers; what they track with the weight that counts.
     pub instances: Vec<Instance>,
+    /// The scripts that they track.
+    pub scripts: Vec<TrackScript>,
+    /// As whom scripts run, and which may.
+    pub script_settings: Scripts,
     /// What is there as long as the daemon runs.
     pub statics: Statics,
     /// Virtual servers, those of groups with their services.
@@ -166,9 +170,11 @@ pub fn runnable(model: &Model) -> Runnable {
     for instance in &model.instances {
         match why_not(instance, &mut routers) {
             Some(why) => result.left_out.push(LeftOut::instance(instance, why)),
-            None => result.instances.push(held(instance, &mut result.left_out)),
+            None => result.instances.push(held(instance, model, &mut result.left_out)),
         }
     }
+    result.scripts = tracked_scripts(model, &result.instances);
+    result.script_settings = model.globals.scripts.clone();
     if let Some(missing) = missing(Feature::NoInterface) {
         let unplaced = model.unplaced.iter().map(|unplaced| LeftOut::instance(&unplaced.0, missing.why));
         result.left_out.extend(unplaced);
@@ -221,9 +227,21 @@ fn why_not(
     needed.find_map(|(_, feature)| missing(feature)).map(|missing| missing.why)
 }
 
-/// The instance with the routes that can be set.
-fn held(instance: &Instance, left_out: &mut Vec<LeftOut>) -> Instance {
+/// The scripts that somebody tracks; of two that have one name the first, as in keepalived.
+fn tracked_scripts(model: &Model, instances: &[Instance]) -> Vec<TrackScript> {
+    let tracked = instances.iter().flat_map(|instance| &instance.tracking.scripts);
+    let mut names: BTreeSet<&str> = tracked.map(|tracked| tracked.name.as_str()).collect();
+    let scripts = model.scripts.iter();
+    scripts.filter(|script| names.remove(script.name.as_str())).cloned().collect()
+}
+
+/// The instance with the routes that can be set, and the weight of each script that it tracks.
+fn held(instance: &Instance, model: &Model, left_out: &mut Vec<LeftOut>) -> Instance {
     let mut instance = instance.clone();
+    for tracked in &mut instance.tracking.scripts {
+        let script = model.scripts.iter().find(|script| script.name == tracked.name);
+        tracked.weight = tracked.weight.or(script.map(|script| script.weight));
+    }
     let of = format!("vrrp_instance {}", instance.name);
     settable(&mut instance.routes, &of, left_out);
     instance

@@ -12,11 +12,13 @@ use crate::config::model::VirtualServer;
 use crate::config::supported::Runnable;
 use crate::sys::memory;
 use crate::text::reason;
+use crate::track::io::Tracking;
 use crate::vrrp::io::{self as vrrp, Command};
 use crate::vrrp::node::{Claim, Setup};
 
 use super::candidate::{Candidate, Line, Load};
 use super::kept::Kept;
+use super::programs::Programs;
 use super::reload::{Accepted, Judged, Refused, Running};
 use super::requests::Answer;
 use super::state::{NotRunning, Source, State, without_interface};
@@ -36,6 +38,7 @@ impl Director {
         lock: RuntimeLock,
         mut candidate: Candidate,
         load: Load,
+        files: Option<(u64, u64)>,
     ) -> Result<Self, Error> {
         let options = Arc::new(options);
         let runtime = &options.runtime_directory;
@@ -52,6 +55,7 @@ impl Director {
             balancer: Balancer::new(runtime, options.namespaces.clone()),
             checks,
             ended,
+            tracking: Tracking::new(files),
             vrrp: None,
             addresses: Owned::read(runtime),
             reloads: Reloads::new(load, Arc::clone(&options)),
@@ -66,8 +70,10 @@ impl Director {
             );
         }
         let Runnable { instances, statics, virtual_servers, .. } = runnable;
+        candidate.programs.lines.iter().for_each(Line::log);
         director.balance(virtual_servers);
         director.start_vrrp(Setup { instances, statics })?;
+        director.configure_programs(candidate.programs);
         director.tell_what_does_not_run();
         director.keep(candidate.keep, candidate.read);
         give_back_later();
@@ -93,6 +99,12 @@ impl Director {
         self.record(left.union(&prepared.claims).cloned().collect());
         self.vrrp = Some(prepared.go());
         Ok(())
+    }
+
+    /// What is run from now on.
+    fn configure_programs(&mut self, programs: Programs) {
+        let tracked = if self.options.only_checkers { Vec::new() } else { programs.tracked };
+        self.track(|tracking| tracking.configure(tracked));
     }
 
     pub(super) fn record(&mut self, addresses: BTreeSet<Claim>) {
@@ -142,10 +154,11 @@ impl Director {
     async fn put_in_force(&mut self, accepted: Accepted) -> Result<(bool, Vec<Line>), Error> {
         let Accepted { candidate, runnable, changes } = accepted;
         let mut lines = candidate.lines.clone();
+        lines.extend(candidate.programs.lines.iter().cloned());
         lines.extend(changes);
         lines.iter().for_each(Line::log);
         let running = Running::of(&candidate, &runnable);
-        let last = match self.apply(runnable).await {
+        let last = match self.apply(runnable, candidate.programs).await {
             Ok(()) => {
                 self.running = Arc::new(running);
                 self.refused = None;
@@ -163,11 +176,16 @@ impl Director {
         Ok((applied, lines))
     }
 
-    async fn apply(&mut self, runnable: Runnable) -> Result<(), Error> {
+    async fn apply(&mut self, runnable: Runnable, programs: Programs) -> Result<(), Error> {
         let Runnable { instances, statics, virtual_servers, .. } = runnable;
         self.balance(virtual_servers);
+        self.configure_programs(programs);
         let setup = Setup { instances, statics };
-        let Some(handle) = &self.vrrp else { return self.start_vrrp(setup) };
+        let Some(handle) = &self.vrrp else {
+            self.start_vrrp(setup)?;
+            self.track(|_| {});
+            return Ok(());
+        };
         let commands = handle.commands.clone();
         let (answer, claims) = oneshot::channel();
         let asked = commands.send(Command::Claims(setup.clone(), answer)).await;
@@ -221,6 +239,7 @@ impl Director {
         if !self.options.dont_release_ipvs {
             self.balancer.release();
         }
+        self.tracking.end().await;
         self.requests.leave();
         self.presence.leave();
         tracing::info!("Stopped");

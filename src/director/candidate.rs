@@ -9,6 +9,7 @@ use crate::config::supported::Runnable;
 
 use super::kept::Kept;
 use super::namespace::Namespaces;
+use super::programs::Programs;
 
 /// A configuration that can be put in force.
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub struct Candidate {
     pub model: Model,
     /// Instances and virtual servers that run of it.
     pub runnable: Runnable,
+    /// What is run for it.
+    pub programs: Programs,
     /// The namespaces that it asks for.
     pub namespaces: Namespaces,
     /// What it says that this version leaves out, a line each, without places.

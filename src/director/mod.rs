@@ -15,6 +15,7 @@ mod options;
 pub mod owned;
 mod presence;
 pub(crate) mod privilege;
+pub(crate) mod programs;
 pub(crate) mod refusal;
 mod reload;
 pub(crate) mod requests;
@@ -34,6 +35,9 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use crate::check::Standing;
 use crate::check::checks::Key;
 use crate::check::io::runner::Ended;
+use crate::script::Ending;
+use crate::track::io::Tracking;
+use crate::track::scripts;
 use crate::vrrp::io::{self as vrrp, Handle};
 use crate::vrrp::node::{Claim, Report};
 
@@ -77,11 +81,11 @@ pub fn run(
     load: Load,
     ready: impl FnOnce(),
 ) -> Result<(), Error> {
-    raise_file_limit();
+    let files = raise_file_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let mut signals = Signals::new(options.ignore_sigint)?;
-        let mut director = Director::start(options, lock, candidate, load)?;
+        let mut director = Director::start(options, lock, candidate, load, files)?;
         ready();
         let outcome = director.serve(&mut signals).await;
         director.stop().await;
@@ -92,13 +96,15 @@ pub fn run(
     outcome
 }
 
-/// Each check under way takes a descriptor, and when many servers are dead at once, many are under way.
-fn raise_file_limit() {
-    let raised = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+/// Each check under way takes a descriptor, and when many servers are dead at once, many are under way. Returns the
+/// limits before, soft and hard, which scripts get.
+fn raise_file_limit() -> Option<(u64, u64)> {
+    let before = getrlimit(Resource::RLIMIT_NOFILE);
+    let raised = before.and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
     if let Err(error) = raised {
         tracing::debug!("the limit of open files stays as it is: {error}");
     }
+    before.ok()
 }
 
 struct Director {
@@ -110,6 +116,7 @@ struct Director {
     balancer: Balancer,
     checks: Checks,
     ended: mpsc::Receiver<Ended>,
+    tracking: Tracking,
     vrrp: Option<Handle>,
     /// Addresses that we, or a killed predecessor, may have set.
     addresses: Owned<Claim>,
@@ -126,6 +133,8 @@ struct Director {
 enum Event {
     Due,
     Ended(Ended),
+    /// A tracked script.
+    Run((scripts::Id, Ending)),
     Retry,
     Signal(Asked),
     Request(Request),
@@ -145,11 +154,13 @@ impl Director {
                     let standings = self.checks.tick();
                     self.take_in(standings);
                     self.balancer.tick();
+                    self.track(Tracking::tick);
                 }
                 Event::Ended(ended) => {
                     let standings = self.checks.ended(ended);
                     self.take_in(standings);
                 }
+                Event::Run(end) => self.track(|tracking| tracking.take_in(end)),
                 Event::Retry => self.retry(),
                 Event::Signal(Asked::Stop) => return Ok(()),
                 Event::Signal(Asked::Reload) => self.reloads.ask(false, None),
@@ -175,7 +186,8 @@ impl Director {
     }
 
     async fn next(&mut self, retry: &mut tokio::time::Interval, signals: &mut Signals) -> Event {
-        let due = self.checks.next().into_iter().chain(self.balancer.next()).min();
+        let others = self.balancer.next().into_iter().chain(self.tracking.next());
+        let due = self.checks.next().into_iter().chain(others).min();
         let timer = async {
             match due {
                 Some(at) => sleep_until(at.into()).await,
@@ -197,6 +209,7 @@ impl Director {
             judged = self.reloads.judged() => Event::Judged(judged),
             Some(request) = self.asked.recv() => Event::Request(request),
             Some(ended) = self.ended.recv() => Event::Ended(ended),
+            end = self.tracking.ended() => Event::Run(end),
             () = timer => Event::Due,
             _ = retry.tick(), if behind => Event::Retry,
         }
@@ -218,6 +231,19 @@ impl Director {
             self.record(claims.as_ref().clone());
         }
         self.changed = true;
+    }
+
+    /// Does something with the tracked scripts, and tells the VRRP thread what they amount to.
+    fn track(&mut self, act: impl FnOnce(&mut Tracking)) {
+        act(&mut self.tracking);
+        let standings = self.tracking.standings();
+        if let Some(handle) = &self.vrrp {
+            handle.scripts.send_if_modified(|told| {
+                let changed = **told != *standings;
+                *told = standings;
+                changed
+            });
+        }
     }
 
     fn take_in(&mut self, standings: Vec<(Arc<Key>, Standing)>) {

@@ -42,6 +42,7 @@ impl Options {
         }
         if self.only_checkers {
             runnable.instances.clear();
+            runnable.scripts.clear();
             runnable.statics = Statics::default();
         }
         runnable

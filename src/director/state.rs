@@ -94,6 +94,7 @@ mod tests {
 
     fn instance(name: &str, state: event::State, faults: Vec<Fault>) -> instance::Snapshot {
         instance::Snapshot {
+            contributions: Vec::new(),
             name: name.to_owned(),
             state,
             priority: 100,

@@ -16,6 +16,7 @@ use crate::config::supported::Runnable;
 
 fn candidate() -> Candidate {
     Candidate {
+        programs: crate::director::programs::Programs::default(),
         model: Model::default(),
         runnable: Runnable::default(),
         namespaces: Namespaces::default(),

@@ -1,7 +1,13 @@
-//! What holds an instance in FAULT. (What moves a priority joins it here.)
+//! What holds an instance in FAULT, and what moves its priority.
 //!
-//! Level-triggered: the faults are worked out anew from the present condition of the kernel's objects,
-//! so no missed or doubled event can leave one behind.
+//! Level-triggered: faults and priority are worked out anew from the present condition of the kernel's objects and of
+//! the tracked scripts, so no missed or doubled event can leave one behind.
+
+pub mod event;
+pub mod io;
+pub mod script;
+pub mod scripts;
+mod weight;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,6 +17,9 @@ use serde::Serialize;
 
 use crate::config::model::{Destination, Family, Instance, InterfaceName};
 
+use weight::tracked_faults;
+pub use weight::{Contribution, Weighed, weigh};
+
 /// One thing that an instance needs and does not have.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Fault {
@@ -18,6 +27,14 @@ pub enum Fault {
     InterfaceMissing(String),
     /// The interface is not up, or has no carrier.
     InterfaceDown(String),
+    /// An interface that must not be up is up: `weight 0 reverse`.
+    InterfaceUp(String),
+    /// A tracked script fails.
+    ScriptFails(String),
+    /// A tracked script succeeds that must not: `weight 0 reverse`.
+    ScriptSucceeds(String),
+    /// A tracked script has not ended yet, not once.
+    ScriptPending(String),
     /// The interface leads nowhere but to this host.
     Loopback(String),
     /// The interface cannot send to a group, and there are no peers to send to.
@@ -49,6 +66,10 @@ impl fmt::Display for Fault {
         match self {
             Self::InterfaceMissing(name) => write!(f, "interface {name} does not exist"),
             Self::InterfaceDown(name) => write!(f, "interface {name} down"),
+            Self::InterfaceUp(name) => write!(f, "interface {name} up, tracked in `reverse`"),
+            Self::ScriptFails(name) => write!(f, "script {name} fails"),
+            Self::ScriptSucceeds(name) => write!(f, "script {name} succeeds, tracked in `reverse`"),
+            Self::ScriptPending(name) => write!(f, "script {name} has not ended yet"),
             Self::Loopback(name) => {
                 write!(f, "interface {name} is a loopback: nobody else hears what it sends")
             }
@@ -94,6 +115,17 @@ pub enum Carrier {
     Missing,
 }
 
+/// What a tracked object amounts to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Standing {
+    /// There is no result yet.
+    Pending,
+    /// It is as it ought to be.
+    Up,
+    /// It is not.
+    Down,
+}
+
 /// Everything that an instance needs of its node, as it is now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conditions {
@@ -101,6 +133,10 @@ pub struct Conditions {
     pub link: Option<Link>,
     /// The other interfaces of its virtual addresses, routes and rules.
     pub carriers: BTreeMap<InterfaceName, Carrier>,
+    /// The interfaces of its `track_interface`.
+    pub interfaces: BTreeMap<InterfaceName, Carrier>,
+    /// The scripts of its `track_script`, by name.
+    pub scripts: BTreeMap<String, Standing>,
     /// Why adverts cannot be received, when they cannot.
     pub deaf: Option<String>,
     /// Objects that the kernel does not set, and why.
@@ -122,10 +158,18 @@ pub fn faults(config: &Instance, conditions: &Conditions) -> BTreeSet<Fault> {
             Carrier::Missing => drop(faults.insert(Fault::InterfaceMissing(name.to_string()))),
         }
     }
+    faults.extend(tracked_faults(config, conditions));
     faults.extend(conditions.deaf.clone().map(Fault::Deaf));
     let refused = conditions.refused.iter();
     faults.extend(refused.map(|(object, why)| Fault::Refused { object: object.clone(), why: why.clone() }));
     faults
+}
+
+/// Those of its `track_interface`. The own interface is watched anyway, unless `dont_track_primary`: as in keepalived
+/// a line that names it says nothing.
+pub fn tracked_interfaces(config: &Instance) -> impl Iterator<Item = &InterfaceName> {
+    let names = config.tracking.interfaces.iter().map(|(name, _)| name);
+    names.filter(|name| config.dont_track_primary || **name != config.interface)
 }
 
 fn link_faults(config: &Instance, link: Link) -> impl Iterator<Item = Fault> {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::report::{Again, Level, errno_text};
-use crate::track::Fault;
+use crate::track::{Fault, Weighed};
 
 use super::receive::Rejection;
 
@@ -107,6 +107,24 @@ pub enum Event {
         to: State,
         /// The cause.
         why: Why,
+        /// The priority that counts at that time.
+        priority: u8,
+    },
+    /// The priority changed.
+    Priority {
+        /// Before.
+        from: u8,
+        /// In this state.
+        state: State,
+        /// After, and how it came about.
+        to: Weighed,
+    },
+    /// A master of lower priority was heard while master; at most once in an advert's interval.
+    LowerPriority {
+        /// The other master.
+        source: IpAddr,
+        /// Our priority.
+        ours: u8,
     },
     /// A packet for this instance was ignored.
     Rejected {
@@ -256,8 +274,8 @@ impl Event {
     pub fn level(&self) -> Level {
         match self {
             Self::Transition { to: State::Fault, .. } => Level::Error,
-            Self::Transition { .. } => Level::Info,
-            Self::MasterChanged { .. } => Level::Debug,
+            Self::Transition { .. } | Self::Priority { .. } => Level::Info,
+            Self::MasterChanged { .. } | Self::LowerPriority { .. } => Level::Debug,
             Self::Rejected { .. }
             | Self::Competitor { .. }
             | Self::OwnAddressHeard { .. }
@@ -275,9 +293,14 @@ impl Event {
         }
     }
 
-    /// Nobody may miss it.
+    /// A state was entered.
     pub fn is_transition(&self) -> bool {
         matches!(self, Self::Transition { .. })
+    }
+
+    /// Nobody may miss it.
+    pub fn must_arrive(&self) -> bool {
+        matches!(self, Self::Transition { .. } | Self::Priority { .. })
     }
 }
 
@@ -285,12 +308,18 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Transition { to: State::Init, why, .. } => write!(f, "Stopped ({why})"),
-            Self::Transition { from: State::Fault, to: State::Fault, why } => {
+            Self::Transition { from: State::Fault, to: State::Fault, why, .. } => {
                 write!(f, "Still in FAULT STATE ({why})")
             }
-            Self::Transition { from, to, why } => {
+            Self::Transition { from, to, why, .. } => {
                 write!(f, "Entering {to} STATE ({why})")?;
                 if *from == State::Init { Ok(()) } else { write!(f, ", was {from}") }
+            }
+            Self::Priority { from, to, .. } => {
+                write!(f, "Changing effective priority from {from} to {} ({to})", to.effective)
+            }
+            Self::LowerPriority { source, ours } => {
+                write!(f, "{source} is master, too, with a priority below ours, {ours}")
             }
             Self::Rejected { source, why, suppressed } => {
                 write!(f, "Ignored an advert from {source}: {why}")?;

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::config::model::{Authentication, Destination, Instance, Preempt, Priority, Version};
 use crate::report::Repeats;
-use crate::track::{Conditions, Fault, faults};
+use crate::track::{Conditions, Contribution, Fault, faults, weigh};
 
 use super::announce::Bursts;
 use super::event::{Event, State, Why};
@@ -101,6 +101,8 @@ pub struct Snapshot {
     pub state: State,
     /// Priority that goes into the adverts.
     pub priority: u8,
+    /// What moves it away from the configured one.
+    pub contributions: Vec<Contribution>,
     /// What holds the instance in FAULT.
     pub faults: Vec<Fault>,
     /// The master last heard.
@@ -130,6 +132,9 @@ pub struct Machine {
     /// What the instance was told last; `None`: not started.
     conditions: Option<Conditions>,
     faults: BTreeSet<Fault>,
+    /// The priority that counts, and what moves it.
+    priority: u8,
+    contributions: Vec<Contribution>,
     source: Option<IpAddr>,
     /// How many addresses a packet of the interface can name.
     most_addresses: usize,
@@ -143,6 +148,8 @@ pub struct Machine {
     master: Option<Heard>,
     /// When this became master; the one that it replaced says one last word within an interval.
     master_since: Option<Instant>,
+    /// When a master of lower priority was told of last.
+    lower_told: Option<Instant>,
     packet_id: u16,
     answers: Answers,
     repeats: Repeats<Repeated>,
@@ -160,6 +167,8 @@ impl Machine {
     /// A machine that waits for the first [`Input::Conditions`].
     pub fn new(config: Instance) -> Self {
         Self {
+            priority: config.priority.number(),
+            contributions: Vec::new(),
             config,
             state: State::Init,
             conditions: None,
@@ -172,6 +181,7 @@ impl Machine {
             bursts: Bursts::default(),
             master: None,
             master_since: None,
+            lower_told: None,
             packet_id: 0,
             answers: Answers::default(),
             repeats: Repeats::new(),
@@ -229,14 +239,16 @@ impl Machine {
             name: self.config.name.clone(),
             state: self.state,
             priority: self.priority(),
+            contributions: self.contributions.clone(),
             faults: self.faults.iter().cloned().collect(),
             master: self.master.map(|heard| heard.address),
             stats: self.stats.clone(),
         }
     }
 
-    fn priority(&self) -> u8 {
-        self.config.priority.number()
+    /// The priority that goes into the adverts.
+    pub fn priority(&self) -> u8 {
+        self.priority
     }
 
     /// RFC 9568 §6.1: a higher priority waits less. Version 2 counts in parts of a second,
@@ -267,8 +279,13 @@ impl Machine {
 
     /// Works the faults out anew: whatever came before, the same conditions give the same state.
     fn evaluate(&mut self, now: Instant, out: &mut Vec<Action>) {
+        self.weigh(out);
         let Some(conditions) = &self.conditions else { return };
-        let found = faults(&self.config, conditions);
+        let mut found = faults(&self.config, conditions);
+        if matches!(self.state, State::Backup | State::Master) {
+            // Whoever takes part goes on with what a reload brought until that has told something.
+            found.retain(|fault| !matches!(fault, Fault::ScriptPending(_)));
+        }
         if let Some(link) = conditions.link {
             self.source = link.source.or(self.source);
             if let (Some(source), false) = (link.source, link.source_is_here)
@@ -284,12 +301,26 @@ impl Machine {
         }
         let changed = found != self.faults;
         self.faults = found;
+        let waits = self.faults.iter().all(|fault| matches!(fault, Fault::ScriptPending(_)));
         match (self.faults.is_empty(), self.state) {
             (true, State::Init) => self.start(now, Why::Start, out),
+            // As in keepalived nothing is entered, and nobody told, before each script has said something once.
+            (false, State::Init) if waits => {}
             (true, State::Fault) => self.start(now, Why::Recovered, out),
             (true, State::Backup | State::Master) => {}
             (false, State::Fault) if !changed => {}
             (false, _) => self.fault(out),
+        }
+    }
+
+    /// Works the priority out anew.
+    fn weigh(&mut self, out: &mut Vec<Action>) {
+        let Some(conditions) = &self.conditions else { return };
+        let weighed = weigh(&self.config, conditions);
+        self.contributions.clone_from(&weighed.contributions);
+        let from = std::mem::replace(&mut self.priority, weighed.effective);
+        if from != self.priority {
+            out.push(Action::Report(Event::Priority { from, state: self.state, to: weighed }));
         }
     }
 
@@ -502,6 +533,7 @@ impl Machine {
     fn competitor(&mut self, now: Instant, source: IpAddr, advert: &Advert, out: &mut Vec<Action>) {
         let (theirs, ours) = (advert.priority, self.priority());
         let interval = self.config.advert_interval.duration();
+        self.tell_of_lower(now, source, advert, out);
         let last_word = self.master_since.is_some_and(|since| now.duration_since(since) < interval);
         if !last_word && let Some(suppressed) = self.said(now, source, Repeated::Competitor(source)) {
             out.push(Action::Report(Event::Competitor { source, theirs, ours, suppressed }));
@@ -511,6 +543,16 @@ impl Machine {
         }
         let frames = self.bursts.competitor_heard(now, &self.config.garp);
         announce(frames, out);
+    }
+
+    /// The last word of the master that was replaced is no split; nor is a flood more than one.
+    fn tell_of_lower(&mut self, now: Instant, source: IpAddr, advert: &Advert, out: &mut Vec<Action>) {
+        let interval = self.config.advert_interval.duration();
+        let recent = |at: Option<Instant>| at.is_some_and(|at| now.saturating_duration_since(at) < interval);
+        if advert.priority < self.priority() && !recent(self.master_since) && !recent(self.lower_told) {
+            self.lower_told = Some(now);
+            out.push(Action::Report(Event::LowerPriority { source, ours: self.priority() }));
+        }
     }
 
     /// An advert at once, but not as often as anybody asks for one.
@@ -564,6 +606,7 @@ impl Machine {
         if old.version != self.config.version {
             self.learned = None;
         }
+        self.weigh(out);
         match self.state {
             State::Master => {
                 self.send_advert(self.priority(), out);
@@ -611,7 +654,7 @@ impl Machine {
 
     fn enter(&mut self, to: State, why: Why, out: &mut Vec<Action>) {
         let from = std::mem::replace(&mut self.state, to);
-        out.push(Action::Report(Event::Transition { from, to, why }));
+        out.push(Action::Report(Event::Transition { from, to, why, priority: self.priority() }));
     }
 
     // ---- sending ----

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use directord::config::model::{Family, Instance, Statics};
 use directord::net::object::{Operation, Rule};
-use directord::track::Fault;
+use directord::track::scripts::{Scripts, Standings, Wanted};
+use directord::track::{Fault, Standing};
 use directord::vrrp::event::State;
 use directord::vrrp::node::{Action, Claim, Endpoint, Input, Node, Setup};
 use directord::vrrp::packet::Received;
@@ -45,6 +47,19 @@ pub(crate) struct Host {
     pub(crate) snipes: u32,
     /// When each instance sent last, by its name.
     pub(crate) sent: BTreeMap<String, Instant>,
+    /// The tracked script of the configuration, when there is one.
+    pub(crate) script: Option<Wanted>,
+    /// What that script finds.
+    pub(crate) healthy: bool,
+    pub(crate) scripts: Scripts,
+    /// What the daemon was told of it last.
+    pub(crate) standings: Arc<Standings>,
+    /// How often the daemon was started: its children end with it.
+    pub(crate) life: u64,
+    /// The state that was told last of each instance.
+    pub(crate) told: BTreeMap<String, State>,
+    /// What was told twice, or not at all.
+    pub(crate) broken: Option<String>,
 }
 
 impl Host {
@@ -73,9 +88,24 @@ impl Host {
             hosts_rule: None,
             snipes: 0,
             sent: BTreeMap::new(),
+            script: None,
+            healthy: true,
+            scripts: Scripts::default(),
+            standings: Arc::default(),
+            life: 0,
+            told: BTreeMap::new(),
+            broken: None,
         };
         host.equip();
         host
+    }
+
+    /// Each transition is told once, and in order: it begins where the last one ended.
+    pub(crate) fn hear(&mut self, name: &str, from: State, to: State) {
+        let last = self.told.insert(name.to_owned(), to).unwrap_or(State::Init);
+        if last != from || (from == to && to != State::Fault) {
+            self.broken = Some(format!("{}: {name} was told {from} to {to} after {last}", self.number));
+        }
     }
 
     /// Gives the kernel the interfaces and addresses of the host that it lacks.
@@ -125,15 +155,26 @@ impl Host {
         self.open.clear();
         self.waiting.clear();
         self.sent.clear();
+        self.scripts = Scripts::default();
+        self.standings = Arc::default();
+        self.told.clear();
+        self.life += 1;
     }
 
     /// What must hold whenever the daemon is awake and has no answer to wait for.
     pub(crate) fn check(&self, now: Instant) -> Result<(), String> {
+        if let Some(broken) = &self.broken {
+            return Err(broken.clone());
+        }
         let Some(node) = self.node.as_ref().filter(|_| !self.paused) else { return Ok(()) };
         let quiet = node.is_quiet() && self.jobs.is_empty() && !self.kernel.has_notifications();
         for machine in node.machines() {
             let (config, state) = (machine.config(), machine.state());
             let name = &config.name;
+            let told = self.told.get(name).copied().unwrap_or(State::Init);
+            if told != state {
+                return Err(format!("{}: {name} is {state}, and {told} was told", self.number));
+            }
             let takes_part = matches!(state, State::Backup | State::Master);
             if takes_part && machine.next_timer().is_none() {
                 return Err(format!("{}: {name} is {state} and waits for nothing", self.number));
@@ -179,6 +220,10 @@ impl Host {
             }
         }
         self.check_policy(&masters().map(|machine| machine.config()).collect::<Vec<_>>())?;
+        let found = self.script.as_ref().map(|_| if self.healthy { Standing::Up } else { Standing::Down });
+        if self.standings.values().copied().next() != found {
+            return Err(format!("{}: the last result does not count: {:?}", self.number, self.standings));
+        }
         // The present facts decide, not the way there.
         let fresh = self.fresh();
         for (old, new) in node.machines().zip(fresh.machines()) {
@@ -186,6 +231,10 @@ impl Host {
             let (refused, faults) = split(old.snapshot().faults);
             let (_, expected) = split(new.snapshot().faults);
             let name = &old.config().name;
+            if old.priority() != new.priority() {
+                let (ours, fresh) = (old.priority(), new.priority());
+                return Err(format!("{}: {name} has priority {ours}, fresh {fresh}", self.number));
+            }
             if faults != expected {
                 return Err(format!(
                     "{}: {name} has the faults {faults:?}, freshly started it has {expected:?}",
@@ -243,7 +292,8 @@ impl Host {
     fn fresh(&self) -> Node {
         let mut node = Node::new(self.record.clone());
         let now = Instant::now();
-        let mut inputs = VecDeque::from([Input::Configure(self.setup())]);
+        let mut inputs =
+            VecDeque::from([Input::Configure(self.setup()), Input::Scripts(Arc::clone(&self.standings))]);
         let mut kernel = self.kernel.clone();
         while let Some(input) = inputs.pop_front() {
             let mut actions = Vec::new();

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use directord::config::model::Instance;
-use directord::vrrp::event::State;
+use directord::script::Ending;
+use directord::track::scripts;
+use directord::vrrp::event::{Event, State};
 use directord::vrrp::node::{Action, Endpoint, Input, Node};
 use directord::vrrp::packet::{Outgoing, Received};
 
@@ -36,6 +38,13 @@ enum Due {
     Notify(usize),
     /// The first job of a host is done.
     Work(usize),
+    /// A run of a script ends.
+    Script {
+        host: usize,
+        life: u64,
+        id: scripts::Id,
+        healthy: bool,
+    },
 }
 
 pub(crate) struct Lan {
@@ -87,6 +96,12 @@ impl Lan {
             &directord::net::kernel::Kernel::from(this.kernel.read()),
         ));
         self.feed(host, Input::Configure(setup));
+        self.configure_scripts(host);
+    }
+
+    fn configure_scripts(&mut self, host: usize) {
+        let wanted = self.hosts[host].script.iter().cloned().collect();
+        self.feed_scripts(host, scripts::Input::Configure(wanted));
     }
 
     pub(crate) fn reload(&mut self, host: usize, config: Vec<Instance>) {
@@ -97,6 +112,7 @@ impl Lan {
             let setup = this.setup();
             this.record.extend(node.claims_of(&setup));
             self.feed(host, Input::Configure(setup));
+            self.configure_scripts(host);
         }
     }
 
@@ -120,6 +136,7 @@ impl Lan {
             self.feed(host, Input::Heard { endpoint, packet });
         }
         self.fire(host);
+        self.fire_scripts(host);
         self.notify(host);
         // What came due for them meanwhile was let pass.
         for _job in 0..self.hosts[host].jobs.len() {
@@ -159,7 +176,10 @@ impl Lan {
                 }
             }
             match timer {
-                Some((at, host)) if event.is_none_or(|event| at <= event) => self.fire(host),
+                Some((at, host)) if event.is_none_or(|event| at <= event) => {
+                    self.fire(host);
+                    self.fire_scripts(host);
+                }
                 _ => {
                     let (_, due) = self.under_way.pop_first().unwrap();
                     self.happen(due);
@@ -176,7 +196,9 @@ impl Lan {
     fn next_timer(&self) -> Option<(Instant, usize)> {
         let timer = |host: &Host| {
             let node = host.node.as_ref().filter(|_| !host.paused)?;
-            node.next_timer().map(|(at, _)| (at, host.number))
+            let timers = node.next_timer().map(|(at, _)| at).into_iter();
+            let script = host.scripts.next_timer().map(|(at, _)| at);
+            timers.chain(script).min().map(|at| (at, host.number))
         };
         self.hosts.iter().filter_map(timer).min()
     }
@@ -190,6 +212,49 @@ impl Lan {
         }
     }
 
+    fn fire_scripts(&mut self, host: usize) {
+        let this = &self.hosts[host];
+        if this.is_awake() && this.scripts.next_timer().is_some_and(|(at, _)| at <= self.now) {
+            self.feed_scripts(host, scripts::Input::Timer);
+        }
+    }
+
+    fn feed_scripts(&mut self, host: usize, input: scripts::Input) {
+        let mut actions = Vec::new();
+        let this = &mut self.hosts[host];
+        let (life, healthy) = (this.life, this.healthy);
+        this.scripts.handle(self.now, input, &mut actions);
+        for action in actions {
+            match action {
+                scripts::Action::Run { id, .. } => {
+                    // Now and then one takes longer than the interval.
+                    let delay = Duration::from_millis(self.random.u64(1..1500));
+                    self.schedule(Due::Script { host, life, id, healthy }, delay);
+                }
+                scripts::Action::Standings(standings) => {
+                    self.say(|| format!("{host} scripts {standings:?}"));
+                    self.hosts[host].standings.clone_from(&standings);
+                    self.feed(host, Input::Scripts(standings));
+                }
+                // What ends of it is of no interest to the machine.
+                scripts::Action::Stop(_) | scripts::Action::Report { .. } => {}
+            }
+        }
+    }
+
+    fn script_ended(&mut self, host: usize, life: u64, id: scripts::Id, healthy: bool) {
+        let this = &self.hosts[host];
+        if this.node.is_none() || this.life != life {
+            return;
+        }
+        if this.paused {
+            let again = Due::Script { host, life, id, healthy };
+            return self.schedule(again, Duration::from_millis(100));
+        }
+        let ending = if healthy { Ending::Exited(0) } else { Ending::TimedOut };
+        self.feed_scripts(host, scripts::Input::Ended { id, ending });
+    }
+
     fn schedule(&mut self, due: Due, delay: Duration) {
         self.sequence += 1;
         self.under_way.insert((self.now + delay, self.sequence), due);
@@ -200,6 +265,7 @@ impl Lan {
             Due::Packet { to, interface, packet } => self.deliver(to, interface, packet),
             Due::Notify(host) => self.notify(host),
             Due::Work(host) => self.work(host),
+            Due::Script { host, life, id, healthy } => self.script_ended(host, life, id, healthy),
         }
     }
 
@@ -268,6 +334,11 @@ impl Lan {
                 Action::Read => self.job(host, Job::Read),
                 Action::Announce { .. } => {}
                 Action::Report(report) => {
+                    if let (Some(name), Event::Transition { from, to, .. }) =
+                        (&report.instance, &report.event)
+                    {
+                        self.hosts[host].hear(name, *from, *to);
+                    }
                     self.say(|| format!("{host} ({}) {}", report.instance.unwrap_or_default(), report.event));
                 }
             }

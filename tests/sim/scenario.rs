@@ -4,9 +4,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use directord::config::model::{
-    AdvertInterval, Authentication, Destination, Family, Instance, InterfaceName, Named, Net, Peer, Preempt,
-    Priority, Route, Rule, RuleAction, Statics, Transport, Unicast, Version, VirtualAddress, Vrid,
+    AdvertInterval, Authentication, Command, Destination, Family, Instance, InterfaceName, Named, Net, Peer,
+    Preempt, Priority, Route, Rule, RuleAction, Statics, TrackScript, TrackWeight, Tracked, Tracking,
+    Transport, Unicast, Version, VirtualAddress, Vrid,
 };
+use directord::script::{Identity, Program};
+use directord::track::scripts::Wanted;
 
 use crate::lan::{Lan, Path};
 
@@ -98,6 +101,9 @@ pub(crate) fn run(seed: u64, trace: bool) -> Result<(), String> {
             lan.hosts[host].statics = statics();
         }
     }
+    if random.bool() {
+        track(&mut lan, &mut random);
+    }
     for host in 0..lan.hosts.len() {
         let at = lan.now + Duration::from_millis(random.u64(0..3000));
         lan.run_until(at)?;
@@ -122,6 +128,67 @@ pub(crate) fn run(seed: u64, trace: bool) -> Result<(), String> {
     let end = lan.now + rest;
     lan.run_until(end)?;
     verdict(&lan, &groups)
+}
+
+/// Every host tracks a script, by a weight or by none, and its other interface.
+fn track(lan: &mut Lan, random: &mut fastrand::Rng) {
+    let number = [0, 0, 60, -60, 254, -254][random.usize(0..6)];
+    let weight = TrackWeight { number, reverse: number != 0 && random.u8(0..4) == 0 };
+    let script = script(random);
+    let interface = [None, Some(0), Some(-30), Some(20)][random.usize(0..4)];
+    lan.say(|| format!("tracks {weight:?}, {interface:?}, {:?}", script.config));
+    for host in &mut lan.hosts {
+        host.script = Some(script.clone());
+        host.healthy = random.u8(0..4) > 0;
+        let [first, ..] = host.config.as_mut_slice() else { continue };
+        first.tracking.scripts = vec![Tracked { name: "chk".into(), weight: Some(weight) }];
+        let other = InterfaceName::new("eth1").unwrap();
+        let line = |number| (other.clone(), TrackWeight { number, reverse: false });
+        first.tracking.interfaces = interface.into_iter().map(line).collect();
+    }
+}
+
+fn script(random: &mut fastrand::Rng) -> Wanted {
+    let interval = Duration::from_millis(random.u64(200..1000));
+    let config = TrackScript {
+        name: "chk".into(),
+        command: Command::default(),
+        interval,
+        timeout: interval,
+        weight: TrackWeight::default(),
+        rise: random.u32(1..3),
+        fall: random.u32(1..3),
+        init_fail: random.u8(0..3) == 0,
+    };
+    let identity = Identity { uid: 0, gid: 0, groups: Vec::new() };
+    Wanted { config, program: Program { arguments: vec![random.u8(0..2).to_string()], identity } }
+}
+
+/// Base and contributions, worked out apart from the code under test.
+fn effective(host: &crate::host::Host, config: &Instance) -> i32 {
+    let base = i32::from(config.priority.number());
+    if base == 255 || config.tracking == Tracking::default() {
+        return base;
+    }
+    let up = |name: &str| host.kernel.is_up(name);
+    let counts = |weight: &TrackWeight, good: bool| {
+        let number = i32::from(weight.number);
+        let sign = if weight.reverse { -1 } else { 1 };
+        if (good && number > 0) || (!good && number < 0) { number * sign } else { 0 }
+    };
+    let interfaces =
+        config.tracking.interfaces.iter().map(|(name, weight)| counts(weight, up(name.as_str())));
+    let scripts = config.tracking.scripts.iter();
+    let scripts = scripts.map(|one| counts(&one.weight.unwrap(), host.healthy));
+    (base + interfaces.chain(scripts).sum::<i32>()).clamp(1, 254)
+}
+
+/// Whether nothing that is tracked without a weight has failed.
+fn is_well(host: &crate::host::Host, config: &Instance) -> bool {
+    let interfaces = config.tracking.interfaces.iter();
+    let mut interfaces = interfaces.filter(|(_, weight)| weight.number == 0).map(|(name, _)| name.as_str());
+    let mut scripts = config.tracking.scripts.iter().filter(|one| one.weight.unwrap().number == 0);
+    interfaces.all(|name| host.kernel.is_up(name)) && scripts.all(|_| host.healthy)
 }
 
 /// Two to four hosts with the same virtual routers. Mostly distinct priorities; among equals any one may be master.
@@ -217,8 +284,8 @@ fn fault(lan: &mut Lan, random: &mut fastrand::Rng) -> bool {
     let count = lan.hosts.len();
     let host = random.usize(0..count);
     let name = if random.bool() { "eth0" } else { "eth1" };
-    match random.u8(0..21) {
-        20 => {
+    match random.u8(0..24) {
+        23 => {
             let count = random.u32(1..30);
             lan.say(|| format!("what {host} sets is taken away {count} times"));
             lan.hosts[host].snipes = count;
@@ -310,6 +377,12 @@ fn fault(lan: &mut Lan, random: &mut fastrand::Rng) -> bool {
             lan.hosts[host].kernel.keeps = keeps;
             return true;
         }
+        20..=22 => {
+            let this = &mut lan.hosts[host];
+            this.healthy = !this.healthy;
+            let healthy = this.healthy;
+            lan.say(|| format!("the script of {host} finds healthy: {healthy}"));
+        }
         17 => lan.deafen(host),
         18 => {
             lan.say(|| format!("{host} opens no sockets"));
@@ -380,6 +453,9 @@ fn reload(lan: &mut Lan, host: usize, random: &mut fastrand::Rng) {
             _ => {}
         }
     }
+    if lan.hosts[host].script.is_some() {
+        lan.hosts[host].script = Some(script(random));
+    }
     lan.reload(host, config);
 }
 
@@ -420,7 +496,8 @@ fn longest_rest(lan: &Lan) -> Duration {
             Preempt::After { delay } => delay,
             Preempt::Never => Duration::ZERO,
         };
-        3 * master_down + delay + Duration::from_secs(3)
+        // The results of a script before that.
+        3 * master_down + delay + Duration::from_secs(3 + 6)
     };
     lan.hosts.iter().flat_map(|host| &host.config).map(rest).max().unwrap()
 }
@@ -455,14 +532,15 @@ fn verdict(lan: &Lan, groups: &[Vec<usize>]) -> Result<(), String> {
         let v4 = config.family == Family::Ipv4;
         let own = this.hosts.filter(|_| v4 && interface == "eth0" && config.group().is_some());
         let source = [Some(first), own].into_iter().flatten().any(|one| this.kernel.has(one));
-        this.kernel.is_up(interface) && source && !refused
+        this.kernel.is_up(interface) && source && !refused && is_well(this, config)
     };
     for (name, _) in ROUTERS {
         let masters = lan.masters(name);
         for group in groups {
             let able: Vec<usize> = group.iter().copied().filter(|host| able(*host, name)).collect();
             let here: Vec<usize> = group.iter().copied().filter(|host| masters.contains(host)).collect();
-            let priority = |host: &usize| running(*host, name).map(|config| config.priority);
+            let priority =
+                |host: &usize| running(*host, name).map(|config| effective(&lan.hosts[*host], config));
             let Some(best) = able.iter().copied().max_by_key(|host| priority(host)) else {
                 if here.is_empty() {
                     continue;

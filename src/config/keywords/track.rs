@@ -1,6 +1,6 @@
 //! What is tracked: scripts, files, processes, BFD sessions, groups. One row a word: path, arguments, default, range, meaning, since, status.
 
-use super::Status::NotYet;
+use super::Status::{Implemented, NotYet};
 use super::absent::{OFF, REQUIRED, UNSAID, millis, number, time, told};
 use super::args::{
     A_NAME, BOOL, COMMAND, FLAG, INIT_FILE, INSTANCES, INT, IP, NAMED_BLOCK, NUM, PATH, RAW, TEXT, TIMER,
@@ -16,7 +16,7 @@ use crate::config::model::{BfdInstance, TrackProcess, TrackScript};
 pub(super) static ROWS: &[Row] = &[
     row("track_group", NAMED_BLOCK, UNSAID, ANY.note("name required and unique; removed if empty; must precede the static entries that use it"), "name a set of instances that static entries belong to", "2.0.3", NotYet("it belongs to static entries, which are not set")),
     part("track_group/group", INSTANCES, UNSAID, ANY.note("second use skipped with error"), "members of the group", "2.0.3"),
-    row("vrrp_script", NAMED_BLOCK, UNSAID, ANY.note("duplicate names are not rejected, first match is used; must precede the tracker that names it"), "define a health script for priority or fault tracking", "1.1.13", NotYet("the script is never run: it changes no priority and causes no FAULT")),
+    row("vrrp_script", NAMED_BLOCK, UNSAID, ANY.note("duplicate names are not rejected, first match is used; must precede the tracker that names it"), "define a health script for priority or fault tracking", "1.1.13", Implemented),
     part("vrrp_script/script", COMMAND, REQUIRED, ANY.note("one quoted word that is re-split with escapes; last wins"), "command to run", ""),
     part("vrrp_script/interval", TIMER, time(TrackScript::INTERVAL), whole(0, 4294).unit("s").note(", 3 decimals; 0 reported and becomes 1"), "seconds between runs", ""),
     part("vrrp_script/timeout", TIMER, number(0).note(" = interval"), whole(0, 4294).unit("s").note(", 3 decimals; an explicit 0 is reported and becomes 1"), "give up on a run after this long", ""),

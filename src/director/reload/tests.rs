@@ -60,6 +60,7 @@ fn candidate(files: &[(&'static str, &'static str)]) -> Candidate {
     let loaded = load(Path::new(MAIN), &recorder, &language);
     let model = loaded.model.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
     Candidate {
+        programs: crate::director::programs::Programs::default(),
         runnable: runnable(&model),
         model,
         namespaces: super::super::namespace::Namespaces::default(),

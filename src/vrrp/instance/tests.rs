@@ -1,8 +1,9 @@
 use super::*;
 use crate::config::model::{
-    AdvertInterval, Destination, InitialState, InterfaceName, Peer, Unicast, VirtualAddress, Vrid,
+    AdvertInterval, Destination, InitialState, InterfaceName, Peer, TrackWeight, Tracked, Unicast,
+    VirtualAddress, Vrid,
 };
-use crate::track::{Carrier, Link, carriers};
+use crate::track::{Carrier, Link, Standing, carriers};
 
 const US: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 100, 102));
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 100, 101));
@@ -94,6 +95,8 @@ fn kinds(actions: &[Action]) -> Vec<String> {
         Action::Announce { frames } => format!("announce {frames}"),
         Action::Report(Event::Transition { to, .. }) => format!("enter {to}"),
         Action::Report(Event::Competitor { .. }) => "competitor".to_owned(),
+        Action::Report(Event::LowerPriority { .. }) => "lower".to_owned(),
+        Action::Report(Event::Priority { from, to, .. }) => format!("priority {from}: {to}"),
         Action::Report(_) => "report".to_owned(),
     };
     actions.iter().map(kind).collect()
@@ -229,7 +232,7 @@ fn a_competitor_is_answered_and_the_addresses_are_announced_again_within_a_secon
     let now = at + 20 * SECOND;
     feed(&mut machine, at + 6 * SECOND, Input::Timer);
     let actions = hear(&mut machine, now, PEER, 90);
-    assert_eq!(kinds(&actions), ["competitor", "advert 100", "announce 5"]);
+    assert_eq!(kinds(&actions), ["lower", "competitor", "advert 100", "announce 5"]);
     let (soon, timer) = machine.next_timer().unwrap();
     assert_eq!(timer, Timer::Announce);
     assert!(soon <= now + SECOND);
@@ -363,7 +366,7 @@ fn a_reload_keeps_the_state_and_announces_what_changed() {
     assert_eq!(kinds(&actions), ["advert 100", "hold true", "announce 5"]);
     let lower = Instance { priority: Priority::new(80).unwrap(), ..more };
     let actions = feed(&mut machine, at, Input::Reconfigure(Box::new(lower)));
-    assert_eq!(kinds(&actions), ["advert 80", "hold true"]);
+    assert_eq!(kinds(&actions), ["priority 100: base 80", "advert 80", "hold true"]);
     assert_eq!(machine.state(), State::Master);
 }
 
@@ -570,4 +573,51 @@ fn a_source_that_is_not_here_is_told_where_it_does_no_harm() {
         feed(&mut machine, Instant::now(), conditions(Some(Link { source_is_here: false, ..up() })));
     assert!(matches!(&actions[0], Action::Report(Event::SourceNotHere { source: US })), "{actions:?}");
     assert_eq!(machine.state(), State::Backup);
+}
+
+/// The condition of an instance whose link is up, and whose script is as given.
+fn scripts(standing: Standing) -> Input {
+    let scripts = [("chk".to_owned(), standing)].into();
+    Input::Conditions(Conditions { link: Some(up()), scripts, ..Conditions::default() })
+}
+
+fn tracking(number: i16) -> Instance {
+    let mut config = config(100, Version::V2);
+    let weight = Some(TrackWeight { number, reverse: false });
+    config.tracking.scripts = vec![Tracked { name: "chk".into(), weight }];
+    config
+}
+
+/// Trace 09 of keepalived 2.4.3: BACKUP with the base, the effective priority afterwards.
+#[test]
+fn a_weighted_script_moves_the_priority_and_holds_up_no_start() {
+    let (mut machine, now) = (Machine::new(tracking(40)), Instant::now());
+    assert_eq!(kinds(&feed(&mut machine, now, scripts(Standing::Pending))), ["enter BACKUP", "hold false"]);
+    let actions = feed(&mut machine, now, scripts(Standing::Up));
+    assert_eq!(kinds(&actions), ["priority 100: base 100, script chk +40"]);
+    assert_eq!((machine.priority(), machine.snapshot().contributions.len()), (140, 1));
+    assert!(!kinds(&hear(&mut machine, now, PEER, 130)).is_empty());
+    let (at, _) = machine.next_timer().unwrap();
+    let actions = kinds(&feed(&mut machine, at, Input::Timer));
+    assert_eq!(actions.first().map(String::as_str), Some("advert 140"));
+    // A failure is no event of its own: the next advert says it, and the peer takes over.
+    assert_eq!(kinds(&feed(&mut machine, at, scripts(Standing::Down))), ["priority 140: base 100"]);
+    hear(&mut machine, at, PEER, 130);
+    assert_eq!(machine.state(), State::Backup);
+}
+
+/// Traces 11 and 37 of keepalived 2.4.3: nothing is told before the first result; a failure then is a FAULT at once.
+#[test]
+fn a_script_without_a_weight_holds_the_start_until_it_has_told_something() {
+    let (mut machine, now) = (Machine::new(tracking(0)), Instant::now());
+    assert_eq!(feed(&mut machine, now, scripts(Standing::Pending)), []);
+    assert_eq!((machine.state(), machine.next_timer()), (State::Init, None));
+    let mut fails = machine.clone();
+    assert_eq!(kinds(&feed(&mut fails, now, scripts(Standing::Down))), ["enter FAULT", "hold false"]);
+    assert_eq!(kinds(&feed(&mut fails, now, scripts(Standing::Up))), ["enter BACKUP", "hold false"]);
+    feed(&mut machine, now, scripts(Standing::Up));
+    assert_eq!(machine.state(), State::Backup);
+    // A reload that brings one elects nobody.
+    assert_eq!(feed(&mut machine, now, scripts(Standing::Pending)), []);
+    assert_eq!((machine.state(), machine.faults().len()), (State::Backup, 0));
 }

@@ -8,6 +8,7 @@ use std::sync::mpsc as blocking;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::sys::schedule;
+use crate::track::scripts::Standings;
 use crate::vrrp::node::{Claim, Setup, Snapshot};
 
 use super::REALTIME_PRIORITY;
@@ -61,6 +62,8 @@ pub(crate) struct Handle {
     pub reports: Reports,
     /// The latest view of the node: renewed at each transition, else at most once a second.
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
+    /// What the tracked scripts amount to; the latest counts.
+    pub scripts: watch::Sender<Arc<Standings>>,
     /// The thread itself.
     pub thread: std::thread::JoinHandle<()>,
 }
@@ -94,6 +97,7 @@ impl Prepared {
 pub(crate) fn start(setup: Setup, record: BTreeSet<Claim>) -> Result<Prepared, StartError> {
     let (commands, command_receiver) = mpsc::channel(COMMANDS);
     let (snapshots, snapshot) = watch::channel(Arc::default());
+    let (scripts, standings) = watch::channel(Arc::default());
     let (report_sender, reports) = reports::channel();
     let (started, outcome) = blocking::channel();
     let (go, gone) = blocking::channel();
@@ -116,7 +120,7 @@ pub(crate) fn start(setup: Setup, record: BTreeSet<Claim>) -> Result<Prepared, S
                     if let Ok(beginning) = gone.recv() {
                         thread.begin();
                         drop(beginning);
-                        thread.run(command_receiver).await;
+                        thread.run(command_receiver, standings).await;
                     }
                 }
                 Err(error) => drop(started.send(Err(error))),
@@ -129,7 +133,7 @@ pub(crate) fn start(setup: Setup, record: BTreeSet<Claim>) -> Result<Prepared, S
         .map_err(failed("start the VRRP thread"))?;
     let claims =
         outcome.recv().map_err(|_| failed("start the VRRP thread")(io::ErrorKind::Other.into()))??;
-    Ok(Prepared { claims, handle: Handle { commands, reports, snapshot, thread }, go })
+    Ok(Prepared { claims, handle: Handle { commands, reports, snapshot, scripts, thread }, go })
 }
 
 #[cfg(test)]

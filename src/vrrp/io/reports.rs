@@ -23,8 +23,8 @@ const MOST: usize = 16 * 1024;
 pub(super) struct Sender {
     queue: mpsc::UnboundedSender<Report>,
     counts: Arc<Counts>,
-    /// Transitions that found the queue full, one for each instance.
-    merged: BTreeMap<Option<String>, Report>,
+    /// Those that must arrive and found the queue full: one transition, and one change of the priority, of each instance.
+    merged: BTreeMap<(Option<String>, bool), Report>,
 }
 
 /// The end that the director has.
@@ -52,7 +52,7 @@ impl Sender {
     pub(super) fn send(&mut self, report: Report) {
         self.flush();
         let waiting = self.counts.waiting.load(Ordering::Relaxed);
-        if report.event.is_transition() {
+        if report.event.must_arrive() {
             if waiting < MOST && self.merged.is_empty() {
                 self.push(report);
             } else {
@@ -81,13 +81,13 @@ impl Sender {
     }
 
     fn merge(&mut self, mut report: Report) {
-        if let Some(Report { event: Event::Transition { from: first, .. }, .. }) =
-            self.merged.get(&report.instance)
-            && let Event::Transition { from, .. } = &mut report.event
-        {
-            *from = *first;
+        let key = (report.instance.clone(), report.event.is_transition());
+        match (self.merged.get(&key).map(|first| &first.event), &mut report.event) {
+            (Some(Event::Transition { from: first, .. }), Event::Transition { from, .. }) => *from = *first,
+            (Some(Event::Priority { from: first, .. }), Event::Priority { from, .. }) => *from = *first,
+            _ => {}
         }
-        self.merged.insert(report.instance.clone(), report);
+        self.merged.insert(key, report);
     }
 }
 
@@ -133,7 +133,10 @@ mod tests {
     use crate::vrrp::event::{State, Why};
 
     fn transition(instance: &str, from: State, to: State) -> Report {
-        Report { instance: Some(instance.into()), event: Event::Transition { from, to, why: Why::Start } }
+        Report {
+            instance: Some(instance.into()),
+            event: Event::Transition { from, to, why: Why::Start, priority: 100 },
+        }
     }
 
     fn ordinary() -> Report {

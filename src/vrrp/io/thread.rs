@@ -5,17 +5,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc as blocking;
 use std::time::{Duration, Instant};
 
 use tokio::io::unix::AsyncFd;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::net::io::{self as net, Network};
 use crate::net::kernel::Kernel;
 use crate::sys::netlink::Monitor;
 use crate::sys::poll;
 use crate::text::reason;
+use crate::track::scripts::Standings;
 use crate::vrrp::node::{Action, Claim, Endpoint, Input, Node, Refusal, Setup, new_claims};
 
 use super::handle::Command;
@@ -88,7 +90,11 @@ impl Thread {
         self.outward.publish(&self.node, true);
     }
 
-    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+    pub(super) async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut scripts: watch::Receiver<Arc<Standings>>,
+    ) {
         loop {
             self.outward.publish(&self.node, false);
             let wake = self.node.next_timer().map(|(at, _)| at);
@@ -110,6 +116,10 @@ impl Thread {
                     None => return,
                 },
                 Some(answer) = self.answers.recv() => self.answer(answer),
+                Ok(()) = scripts.changed() => {
+                    let standings = Arc::clone(&scripts.borrow_and_update());
+                    self.feed(Input::Scripts(standings));
+                }
                 Ok(mut ready) = self.monitor.readable() => {
                     ready.clear_ready();
                     drop(ready);

@@ -1,13 +1,15 @@
 //! What each instance sees of the kernel and of its sockets.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::config::model::{Family, Instance, InterfaceName};
 use crate::net::object::{Address, Key, Operation, PROTOCOL};
 use crate::net::objects::Refused;
 use crate::report::errno_text;
-use crate::track::{Carrier, Conditions, Link, carriers, faults};
+use crate::track::scripts::Standings;
+use crate::track::{Carrier, Conditions, Link, Standing, carriers, faults, tracked_interfaces};
 use crate::vrrp::instance;
 
 use super::needs::Need;
@@ -50,6 +52,17 @@ impl Node {
         }
     }
 
+    /// Those that track a script whose standing is another now have to know.
+    pub(super) fn scripts_changed(&mut self, standings: Arc<Standings>) {
+        let old = std::mem::replace(&mut self.scripts, standings);
+        let tracks = |running: &super::Running| {
+            let names = running.machine.config().tracking.scripts.iter().map(|one| &one.name);
+            names.into_iter().any(|name| old.get(name) != self.scripts.get(name))
+        };
+        let concerned = self.instances.iter().filter(|(_, running)| tracks(running)).map(|(id, _)| *id);
+        self.touched.extend(concerned);
+    }
+
     /// All but what the sockets and the kernel's refusals say; and the sockets that it needs.
     fn conditions(&self, config: &Instance) -> (Conditions, Option<Endpoint>) {
         let found = self.kernel.link_by_name(config.interface.as_str());
@@ -69,7 +82,11 @@ impl Node {
         let source = link.filter(|link| !link.loopback).and_then(|link| link.source);
         let endpoint = found.zip(source).map(|((index, _), source)| Endpoint::of(config, index, source));
         let carriers = carriers(config).into_iter().map(carrier).collect();
-        (Conditions { link, carriers, ..Conditions::default() }, endpoint)
+        let interfaces = tracked_interfaces(config).cloned().map(carrier).collect();
+        let standing = |name: &String| self.scripts.get(name).copied().unwrap_or(Standing::Pending);
+        let scripts = config.tracking.scripts.iter().map(|one| &one.name);
+        let scripts = scripts.map(|name| (name.clone(), standing(name))).collect();
+        (Conditions { link, carriers, interfaces, scripts, ..Conditions::default() }, endpoint)
     }
 
     /// Where adverts go out from, and whether that is an address of this host: the configured one, else the first of

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::config::model::Instance;
 use crate::net::object::Key;
-use crate::track::carriers;
+use crate::track::{carriers, tracked_interfaces};
 use crate::vrrp::instance::{self, Machine};
 
 use super::identity::Identity;
@@ -99,7 +99,8 @@ impl Node {
     fn note_interests(&mut self, id: Id) {
         let Some(running) = self.instances.get(&id) else { return };
         let config = running.machine.config();
-        let names = carriers(config).into_iter().chain(devices(config)).chain([config.interface.clone()]);
+        let tracked = tracked_interfaces(config).cloned().chain([config.interface.clone()]);
+        let names = carriers(config).into_iter().chain(devices(config)).chain(tracked);
         for name in names {
             self.interfaces.entry(name.to_string()).or_default().insert(id);
         }

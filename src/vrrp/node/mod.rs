@@ -28,6 +28,7 @@ use crate::net::object::{Key, Operation};
 use crate::net::objects::Objects;
 use crate::report::Repeats;
 use crate::track::Conditions;
+use crate::track::scripts::Standings;
 
 use super::event::Event;
 use super::instance::{self, Machine};
@@ -80,6 +81,8 @@ pub enum Input {
     Refused(Refusal),
     /// What runs after a start or reload.
     Configure(Setup),
+    /// What the tracked scripts amount to; one that is not named has told nothing yet.
+    Scripts(Arc<Standings>),
     /// The time that [`Node::next_timer`] named has come.
     Timer,
     /// Say so, give the addresses up, and stop.
@@ -208,6 +211,7 @@ pub struct Node {
     identities: BTreeMap<Identity, Id>,
     last_id: u32,
     statics: Statics,
+    scripts: Arc<Standings>,
     /// Static objects on the interfaces that exist.
     kept: BTreeMap<Key, Need>,
     /// Who has this object in its configuration.
@@ -276,6 +280,7 @@ impl Node {
             Input::Read(reading) => self.reading(now, reading, out),
             Input::Changed(answers) => self.changed(now, answers, out),
             Input::Configure(setup) => self.configure(now, setup, out),
+            Input::Scripts(standings) => self.scripts_changed(standings),
             Input::Timer => self.timer(now, out),
             Input::Stop => self.stop(now, out),
         }

@@ -1,0 +1,142 @@
+//! The programs that a configuration names: looked up while it is loaded, and left out with a line in the log when they
+//! cannot be run.
+
+use std::collections::BTreeSet;
+
+use tracing::Level;
+
+use crate::config::model::{Command, Scripts};
+use crate::config::supported::Runnable;
+use crate::script::Program;
+use crate::script::io::look;
+use crate::track::scripts::Wanted;
+
+use super::candidate::Line;
+
+/// What is run of a configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Programs {
+    /// The tracked scripts.
+    pub tracked: Vec<Wanted>,
+    /// What there is to say of them.
+    pub lines: Vec<Line>,
+}
+
+impl Programs {
+    /// Looks the programs of `runnable` up. A tracked script that is not run is tracked by nobody, as in keepalived.
+    pub(crate) fn of(runnable: &mut Runnable) -> Self {
+        let mut programs = Self::default();
+        let settings = runnable.script_settings.clone();
+        for config in std::mem::take(&mut runnable.scripts) {
+            let name = format!("vrrp_script {}", config.name);
+            match programs.find(&name, &config.command, &settings, "nothing tracks it") {
+                Some(program) => programs.tracked.push(Wanted { config, program }),
+                None => untrack(runnable, &config.name),
+            }
+        }
+        programs.violations(&settings);
+        programs
+    }
+
+    fn find(&mut self, of: &str, command: &Command, settings: &Scripts, without: &str) -> Option<Program> {
+        match look(command, settings) {
+            Ok(looked) => {
+                if let Some(trouble) = looked.insecure {
+                    let text = format!(
+                        "{of}: {}; it is run all the same, `enable_script_security` would keep it from that; to mend \
+                         it: {}",
+                        trouble.what, trouble.fix
+                    );
+                    self.say(Level::WARN, text);
+                }
+                Some(looked.program)
+            }
+            Err(trouble) => {
+                let (what, fix) = (trouble.what, trouble.fix);
+                self.say(
+                    Level::ERROR,
+                    format!("{of}: {what}; it is not run, and {without}; to mend it: {fix}"),
+                );
+                None
+            }
+        }
+    }
+
+    fn say(&mut self, level: Level, text: String) {
+        self.lines.push(Line { level, text });
+    }
+
+    /// One line of each kind, however often a program is named.
+    fn violations(&mut self, settings: &Scripts) {
+        let mut said = BTreeSet::new();
+        self.lines.retain(|line| said.insert(line.text.clone()));
+        let as_root = self.tracked.iter().any(|one| one.program.identity.is_root());
+        if as_root && !settings.security {
+            self.say(
+                Level::INFO,
+                "scripts run as root, and `enable_script_security` is not set: name a user with `script_user`, or set it"
+                    .to_owned(),
+            );
+        }
+    }
+}
+
+fn untrack(runnable: &mut Runnable, name: &str) {
+    for instance in &mut runnable.instances {
+        instance.tracking.scripts.retain(|tracked| tracked.name != name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::source::Texts;
+    use crate::config::supported::runnable;
+    use crate::config::{Options, load};
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+
+    #[test]
+    fn a_script_that_is_not_run_is_tracked_by_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = |name: &str, mode| {
+            let path = folder.path().join(name);
+            fs::write(&path, "#!/bin/sh\n").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            format!("vrrp_script {name} {{\nscript \"{}\"\nweight 7\n}}\n", path.display())
+        };
+        let scripts = [script("good", 0o755), script("open", 0o777), script("plain", 0o644)].concat();
+        let text = |globals: &str| {
+            format!(
+                "global_defs {{\nscript_user root\n{globals}\n}}\n{scripts}\
+                 vrrp_script gone {{\nscript /none/such\n}}\nvrrp_script unused {{\nscript /bin/true\n}}\n\
+                 vrrp_instance A {{\ninterface eth0\nvirtual_router_id 1\ntrack_script {{\ngood\nopen weight 5\n\
+                 plain\ngone\n}}\nvirtual_ipaddress {{\n10.0.0.1\n}}\n}}\n"
+            )
+        };
+        let programs = |globals| {
+            let loaded = load(Path::new("t"), &Texts::one("t", &text(globals)), &Options::default());
+            let mut runnable = runnable(&loaded.model.unwrap());
+            let programs = Programs::of(&mut runnable);
+            let tracked = &runnable.instances[0].tracking.scripts;
+            let tracked: Vec<(String, i16)> =
+                tracked.iter().map(|one| (one.name.clone(), one.weight.unwrap().number)).collect();
+            let run: Vec<String> = programs.tracked.iter().map(|one| one.config.name.clone()).collect();
+            assert_eq!(run, tracked.iter().map(|one| one.0.clone()).collect::<Vec<_>>());
+            let lines: Vec<String> = programs.lines.into_iter().map(|line| line.text).collect();
+            (tracked, lines.join("\n"))
+        };
+        let (tracked, lines) = programs("");
+        assert_eq!(tracked, [("good".to_owned(), 7), ("open".to_owned(), 5)]);
+        assert!(lines.contains("open can be changed by everybody (owner root"), "{lines}");
+        assert!(lines.contains("it is run all the same"), "{lines}");
+        assert!(
+            lines.contains("plain is not executable") && lines.contains("/none: No such file"),
+            "{lines}"
+        );
+        let (tracked, lines) = programs("enable_script_security");
+        assert_eq!(tracked, [("good".to_owned(), 7)]);
+        assert!(lines.contains("it is not run, and nothing tracks it; to mend it: chmod go-w"), "{lines}");
+    }
+}

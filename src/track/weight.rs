@@ -1,0 +1,215 @@
+//! What tracked objects do to an instance: a weight moves its priority, no weight means FAULT.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::config::model::{Instance, Priority, TrackWeight};
+
+use super::{Carrier, Conditions, Fault, Standing, tracked_interfaces};
+
+/// What one object does to the priority.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Contribution {
+    /// `script chk`.
+    pub what: String,
+    /// -254..=254, never 0.
+    pub by: i16,
+}
+
+/// A priority, and how it came about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Weighed {
+    /// As configured.
+    pub base: u8,
+    /// What moves it.
+    pub contributions: Vec<Contribution>,
+    /// What goes into the adverts.
+    pub effective: u8,
+}
+
+impl fmt::Display for Weighed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "base {}", self.base)?;
+        self.contributions.iter().try_for_each(|one| write!(f, ", {} {:+}", one.what, one.by))?;
+        let sum: i32 = self.contributions.iter().map(|one| i32::from(one.by)).sum();
+        let total = i32::from(self.base) + sum;
+        if total == i32::from(self.effective) { Ok(()) } else { write!(f, ", kept within 1..254") }
+    }
+}
+
+/// The priority of `config` under `conditions`. That of an owner, 255, never changes.
+pub fn weigh(config: &Instance, conditions: &Conditions) -> Weighed {
+    let base = config.priority.number();
+    let mut contributions = Vec::new();
+    if config.priority != Priority::OWNER {
+        contributions.extend(tracked(config, conditions).filter_map(|one| one.contribution()));
+    }
+    let sum: i32 = contributions.iter().map(|one| i32::from(one.by)).sum();
+    let effective = match contributions.is_empty() {
+        true => base,
+        false => u8::try_from((i32::from(base) + sum).clamp(1, 254)).unwrap_or(base),
+    };
+    Weighed { base, contributions, effective }
+}
+
+/// The faults of what is tracked without a weight.
+pub(super) fn tracked_faults(config: &Instance, conditions: &Conditions) -> impl Iterator<Item = Fault> {
+    tracked(config, conditions).filter_map(Tracked::fault)
+}
+
+/// An object, how much it counts, and how it is.
+struct Tracked {
+    kind: Kind,
+    name: String,
+    weight: TrackWeight,
+    standing: Standing,
+    missing: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Interface,
+    Script,
+}
+
+fn tracked(config: &Instance, conditions: &Conditions) -> impl Iterator<Item = Tracked> {
+    let weights = |name| config.tracking.interfaces.iter().find(|(other, _)| other == name);
+    let interfaces = tracked_interfaces(config).filter_map(weights).map(|(name, weight)| {
+        let carrier = conditions.interfaces.get(name).copied().unwrap_or(Carrier::Missing);
+        let standing = if carrier == Carrier::Up { Standing::Up } else { Standing::Down };
+        let missing = carrier == Carrier::Missing;
+        Tracked { kind: Kind::Interface, name: name.to_string(), weight: *weight, standing, missing }
+    });
+    let scripts = config.tracking.scripts.iter().map(|one| {
+        let standing = conditions.scripts.get(&one.name).copied().unwrap_or(Standing::Pending);
+        let weight = one.weight.unwrap_or_default();
+        Tracked { kind: Kind::Script, name: one.name.clone(), weight, standing, missing: false }
+    });
+    interfaces.chain(scripts)
+}
+
+impl Tracked {
+    /// A positive weight counts while it is up, a negative one while it is down.
+    fn contribution(&self) -> Option<Contribution> {
+        let TrackWeight { number, reverse } = self.weight;
+        let counts = match self.standing {
+            Standing::Pending => false,
+            Standing::Up => number > 0,
+            Standing::Down => number < 0,
+        };
+        let kind = match self.kind {
+            Kind::Interface => "interface",
+            Kind::Script => "script",
+        };
+        let by = if reverse { -number } else { number };
+        counts.then(|| Contribution { what: format!("{kind} {}", self.name), by })
+    }
+
+    fn fault(self) -> Option<Fault> {
+        if self.weight.number != 0 {
+            return None;
+        }
+        match (self.kind, self.standing, self.weight.reverse) {
+            (Kind::Interface, Standing::Up, true) => Some(Fault::InterfaceUp(self.name)),
+            (Kind::Interface, Standing::Down, false) if self.missing => {
+                Some(Fault::InterfaceMissing(self.name))
+            }
+            (Kind::Interface, Standing::Down, false) => Some(Fault::InterfaceDown(self.name)),
+            (Kind::Script, Standing::Up, true) => Some(Fault::ScriptSucceeds(self.name)),
+            (Kind::Script, Standing::Down, false) => Some(Fault::ScriptFails(self.name)),
+            (Kind::Script, Standing::Pending, _) => Some(Fault::ScriptPending(self.name)),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::model::{InterfaceName, Tracked as Line, Vrid};
+
+    fn name(text: &str) -> InterfaceName {
+        InterfaceName::new(text).unwrap()
+    }
+
+    /// eth0's instance of this priority, which tracks eth1 and the script chk with these weights.
+    fn instance(priority: u8, interface: Option<(i16, bool)>, script: Option<(i16, bool)>) -> Instance {
+        let weight = |(number, reverse)| TrackWeight { number, reverse };
+        let mut instance = Instance::new("VI", name("eth0"), Vrid::new(1).unwrap());
+        instance.priority = Priority::new(priority.into()).unwrap();
+        instance.tracking.interfaces = interface.into_iter().map(|one| (name("eth1"), weight(one))).collect();
+        let line = |one| Line { name: "chk".into(), weight: Some(weight(one)) };
+        instance.tracking.scripts = script.into_iter().map(line).collect();
+        instance
+    }
+
+    fn conditions(carrier: Carrier, standing: Standing) -> Conditions {
+        Conditions {
+            interfaces: [(name("eth1"), carrier)].into(),
+            scripts: [("chk".to_owned(), standing)].into(),
+            ..Conditions::default()
+        }
+    }
+
+    #[test]
+    fn weights_move_the_priority() {
+        use Standing::{Down, Pending, Up};
+        let cases = [
+            (100, (40, false), Up, 140),
+            (100, (40, false), Down, 100),
+            (100, (40, false), Pending, 100),
+            (100, (-40, false), Up, 100),
+            (100, (-40, false), Down, 60),
+            (100, (-40, false), Pending, 100),
+            (100, (40, true), Up, 60),
+            (100, (-40, true), Down, 140),
+            (100, (0, false), Down, 100),
+            (240, (40, false), Up, 254),
+            (20, (-40, false), Down, 1),
+            (255, (-40, false), Down, 255),
+        ];
+        for (priority, weight, standing, expected) in cases {
+            let by_script =
+                weigh(&instance(priority, None, Some(weight)), &conditions(Carrier::Up, standing));
+            assert_eq!(by_script.effective, expected, "{priority} {weight:?} {standing:?}");
+            let carrier = match standing {
+                Up => Carrier::Up,
+                Down => Carrier::Missing,
+                Pending => continue,
+            };
+            let by_interface = weigh(&instance(priority, Some(weight), None), &conditions(carrier, Pending));
+            assert_eq!(by_interface.effective, expected, "{priority} {weight:?} {carrier:?}");
+        }
+        let both = weigh(
+            &instance(100, Some((-30, false)), Some((20, false))),
+            &conditions(Carrier::Down, Standing::Up),
+        );
+        assert_eq!(both.to_string(), "base 100, interface eth1 -30, script chk +20");
+        let low = weigh(&instance(5, Some((-30, false)), None), &conditions(Carrier::Down, Standing::Up));
+        assert_eq!(low.to_string(), "base 5, interface eth1 -30, kept within 1..254");
+    }
+
+    #[test]
+    fn without_a_weight_a_failure_is_a_fault() {
+        let found = |instance: &Instance, carrier, standing| {
+            let faults: Vec<String> =
+                tracked_faults(instance, &conditions(carrier, standing)).map(|one| one.to_string()).collect();
+            faults.join("; ")
+        };
+        let plain = instance(100, Some((0, false)), Some((0, false)));
+        assert_eq!(found(&plain, Carrier::Up, Standing::Up), "");
+        assert_eq!(found(&plain, Carrier::Down, Standing::Down), "interface eth1 down; script chk fails");
+        let words = "interface eth1 does not exist; script chk has not ended yet";
+        assert_eq!(found(&plain, Carrier::Missing, Standing::Pending), words);
+        let reverse = instance(100, Some((0, true)), Some((0, true)));
+        assert_eq!(found(&reverse, Carrier::Down, Standing::Down), "");
+        assert!(found(&reverse, Carrier::Up, Standing::Up).contains("in `reverse`; script chk succeeds"));
+        // The own interface is no matter of `track_interface`, unless it is not watched by itself.
+        let mut own = instance(100, Some((0, false)), None);
+        own.interface = name("eth1");
+        assert_eq!(found(&own, Carrier::Down, Standing::Up), "");
+        own.dont_track_primary = true;
+        assert_eq!(found(&own, Carrier::Down, Standing::Up), "interface eth1 down");
+    }
+}
