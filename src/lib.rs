@@ -15,6 +15,8 @@ pub mod director;
 pub mod ipvs;
 // Addresses and links: desired against actual, ARP frames, netlink.
 pub mod net;
+// What is told of virtual routers to scripts and FIFOs, in order.
+pub mod notify;
 // Verdicts of the checks to the desired virtual server table: weights, quorum, sorry server.
 pub mod pool;
 // How things are told: how loud, how often, in which words.

@@ -46,6 +46,7 @@ fn example(name: &str) -> String {
 fn exit_statuses_of_the_check() {
     let cases = [
         ("conf-examples/vrrp-only.conf", 0, "no errors"),
+        ("conf-examples/haproxy-pair.conf", 0, "no errors"),
         ("conf-examples/seed-http.conf", 0, "3 notes"),
         ("tests/golden/not-yet.conf", 2, "error"),
         ("tests/golden/conflicts.conf", 1, "warnings"),

@@ -109,7 +109,7 @@ pub struct Runnable {
     pub instances: Vec<Instance>,
     /// The scripts that they track.
     pub scripts: Vec<TrackScript>,
-    /// As whom scripts run, and which may.
+    /// As whom scripts run, and which may; FIFOs.
     pub script_settings: Scripts,
     /// What is there as long as the daemon runs.
     pub statics: Statics,
@@ -238,6 +238,10 @@ fn tracked_scripts(model: &Model, instances: &[Instance]) -> Vec<TrackScript> {
 /// The instance with the routes that can be set, and the weight of each script that it tracks.
 fn held(instance: &Instance, model: &Model, left_out: &mut Vec<LeftOut>) -> Instance {
     let mut instance = instance.clone();
+    // As in keepalived that of its group counts where it says nothing, then the one for all.
+    let group = model.sync_groups.iter().find(|group| group.members.contains(&instance.name));
+    let changes = instance.notify.priority_changes.or(group.and_then(|group| group.notify.priority_changes));
+    instance.notify.priority_changes = Some(changes.unwrap_or(model.globals.scripts.priority_changes));
     for tracked in &mut instance.tracking.scripts {
         let script = model.scripts.iter().find(|script| script.name == tracked.name);
         tracked.weight = tracked.weight.or(script.map(|script| script.weight));

@@ -10,6 +10,7 @@ use tracing::Level;
 use crate::check::checks::Key;
 use crate::config::model::VirtualServer;
 use crate::config::supported::Runnable;
+use crate::notify::io::{Notifications, Setup as Notify};
 use crate::sys::memory;
 use crate::text::reason;
 use crate::track::io::Tracking;
@@ -56,6 +57,7 @@ impl Director {
             checks,
             ended,
             tracking: Tracking::new(files),
+            notifications: Notifications::new(files),
             vrrp: None,
             addresses: Owned::read(runtime),
             reloads: Reloads::new(load, Arc::clone(&options)),
@@ -73,6 +75,7 @@ impl Director {
         candidate.programs.lines.iter().for_each(Line::log);
         director.balance(virtual_servers);
         director.start_vrrp(Setup { instances, statics })?;
+        // Its reports wait until they are taken.
         director.configure_programs(candidate.programs);
         director.tell_what_does_not_run();
         director.keep(candidate.keep, candidate.read);
@@ -103,7 +106,11 @@ impl Director {
 
     /// What is run from now on.
     fn configure_programs(&mut self, programs: Programs) {
-        let tracked = if self.options.only_checkers { Vec::new() } else { programs.tracked };
+        let (tracked, notify) = match self.options.only_checkers {
+            true => (Vec::new(), Notify::default()),
+            false => (programs.tracked, programs.notify),
+        };
+        self.notifications.configure(notify);
         self.track(|tracking| tracking.configure(tracked));
     }
 
@@ -227,7 +234,7 @@ impl Director {
                 let _ = stopped.await;
             }
             while let Some(report) = handle.reports.try_next() {
-                vrrp::log(&report);
+                self.hear(&report);
             }
             match handle.thread.join() {
                 // What the kernel did not let go is still ours.
@@ -239,7 +246,7 @@ impl Director {
         if !self.options.dont_release_ipvs {
             self.balancer.release();
         }
-        self.tracking.end().await;
+        tokio::join!(self.tracking.end(), self.notifications.end());
         self.requests.leave();
         self.presence.leave();
         tracing::info!("Stopped");

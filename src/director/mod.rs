@@ -11,6 +11,7 @@ pub(crate) mod lock;
 pub(crate) mod logging;
 pub(crate) mod names;
 pub(crate) mod namespace;
+mod notices;
 mod options;
 pub mod owned;
 mod presence;
@@ -35,6 +36,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use crate::check::Standing;
 use crate::check::checks::Key;
 use crate::check::io::runner::Ended;
+use crate::notify::io::{Notifications, Tag};
 use crate::script::Ending;
 use crate::track::io::Tracking;
 use crate::track::scripts;
@@ -117,6 +119,7 @@ struct Director {
     checks: Checks,
     ended: mpsc::Receiver<Ended>,
     tracking: Tracking,
+    notifications: Notifications,
     vrrp: Option<Handle>,
     /// Addresses that we, or a killed predecessor, may have set.
     addresses: Owned<Claim>,
@@ -135,6 +138,8 @@ enum Event {
     Ended(Ended),
     /// A tracked script.
     Run((scripts::Id, Ending)),
+    /// A notify script, or one that reads a FIFO.
+    Told((Tag, Ending)),
     Retry,
     Signal(Asked),
     Request(Request),
@@ -155,12 +160,14 @@ impl Director {
                     self.take_in(standings);
                     self.balancer.tick();
                     self.track(Tracking::tick);
+                    self.notifications.tick();
                 }
                 Event::Ended(ended) => {
                     let standings = self.checks.ended(ended);
                     self.take_in(standings);
                 }
                 Event::Run(end) => self.track(|tracking| tracking.take_in(end)),
+                Event::Told(end) => self.notifications.take_in(end),
                 Event::Retry => self.retry(),
                 Event::Signal(Asked::Stop) => return Ok(()),
                 Event::Signal(Asked::Reload) => self.reloads.ask(false, None),
@@ -186,7 +193,8 @@ impl Director {
     }
 
     async fn next(&mut self, retry: &mut tokio::time::Interval, signals: &mut Signals) -> Event {
-        let others = self.balancer.next().into_iter().chain(self.tracking.next());
+        let others =
+            self.balancer.next().into_iter().chain(self.tracking.next()).chain(self.notifications.next());
         let due = self.checks.next().into_iter().chain(others).min();
         let timer = async {
             match due {
@@ -210,13 +218,22 @@ impl Director {
             Some(request) = self.asked.recv() => Event::Request(request),
             Some(ended) = self.ended.recv() => Event::Ended(ended),
             end = self.tracking.ended() => Event::Run(end),
+            end = self.notifications.ended() => Event::Told(end),
             () = timer => Event::Due,
             _ = retry.tick(), if behind => Event::Retry,
         }
     }
 
-    fn report(&mut self, report: &Report) {
+    /// Logs it, and tells scripts and FIFOs.
+    fn hear(&mut self, report: &Report) {
         vrrp::log(report);
+        if let (Some(instance), Some((what, priority))) = (&report.instance, notices::notice(&report.event)) {
+            self.notifications.tell(instance.clone(), what, priority);
+        }
+    }
+
+    fn report(&mut self, report: &Report) {
+        self.hear(report);
         let dropped = self.vrrp.as_ref().map_or(0, |handle| handle.reports.dropped());
         if dropped > 0 {
             tracing::warn!("{dropped} lines about VRRP are missing here: there were too many at once");
@@ -259,6 +276,7 @@ impl Director {
             || self.requests.is_behind()
             || self.manager.is_behind()
             || self.addresses.is_behind()
+            || self.notifications.is_behind()
     }
 
     fn retry(&mut self) {
@@ -270,6 +288,7 @@ impl Director {
             tracing::info!("our addresses are recorded now");
         }
         self.manager.offer();
+        self.notifications.retry();
     }
 }
 

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 
 use tracing::Level;
 
-use crate::config::model::{Command, Scripts};
+use crate::config::model::{Command, Fifo, Instance, Scripts};
 use crate::config::supported::Runnable;
+use crate::notify::Commands;
+use crate::notify::io::{FifoSetup, Setup};
 use crate::script::Program;
-use crate::script::io::look;
+use crate::script::io::{look, look_user};
 use crate::track::scripts::Wanted;
 
 use super::candidate::Line;
@@ -18,6 +20,8 @@ use super::candidate::Line;
 pub struct Programs {
     /// The tracked scripts.
     pub tracked: Vec<Wanted>,
+    /// Who is told of what happens to the instances.
+    pub notify: Setup,
     /// What there is to say of them.
     pub lines: Vec<Line>,
 }
@@ -34,8 +38,63 @@ impl Programs {
                 None => untrack(runnable, &config.name),
             }
         }
+        for instance in &runnable.instances {
+            let commands = programs.commands(instance, &settings);
+            programs.notify.commands.insert(instance.name.clone(), commands);
+        }
+        programs.fifos(&settings);
+        programs.notify.states_on_reload = settings.states_on_reload;
         programs.violations(&settings);
         programs
+    }
+
+    fn commands(&mut self, instance: &Instance, settings: &Scripts) -> Commands {
+        let notify = &instance.notify;
+        let mut find = |word: &str, command: &Option<Command>| {
+            let of = format!("{word} of vrrp_instance {}", instance.name);
+            command.as_ref().and_then(|command| self.find(&of, command, settings, "it is told nothing"))
+        };
+        let deleted = notify.deleted.as_ref().map(|command| {
+            // The word alone has no program of its own.
+            let named = Some(command.clone()).filter(|command| !command.arguments.is_empty());
+            find("notify_deleted", &named)
+        });
+        Commands {
+            master: find("notify_master", &notify.master),
+            backup: find("notify_backup", &notify.backup),
+            fault: find("notify_fault", &notify.fault),
+            stop: find("notify_stop", &notify.stop),
+            deleted,
+            any: find("notify", &notify.any),
+            lower_priority: find("notify_master_rx_lower_pri", &notify.lower_priority),
+            priority_changes: notify.priority_changes.unwrap_or(settings.priority_changes),
+        }
+    }
+
+    /// `notify_fifo` and `vrrp_notify_fifo`; the second is dropped when it is the first, as in keepalived.
+    fn fifos(&mut self, settings: &Scripts) {
+        let all = [
+            ("notify_fifo", &settings.fifo, &settings.fifo_script),
+            ("vrrp_notify_fifo", &settings.vrrp_fifo, &settings.vrrp_fifo_script),
+        ];
+        for (word, fifo, script) in all {
+            let Some(Fifo { path, account }) = fifo else { continue };
+            if self.notify.fifos.iter().any(|other| other.path == *path) {
+                continue;
+            }
+            let owner = match look_user(account.as_ref(), settings) {
+                Ok(owner) => owner,
+                Err(trouble) => {
+                    self.say(Level::ERROR, format!("{word} {path}: {trouble}; nothing is written to it"));
+                    continue;
+                }
+            };
+            let of = format!("{word}_script");
+            let reader = script.as_ref();
+            let reader =
+                reader.and_then(|command| self.find(&of, command, settings, "nothing reads the FIFO"));
+            self.notify.fifos.push(FifoSetup { path: path.clone(), owner, reader });
+        }
     }
 
     fn find(&mut self, of: &str, command: &Command, settings: &Scripts, without: &str) -> Option<Program> {
@@ -62,6 +121,12 @@ impl Programs {
         }
     }
 
+    fn all(&self) -> impl Iterator<Item = &Program> {
+        let readers = self.notify.fifos.iter().filter_map(|fifo| fifo.reader.as_ref());
+        let told = self.notify.commands.values().flat_map(Commands::programs);
+        self.tracked.iter().map(|one| &one.program).chain(readers).chain(told)
+    }
+
     fn say(&mut self, level: Level, text: String) {
         self.lines.push(Line { level, text });
     }
@@ -70,8 +135,7 @@ impl Programs {
     fn violations(&mut self, settings: &Scripts) {
         let mut said = BTreeSet::new();
         self.lines.retain(|line| said.insert(line.text.clone()));
-        let as_root = self.tracked.iter().any(|one| one.program.identity.is_root());
-        if as_root && !settings.security {
+        if !settings.security && self.all().any(|program| program.identity.is_root()) {
             self.say(
                 Level::INFO,
                 "scripts run as root, and `enable_script_security` is not set: name a user with `script_user`, or set it"

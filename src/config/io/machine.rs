@@ -98,7 +98,7 @@ impl Host for Machine {
     fn script_trouble(&self, path: &Path) -> Option<ScriptTrouble> {
         let name = path.display();
         let cannot = |message: String, fix: String| {
-            let consequence = "it is not run: nothing tracks it, and it is told nothing".to_owned();
+            let consequence = "it is not run, as if the line were not there".to_owned();
             Some(ScriptTrouble { message, consequence, fix })
         };
         let real = match path.canonicalize() {

@@ -17,7 +17,7 @@ impl Lower<'_> {
         };
         let arguments = self.program(node, command)?;
         let account = account_of(account);
-        if let (Some(surplus), true) = (node.words.get(4), words.len() > 3) {
+        if let Some(surplus) = sign(node).or_else(|| node.words.get(4).filter(|_| words.len() > 3)) {
             self.surplus(node, surplus);
         }
         Some(Command { arguments, account })
@@ -30,7 +30,9 @@ impl Lower<'_> {
             self.missing(node);
             return None;
         };
-        if let (Some(word), false) = (node.words.get(2), rest.is_empty()) {
+        if let Some(sign) = sign(node) {
+            self.surplus(node, sign);
+        } else if let (Some(word), false) = (node.words.get(2), rest.is_empty()) {
             let message = "only the first word is the command";
             self.report(
                 Diagnostic::warning(Code::SurplusArgument, word.span, message)
@@ -74,7 +76,7 @@ impl Lower<'_> {
             self.missing(node);
             return None;
         };
-        if let (Some(surplus), true) = (node.words.get(4), words.len() > 3) {
+        if let Some(surplus) = sign(node).or_else(|| node.words.get(4).filter(|_| words.len() > 3)) {
             self.surplus(node, surplus);
         }
         Some(Fifo { path: path.clone(), account: account_of(account) })
@@ -83,7 +85,7 @@ impl Lower<'_> {
     /// `USER [[:]GROUP]`.
     pub(super) fn account(&mut self, node: &Node<'_>) -> Option<Account> {
         let words: Vec<String> = arguments(node).iter().map(|word| word.text.to_string()).collect();
-        if let Some(surplus) = node.words.get(3) {
+        if let Some(surplus) = sign(node).or(node.words.get(3)) {
             self.surplus(node, surplus);
         }
         if words.is_empty() {
@@ -143,6 +145,11 @@ impl Lower<'_> {
         let end = last.span.end + u32::from(quote(last.span.end as usize));
         self.sources.text(Span { start, end, ..first.span }).to_owned()
     }
+}
+
+/// A sign that other languages have between a keyword and its value; here it would be the program, or the user.
+fn sign<'a, 't>(node: &'a Node<'t>) -> Option<&'a Word<'t>> {
+    node.words.get(1).filter(|word| matches!(word.text, "=" | ":"))
 }
 
 fn account_of(words: &[String]) -> Option<Account> {

@@ -8,10 +8,10 @@ use std::path::{Component as Part, Path, PathBuf};
 
 use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid, getgrouplist};
 
-use crate::config::model::{Command, Scripts};
+use crate::config::model::{Account, Command, Scripts};
 use crate::script::account::{self, Accounts};
 use crate::script::security::{Component, Kind, Verdict, judge};
-use crate::script::{Program, Trouble};
+use crate::script::{Identity, Program, Trouble};
 use crate::text::reason;
 
 /// Links that are followed on one way, as many as the kernel follows.
@@ -45,6 +45,11 @@ pub fn look(command: &Command, settings: &Scripts) -> Result<Looked, Trouble> {
     let first = path.to_string_lossy().into_owned();
     let arguments = std::iter::once(first).chain(arguments.iter().cloned()).collect();
     Ok(Looked { program: Program { arguments, identity }, insecure })
+}
+
+/// Looks up who owns a FIFO: as whom a program with this account would run.
+pub fn look_user(account: Option<&Account>, settings: &Scripts) -> Result<Identity, Trouble> {
+    account::identity(account, settings, &Host)
 }
 
 /// The path of a program; a bare name is looked for in PATH.

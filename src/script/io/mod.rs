@@ -3,5 +3,5 @@
 mod look;
 mod runner;
 
-pub use look::{Looked, look};
+pub use look::{Looked, look, look_user};
 pub use runner::Runner;

@@ -23,6 +23,7 @@ mod namespaces;
 mod objects;
 mod refusals;
 mod reload;
+mod scripts;
 mod seed_http_dr;
 mod seed_mysql_dr;
 mod split;
@@ -82,6 +83,7 @@ impl Scenario {
 pub fn all() -> Vec<Scenario> {
     let files = [
         reload::SCENARIOS,
+        scripts::SCENARIOS,
         answers::SCENARIOS,
         wire_equal::SCENARIOS,
         seed_mysql_dr::SCENARIOS,

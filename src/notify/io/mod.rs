@@ -1,0 +1,324 @@
+//! Runs the scripts that the machine wants run, writes the FIFOs, and keeps their readers running.
+
+mod fifo;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use tokio::time::{sleep_until, timeout};
+
+use crate::report::Level;
+use crate::script::Ending;
+use crate::script::io::Runner;
+
+use super::{Action, Commands, Input, Notifier, Run, What};
+use fifo::Fifo;
+pub use fifo::FifoSetup;
+
+/// From the end of a reader to its next start, the first time; each further one waits twice as long.
+const PAUSE: Duration = Duration::from_secs(1);
+/// At most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// A stop waits for scripts no longer.
+const FAREWELL: Duration = Duration::from_secs(6);
+/// And for readers, which see the end of their FIFO.
+const READERS: Duration = Duration::from_secs(1);
+
+/// What is told after a start or reload.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Setup {
+    /// What is run, by instance.
+    pub commands: BTreeMap<String, Commands>,
+    /// Where lines are written.
+    pub fifos: Vec<FifoSetup>,
+    /// `fifo_write_vrrp_states_on_reload`.
+    pub states_on_reload: bool,
+}
+
+/// What a process was started for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tag {
+    /// A notify script.
+    Script(Run),
+    /// Who reads a FIFO: never used twice.
+    Reader(u64),
+}
+
+/// The notifications, and everything that is under way for them.
+#[derive(Debug)]
+pub struct Notifications {
+    machine: Notifier,
+    runner: Runner<Tag>,
+    fifos: Vec<Open>,
+    last_reader: u64,
+}
+
+#[derive(Debug)]
+struct Open {
+    fifo: Fifo,
+    reader: Reader,
+}
+
+/// The program that reads a FIFO.
+#[derive(Debug)]
+enum Reader {
+    None,
+    Runs { number: u64, pause: Duration },
+    Pauses { until: Instant, pause: Duration },
+}
+
+impl Notifications {
+    /// Nobody is told. `files`: how many files a script may open, soft and hard.
+    #[must_use]
+    pub fn new(files: Option<(u64, u64)>) -> Self {
+        Self { machine: Notifier::default(), runner: Runner::new(files), fifos: Vec::new(), last_reader: 0 }
+    }
+
+    /// What is told after a start or reload. What is equal goes on; a FIFO that is new gets the present states.
+    pub fn configure(&mut self, setup: Setup) {
+        let mut old = std::mem::take(&mut self.fifos);
+        for wanted in setup.fifos {
+            let same = |open: &Open| open.fifo.setup == wanted && open.fifo.is_there();
+            match old.iter().position(same) {
+                Some(at) => self.fifos.push(old.swap_remove(at)),
+                None => {
+                    // Its name may still be taken by the one before.
+                    if let Some(at) = old.iter().position(|open| open.fifo.setup.path == wanted.path) {
+                        let before = old.swap_remove(at);
+                        self.close(before);
+                    }
+                    let reader = self.start_reader(&wanted, PAUSE);
+                    let mut fifo = Fifo::open(wanted);
+                    replay(&self.machine, &mut fifo);
+                    self.fifos.push(Open { fifo, reader });
+                }
+            }
+        }
+        old.into_iter().for_each(|open| self.close(open));
+        if setup.states_on_reload {
+            self.fifos.iter_mut().for_each(|open| replay(&self.machine, &mut open.fifo));
+        }
+        self.feed(Input::Configure(setup.commands));
+    }
+
+    /// Something happened to an instance.
+    pub fn tell(&mut self, instance: String, what: What, priority: u8) {
+        self.feed(Input::Told { instance, what, priority });
+    }
+
+    /// When [`Self::tick`] is to be called next.
+    #[must_use]
+    pub fn next(&self) -> Option<Instant> {
+        let restarts = self.fifos.iter().filter_map(|open| match open.reader {
+            Reader::Pauses { until, .. } => Some(until),
+            Reader::None | Reader::Runs { .. } => None,
+        });
+        self.machine.next_timer().map(|(at, _)| at).into_iter().chain(restarts).min()
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self) {
+        let now = Instant::now();
+        let mut fifos = std::mem::take(&mut self.fifos);
+        for open in &mut fifos {
+            if let Reader::Pauses { until, pause } = open.reader
+                && until <= now
+            {
+                open.reader = self.start_reader(&open.fifo.setup, (pause * 2).min(LONGEST_PAUSE));
+                replay(&self.machine, &mut open.fifo);
+            }
+        }
+        self.fifos = fifos;
+        self.feed(Input::Timer);
+    }
+
+    /// Whether lines wait for room in a FIFO.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.fifos.iter().any(|open| open.fifo.is_behind())
+    }
+
+    /// Offers them again.
+    pub fn retry(&mut self) {
+        self.fifos.iter_mut().for_each(|open| open.fifo.flush());
+    }
+
+    /// The next run that ends, to be given to [`Self::take_in`]; waits for ever when none is under way.
+    pub async fn ended(&mut self) -> (Tag, Ending) {
+        self.runner.ended().await
+    }
+
+    /// Takes the end of a run in.
+    pub fn take_in(&mut self, (tag, ending): (Tag, Ending)) {
+        match tag {
+            Tag::Script(run) => self.feed(Input::Ended { run, ending }),
+            Tag::Reader(number) => {
+                for open in &mut self.fifos {
+                    let Reader::Runs { number: running, pause } = open.reader else { continue };
+                    if running == number {
+                        let (path, seconds) = (&open.fifo.setup.path, pause.as_secs());
+                        tracing::warn!(
+                            "the script that reads the FIFO {path} {ending}; started again in {seconds} s"
+                        );
+                        open.reader = Reader::Pauses { until: Instant::now() + pause, pause };
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets what was told last come to its end, within bounds, and ends the rest.
+    pub async fn end(&mut self) {
+        self.feed(Input::Stop);
+        let farewell = async {
+            while !self.machine.is_idle() {
+                let timer = self.machine.next_timer().map(|(at, _)| at);
+                let due = async {
+                    match timer {
+                        Some(at) => sleep_until(at.into()).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    end = self.runner.ended() => self.take_in(end),
+                    () = due => self.feed(Input::Timer),
+                }
+            }
+        };
+        if timeout(FAREWELL, farewell).await.is_err() {
+            tracing::warn!("notify scripts still ran {} s after the stop, and are ended", FAREWELL.as_secs());
+        }
+        for open in std::mem::take(&mut self.fifos) {
+            open.fifo.close();
+        }
+        let _ = timeout(READERS, async {
+            while !self.runner.is_empty() {
+                self.runner.ended().await;
+            }
+        })
+        .await;
+        self.runner.end().await;
+    }
+
+    fn start_reader(&mut self, setup: &FifoSetup, pause: Duration) -> Reader {
+        let Some(program) = &setup.reader else { return Reader::None };
+        self.last_reader += 1;
+        let number = self.last_reader;
+        self.runner.start(Tag::Reader(number), program.with([setup.path.clone()]), None);
+        Reader::Runs { number, pause }
+    }
+
+    fn close(&mut self, open: Open) {
+        if let Reader::Runs { number, .. } = open.reader {
+            self.runner.stop(&Tag::Reader(number));
+        }
+        open.fifo.close();
+    }
+
+    fn feed(&mut self, input: Input) {
+        let mut actions = Vec::new();
+        self.machine.handle(Instant::now(), input, &mut actions);
+        for action in actions {
+            match action {
+                Action::Run { run, program } => self.runner.start(Tag::Script(run), program, None),
+                Action::End(run) => self.runner.stop(&Tag::Script(run)),
+                Action::Write { instance, line, state } => {
+                    self.fifos.iter_mut().for_each(|open| open.fifo.write(&instance, &line, state));
+                }
+                Action::Report { instance, event } => match event.level() {
+                    Level::Debug => tracing::debug!("({instance}) {event}"),
+                    Level::Info => tracing::info!("({instance}) {event}"),
+                    Level::Warning => tracing::warn!("({instance}) {event}"),
+                    Level::Error => tracing::error!("({instance}) {event}"),
+                },
+            }
+        }
+    }
+}
+
+fn replay(machine: &Notifier, fifo: &mut Fifo) {
+    for (instance, line) in machine.states() {
+        fifo.write(&instance, &line, true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notify::State;
+    use crate::script::{Identity, Program};
+    use nix::unistd::{getegid, geteuid};
+    use std::path::Path;
+
+    fn shell(text: &str) -> Program {
+        let identity = Identity { uid: geteuid().as_raw(), gid: getegid().as_raw(), groups: Vec::new() };
+        Program { arguments: ["/bin/sh", "-c", text].map(str::to_owned).into(), identity }
+    }
+
+    fn setup(folder: &Path, reader: &str, commands: Commands) -> Setup {
+        let path = folder.join("fifo").to_str().unwrap().to_owned();
+        let reader = shell(reader);
+        let fifo = FifoSetup { path, owner: reader.identity.clone(), reader: Some(reader) };
+        Setup { commands: [("A".to_owned(), commands)].into(), fifos: vec![fifo], states_on_reload: false }
+    }
+
+    /// Does what is due until a run ends.
+    async fn step(notifications: &mut Notifications) -> Tag {
+        loop {
+            let due = notifications.next();
+            tokio::select! {
+                end = notifications.ended() => {
+                    let tag = end.0;
+                    notifications.take_in(end);
+                    return tag;
+                }
+                () = async { match due {
+                    Some(at) => sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                } } => notifications.tick(),
+            }
+        }
+    }
+
+    /// keepalived 2.4.3 does not start it again.
+    #[tokio::test]
+    async fn a_reader_that_ends_is_started_again_and_gets_the_present_states() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        let reader = format!("read line <\"$0\"; echo \"$line\" >>{}", out.display());
+        let setup = setup(folder.path(), &reader, Commands::default());
+        let mut notifications = Notifications::new(None);
+        notifications.configure(setup.clone());
+        notifications.tell("A".into(), What::Entered(State::Master), 100);
+        assert_eq!(step(&mut notifications).await, Tag::Reader(1));
+        // A reload in which nothing of it changes touches nothing.
+        notifications.configure(setup);
+        assert_eq!(step(&mut notifications).await, Tag::Reader(2));
+        let line = "INSTANCE \"A\" MASTER 100\n";
+        assert_eq!(std::fs::read_to_string(&out).unwrap(), line.repeat(2));
+        notifications.end().await;
+        assert!(!folder.path().join("fifo").exists());
+    }
+
+    /// The stop is told, and what reads it has read it when everything ends.
+    #[tokio::test]
+    async fn a_stop_is_told_to_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let (lines, calls) = (folder.path().join("lines"), folder.path().join("calls"));
+        let told = |word: &str| Some(shell(&format!("sleep 0.2; echo {word} >>{}", calls.display())));
+        let hangs = Some(shell("trap '' TERM; sleep 1000"));
+        let commands =
+            Commands { master: hangs, stop: told("stop"), any: told("any"), ..Commands::default() };
+        let mut notifications = Notifications::new(None);
+        let reader = format!("cat \"$0\" >{}", lines.display());
+        notifications.configure(setup(folder.path(), &reader, commands));
+        notifications.tell("A".into(), What::Entered(State::Master), 100);
+        notifications.tell("A".into(), What::Entered(State::Stop), 100);
+        let started = Instant::now();
+        notifications.end().await;
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+        assert_eq!(std::fs::read_to_string(&calls).unwrap(), "stop\nany\n");
+        let lines = std::fs::read_to_string(&lines).unwrap();
+        assert_eq!(lines, "INSTANCE \"A\" MASTER 100\nINSTANCE \"A\" STOP 100\n");
+    }
+}
