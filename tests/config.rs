@@ -379,3 +379,21 @@ fn odd_lines_that_keepalived_takes() {
         assert_eq!(warned, !(line.is_empty() && global.is_empty()), "{line}{global}: {said}");
     }
 }
+
+/// keepalived drops the line.
+#[test]
+fn reverse_needs_a_weight() {
+    let text = |line: &str| {
+        format!(
+            "vrrp_script chk {{\nscript /bin/true\n}}\nvrrp_instance A {{\ninterface eth0\nvirtual_router_id 1\n\
+             track_script {{\n{line}\n}}\nvirtual_ipaddress {{\n10.0.0.9\n}}\n}}\n"
+        )
+    };
+    let said = |line: &str| load_text("t", &text(line)).render(Format::Line, false);
+    assert_eq!(said("chk weight 0 reverse"), "");
+    assert!(
+        said("chk reverse").contains("`reverse` is no option of a tracked object"),
+        "{}",
+        said("chk reverse")
+    );
+}

@@ -117,7 +117,7 @@ pub(super) static PAGES: &[Page] = &[
         Code::RelativeScript,
         "lint: a script without an absolute path",
         "Which file is run depends on the PATH of the daemon. The service manager sets it, and it is not that of \
-         your shell; a script that is not found counts as one that fails.",
+         your shell; a script that is not found is not run.",
         "vrrp_script chk_web {\n    script \"killall -0 nginx\"\n}\n",
         "vrrp_script chk_web {\n    script \"/usr/bin/killall -0 nginx\"\n}\n",
         "Write the whole path; `command -v NAME` prints it.",
