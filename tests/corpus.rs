@@ -210,6 +210,38 @@ fn what_a_start_runs_of_the_corpus() {
     reasons.iter().for_each(|(why, count)| println!("{count:5} {why}"));
 }
 
+/// Of the files that keepalived runs, so many percent run with every word in effect.
+const WHOLE: usize = 20;
+
+/// What stands in the way of the others is printed: each word, and how often it is the only one.
+#[test]
+fn share_of_files_that_run_whole() {
+    let Some(folder) = folder() else { return };
+    let mut words: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    let (mut files, mut whole) = (0, 0);
+    for row in rows(&folder).into_iter().filter(|row| row.verdict != "reject") {
+        let loaded = load_row(&folder, &row);
+        if loaded.has_errors() {
+            continue;
+        }
+        let missing = |one: &&Diagnostic| matches!(one.code, Code::NotYet | Code::LeftOut | Code::Mail);
+        let missing: BTreeSet<String> =
+            loaded.diagnostics.iter().filter(missing).map(|one| one.message.clone()).collect();
+        files += 1;
+        whole += usize::from(missing.is_empty());
+        for word in &missing {
+            let (all, alone) = words.entry(word.clone()).or_default();
+            *all += 1;
+            *alone += usize::from(missing.len() == 1);
+        }
+    }
+    println!("{whole} of {files} files run whole, {} %", whole * 100 / files);
+    let mut words: Vec<_> = words.into_iter().map(|(word, (all, alone))| (alone, all, word)).collect();
+    words.sort_unstable();
+    words.iter().rev().for_each(|(alone, all, word)| println!("{all:5} {alone:5} alone: {word}"));
+    assert!(whole * 100 >= files * WHOLE, "{whole} of {files} files run whole: it was {WHOLE} % before");
+}
+
 /// The canonical layout of every file, in a copy of the folder: the same model and the same complaints, and the
 /// layout of it is itself.
 #[test]
