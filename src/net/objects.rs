@@ -249,6 +249,24 @@ impl Objects {
         }
     }
 
+    /// Routes that were refused because their interface was down are asked for anew once it is up: nobody becomes master
+    /// without them for want of a timer.
+    pub fn links_up(&mut self, kernel: &Kernel) {
+        let up = |index: u32| kernel.link(index).is_some_and(|link| link.enabled);
+        let can = |refused: &Refused| match &refused.operation {
+            Operation::Add(Object::Route(route)) => {
+                refused.errno == libc::ENETDOWN && route.hops.iter().all(|hop| up(hop.index))
+            }
+            _ => false,
+        };
+        for (key, _) in
+            self.refused.extract_if(.., |key, refused| can(refused) && !self.under_way.contains(key))
+        {
+            self.retried.remove(&key);
+            self.dirty.insert(key);
+        }
+    }
+
     /// An interface has gone, and with it what was on it.
     pub fn link_gone(&mut self, index: u32) {
         self.claims_changed = true;

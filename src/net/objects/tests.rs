@@ -28,9 +28,8 @@ fn rule(priority: u8) -> Object {
     Object::Rule(Rule::parse(&text).unwrap())
 }
 
-fn kernel(objects: &[Object]) -> Kernel {
-    let mut kernel = Kernel::default();
-    let link = LinkState {
+fn kernel_link() -> LinkState {
+    LinkState {
         name: "eth0".into(),
         up: true,
         enabled: true,
@@ -41,8 +40,12 @@ fn kernel(objects: &[Object]) -> Kernel {
         mtu: 1500,
         hardware_type: 1,
         mac: Vec::new(),
-    };
-    kernel.apply(Change::Link(1, link));
+    }
+}
+
+fn kernel(objects: &[Object]) -> Kernel {
+    let mut kernel = Kernel::default();
+    kernel.apply(Change::Link(1, kernel_link()));
     for object in objects {
         kernel.apply(Change::Added(object.clone()));
     }
@@ -327,6 +330,27 @@ fn what_others_need_is_set_before_them_and_goes_after_them() {
     assert_eq!(settle(&mut objects, &mut kernel, now, taken), expected);
     all.iter().for_each(|object| objects.want(object.key(), None));
     assert_eq!(settle(&mut objects, &mut kernel, now, taken), all.map(Operation::Remove));
+}
+
+/// An owner is master as soon as its interface is up: it has no second to wait for its routes.
+#[test]
+fn a_route_that_was_refused_for_its_interface_is_asked_for_when_that_is_up() {
+    let Object::Route(plain) = route(1) else { unreachable!() };
+    let onto = Object::Route(Route { hops: vec![Hop { index: 1, ..Hop::default() }], ..plain });
+    let (mut objects, mut kernel) = (Objects::default(), kernel(&[]));
+    let now = Instant::now();
+    objects.configure(&keys(&[onto.clone(), rule(1)]), &kernel);
+    for object in [onto.clone(), rule(1)] {
+        objects.want(object.key(), Some(object));
+    }
+    settle(&mut objects, &mut kernel, now, |_| libc::ENETDOWN);
+    let state = |enabled| Change::Link(1, LinkState { enabled, ..kernel_link() });
+    kernel.apply(state(false));
+    objects.links_up(&kernel);
+    assert_eq!(settle(&mut objects, &mut kernel, now, taken), []);
+    kernel.apply(state(true));
+    objects.links_up(&kernel);
+    assert_eq!(settle(&mut objects, &mut kernel, now, taken), [Operation::Add(onto)], "the rule waits");
 }
 
 /// The addresses that a route needs are those of a virtual router that does not hold them in FAULT. The answer to the

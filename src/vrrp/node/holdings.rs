@@ -158,6 +158,7 @@ impl Node {
         } else {
             let missing = self.objects.missing(&self.kernel);
             self.restore(now, missing, out);
+            self.objects.links_up(&self.kernel);
             self.objects.compare_all();
         }
     }
@@ -186,6 +187,7 @@ impl Node {
                     let before = self.kernel.link(index).map(|link| link.name.clone());
                     if self.kernel.apply(change) {
                         self.objects.link_changed(index);
+                        self.objects.links_up(&self.kernel);
                         self.touch_interfaces(before.into_iter().chain([name]));
                     }
                     self.along(now, &mut missing, out);
