@@ -2,13 +2,17 @@
 //! made them. Nothing that is planted there is followed, waited for or believed.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Makes the directory, with those above it, when it is missing.
 pub(super) fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(mode).create(path)
+    let made = DirBuilder::new().recursive(true).mode(mode).create(path);
+    made.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => io::Error::other("it is no folder: remove what is there"),
+        _ => error,
+    })
 }
 
 /// Opens a file of ours to read; `None`: there is none.
@@ -27,6 +31,18 @@ pub(super) fn open(path: &Path) -> io::Result<Option<File>> {
         Some(why) => Err(io::Error::other(why)),
         None => Ok(Some(file)),
     }
+}
+
+/// The first bytes of a file that anybody may have put there, or replaced: it is waited for and read no longer than a
+/// number takes. `None`: it is no regular file, or cannot be read.
+pub(super) fn peek(path: &Path) -> Option<String> {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC);
+    let file =
+        options.open(path).ok().filter(|file| file.metadata().is_ok_and(|metadata| metadata.is_file()))?;
+    let mut text = String::new();
+    file.take(32).read_to_string(&mut text).ok()?;
+    Some(text)
 }
 
 /// Why a file is not believed; `shared`: bits of the mode that nobody but us may have.
@@ -86,7 +102,6 @@ fn beside(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use nix::sys::stat::Mode;
-    use std::io::Read as _;
 
     use super::*;
 
@@ -141,6 +156,33 @@ mod tests {
             }
         }
         assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
+    }
+
+    #[test]
+    fn what_is_no_folder_is_called_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("file"), "").unwrap();
+        std::os::unix::fs::symlink(path("none"), path("dangling")).unwrap();
+        for name in ["file", "dangling"] {
+            let error = make_directory(&path(name), 0o755).unwrap_err().to_string();
+            assert_eq!(error, "it is no folder: remove what is there", "{name}");
+        }
+        assert!(make_directory(folder.path(), 0o755).is_ok());
+    }
+
+    #[test]
+    fn nothing_is_waited_for_and_no_endless_device_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("file"), "1234\n".repeat(100)).unwrap();
+        nix::unistd::mkfifo(&path("fifo"), Mode::from_bits_truncate(0o600)).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", path("device")).unwrap();
+        std::os::unix::fs::symlink(path("file"), path("link")).unwrap();
+        std::os::unix::fs::symlink(path("none"), path("dangling")).unwrap();
+        let peeked = ["file", "link", "fifo", "device", "dangling", "."].map(|name| peek(&path(name)));
+        let length = |text: Option<String>| text.map(|text| text.len());
+        assert_eq!(peeked.map(length), [Some(32), Some(32), None, None, None, None]);
     }
 
     #[test]

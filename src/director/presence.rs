@@ -92,7 +92,7 @@ impl PidFile {
     }
 
     fn is_ours(&self) -> bool {
-        let text = self.written.then(|| fs::read_to_string(&self.path).ok()).flatten();
+        let text = self.written.then(|| files::peek(&self.path)).flatten();
         text.is_some_and(|text| text.trim() == std::process::id().to_string())
     }
 }
@@ -132,6 +132,20 @@ mod tests {
         fs::create_dir(folder.path().join("later")).unwrap();
         presence.retry();
         assert!(!presence.is_behind() && own.exists());
+    }
+
+    /// Its folder may be one in which others write.
+    #[test]
+    fn what_took_the_place_of_a_pid_file_holds_up_no_stop() {
+        let folder = tempfile::tempdir().unwrap();
+        let (run, own) = (folder.path().join("run"), folder.path().join("own.pid"));
+        let mut presence = Presence::new(RuntimeLock::take(&run).unwrap(), &run, Some(own.clone()));
+        presence.appear();
+        for file in [run.join(FILE), own] {
+            fs::remove_file(&file).unwrap();
+            nix::unistd::mkfifo(&file, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+        }
+        presence.leave();
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use nix::ifaddrs::getifaddrs;
 
+use super::files;
 use crate::config::model::Instance;
 
 /// IP protocols of adverts: VRRP, and the authentication header around it.
@@ -115,7 +116,7 @@ fn is_named(pid: &str, names: &[&str]) -> bool {
 
 /// The process that a pid file names; one that is gone is nobody.
 fn pid_in(path: &Path) -> Option<String> {
-    let text = fs::read_to_string(path).ok()?;
+    let text = files::peek(path)?;
     let pid: u32 = text.trim().parse().ok()?;
     Some(pid.to_string())
 }
