@@ -52,8 +52,9 @@ const INSIDE_CONFIG: &[(&str, &[&str])] = &[
     ("slips", &[]),
     ("source", &["pattern"]),
     ("split", &[]),
-    ("supported", &["model"]),
+    ("supported", &["model", "tracked"]),
     ("tokens", &["lexer"]),
+    ("tracked", &["model"]),
     ("tree", &["diagnostic", "keywords", "lexer", "secrets", "slips", "source", "tokens"]),
 ];
 

@@ -34,6 +34,7 @@ pub mod source;
 mod split;
 pub mod supported;
 mod tokens;
+mod tracked;
 mod tree;
 
 use std::collections::BTreeSet;

@@ -10,8 +10,9 @@ use std::net::IpAddr;
 
 use super::model::{
     Authentication, Family, Instance, InterfaceName, Model, Net, RealServer, Route, Scripts, StaticAddress,
-    Statics, TrackScript, VirtualServer, VirtualServerGroup, VirtualServerName, Vrid,
+    Statics, SyncGroup, TrackScript, VirtualServer, VirtualServerGroup, VirtualServerName, Vrid,
 };
+use super::tracked::tracking;
 
 /// What is read and does not run.
 const MISSING: &[Missing] = &[
@@ -107,6 +108,8 @@ pub(super) fn makes(keyword: &str) -> bool {
 pub struct Runnable {
     /// Virtual routers; what they track with the weight that counts.
     pub instances: Vec<Instance>,
+    /// Sync groups of them.
+    pub groups: Vec<SyncGroup>,
     /// The scripts that they track.
     pub scripts: Vec<TrackScript>,
     /// As whom scripts run, and which may; FIFOs.
@@ -173,6 +176,7 @@ pub fn runnable(model: &Model) -> Runnable {
             None => result.instances.push(held(instance, model, &mut result.left_out)),
         }
     }
+    result.groups.clone_from(&model.sync_groups);
     result.scripts = tracked_scripts(model, &result.instances);
     result.script_settings = model.globals.scripts.clone();
     if let Some(missing) = missing(Feature::NoInterface) {
@@ -235,17 +239,14 @@ fn tracked_scripts(model: &Model, instances: &[Instance]) -> Vec<TrackScript> {
     scripts.filter(|script| names.remove(script.name.as_str())).cloned().collect()
 }
 
-/// The instance with the routes that can be set, and the weight of each script that it tracks.
+/// The instance with the routes that can be set, and with what it tracks in the end.
 fn held(instance: &Instance, model: &Model, left_out: &mut Vec<LeftOut>) -> Instance {
     let mut instance = instance.clone();
     // As in keepalived that of its group counts where it says nothing, then the one for all.
     let group = model.sync_groups.iter().find(|group| group.members.contains(&instance.name));
     let changes = instance.notify.priority_changes.or(group.and_then(|group| group.notify.priority_changes));
     instance.notify.priority_changes = Some(changes.unwrap_or(model.globals.scripts.priority_changes));
-    for tracked in &mut instance.tracking.scripts {
-        let script = model.scripts.iter().find(|script| script.name == tracked.name);
-        tracked.weight = tracked.weight.or(script.map(|script| script.weight));
-    }
+    instance.tracking = tracking(&instance, model);
     let of = format!("vrrp_instance {}", instance.name);
     settable(&mut instance.routes, &of, left_out);
     instance

@@ -71,10 +71,10 @@ impl Director {
                 "the configuration has no instance, no virtual server and nothing static: nothing to do"
             );
         }
-        let Runnable { instances, statics, virtual_servers, .. } = runnable;
+        let Runnable { instances, groups, statics, virtual_servers, .. } = runnable;
         candidate.programs.lines.iter().for_each(Line::log);
         director.balance(virtual_servers);
-        director.start_vrrp(Setup { instances, statics })?;
+        director.start_vrrp(Setup { instances, groups, statics })?;
         // Its reports wait until they are taken.
         director.configure_programs(candidate.programs);
         director.tell_what_does_not_run();
@@ -184,10 +184,10 @@ impl Director {
     }
 
     async fn apply(&mut self, runnable: Runnable, programs: Programs) -> Result<(), Error> {
-        let Runnable { instances, statics, virtual_servers, .. } = runnable;
+        let Runnable { instances, groups, statics, virtual_servers, .. } = runnable;
         self.balance(virtual_servers);
         self.configure_programs(programs);
-        let setup = Setup { instances, statics };
+        let setup = Setup { instances, groups, statics };
         let Some(handle) = &self.vrrp else {
             self.start_vrrp(setup)?;
             self.track(|_| {});

@@ -227,8 +227,8 @@ impl Director {
     /// Logs it, and tells scripts and FIFOs.
     fn hear(&mut self, report: &Report) {
         vrrp::log(report);
-        if let (Some(instance), Some((what, priority))) = (&report.instance, notices::notice(&report.event)) {
-            self.notifications.tell(instance.clone(), what, priority);
+        if let Some((subject, what, priority)) = notices::notice(report) {
+            self.notifications.tell(subject, what, priority);
         }
     }
 

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use tracing::Level;
 
-use crate::config::model::{Command, Fifo, Instance, Scripts};
+use crate::config::model::{Command, Fifo, Notify, Scripts};
 use crate::config::supported::Runnable;
-use crate::notify::Commands;
 use crate::notify::io::{FifoSetup, Setup};
+use crate::notify::{Commands, Subject};
 use crate::script::Program;
 use crate::script::io::{look, look_user};
 use crate::track::scripts::Wanted;
@@ -39,8 +39,11 @@ impl Programs {
             }
         }
         for instance in &runnable.instances {
-            let commands = programs.commands(instance, &settings);
-            programs.notify.commands.insert(instance.name.clone(), commands);
+            let subject = Subject::Instance(instance.name.clone());
+            programs.told(subject, "vrrp_instance", &instance.notify, &settings);
+        }
+        for group in &runnable.groups {
+            programs.told(Subject::Group(group.name.clone()), "vrrp_sync_group", &group.notify, &settings);
         }
         programs.fifos(&settings);
         programs.notify.states_on_reload = settings.states_on_reload;
@@ -48,10 +51,10 @@ impl Programs {
         programs
     }
 
-    fn commands(&mut self, instance: &Instance, settings: &Scripts) -> Commands {
-        let notify = &instance.notify;
+    fn told(&mut self, subject: Subject, block: &str, notify: &Notify, settings: &Scripts) {
+        let (Subject::Instance(name) | Subject::Group(name)) = &subject;
         let mut find = |word: &str, command: &Option<Command>| {
-            let of = format!("{word} of vrrp_instance {}", instance.name);
+            let of = format!("{word} of {block} {name}");
             command.as_ref().and_then(|command| self.find(&of, command, settings, "it is told nothing"))
         };
         let deleted = notify.deleted.as_ref().map(|command| {
@@ -59,7 +62,7 @@ impl Programs {
             let named = Some(command.clone()).filter(|command| !command.arguments.is_empty());
             find("notify_deleted", &named)
         });
-        Commands {
+        let commands = Commands {
             master: find("notify_master", &notify.master),
             backup: find("notify_backup", &notify.backup),
             fault: find("notify_fault", &notify.fault),
@@ -68,7 +71,8 @@ impl Programs {
             any: find("notify", &notify.any),
             lower_priority: find("notify_master_rx_lower_pri", &notify.lower_priority),
             priority_changes: notify.priority_changes.unwrap_or(settings.priority_changes),
-        }
+        };
+        self.notify.commands.insert(subject, commands);
     }
 
     /// `notify_fifo` and `vrrp_notify_fifo`; the second is dropped when it is the first, as in keepalived.

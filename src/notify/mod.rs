@@ -9,6 +9,7 @@ pub mod event;
 pub mod io;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -56,7 +57,35 @@ impl State {
     }
 }
 
-/// What happened to an instance.
+/// Of what is told.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Subject {
+    /// A virtual router, by name.
+    Instance(String),
+    /// A sync group.
+    Group(String),
+}
+
+impl Subject {
+    /// The words that scripts and FIFOs begin with.
+    fn words(&self) -> (&'static str, &str) {
+        match self {
+            Self::Instance(name) => ("INSTANCE", name),
+            Self::Group(name) => ("GROUP", name),
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Instance(name) => write!(f, "({name})"),
+            Self::Group(name) => write!(f, "VRRP_Group({name})"),
+        }
+    }
+}
+
+/// What happened to an instance or a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
     /// It entered a state.
@@ -102,15 +131,15 @@ impl Commands {
 /// What can happen.
 #[derive(Debug, Clone)]
 pub enum Input {
-    /// What is run after a start or reload, by instance.
-    Configure(BTreeMap<String, Commands>),
-    /// Something happened to an instance.
+    /// What is run after a start or reload.
+    Configure(BTreeMap<Subject, Commands>),
+    /// Something happened.
     Told {
-        /// Its name.
-        instance: String,
+        /// To whom.
+        subject: Subject,
         /// What.
         what: What,
-        /// Its effective priority.
+        /// Its effective priority; that of a group is 0.
         priority: u8,
     },
     /// A run ended.
@@ -144,8 +173,8 @@ pub enum Action {
     End(Run),
     /// Write this line to the FIFOs.
     Write {
-        /// Of which instance.
-        instance: String,
+        /// Of whom.
+        subject: Subject,
         /// With its line break.
         line: String,
         /// It tells of a state, which replaces that before.
@@ -153,8 +182,8 @@ pub enum Action {
     },
     /// Tell.
     Report {
-        /// Of which instance.
-        instance: String,
+        /// Of whom.
+        subject: Subject,
         /// What.
         event: Event,
     },
@@ -169,11 +198,11 @@ pub enum Timer {
     Hangs,
 }
 
-/// A view of one instance.
+/// A view of one instance or group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Snapshot {
-    /// Its name.
-    pub instance: String,
+    /// Whom.
+    pub subject: Subject,
     /// The state that was told last, with the priority.
     pub state: Option<(State, u8)>,
     /// Runs that wait.
@@ -212,10 +241,10 @@ struct Instance {
     running: Option<Running>,
 }
 
-/// The notifications of all instances.
+/// The notifications of all instances and groups.
 #[derive(Debug, Clone, Default)]
 pub struct Notifier {
-    instances: BTreeMap<String, Instance>,
+    instances: BTreeMap<Subject, Instance>,
     last_run: u64,
     last_event: u64,
     stopping: bool,
@@ -226,7 +255,7 @@ impl Notifier {
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Action>) {
         match input {
             Input::Configure(commands) => self.configure(commands),
-            Input::Told { instance, what, priority } => self.told(now, &instance, what, priority, out),
+            Input::Told { subject, what, priority } => self.told(now, subject, what, priority, out),
             Input::Ended { run, ending } => self.ended(run, &ending, out),
             Input::Timer => {}
             Input::Stop => self.stopping = true,
@@ -247,8 +276,8 @@ impl Notifier {
 
     /// Every instance, for whoever asks.
     pub fn snapshot(&self) -> Vec<Snapshot> {
-        let one = |(name, one): (&String, &Instance)| Snapshot {
-            instance: name.clone(),
+        let one = |(subject, one): (&Subject, &Instance)| Snapshot {
+            subject: subject.clone(),
             state: one.state,
             waiting: one.jobs.len(),
             running: one.running.is_some(),
@@ -262,16 +291,16 @@ impl Notifier {
     }
 
     /// The present states, as lines: for a reader that has just come.
-    pub fn states(&self) -> Vec<(String, String)> {
-        let line = |(name, one): (&String, &Instance)| {
+    pub fn states(&self) -> Vec<(Subject, String)> {
+        let line = |(subject, one): (&Subject, &Instance)| {
             let (state, priority) = one.state?;
-            Some((name.clone(), line(name, state.word(), priority)))
+            Some((subject.clone(), line(subject, state.word(), priority)))
         };
         self.instances.iter().filter_map(line).collect()
     }
 
     /// Who is gone is known until his last word, which a reload brings; who comes has told nothing yet.
-    fn configure(&mut self, mut commands: BTreeMap<String, Commands>) {
+    fn configure(&mut self, mut commands: BTreeMap<Subject, Commands>) {
         for (name, one) in &mut self.instances {
             match commands.remove(name) {
                 Some(commands) => (one.commands, one.leaving) = (commands, false),
@@ -285,8 +314,8 @@ impl Notifier {
             .extend(new.map(|(name, commands)| (name, Instance { commands, ..Instance::default() })));
     }
 
-    fn told(&mut self, now: Instant, name: &str, what: What, priority: u8, out: &mut Vec<Action>) {
-        let one = self.instances.entry(name.to_owned()).or_default();
+    fn told(&mut self, now: Instant, subject: Subject, what: What, priority: u8, out: &mut Vec<Action>) {
+        let one = self.instances.entry(subject.clone()).or_default();
         let commands = &one.commands;
         let mut programs: Vec<Program> = Vec::new();
         let word = match what {
@@ -303,7 +332,8 @@ impl Notifier {
                     },
                 };
                 programs.extend(own);
-                let more = ["INSTANCE", name, told.word()].map(str::to_owned);
+                let (kind, name) = subject.words();
+                let more = [kind, name, told.word()].map(str::to_owned);
                 let more = more.into_iter().chain([priority.to_string()]);
                 programs.extend(commands.any.as_ref().map(|any| any.with(more)));
                 let ends = matches!(state, State::Stop | State::Deleted);
@@ -327,16 +357,17 @@ impl Notifier {
         }
         if one.jobs.len() > MOST {
             let skipped = one.shrink();
-            out.push(Action::Report { instance: name.to_owned(), event: Event::Skipped { skipped } });
+            out.push(Action::Report { subject: subject.clone(), event: Event::Skipped { skipped } });
         }
-        out.push(Action::Write { instance: name.to_owned(), line: line(name, word, priority), state });
+        let line = line(&subject, word, priority);
+        out.push(Action::Write { subject, line, state });
     }
 
     fn ended(&mut self, run: Run, ending: &Ending, out: &mut Vec<Action>) {
         let is_it = |one: &Instance| one.running.as_ref().is_some_and(|running| running.run == run);
-        let Some((name, one)) = self.instances.iter_mut().find(|(_, one)| is_it(one)) else { return };
+        let Some((subject, one)) = self.instances.iter_mut().find(|(_, one)| is_it(one)) else { return };
         let Some(running) = one.running.take() else { return };
-        let report = |event| Action::Report { instance: name.clone(), event };
+        let report = |event| Action::Report { subject: subject.clone(), event };
         let path = running.path;
         match ending {
             Ending::Stopped | Ending::TimedOut => {
@@ -400,8 +431,9 @@ impl Instance {
 }
 
 /// `INSTANCE "VI_1" MASTER 100`.
-fn line(name: &str, word: &str, priority: u8) -> String {
-    format!("INSTANCE \"{name}\" {word} {priority}\n")
+fn line(subject: &Subject, word: &str, priority: u8) -> String {
+    let (kind, name) = subject.words();
+    format!("{kind} \"{name}\" {word} {priority}\n")
 }
 
 #[cfg(test)]

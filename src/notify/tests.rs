@@ -1,6 +1,10 @@
 use super::*;
 use crate::script::Identity;
 
+fn subject(name: &str) -> Subject {
+    Subject::Instance(name.to_owned())
+}
+
 fn program(name: &str) -> Option<Program> {
     let identity = Identity { uid: 0, gid: 0, groups: Vec::new() };
     Some(Program { arguments: vec![name.to_owned()], identity })
@@ -47,7 +51,7 @@ impl Bench {
     }
 
     fn configure(&mut self, instances: &[(&str, Commands)]) {
-        let owned = |(name, commands): &(&str, Commands)| ((*name).to_owned(), commands.clone());
+        let owned = |(name, commands): &(&str, Commands)| (subject(name), commands.clone());
         self.feed(Input::Configure(instances.iter().map(owned).collect()));
     }
 
@@ -68,7 +72,7 @@ impl Bench {
     }
 
     fn told(&mut self, instance: &str, what: What) {
-        self.feed(Input::Told { instance: instance.to_owned(), what, priority: 100 });
+        self.feed(Input::Told { subject: subject(instance), what, priority: 100 });
     }
 
     fn enter(&mut self, instance: &str, state: State) {
@@ -275,5 +279,5 @@ fn the_present_state_is_there_for_a_reader_that_comes_late() {
     let mut bench = Bench::new(&[("A", all()), ("B", all())]);
     bench.enter("A", State::Backup);
     bench.enter("A", State::Master);
-    assert_eq!(bench.notifier.states(), [("A".to_owned(), "INSTANCE \"A\" MASTER 100\n".to_owned())]);
+    assert_eq!(bench.notifier.states(), [(subject("A"), "INSTANCE \"A\" MASTER 100\n".to_owned())]);
 }

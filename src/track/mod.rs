@@ -50,6 +50,10 @@ pub enum Fault {
     },
     /// The configured source is no address of this host: who sends from it gets no answer.
     SourceMissing(IpAddr),
+    /// Another member of its sync group is in FAULT.
+    Member(String),
+    /// Another member of its sync group waits for a tracked script.
+    MemberPending(String),
     /// Adverts of others would not be heard: the reason.
     Deaf(String),
     /// The kernel does not set an address, a route or a rule: what, and its answer.
@@ -61,6 +65,18 @@ pub enum Fault {
     },
 }
 
+impl Fault {
+    /// It is the fault of another member of the sync group.
+    pub fn is_anothers(&self) -> bool {
+        matches!(self, Self::Member(_) | Self::MemberPending(_))
+    }
+
+    /// Nothing is wrong yet: something is awaited.
+    pub fn is_pending(&self) -> bool {
+        matches!(self, Self::ScriptPending(_) | Self::MemberPending(_))
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -70,6 +86,8 @@ impl fmt::Display for Fault {
             Self::ScriptFails(name) => write!(f, "script {name} fails"),
             Self::ScriptSucceeds(name) => write!(f, "script {name} succeeds, tracked in `reverse`"),
             Self::ScriptPending(name) => write!(f, "script {name} has not ended yet"),
+            Self::Member(name) => write!(f, "{name} of the same sync group is in FAULT"),
+            Self::MemberPending(name) => write!(f, "{name} of the same sync group has not started yet"),
             Self::Loopback(name) => {
                 write!(f, "interface {name} is a loopback: nobody else hears what it sends")
             }
@@ -126,6 +144,17 @@ pub enum Standing {
     Down,
 }
 
+/// What a member of a sync group sees of the others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Others {
+    /// All members own their addresses (priority 255): they need not wait for each other.
+    pub owners: bool,
+    /// Those that something holds in FAULT.
+    pub faulty: BTreeSet<String>,
+    /// Those that have not started yet: they wait for a tracked script, or have not been looked at.
+    pub pending: BTreeSet<String>,
+}
+
 /// Everything that an instance needs of its node, as it is now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conditions {
@@ -137,6 +166,8 @@ pub struct Conditions {
     pub interfaces: BTreeMap<InterfaceName, Carrier>,
     /// The scripts of its `track_script`, by name.
     pub scripts: BTreeMap<String, Standing>,
+    /// The other members of its sync group; `None`: it is in none.
+    pub group: Option<Others>,
     /// Why adverts cannot be received, when they cannot.
     pub deaf: Option<String>,
     /// Objects that the kernel does not set, and why.
@@ -159,6 +190,10 @@ pub fn faults(config: &Instance, conditions: &Conditions) -> BTreeSet<Fault> {
         }
     }
     faults.extend(tracked_faults(config, conditions));
+    if let Some(others) = &conditions.group {
+        faults.extend(others.faulty.iter().cloned().map(Fault::Member));
+        faults.extend(others.pending.iter().cloned().map(Fault::MemberPending));
+    }
     faults.extend(conditions.deaf.clone().map(Fault::Deaf));
     let refused = conditions.refused.iter();
     faults.extend(refused.map(|(object, why)| Fault::Refused { object: object.clone(), why: why.clone() }));

@@ -63,6 +63,8 @@ pub enum Why {
         /// Its priority.
         priority: u8,
     },
+    /// Another member of its sync group follows another master.
+    GroupFollows,
     /// Something that the instance needs is missing.
     Faults(Vec<Fault>),
     /// Nothing that the instance needs is missing any more.
@@ -83,6 +85,7 @@ impl fmt::Display for Why {
             Self::MasterStopped => f.write_str("the master stopped: priority 0"),
             Self::Preempted { master, priority } => write!(f, "replaces {master}, priority {priority}"),
             Self::Outranked { by, priority } => write!(f, "{by} has priority {priority}"),
+            Self::GroupFollows => f.write_str("its sync group follows another master"),
             Self::Faults(faults) => {
                 for (index, fault) in faults.iter().enumerate() {
                     write!(f, "{}{fault}", if index == 0 { "" } else { ", " })?;
@@ -109,6 +112,17 @@ pub enum Event {
         why: Why,
         /// The priority that counts at that time.
         priority: u8,
+    },
+    /// The state of a sync group changed.
+    Group {
+        /// Its name.
+        group: String,
+        /// Before.
+        from: State,
+        /// After; `Init`: it ended.
+        to: State,
+        /// A reload removed it.
+        removed: bool,
     },
     /// The priority changed.
     Priority {
@@ -273,8 +287,8 @@ impl Event {
     /// How loud it is.
     pub fn level(&self) -> Level {
         match self {
-            Self::Transition { to: State::Fault, .. } => Level::Error,
-            Self::Transition { .. } | Self::Priority { .. } => Level::Info,
+            Self::Transition { to: State::Fault, .. } | Self::Group { to: State::Fault, .. } => Level::Error,
+            Self::Transition { .. } | Self::Group { .. } | Self::Priority { .. } => Level::Info,
             Self::MasterChanged { .. } | Self::LowerPriority { .. } => Level::Debug,
             Self::Rejected { .. }
             | Self::Competitor { .. }
@@ -300,7 +314,7 @@ impl Event {
 
     /// Nobody may miss it.
     pub fn must_arrive(&self) -> bool {
-        matches!(self, Self::Transition { .. } | Self::Priority { .. })
+        matches!(self, Self::Transition { .. } | Self::Group { .. } | Self::Priority { .. })
     }
 }
 
@@ -314,6 +328,13 @@ impl fmt::Display for Event {
             Self::Transition { from, to, why, .. } => {
                 write!(f, "Entering {to} STATE ({why})")?;
                 if *from == State::Init { Ok(()) } else { write!(f, ", was {from}") }
+            }
+            Self::Group { group, to: State::Init, removed, .. } => {
+                let why = if *removed { "no longer configured" } else { "stop" };
+                write!(f, "VRRP_Group({group}) Stopped ({why})")
+            }
+            Self::Group { group, to, .. } => {
+                write!(f, "VRRP_Group({group}) Syncing instances to {to} state")
             }
             Self::Priority { from, to, .. } => {
                 write!(f, "Changing effective priority from {from} to {} ({to})", to.effective)

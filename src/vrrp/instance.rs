@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::config::model::{Authentication, Destination, Instance, Preempt, Priority, Version};
 use crate::report::Repeats;
-use crate::track::{Conditions, Contribution, Fault, faults, weigh};
+use crate::track::{Conditions, Contribution, Fault, Others, faults, weigh};
 
 use super::announce::Bursts;
 use super::event::{Event, State, Why};
@@ -34,6 +34,10 @@ pub enum Input {
     AddressesRestored,
     /// A burst of announcements did not get out.
     AnnouncementFailed,
+    /// All members of the sync group would be master: be it.
+    Lead,
+    /// The sync group follows another master: be it no more.
+    Yield,
     /// The configuration of a reload; VRID and interface are the same.
     Reconfigure(Box<Instance>),
     /// A reload removed the instance: give the addresses up and end.
@@ -54,6 +58,10 @@ pub enum Action {
         /// Frames per address.
         frames: u32,
     },
+    /// It would be master; its sync group decides.
+    Ready,
+    /// It obeys another master, so nobody of its sync group leads.
+    Follows,
     /// Tell.
     Report(Event),
 }
@@ -140,6 +148,8 @@ pub struct Machine {
     most_addresses: usize,
     /// Version 3: the interval of the master heard; our own counts until one is.
     learned: Option<Duration>,
+    /// In a sync group: it would be master, were it alone.
+    ready: bool,
     /// Advert due (MASTER) or master down (BACKUP).
     deadline: Option<Instant>,
     /// `preempt_delay` runs out.
@@ -176,6 +186,7 @@ impl Machine {
             source: None,
             most_addresses: usize::from(u8::MAX),
             learned: None,
+            ready: false,
             deadline: None,
             preempt_at: None,
             bursts: Bursts::default(),
@@ -199,6 +210,11 @@ impl Machine {
         self.state
     }
 
+    /// In a sync group: whether it would be master, were it alone.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready
+    }
+
     /// Feeds one input; what must be done is appended to `out`, in order.
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Action>) {
         match input {
@@ -217,6 +233,17 @@ impl Machine {
             Input::AnnouncementFailed => {
                 if self.state == State::Master {
                     self.bursts.failed(now);
+                }
+            }
+            Input::Lead => {
+                if self.state == State::Backup {
+                    let why = self.why_master_is_down();
+                    self.become_master(now, why, out);
+                }
+            }
+            Input::Yield => {
+                if self.state == State::Master {
+                    self.leave_master(now, Why::GroupFollows, out);
                 }
             }
             Input::Reconfigure(config) => self.reconfigure(now, *config, out),
@@ -284,7 +311,7 @@ impl Machine {
         let mut found = faults(&self.config, conditions);
         if matches!(self.state, State::Backup | State::Master) {
             // Whoever takes part goes on with what a reload brought until that has told something.
-            found.retain(|fault| !matches!(fault, Fault::ScriptPending(_)));
+            found.retain(|fault| !fault.is_pending());
         }
         if let Some(link) = conditions.link {
             self.source = link.source.or(self.source);
@@ -301,7 +328,7 @@ impl Machine {
         }
         let changed = found != self.faults;
         self.faults = found;
-        let waits = self.faults.iter().all(|fault| matches!(fault, Fault::ScriptPending(_)));
+        let waits = self.faults.iter().all(Fault::is_pending);
         match (self.faults.is_empty(), self.state) {
             (true, State::Init) => self.start(now, Why::Start, out),
             // As in keepalived nothing is entered, and nobody told, before each script has said something once.
@@ -332,18 +359,37 @@ impl Machine {
         }
     }
 
-    /// RFC 9568 §6.4.1. Only the owner becomes master at once.
+    /// RFC 9568 §6.4.1. Only the owner becomes master at once; in a sync group, only when it consists of owners.
     fn start(&mut self, now: Instant, why: Why, out: &mut Vec<Action>) {
         self.learned = None;
         self.master = None;
-        if self.config.priority == Priority::OWNER {
-            self.become_master(now, Why::Owner, out);
-        } else {
-            self.enter(State::Backup, why, out);
-            out.push(Action::Hold(false));
-            self.deadline = Some(now + self.master_down());
-            self.preempt_at = None;
+        let owner = self.config.priority == Priority::OWNER;
+        if owner && self.group().is_none_or(|others| others.owners) {
+            return self.become_master(now, Why::Owner, out);
         }
+        self.enter(State::Backup, why, out);
+        out.push(Action::Hold(false));
+        self.deadline = Some(now + self.master_down());
+        self.preempt_at = None;
+        self.ready = owner;
+        if owner {
+            out.push(Action::Ready);
+        }
+    }
+
+    /// What it sees of its sync group.
+    fn group(&self) -> Option<&Others> {
+        self.conditions.as_ref()?.group.as_ref()
+    }
+
+    /// In a sync group nobody leads alone.
+    fn lead(&mut self, now: Instant, why: Why, out: &mut Vec<Action>) {
+        if self.group().is_none() {
+            return self.become_master(now, why, out);
+        }
+        self.ready = true;
+        self.deadline = Some(now + self.master_down());
+        out.push(Action::Ready);
     }
 
     fn fault(&mut self, out: &mut Vec<Action>) {
@@ -353,6 +399,7 @@ impl Machine {
             self.stats.release_master += 1;
         }
         self.enter(State::Fault, why, out);
+        self.ready = false;
         out.push(Action::Hold(false));
         self.bursts.stop();
         self.deadline = None;
@@ -370,7 +417,7 @@ impl Machine {
                 }
                 State::Backup => {
                     let why = self.why_master_is_down();
-                    self.become_master(now, why, out);
+                    self.lead(now, why, out);
                 }
                 State::Init | State::Fault => self.deadline = None,
             }
@@ -409,10 +456,12 @@ impl Machine {
         self.preempt_at = None;
         self.master = None;
         self.master_since = Some(now);
+        self.ready = false;
     }
 
     fn leave_master(&mut self, now: Instant, why: Why, out: &mut Vec<Action>) {
         self.enter(State::Backup, why, out);
+        self.ready = false;
         self.stats.release_master += 1;
         out.push(Action::Hold(false));
         self.bursts.stop();
@@ -500,6 +549,10 @@ impl Machine {
             self.answers.know(now, source);
             self.learn_interval(now, source, advert, out);
             self.deadline = Some(now + self.master_down());
+            if self.group().is_some() {
+                self.ready = false;
+                out.push(Action::Follows);
+            }
         }
     }
 
@@ -619,9 +672,7 @@ impl Machine {
                     announce(frames, out);
                 }
             }
-            State::Backup if self.config.priority == Priority::OWNER => {
-                self.become_master(now, Why::Owner, out);
-            }
+            State::Backup if self.config.priority == Priority::OWNER => self.lead(now, Why::Owner, out),
             State::Backup => {
                 // The time waited so far still counts.
                 let waited_until = self.deadline.unwrap_or(now + before);
@@ -649,6 +700,7 @@ impl Machine {
         out.push(Action::Hold(false));
         self.bursts.stop();
         self.deadline = None;
+        self.ready = false;
         self.conditions = None;
     }
 

@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use directord::config::model::{Family, Instance, Statics};
+use directord::config::model::{Family, Instance, Statics, SyncGroup};
 use directord::net::object::{Operation, Rule};
 use directord::track::scripts::{Scripts, Standings, Wanted};
 use directord::track::{Fault, Standing};
 use directord::vrrp::event::State;
+use directord::vrrp::instance::Machine;
 use directord::vrrp::node::{Action, Claim, Endpoint, Input, Node, Setup};
 use directord::vrrp::packet::Received;
 
@@ -29,6 +30,7 @@ pub(crate) struct Host {
     pub(crate) node: Option<Node>,
     /// What the daemon is configured with.
     pub(crate) config: Vec<Instance>,
+    pub(crate) groups: Vec<SyncGroup>,
     pub(crate) statics: Statics,
     /// The file that outlives it.
     pub(crate) record: BTreeSet<Claim>,
@@ -77,6 +79,7 @@ impl Host {
             kernel: Kernel::default(),
             node: None,
             config,
+            groups: Vec::new(),
             statics: Statics::default(),
             record: BTreeSet::new(),
             paused: false,
@@ -125,7 +128,7 @@ impl Host {
     }
 
     pub(crate) fn setup(&self) -> Setup {
-        Setup { instances: self.config.clone(), statics: self.statics.clone() }
+        Setup { instances: self.config.clone(), groups: self.groups.clone(), statics: self.statics.clone() }
     }
 
     pub(crate) fn is_awake(&self) -> bool {
@@ -175,6 +178,20 @@ impl Host {
             if told != state {
                 return Err(format!("{}: {name} is {state}, and {told} was told", self.number));
             }
+            let apart = |other: &&Machine| {
+                let together = |group: &SyncGroup| {
+                    [name, &other.config().name].iter().all(|one| group.members.contains(one))
+                };
+                self.groups.iter().any(together)
+                    && matches!((state, other.state()), (State::Master, State::Fault))
+            };
+            if let Some(other) = node.machines().find(apart) {
+                let other = &other.config().name;
+                return Err(format!(
+                    "{}: {name} is MASTER while {other} of its group is in FAULT",
+                    self.number
+                ));
+            }
             let takes_part = matches!(state, State::Backup | State::Master);
             if takes_part && machine.next_timer().is_none() {
                 return Err(format!("{}: {name} is {state} and waits for nothing", self.number));
@@ -205,6 +222,25 @@ impl Host {
         Ok(())
     }
 
+    /// The faults of the others of its group are what an instance knows of them.
+    fn check_members(&self, node: &Node, machine: &Machine) -> Result<(), String> {
+        let name = &machine.config().name;
+        let group = self.groups.iter().find(|group| group.members.contains(name));
+        let others = node.machines().filter(|other| {
+            let theirs = &other.config().name;
+            theirs != name && group.is_some_and(|group| group.members.contains(theirs))
+        });
+        let faulty = others.filter(|other| other.faults().iter().any(|fault| !fault.is_anothers()));
+        let expected: BTreeSet<Fault> =
+            faulty.map(|other| Fault::Member(other.config().name.clone())).collect();
+        let found: BTreeSet<Fault> =
+            machine.faults().iter().filter(|fault| fault.is_anothers()).cloned().collect();
+        if found != expected {
+            return Err(format!("{}: {name} has {found:?} of its group, not {expected:?}", self.number));
+        }
+        Ok(())
+    }
+
     /// What must hold at rest: no instance that is not MASTER leaves an address here.
     pub(crate) fn check_at_rest(&self) -> Result<(), String> {
         let Some(node) = &self.node else { return Ok(()) };
@@ -228,6 +264,7 @@ impl Host {
         let fresh = self.fresh();
         for (old, new) in node.machines().zip(fresh.machines()) {
             // What the kernel refuses is seen by who tries it only.
+            self.check_members(node, old)?;
             let (refused, faults) = split(old.snapshot().faults);
             let (_, expected) = split(new.snapshot().faults);
             let name = &old.config().name;
@@ -250,7 +287,7 @@ impl Host {
                 let lacks = text.contains("`src` is no address") && self.kernel.refuses.contains(source);
                 refused || lacks || text.contains("gateway is in no network")
             };
-            if let Some(fault) = refused.iter().find(|fault| !refuses(fault)) {
+            if let Some(fault) = refused.iter().find(|fault| !fault.is_anothers() && !refuses(fault)) {
                 return Err(format!(
                     "{}: {name} is in FAULT although nothing is refused: {fault}",
                     self.number
@@ -331,7 +368,7 @@ pub(crate) fn rule(rule: &directord::config::model::Rule) -> Rule {
 
 /// Refusals of the kernel, and all other faults.
 fn split(faults: Vec<Fault>) -> (Vec<Fault>, Vec<Fault>) {
-    faults.into_iter().partition(|fault| matches!(fault, Fault::Refused { .. }))
+    faults.into_iter().partition(|fault| matches!(fault, Fault::Refused { .. }) || fault.is_anothers())
 }
 
 /// The kernel's answer to a socket that is to be opened.

@@ -334,10 +334,14 @@ impl Lan {
                 Action::Read => self.job(host, Job::Read),
                 Action::Announce { .. } => {}
                 Action::Report(report) => {
-                    if let (Some(name), Event::Transition { from, to, .. }) =
-                        (&report.instance, &report.event)
-                    {
-                        self.hosts[host].hear(name, *from, *to);
+                    match (&report.instance, &report.event) {
+                        (Some(name), Event::Transition { from, to, .. }) => {
+                            self.hosts[host].hear(name, *from, *to);
+                        }
+                        (None, Event::Group { group, from, to, .. }) => {
+                            self.hosts[host].hear(&format!("group {group}"), *from, *to);
+                        }
+                        _ => {}
                     }
                     self.say(|| format!("{host} ({}) {}", report.instance.unwrap_or_default(), report.event));
                 }

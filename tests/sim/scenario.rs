@@ -1,15 +1,17 @@
 //! One run: hosts with several virtual routers, a time of faults, a time of rest, and the verdict.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use directord::config::model::{
     AdvertInterval, Authentication, Command, Destination, Family, Instance, InterfaceName, Named, Net, Peer,
-    Preempt, Priority, Route, Rule, RuleAction, Statics, TrackScript, TrackWeight, Tracked, Tracking,
-    Transport, Unicast, Version, VirtualAddress, Vrid,
+    Preempt, Priority, Route, Rule, RuleAction, Statics, SyncGroup, TrackScript, TrackWeight, Tracked,
+    Tracking, Transport, Unicast, Version, VirtualAddress, Vrid,
 };
 use directord::script::{Identity, Program};
 use directord::track::scripts::Wanted;
+use directord::vrrp::event::State;
 
 use crate::lan::{Lan, Path};
 
@@ -104,6 +106,9 @@ pub(crate) fn run(seed: u64, trace: bool) -> Result<(), String> {
     if random.bool() {
         track(&mut lan, &mut random);
     }
+    if random.bool() {
+        join(&mut lan, &mut random);
+    }
     for host in 0..lan.hosts.len() {
         let at = lan.now + Duration::from_millis(random.u64(0..3000));
         lan.run_until(at)?;
@@ -128,6 +133,20 @@ pub(crate) fn run(seed: u64, trace: bool) -> Result<(), String> {
     let end = lan.now + rest;
     lan.run_until(end)?;
     verdict(&lan, &groups)
+}
+
+/// Some virtual routers are one sync group on every host, or none is in one any more.
+fn join(lan: &mut Lan, random: &mut fastrand::Rng) {
+    let members: Vec<String> =
+        ROUTERS.iter().filter(|_| random.u8(0..4) > 0).map(|(name, _)| (*name).to_owned()).collect();
+    let groups = match random.u8(0..4) {
+        0 => Vec::new(),
+        _ => vec![SyncGroup { name: "G".into(), members, ..SyncGroup::default() }],
+    };
+    lan.say(|| format!("sync groups {groups:?}"));
+    for host in &mut lan.hosts {
+        host.groups.clone_from(&groups);
+    }
 }
 
 /// Every host tracks a script, by a weight or by none, and its other interface.
@@ -284,7 +303,14 @@ fn fault(lan: &mut Lan, random: &mut fastrand::Rng) -> bool {
     let count = lan.hosts.len();
     let host = random.usize(0..count);
     let name = if random.bool() { "eth0" } else { "eth1" };
-    match random.u8(0..24) {
+    match random.u8(0..25) {
+        24 => {
+            join(lan, random);
+            for host in 0..count {
+                let config = lan.hosts[host].config.clone();
+                lan.reload(host, config);
+            }
+        }
         23 => {
             let count = random.u32(1..30);
             lan.say(|| format!("what {host} sets is taken away {count} times"));
@@ -497,7 +523,8 @@ fn longest_rest(lan: &Lan) -> Duration {
             Preempt::Never => Duration::ZERO,
         };
         // The results of a script before that.
-        3 * master_down + delay + Duration::from_secs(3 + 6)
+        let rounds = if lan.hosts.iter().all(|host| host.groups.is_empty()) { 3 } else { 6 };
+        rounds * master_down + delay + Duration::from_secs(3 + 6)
     };
     lan.hosts.iter().flat_map(|host| &host.config).map(rest).max().unwrap()
 }
@@ -534,7 +561,16 @@ fn verdict(lan: &Lan, groups: &[Vec<usize>]) -> Result<(), String> {
         let source = [Some(first), own].into_iter().flatten().any(|one| this.kernel.has(one));
         this.kernel.is_up(interface) && source && !refused && is_well(this, config)
     };
+    let known = |name: &str| lan.hosts.iter().any(|host| host.config.iter().any(|one| one.name == name));
+    let grouped =
+        |name: &str| lan.hosts[0].groups.iter().any(|group| group.members.iter().any(|one| one == name));
+    let together: Vec<&str> =
+        ROUTERS.iter().map(|(name, _)| *name).filter(|name| known(name) && grouped(name)).collect();
     for (name, _) in ROUTERS {
+        if together.contains(&name) && together.len() > 1 {
+            group_verdict(lan, groups, &together, &able)?;
+            continue;
+        }
         let masters = lan.masters(name);
         for group in groups {
             let able: Vec<usize> = group.iter().copied().filter(|host| able(*host, name)).collect();
@@ -559,6 +595,56 @@ fn verdict(lan: &Lan, groups: &[Vec<usize>]) -> Result<(), String> {
         }
     }
     untouched(lan)
+}
+
+/// One host leads all members of a sync group; nobody who is able outranks it in each of them, and preempts.
+fn group_verdict(
+    lan: &Lan,
+    parts: &[Vec<usize>],
+    members: &[&str],
+    able: &dyn Fn(usize, &str) -> bool,
+) -> Result<(), String> {
+    let config = |host: usize, name: &str| lan.hosts[host].config.iter().find(|config| config.name == name);
+    for host in &lan.hosts {
+        let Some(node) = &host.node else { continue };
+        let states: BTreeSet<State> = node
+            .machines()
+            .filter(|machine| members.contains(&&*machine.config().name))
+            .map(directord::vrrp::instance::Machine::state)
+            .collect();
+        let told = host.told.get("group G").copied();
+        if states.len() > 1 || states.first().copied() != told.or_else(|| states.first().copied()) {
+            return Err(format!("{}: members {members:?} are {states:?}, told was {told:?}", host.number));
+        }
+    }
+    for part in parts {
+        let able: Vec<usize> =
+            part.iter().copied().filter(|host| members.iter().all(|name| able(*host, name))).collect();
+        let mut leaders = BTreeSet::new();
+        for name in members {
+            let masters: Vec<usize> =
+                lan.masters(name).into_iter().filter(|host| part.contains(host)).collect();
+            leaders.insert(masters);
+        }
+        let outranks = |other: usize, leader: usize| {
+            members.iter().all(|name| {
+                let (Some(ours), Some(theirs)) = (config(other, name), config(leader, name)) else {
+                    return false;
+                };
+                ours.preempt != Preempt::Never
+                    && effective(&lan.hosts[other], ours) > effective(&lan.hosts[leader], theirs)
+            })
+        };
+        let right = match leaders.iter().map(Vec::as_slice).collect::<Vec<_>>().as_slice() {
+            [[]] => able.is_empty(),
+            [[leader]] => able.contains(leader) && !able.iter().any(|other| outranks(*other, *leader)),
+            _ => false,
+        };
+        if !right {
+            return Err(format!("group {members:?} of {part:?}: leaders {leaders:?}, able {able:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// Nothing that is not ours was taken away: what a host had of its own it still has.

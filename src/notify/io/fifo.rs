@@ -12,6 +12,7 @@ use std::path::Path;
 use nix::sys::stat::Mode;
 use nix::unistd::{geteuid, mkfifo};
 
+use crate::notify::Subject;
 use crate::script::{Identity, Program};
 use crate::text::reason;
 
@@ -32,8 +33,8 @@ pub(super) struct Fifo {
     pub(super) setup: FifoSetup,
     file: Option<File>,
     made: bool,
-    /// By instance: the last state, which found the pipe full.
-    waiting: BTreeMap<String, String>,
+    /// Of each instance and group the last state, which found the pipe full.
+    waiting: BTreeMap<Subject, String>,
     lost: u64,
 }
 
@@ -56,8 +57,8 @@ impl Fifo {
         open.is_some() && open == fs::symlink_metadata(&self.setup.path).ok().map(id)
     }
 
-    /// Writes a line. `state`: it replaces what waits of this instance.
-    pub(super) fn write(&mut self, instance: &str, line: &str, state: bool) {
+    /// Writes a line. `state`: it replaces what waits of this subject.
+    pub(super) fn write(&mut self, subject: &Subject, line: &str, state: bool) {
         self.flush();
         if self.waiting.is_empty() && self.put(line) {
             return;
@@ -72,7 +73,7 @@ impl Fifo {
             );
         }
         if state {
-            self.lost += u64::from(self.waiting.insert(instance.to_owned(), line.to_owned()).is_some());
+            self.lost += u64::from(self.waiting.insert(subject.clone(), line.to_owned()).is_some());
         } else {
             self.lost += 1;
         }
@@ -85,9 +86,9 @@ impl Fifo {
 
     /// Writes what waits, as far as there is room.
     pub(super) fn flush(&mut self) {
-        while let Some((instance, line)) = self.waiting.pop_first() {
+        while let Some((subject, line)) = self.waiting.pop_first() {
             if !self.put(&line) {
-                self.waiting.insert(instance, line);
+                self.waiting.insert(subject, line);
                 return;
             }
         }
@@ -171,6 +172,10 @@ mod tests {
         OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).unwrap()
     }
 
+    fn subject(name: &str) -> Subject {
+        Subject::Instance(name.to_owned())
+    }
+
     fn read(file: &mut File) -> String {
         let (mut text, mut buffer) = (String::new(), [0; 4096]);
         while let Ok(length @ 1..) = file.read(&mut buffer) {
@@ -186,8 +191,8 @@ mod tests {
         let mut fifo = Fifo::open(setup(&path));
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         for round in 0..100_000 {
-            fifo.write("A", &format!("A {round}\n"), true);
-            fifo.write("B", &format!("B {round}\n"), true);
+            fifo.write(&subject("A"), &format!("A {round}\n"), true);
+            fifo.write(&subject("B"), &format!("B {round}\n"), true);
         }
         assert!(fifo.is_behind() && fifo.waiting.len() == 2);
         let mut reader = reader(&path);
@@ -195,7 +200,7 @@ mod tests {
         fifo.flush();
         assert_eq!(read(&mut reader), "A 99999\nB 99999\n");
         assert!(!fifo.is_behind());
-        fifo.write("A", "on\n", true);
+        fifo.write(&subject("A"), "on\n", true);
         assert_eq!(read(&mut reader), "on\n");
         fifo.close();
         assert!(!path.exists());
@@ -207,7 +212,7 @@ mod tests {
         let path = folder.path().join("file");
         fs::write(&path, "mine").unwrap();
         let mut fifo = Fifo::open(setup(&path));
-        fifo.write("A", "line\n", true);
+        fifo.write(&subject("A"), "line\n", true);
         assert!(!fifo.is_behind());
         fifo.close();
         assert_eq!(fs::read_to_string(&path).unwrap(), "mine");

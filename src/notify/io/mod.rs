@@ -11,7 +11,7 @@ use crate::report::Level;
 use crate::script::Ending;
 use crate::script::io::Runner;
 
-use super::{Action, Commands, Input, Notifier, Run, What};
+use super::{Action, Commands, Input, Notifier, Run, Subject, What};
 use fifo::Fifo;
 pub use fifo::FifoSetup;
 
@@ -27,8 +27,8 @@ const READERS: Duration = Duration::from_secs(1);
 /// What is told after a start or reload.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Setup {
-    /// What is run, by instance.
-    pub commands: BTreeMap<String, Commands>,
+    /// What is run, for each instance and group.
+    pub commands: BTreeMap<Subject, Commands>,
     /// Where lines are written.
     pub fifos: Vec<FifoSetup>,
     /// `fifo_write_vrrp_states_on_reload`.
@@ -101,9 +101,9 @@ impl Notifications {
         self.feed(Input::Configure(setup.commands));
     }
 
-    /// Something happened to an instance.
-    pub fn tell(&mut self, instance: String, what: What, priority: u8) {
-        self.feed(Input::Told { instance, what, priority });
+    /// Something happened to an instance or a group.
+    pub fn tell(&mut self, subject: Subject, what: What, priority: u8) {
+        self.feed(Input::Told { subject, what, priority });
     }
 
     /// When [`Self::tick`] is to be called next.
@@ -222,14 +222,14 @@ impl Notifications {
             match action {
                 Action::Run { run, program } => self.runner.start(Tag::Script(run), program, None),
                 Action::End(run) => self.runner.stop(&Tag::Script(run)),
-                Action::Write { instance, line, state } => {
-                    self.fifos.iter_mut().for_each(|open| open.fifo.write(&instance, &line, state));
+                Action::Write { subject, line, state } => {
+                    self.fifos.iter_mut().for_each(|open| open.fifo.write(&subject, &line, state));
                 }
-                Action::Report { instance, event } => match event.level() {
-                    Level::Debug => tracing::debug!("({instance}) {event}"),
-                    Level::Info => tracing::info!("({instance}) {event}"),
-                    Level::Warning => tracing::warn!("({instance}) {event}"),
-                    Level::Error => tracing::error!("({instance}) {event}"),
+                Action::Report { subject, event } => match event.level() {
+                    Level::Debug => tracing::debug!("{subject} {event}"),
+                    Level::Info => tracing::info!("{subject} {event}"),
+                    Level::Warning => tracing::warn!("{subject} {event}"),
+                    Level::Error => tracing::error!("{subject} {event}"),
                 },
             }
         }
@@ -237,8 +237,8 @@ impl Notifications {
 }
 
 fn replay(machine: &Notifier, fifo: &mut Fifo) {
-    for (instance, line) in machine.states() {
-        fifo.write(&instance, &line, true);
+    for (subject, line) in machine.states() {
+        fifo.write(&subject, &line, true);
     }
 }
 
@@ -259,7 +259,11 @@ mod tests {
         let path = folder.join("fifo").to_str().unwrap().to_owned();
         let reader = shell(reader);
         let fifo = FifoSetup { path, owner: reader.identity.clone(), reader: Some(reader) };
-        Setup { commands: [("A".to_owned(), commands)].into(), fifos: vec![fifo], states_on_reload: false }
+        Setup {
+            commands: [(Subject::Instance("A".to_owned()), commands)].into(),
+            fifos: vec![fifo],
+            states_on_reload: false,
+        }
     }
 
     /// Does what is due until a run ends.
@@ -289,7 +293,7 @@ mod tests {
         let setup = setup(folder.path(), &reader, Commands::default());
         let mut notifications = Notifications::new(None);
         notifications.configure(setup.clone());
-        notifications.tell("A".into(), What::Entered(State::Master), 100);
+        notifications.tell(Subject::Instance("A".into()), What::Entered(State::Master), 100);
         assert_eq!(step(&mut notifications).await, Tag::Reader(1));
         // A reload in which nothing of it changes touches nothing.
         notifications.configure(setup);
@@ -312,8 +316,8 @@ mod tests {
         let mut notifications = Notifications::new(None);
         let reader = format!("cat \"$0\" >{}", lines.display());
         notifications.configure(setup(folder.path(), &reader, commands));
-        notifications.tell("A".into(), What::Entered(State::Master), 100);
-        notifications.tell("A".into(), What::Entered(State::Stop), 100);
+        notifications.tell(Subject::Instance("A".into()), What::Entered(State::Master), 100);
+        notifications.tell(Subject::Instance("A".into()), What::Entered(State::Stop), 100);
         let started = Instant::now();
         notifications.end().await;
         assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());

@@ -97,6 +97,8 @@ fn kinds(actions: &[Action]) -> Vec<String> {
         Action::Report(Event::Competitor { .. }) => "competitor".to_owned(),
         Action::Report(Event::LowerPriority { .. }) => "lower".to_owned(),
         Action::Report(Event::Priority { from, to, .. }) => format!("priority {from}: {to}"),
+        Action::Ready => "ready".to_owned(),
+        Action::Follows => "follows".to_owned(),
         Action::Report(_) => "report".to_owned(),
     };
     actions.iter().map(kind).collect()
@@ -620,4 +622,57 @@ fn a_script_without_a_weight_holds_the_start_until_it_has_told_something() {
     // A reload that brings one elects nobody.
     assert_eq!(feed(&mut machine, now, scripts(Standing::Pending)), []);
     assert_eq!((machine.state(), machine.faults().len()), (State::Backup, 0));
+}
+
+/// In a sync group with others that are well.
+fn grouped(priority: u64, owners: bool) -> (Machine, Instant, Vec<String>) {
+    let now = Instant::now();
+    let mut machine = Machine::new(config(priority, Version::V2));
+    let group = Some(Others { owners, ..Others::default() });
+    let out = feed(
+        &mut machine,
+        now,
+        Input::Conditions(Conditions { link: Some(up()), group, ..Conditions::default() }),
+    );
+    (machine, now, kinds(&out))
+}
+
+#[test]
+fn a_member_waits_for_its_group_in_both_directions() {
+    let (mut machine, now, _) = grouped(100, false);
+    let (due, _) = machine.next_timer().unwrap();
+    assert_eq!(kinds(&feed(&mut machine, due, Input::Timer)), ["ready"]);
+    assert_eq!((machine.state(), machine.is_ready()), (State::Backup, true));
+    assert!(machine.next_timer().unwrap().0 > due + 3 * SECOND, "it waits on");
+    // Whoever ranks above it takes that back; who is below does not.
+    assert_eq!(kinds(&hear(&mut machine, due, PEER, 50)), ["report"]);
+    assert!(machine.is_ready());
+    assert_eq!(kinds(&hear(&mut machine, due, PEER, 150)), ["follows"]);
+    assert!(!machine.is_ready());
+    let lead = kinds(&feed(&mut machine, due, Input::Lead));
+    assert_eq!(lead, ["advert 100", "enter MASTER", "hold true", "announce 5"]);
+    assert_eq!(kinds(&feed(&mut machine, due, Input::Yield)), ["enter BACKUP", "hold false"]);
+    assert_eq!(kinds(&feed(&mut machine, now, Input::Yield)), [""; 0]);
+}
+
+#[test]
+fn an_owner_in_a_group_of_others_asks_first() {
+    assert_eq!(grouped(255, true).2, ["advert 255", "enter MASTER", "hold true", "announce 5"]);
+    let (machine, _, start) = grouped(255, false);
+    assert_eq!(start, ["enter BACKUP", "hold false", "ready"]);
+    assert!(machine.is_ready());
+}
+
+#[test]
+fn the_fault_of_a_member_is_that_of_all_and_goes_with_it() {
+    let (mut machine, now, _) = grouped(100, false);
+    feed(&mut machine, now, Input::Lead);
+    let group = |faulty: &[&str]| {
+        let faulty = faulty.iter().map(ToString::to_string).collect();
+        let group = Some(Others { faulty, ..Others::default() });
+        Input::Conditions(Conditions { link: Some(up()), group, ..Conditions::default() })
+    };
+    let out = kinds(&feed(&mut machine, now, group(&["VI_2"])));
+    assert_eq!(out, ["advert 0", "enter FAULT", "hold false"]);
+    assert_eq!(kinds(&feed(&mut machine, now, group(&[]))), ["enter BACKUP", "hold false"]);
 }

@@ -9,7 +9,7 @@ use crate::net::object::{Address, Key, Operation, PROTOCOL};
 use crate::net::objects::Refused;
 use crate::report::errno_text;
 use crate::track::scripts::Standings;
-use crate::track::{Carrier, Conditions, Link, Standing, carriers, faults, tracked_interfaces};
+use crate::track::{Carrier, Conditions, Fault, Link, Standing, carriers, faults, tracked_interfaces};
 use crate::vrrp::instance;
 
 use super::needs::Need;
@@ -24,6 +24,7 @@ impl Node {
         let config = running.machine.config();
         let (mut conditions, endpoint) = self.conditions(config);
         conditions.refused = self.refusals(id);
+        conditions.group = self.others(id);
         let old = running.endpoint.clone();
         let mut opening = false;
         if let Some(endpoint) = &endpoint {
@@ -34,8 +35,15 @@ impl Node {
             }
         }
         let Some(running) = self.instances.get_mut(&id) else { return };
-        if opening && faults(running.machine.config(), &conditions).is_empty() {
-            // The answer comes soon and decides. What it has stays until then.
+        if opening && faults(running.machine.config(), &conditions).iter().all(Fault::is_anothers) {
+            // The answer comes soon and decides. What it has stays until then, but for what the others of its group
+            // suffer.
+            let group = conditions.group;
+            if let Some(told) = running.told.as_mut().filter(|told| told.group != group) {
+                told.group = group;
+                let conditions = told.clone();
+                self.feed(now, id, instance::Input::Conditions(conditions), out);
+            }
             return self.sockets.keep(id, &old.iter().chain(&endpoint).collect::<Vec<_>>());
         }
         // A master that loses its last address still says so through the sockets it has.
@@ -43,7 +51,9 @@ impl Node {
             running.endpoint.clone_from(&endpoint);
         }
         if running.told.as_ref() != Some(&conditions) {
-            running.told = Some(conditions.clone());
+            if running.told.replace(conditions.clone()).is_none() {
+                self.touched.extend(self.companions(id));
+            }
             self.feed(now, id, instance::Input::Conditions(conditions), out);
         }
         self.sockets.keep(id, &endpoint.iter().collect::<Vec<_>>());

@@ -15,7 +15,7 @@ use super::{Action, Id, Node, Phase, Running};
 impl Node {
     /// An instance that is equal in both configurations is not touched.
     pub(super) fn configure(&mut self, now: Instant, setup: Setup, out: &mut Vec<Action>) {
-        let Setup { instances, statics } = setup.numbered();
+        let Setup { instances, groups, statics } = setup.numbered();
         self.statics = statics;
         self.note_statics();
         let mut wanted: BTreeMap<Identity, Instance> = BTreeMap::new();
@@ -26,11 +26,20 @@ impl Node {
         for id in self.identities.iter().filter_map(gone).collect::<Vec<Id>>() {
             self.remove(now, id, out);
         }
-        for (identity, config) in wanted {
-            match self.identities.get(&identity).copied() {
-                None => self.insert(identity, config, out),
-                Some(id) => self.reconfigure(now, id, config, out),
-            }
+        let (mut ids, mut stay) = (BTreeMap::new(), Vec::new());
+        for (identity, config) in &wanted {
+            let id = match self.identities.get(identity).copied() {
+                None => self.insert(identity.clone(), config.clone(), out),
+                Some(id) => {
+                    stay.push((id, config.clone()));
+                    id
+                }
+            };
+            ids.insert(config.name.as_str(), (id, config.priority));
+        }
+        self.note_groups(&groups, &ids, out);
+        for (id, config) in stay {
+            self.reconfigure(now, id, config, out);
         }
         // What passes from an instance to the static objects, or the other way, is wanted all the time.
         self.resolve(Id::STATIC, out);
@@ -39,7 +48,7 @@ impl Node {
         }
     }
 
-    fn insert(&mut self, identity: Identity, config: Instance, out: &mut Vec<Action>) {
+    fn insert(&mut self, identity: Identity, config: Instance, out: &mut Vec<Action>) -> Id {
         self.last_id += 1;
         let id = Id(self.last_id);
         let running = Running {
@@ -56,6 +65,7 @@ impl Node {
         self.note_interests(id);
         self.resolve(id, out);
         self.touched.insert(id);
+        id
     }
 
     fn reconfigure(&mut self, now: Instant, id: Id, config: Instance, out: &mut Vec<Action>) {

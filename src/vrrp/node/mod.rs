@@ -10,6 +10,7 @@
 mod claim;
 mod conditions;
 mod configure;
+mod groups;
 mod holdings;
 mod identity;
 mod needs;
@@ -35,6 +36,7 @@ use super::instance::{self, Machine};
 use super::packet::{Outgoing, Received};
 
 pub use claim::{Claim, new_claims};
+use groups::{Group, Wish};
 use identity::Identity;
 use needs::Need;
 pub use needs::Setup;
@@ -209,6 +211,11 @@ pub struct Node {
     sockets: Sockets,
     instances: BTreeMap<Id, Running>,
     identities: BTreeMap<Identity, Id>,
+    /// By name.
+    groups: BTreeMap<String, Group>,
+    group_of: BTreeMap<Id, String>,
+    /// Groups of which a member entered another state.
+    regroup: BTreeSet<String>,
     last_id: u32,
     statics: Statics,
     scripts: Arc<Standings>,
@@ -259,6 +266,7 @@ impl Node {
 
     /// Feeds one input; what must be done is appended to `out`, in order.
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Action>) {
+        let from = out.len();
         match input {
             Input::Heard { endpoint, packet } => self.heard(now, &endpoint, packet, out),
             Input::Closed { endpoint, why } | Input::Refused(Refusal::Open { endpoint, why }) => {
@@ -284,7 +292,7 @@ impl Node {
             Input::Timer => self.timer(now, out),
             Input::Stop => self.stop(now, out),
         }
-        self.finish(now, out);
+        self.finish(now, from, out);
     }
 
     /// When to call again with [`Input::Timer`], and why.
@@ -359,6 +367,7 @@ impl Node {
 
     /// Feeds one instance and takes in what it wants.
     fn feed(&mut self, now: Instant, id: Id, input: instance::Input, out: &mut Vec<Action>) {
+        let before = self.before(id);
         let Some(running) = self.instances.get_mut(&id) else { return };
         let mut actions = Vec::new();
         running.machine.handle(now, input, &mut actions);
@@ -368,6 +377,7 @@ impl Node {
         running.due = running.machine.next_timer().map(|(at, _)| at);
         self.due.extend(running.due.map(|at| (at, id)));
         let mut held = false;
+        let mut wish = None;
         for action in actions {
             match action {
                 instance::Action::Transmit(packet) => {
@@ -385,6 +395,8 @@ impl Node {
                     running.announce = running.announce.max(frames);
                     self.announcing.insert(id);
                 }
+                instance::Action::Ready => wish = Some(Wish::Lead),
+                instance::Action::Follows => wish = Some(Wish::Follow),
                 instance::Action::Report(event) => {
                     self.transitions += u64::from(event.is_transition());
                     let instance = Some(running.machine.config().name.clone());
@@ -396,11 +408,15 @@ impl Node {
             let keys: Vec<Key> = running.objects.keys().copied().collect();
             self.want(keys);
         }
+        if let Some(before) = before {
+            self.after(now, id, &before, wish, out);
+        }
     }
 
     // ---- at the end of each input ----
 
-    fn finish(&mut self, now: Instant, out: &mut Vec<Action>) {
+    /// `from`: where the actions of this turn begin.
+    fn finish(&mut self, now: Instant, from: usize, out: &mut Vec<Action>) {
         if self.phase == Phase::Blind {
             return;
         }
@@ -411,10 +427,12 @@ impl Node {
             }
         }
         if self.phase == Phase::Running {
-            for id in std::mem::take(&mut self.touched) {
+            // What one member of a group suffers touches the others.
+            while let Some(id) = self.touched.pop_first() {
                 self.follow(now, id, out);
             }
         }
+        self.tell_groups(from, out);
         out.extend(self.sockets.take_wanted().into_iter().map(Action::Open));
         self.change(out);
         self.announce(out);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::config::model::{
-    self, Family, Instance, InterfaceName, MetricKind, Named, Net, NextHop, RuleAction, Statics,
+    self, Family, Instance, InterfaceName, MetricKind, Named, Net, NextHop, RuleAction, Statics, SyncGroup,
     VirtualAddress,
 };
 use crate::net::kernel::Kernel;
@@ -30,13 +30,15 @@ pub(super) struct Need {
 pub struct Setup {
     /// Virtual routers.
     pub instances: Vec<Instance>,
+    /// Sync groups of them: names and members.
+    pub groups: Vec<SyncGroup>,
     /// `static_ipaddress`, `static_routes`, `static_rules`.
     pub statics: Statics,
 }
 
 impl From<Vec<Instance>> for Setup {
     fn from(instances: Vec<Instance>) -> Self {
-        Self { instances, statics: Statics::default() }
+        Self { instances, ..Self::default() }
     }
 }
 
@@ -375,7 +377,7 @@ mod tests {
             rule(net("10.0.0.0", 10), None),
         ];
         let statics = Statics { rules, ..Statics::default() };
-        let numbered = Setup { instances: Vec::new(), statics }.numbered();
+        let numbered = Setup { statics, ..Setup::default() }.numbered();
         let numbers: Vec<_> = numbered.statics.rules.iter().map(|rule| rule.preference.unwrap()).collect();
         assert_eq!(numbers, [16384, 16384, 5, 16383]);
     }

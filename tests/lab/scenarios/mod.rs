@@ -28,6 +28,7 @@ mod seed_http_dr;
 mod seed_mysql_dr;
 mod split;
 mod start;
+mod sync_group;
 mod systemd;
 mod wire_equal;
 mod worst;
@@ -84,6 +85,7 @@ pub fn all() -> Vec<Scenario> {
     let files = [
         reload::SCENARIOS,
         scripts::SCENARIOS,
+        sync_group::SCENARIOS,
         answers::SCENARIOS,
         wire_equal::SCENARIOS,
         seed_mysql_dr::SCENARIOS,
