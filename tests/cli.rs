@@ -495,9 +495,9 @@ fn the_help_says_that_a_namespace_is_refused() {
 /// Words in a group that do nothing are named, each with what comes of it.
 #[test]
 fn words_without_effect_in_a_sync_group_are_named() {
-    let group = "vrrp_sync_group G {\ngroup {\nA\nB\n}\nnotify_master /bin/true\n}\n";
+    let group = "vrrp_sync_group G {\ngroup {\nA\nB\n}\ntrack_bfd {\n}\n}\n";
     let output = fed(&["--check", "--format", "line", "-f", "-"], group);
-    assert!(stderr(&output).contains("`notify_master` has no effect"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("`track_bfd` has no effect"), "{}", stderr(&output));
 }
 
 /// What stands where the unit hides it, or belongs to somebody else.

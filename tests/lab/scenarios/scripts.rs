@@ -34,7 +34,7 @@ fn configuration(priority: u8, more: &str) -> String {
 }
 
 /// What the scripts of lvs01 were called with, in the order of their processes.
-fn calls(node: &Node) -> Vec<String> {
+pub(super) fn calls(node: &Node) -> Vec<String> {
     let text = node.read("/tmp/calls");
     let mut calls: Vec<(u32, &str)> = text
         .lines()

@@ -1,6 +1,7 @@
 //! `vrrp_sync_group`: both instances are master or none is, told in keepalived's words, whichever fails and however often.
 
 use super::Scenario;
+use super::scripts::calls;
 use crate::lab::{Lab, Program, Signal, VIP, eventually, seconds};
 
 pub const SCENARIOS: &[Scenario] = &[Scenario {
@@ -40,9 +41,10 @@ fn told(text: &str) -> Vec<Vec<String>> {
 fn play(lab: &Lab, program: Program) -> [Vec<Vec<String>>; 2] {
     let node = &lab.lvs01;
     node.sh("rm -f /tmp/calls /tmp/lines /tmp/fifo; mkfifo -m 600 /tmp/fifo");
-    node.write("/tmp/s", "#!/bin/sh\necho \"$*\" >>/tmp/calls\n");
+    node.write("/tmp/s", "#!/bin/sh\necho \"$$ $*\" >>/tmp/calls\n");
     node.sh("chmod 755 /tmp/s; touch /tmp/calls");
-    let reader = node.spawn("reader", "cat /tmp/fifo >/tmp/lines");
+    // keepalived closes the FIFO at a reload, and opens it again.
+    let reader = node.spawn("reader", "sh -c 'while :; do cat /tmp/fifo; done >>/tmp/lines'");
     let peer = configuration([130, 130], "", "").replace("vrrp_notify_fifo /tmp/fifo\n", "");
     let second = lab.director(&lab.lvs02, Program::Keepalived, &peer);
     let on = |name: &'static str| move || lab.holders(VIP) == [name] && lab.holders(INSIDE) == [name];
@@ -72,7 +74,7 @@ fn play(lab: &Lab, program: Program) -> [Vec<Vec<String>>; 2] {
     eventually("the stop is told", seconds(5), || last("STOP"));
     second.stop();
     reader.signal(Signal::SIGTERM);
-    [told(&node.read("/tmp/lines")), told(&node.read("/tmp/calls"))]
+    [told(&node.read("/tmp/lines")), told(&calls(node).join("\n"))]
 }
 
 fn run(lab: &Lab) {
