@@ -340,6 +340,7 @@ pub fn vrrp(input: &[u8]) {
         source,
         destination: IpAddr::from([224, 0, 0, 18]),
         hops: 255,
+        ah: None,
         payload: input.to_vec(),
     });
     for family in [Family::Ipv4, Family::Ipv6] {

@@ -71,7 +71,7 @@ fn a_configuration_that_cannot_be_run_whole() {
     let output = directord(&["-n", "--strict", "-f", &file]);
     assert_eq!(status(&output), 2);
     let text = stderr(&output);
-    assert!(text.contains("authentication AH is not supported by this version"), "{text}");
+    assert!(text.contains("`auth_hmac` is not supported by this version"), "{text}");
     assert!(text.contains("not started; without --strict it would run without"), "{text}");
     let output = directord(&["--check", "--as-start", "-f", &file]);
     assert_eq!(status(&output), 1);

@@ -17,13 +17,6 @@ use super::tracked::tracking;
 /// What is read and does not run.
 const MISSING: &[Missing] = &[
     Missing {
-        feature: Feature::AuthenticationAh,
-        what: "authentication AH",
-        consequence: "without it, adverts of the other router would be refused, and ours sent unsigned",
-        help: Some("use `auth_type PASS` on both routers, or none"),
-        why: "it does not run: this version has no authentication AH",
-    },
-    Missing {
         feature: Feature::AuthenticationHmac,
         what: "`auth_hmac`",
         consequence: "adverts would be sent and accepted without authentication",
@@ -67,8 +60,6 @@ const MISSING_CHECKS: &[&str] =
 /// A part of the language of which a version may run less than all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Feature {
-    /// `auth_type AH`.
-    AuthenticationAh,
     /// `auth_hmac`.
     AuthenticationHmac,
     /// `persistence_granularity` with a mask that is no prefix.
@@ -223,7 +214,6 @@ fn why_not(
     // One router id serves IPv4 and IPv6 apart (RFC 9568 §5.2.3).
     let is_first = routers.insert((instance.interface.clone(), instance.vrid, instance.family));
     let needs = [
-        (matches!(instance.authentication, Authentication::Ah(_)), Feature::AuthenticationAh),
         (matches!(instance.authentication, Authentication::Hmac(_)), Feature::AuthenticationHmac),
         (!is_first, Feature::SharedRouterId),
     ];
@@ -361,7 +351,8 @@ mod tests {
 
     #[test]
     fn what_this_version_cannot_run_is_named() {
-        let text = "vrrp_instance AH {\ninterface eth0\nvirtual_router_id 1\nauthentication {\nauth_type AH\nauth_pass x\n}\n\
+        let text = "vrrp_instance HMAC {\ninterface eth0\nvirtual_router_id 1\nauth_hmac {\n\
+             key 1 0123456789abcdef0123456789abcdef\nactive_key 1\n}\n\
              virtual_ipaddress {\n10.0.0.9\n}\n}\n\
              vrrp_instance SIX {\ninterface eth0\nvirtual_router_id 1\nvirtual_ipaddress {\nfe80::1\n}\n}\n\
              vrrp_instance TWO {\ninterface eth0\nvirtual_router_id 2\nvirtual_ipaddress {\n10.0.0.1\n}\n\
@@ -370,7 +361,7 @@ mod tests {
         assert_eq!(result.summary(), "2 instances and 0 virtual servers");
         assert_eq!(result.instances[1].excluded_addresses.len(), 2);
         let whats: Vec<&str> = result.left_out.iter().map(|one| &*one.what).collect();
-        assert_eq!(whats, ["vrrp_instance AH"]);
+        assert_eq!(whats, ["vrrp_instance HMAC"]);
     }
 
     #[test]

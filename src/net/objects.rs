@@ -259,9 +259,10 @@ impl Objects {
             }
             _ => false,
         };
-        for (key, _) in
-            self.refused.extract_if(.., |key, refused| can(refused) && !self.under_way.contains(key))
-        {
+        let free = |key: &Key| !self.under_way.contains(key);
+        let all = self.refused.iter().filter(|(key, refused)| free(key) && can(refused));
+        for key in all.map(|(key, _)| *key).collect::<Vec<Key>>() {
+            self.refused.remove(&key);
             self.retried.remove(&key);
             self.dirty.insert(key);
         }

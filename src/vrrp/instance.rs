@@ -161,6 +161,8 @@ pub struct Machine {
     /// When a master of lower priority was told of last.
     lower_told: Option<Instant>,
     packet_id: u16,
+    /// `auth_type AH`: the highest sequence number that was sent or heard.
+    sequence: u32,
     answers: Answers,
     repeats: Repeats<Repeated>,
     stats: Stats,
@@ -194,6 +196,7 @@ impl Machine {
             master_since: None,
             lower_told: None,
             packet_id: 0,
+            sequence: 0,
             answers: Answers::default(),
             repeats: Repeats::new(),
             stats: Stats::default(),
@@ -321,8 +324,9 @@ impl Machine {
                 out.push(Action::Report(Event::SourceNotHere { source }));
             }
             if link.mtu > 0 {
+                let ah = matches!(self.config.authentication, Authentication::Ah(_));
                 self.most_addresses =
-                    packet::most_addresses(link.mtu, self.config.version, self.config.family);
+                    packet::most_addresses(link.mtu, self.config.version, self.config.family, ah);
                 self.compare_with_mtu(now, link.mtu, out);
             }
         }
@@ -475,10 +479,30 @@ impl Machine {
         if !matches!(self.state, State::Backup | State::Master) {
             return;
         }
-        match receive::check(&self.config, received) {
+        let checked = receive::check(&self.config, received).and_then(|advert| {
+            let theirs = received.ah.as_ref().map(|header| header.sequence);
+            self.take_sequence(theirs, advert.priority)?;
+            Ok(advert)
+        });
+        match checked {
             Ok(advert) => self.advert(now, received.source, &advert, out),
             Err(why) => self.rejected(now, received.source, why, out),
         }
+    }
+
+    /// `auth_type AH`: an advert that was sent before counts for nothing. A master of lower rank has counted apart from
+    /// us: ours goes on above its number, so that it hears us, whatever it has counted up to.
+    fn take_sequence(&mut self, theirs: Option<u32>, priority: u8) -> Result<(), Rejection> {
+        let Some(theirs) = theirs else { return Ok(()) };
+        let last = self.sequence;
+        if theirs <= last {
+            return Err(Rejection::Replayed { theirs, last });
+        }
+        self.sequence = theirs;
+        if self.state == State::Master && priority < self.priority() {
+            self.sequence = theirs.saturating_add(1);
+        }
+        Ok(())
     }
 
     fn rejected(&mut self, now: Instant, source: IpAddr, why: Rejection, out: &mut Vec<Action>) {
@@ -487,7 +511,9 @@ impl Machine {
             Rejection::Ttl { .. } | Rejection::PeerTtl { .. } => &mut self.stats.ip_ttl_err,
             Rejection::Version { .. } => &mut self.stats.vers_err,
             Rejection::AuthenticationType { .. } => &mut self.stats.authtype_mismatch,
-            Rejection::Authentication => &mut self.stats.auth_failure,
+            Rejection::Authentication | Rejection::Sender | Rejection::Replayed { .. } => {
+                &mut self.stats.auth_failure
+            }
             Rejection::Interval { .. } => &mut self.stats.advert_interval_err,
             Rejection::Type { .. } => &mut self.stats.invalid_type_rcvd,
             Rejection::Checksum => &mut self.stats.chk_err,
@@ -723,9 +749,16 @@ impl Machine {
             addresses: self.advertised(),
         };
         let id = self.packet_id;
+        let ah = match &self.config.authentication {
+            Authentication::Ah(password) => {
+                self.sequence = self.sequence.checked_add(1).unwrap_or(1);
+                Some((*password, self.sequence))
+            }
+            _ => None,
+        };
         let mut send = |destination, hops| {
             let payload = advert.encode(source, destination);
-            out.push(Action::Transmit(Outgoing { source, destination, hops, id, payload }));
+            out.push(Action::Transmit(Outgoing { source, destination, hops, id, ah, payload }));
         };
         match &self.config.transport.to {
             Destination::Multicast(group) => send(*group, u8::MAX),
@@ -751,9 +784,10 @@ fn header(config: &Instance) -> Header {
     let interval = config.advert_interval.centiseconds();
     match config.version {
         Version::V2 => {
-            let (auth_type, auth_data) = match &config.authentication {
-                Authentication::None | Authentication::Ah(_) | Authentication::Hmac(_) => (0, [0; 8]),
-                Authentication::Pass(password) => (1, *password),
+            let auth_type = receive::auth_type(&config.authentication);
+            let auth_data = match &config.authentication {
+                Authentication::Pass(password) => *password,
+                Authentication::None | Authentication::Ah(_) | Authentication::Hmac(_) => [0; 8],
             };
             let interval = u8::try_from(interval / 100).unwrap_or(u8::MAX);
             Header::V2 { auth_type, interval, auth_data }

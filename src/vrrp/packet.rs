@@ -19,6 +19,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::config::model::{Family, Version};
 
+use super::ah;
+
 /// IP protocol number of VRRP.
 pub const PROTOCOL: u8 = 112;
 /// Length of the fixed part.
@@ -100,7 +102,9 @@ pub struct Received {
     pub destination: IpAddr,
     /// Time to live, or hop limit.
     pub hops: u8,
-    /// What follows the header of IP. A short packet may be padded to the smallest ethernet frame.
+    /// The authentication header, when there is one.
+    pub ah: Option<ah::Header>,
+    /// What follows the headers. A short packet may be padded to the smallest ethernet frame.
     pub payload: Vec<u8>,
 }
 
@@ -115,7 +119,9 @@ pub struct Outgoing {
     pub hops: u8,
     /// IPv4 identification.
     pub id: u16,
-    /// What follows the header of IP.
+    /// Password and sequence number of an authentication header; over IPv4 only.
+    pub ah: Option<([u8; 8], u32)>,
+    /// What follows the headers.
     pub payload: Vec<u8>,
 }
 
@@ -193,13 +199,13 @@ pub fn trailer_length(version: u8, family: Family) -> usize {
 
 /// How many addresses a packet of `mtu` bytes can name; 255 at most, by the count field. 14 bytes are left for the
 /// header of ethernet, as keepalived does it.
-pub fn most_addresses(mtu: u32, version: Version, family: Family) -> usize {
+pub fn most_addresses(mtu: u32, version: Version, family: Family, ah: bool) -> usize {
     let (ip, trailer) = match family {
         Family::Ipv4 => (IPV4_HEADER, trailer_length(number(version), family)),
         Family::Ipv6 => (IPV6_HEADER, 0),
     };
-    let room =
-        usize::try_from(mtu).unwrap_or(usize::MAX).saturating_sub(ETHERNET_HEADER + ip + HEADER + trailer);
+    let headers = ETHERNET_HEADER + ip + if ah { ah::LENGTH } else { 0 } + HEADER + trailer;
+    let room = usize::try_from(mtu).unwrap_or(usize::MAX).saturating_sub(headers);
     (room / address_length(family)).min(usize::from(u8::MAX))
 }
 
@@ -258,13 +264,19 @@ impl Outgoing {
         let mut bytes = Vec::with_capacity(IPV6_HEADER + self.payload.len());
         match (self.source, self.destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                let length = u16::try_from(IPV4_HEADER + self.payload.len()).unwrap_or(u16::MAX);
-                bytes.extend([0x45, CLASS]);
-                bytes.extend(length.to_be_bytes());
-                bytes.extend(self.id.to_be_bytes());
-                bytes.extend([0, 0, self.hops, PROTOCOL, 0, 0]);
-                bytes.extend(source.octets());
-                bytes.extend(destination.octets());
+                let (protocol, ah) =
+                    if self.ah.is_some() { (ah::PROTOCOL, ah::LENGTH) } else { (PROTOCOL, 0) };
+                let length = u16::try_from(IPV4_HEADER + ah + self.payload.len()).unwrap_or(u16::MAX);
+                let ([l0, l1], [i0, i1]) = (length.to_be_bytes(), self.id.to_be_bytes());
+                let ([s0, s1, s2, s3], [d0, d1, d2, d3]) = (source.octets(), destination.octets());
+                let hops = self.hops;
+                let ip =
+                    [0x45, CLASS, l0, l1, i0, i1, 0, 0, hops, protocol, 0, 0, s0, s1, s2, s3, d0, d1, d2, d3];
+                bytes.extend(ip);
+                if let Some((password, sequence)) = &self.ah {
+                    let unicast = !destination.is_multicast();
+                    bytes.extend(ah::write(password, *sequence, &ip, unicast, &self.payload));
+                }
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => {
                 let length = u16::try_from(self.payload.len()).unwrap_or(u16::MAX);
@@ -289,17 +301,24 @@ impl Received {
         let (header, _) = bytes.split_first_chunk::<IPV4_HEADER>().ok_or(short)?;
         let &[first, _, l0, l1, _, _, _, _, hops, protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = header;
         let header_length = usize::from(first & 0x0f) * 4;
-        if first >> 4 != 4 || header_length < IPV4_HEADER || protocol != PROTOCOL {
+        if first >> 4 != 4 || header_length < IPV4_HEADER || ![PROTOCOL, ah::PROTOCOL].contains(&protocol) {
             return Err(short);
         }
         if !length_fits(usize::from(u16::from_be_bytes([l0, l1])), bytes.len()) {
             return Err(Malformed::Length(bytes.len()));
         }
+        let mut payload = bytes.get(header_length..).ok_or(short)?;
+        let mut ah = None;
+        if protocol == ah::PROTOCOL {
+            let (header, advert) = ah::Header::read(*header, payload).ok_or(short)?;
+            (ah, payload) = (Some(header), advert);
+        }
         Ok(Self {
             source: Ipv4Addr::new(s0, s1, s2, s3).into(),
             destination: Ipv4Addr::new(d0, d1, d2, d3).into(),
             hops,
-            payload: bytes.get(header_length..).ok_or(short)?.to_vec(),
+            ah,
+            payload: payload.to_vec(),
         })
     }
 
@@ -308,9 +327,10 @@ impl Received {
         self.payload.get(1).copied()
     }
 
-    /// Length of the header of IP around it.
+    /// Length of the headers in front of it.
     pub fn header_length(&self) -> usize {
-        if self.source.is_ipv4() { IPV4_HEADER } else { IPV6_HEADER }
+        let ip = if self.source.is_ipv4() { IPV4_HEADER } else { IPV6_HEADER };
+        ip + if self.ah.is_some() { ah::LENGTH } else { 0 }
     }
 }
 
@@ -333,7 +353,7 @@ mod tests {
     }
 
     fn packet(payload: Vec<u8>) -> Vec<u8> {
-        let outgoing = Outgoing { source: SOURCE, destination: GROUP, hops: 255, id: 1, payload };
+        let outgoing = Outgoing { source: SOURCE, destination: GROUP, hops: 255, id: 1, ah: None, payload };
         outgoing.bytes().unwrap()
     }
 
@@ -372,7 +392,7 @@ mod tests {
     #[test]
     fn the_header_of_ipv6_is_where_rfc_8200_puts_it() {
         let (source, destination) = ("fe80::1".parse().unwrap(), "ff02::12".parse().unwrap());
-        let outgoing = Outgoing { source, destination, hops: 255, id: 1, payload: vec![7; 24] };
+        let outgoing = Outgoing { source, destination, hops: 255, id: 1, ah: None, payload: vec![7; 24] };
         let bytes = outgoing.bytes().unwrap();
         assert_eq!(bytes[..8], [0x6c, 0, 0, 0, 0, 24, 112, 255]);
         assert_eq!(
@@ -405,10 +425,11 @@ mod tests {
 
     #[test]
     fn what_fits_a_packet_depends_on_the_mtu() {
-        assert_eq!(most_addresses(1500, Version::V2, Family::Ipv4), 255);
-        assert_eq!(most_addresses(576, Version::V2, Family::Ipv4), 131);
-        assert_eq!(most_addresses(576, Version::V3, Family::Ipv4), 133);
-        assert_eq!(most_addresses(1500, Version::V3, Family::Ipv6), 89);
-        assert_eq!(most_addresses(20, Version::V3, Family::Ipv4), 0);
+        assert_eq!(most_addresses(1500, Version::V2, Family::Ipv4, false), 255);
+        assert_eq!(most_addresses(576, Version::V2, Family::Ipv4, false), 131);
+        assert_eq!(most_addresses(576, Version::V3, Family::Ipv4, false), 133);
+        assert_eq!(most_addresses(1500, Version::V3, Family::Ipv6, false), 89);
+        assert_eq!(most_addresses(576, Version::V2, Family::Ipv4, true), 125);
+        assert_eq!(most_addresses(20, Version::V3, Family::Ipv4, false), 0);
     }
 }

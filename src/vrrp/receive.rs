@@ -52,6 +52,17 @@ pub enum Rejection {
         /// Ours.
         ours: u8,
     },
+    /// An authentication header that names another sender than the packet comes from.
+    #[error("its authentication header is another sender's")]
+    Sender,
+    /// The sequence number of the authentication header has been used.
+    #[error("sequence number {theirs} is not above {last}: it is sent again, or its sender has started anew")]
+    Replayed {
+        /// Number received.
+        theirs: u32,
+        /// The highest so far.
+        last: u32,
+    },
     /// `auth_pass` differs.
     #[error("the password differs: make `auth_pass` alike on both nodes")]
     Authentication,
@@ -105,6 +116,8 @@ impl Rejection {
             Self::Version { .. } => "version",
             Self::AuthenticationType { .. } => "authentication type",
             Self::Authentication => "authentication",
+            Self::Sender => "sender",
+            Self::Replayed { .. } => "replayed",
             Self::Interval { .. } => "interval",
             Self::Type { .. } => "type",
             Self::Checksum => "checksum",
@@ -121,6 +134,11 @@ pub fn check(config: &Instance, received: &Received) -> Result<Advert, Rejection
     let short = Rejection::TooShort { length: bytes.len() };
     let ours = packet::number(config.version);
 
+    let protected = matches!(config.authentication, Authentication::Ah(_));
+    if protected != received.ah.is_some() {
+        let theirs = if protected { 0 } else { 2 };
+        return Err(Rejection::AuthenticationType { theirs, ours: auth_type(&config.authentication) });
+    }
     let &[first, _, _, count, ..] = bytes.first_chunk::<{ packet::HEADER }>().ok_or(short)?;
     let theirs = first >> 4;
     let count = usize::from(count);
@@ -142,7 +160,7 @@ pub fn check(config: &Instance, received: &Received) -> Result<Advert, Rejection
         return Err(Rejection::Version { theirs, ours });
     }
     if let Header::V2 { auth_type, interval, auth_data } = advert.header {
-        authenticate(&config.authentication, auth_type, &auth_data)?;
+        authenticate(&config.authentication, auth_type, &auth_data, received)?;
         let ours = config.advert_interval.centiseconds() / 100;
         if u16::from(interval) != ours {
             return Err(Rejection::Interval { theirs: interval, ours });
@@ -184,18 +202,47 @@ fn old_checksum_fits(config: &Instance, unicast: &Unicast, payload: &[u8], sourc
         && packet::checksum_fits(Version::V3, payload, source, unicast.group)
 }
 
-fn authenticate(ours: &Authentication, auth_type: u8, data: &[u8; 8]) -> Result<(), Rejection> {
-    let (our_type, password) = match ours {
-        Authentication::None => (0, None),
-        Authentication::Pass(password) => (1, Some(password)),
-        // Nobody runs such an instance yet; if somebody did, nothing that it hears would count.
-        Authentication::Ah(_) | Authentication::Hmac(_) => return Err(Rejection::Authentication),
-    };
-    if auth_type != our_type {
-        return Err(Rejection::AuthenticationType { theirs: auth_type, ours: our_type });
+/// The number of a kind of authentication in the packet.
+pub(super) fn auth_type(authentication: &Authentication) -> u8 {
+    match authentication {
+        Authentication::None | Authentication::Hmac(_) => 0,
+        Authentication::Pass(_) => 1,
+        Authentication::Ah(_) => 2,
     }
-    let Some(password) = password else { return Ok(()) };
-    // Every byte is looked at, so that time tells nothing.
-    let difference = password.iter().zip(data).fold(0, |seen, (a, b)| seen | (a ^ b));
-    if difference == 0 { Ok(()) } else { Err(Rejection::Authentication) }
+}
+
+fn authenticate(
+    ours: &Authentication,
+    theirs: u8,
+    data: &[u8; 8],
+    received: &Received,
+) -> Result<(), Rejection> {
+    let ours_is = auth_type(ours);
+    if theirs != ours_is {
+        return Err(Rejection::AuthenticationType { theirs, ours: ours_is });
+    }
+    match ours {
+        Authentication::None => Ok(()),
+        Authentication::Pass(password) => {
+            // Every byte is looked at, so that time tells nothing.
+            let difference = password.iter().zip(data).fold(0, |seen, (a, b)| seen | (a ^ b));
+            if difference == 0 { Ok(()) } else { Err(Rejection::Authentication) }
+        }
+        Authentication::Ah(password) => {
+            let header = received.ah.as_ref().ok_or(Rejection::Authentication)?;
+            let unicast = !received.destination.is_multicast();
+            // Padding of the frame is no part of it.
+            let advert = header.total_length().saturating_sub(received.header_length());
+            let advert = received.payload.get(..advert).ok_or(Rejection::Authentication)?;
+            if header.next != packet::PROTOCOL || !header.fits(password, unicast, advert) {
+                return Err(Rejection::Authentication);
+            }
+            match received.source {
+                IpAddr::V4(source) if source.to_bits() == header.spi => Ok(()),
+                _ => Err(Rejection::Sender),
+            }
+        }
+        // Nobody runs such an instance yet; if somebody did, nothing that it hears would count.
+        Authentication::Hmac(_) => Err(Rejection::Authentication),
+    }
 }

@@ -392,7 +392,11 @@ impl Lan {
                 }
                 let delay = path.most_delay.mul_f64(self.random.f64());
                 let (source, destination, hops) = (packet.source, packet.destination, packet.hops);
-                let packet = Received { source, destination, hops, payload: packet.payload.clone() };
+                let payload = packet.payload.clone();
+                let packet = match packet.bytes() {
+                    Some(bytes) if source.is_ipv4() => Received::ipv4(&bytes).unwrap(),
+                    _ => Received { source, destination, hops, ah: None, payload },
+                };
                 self.schedule(Due::Packet { to, interface, packet }, delay);
             }
         }

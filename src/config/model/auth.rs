@@ -5,8 +5,8 @@ pub enum Authentication {
     None,
     /// `auth_type PASS`: up to 8 bytes, padded with zeros (RFC 2338 §5.3.10); version 2 only.
     Pass([u8; 8]),
-    /// `auth_type AH`, with the password.
-    Ah(Secret),
+    /// `auth_type AH`: a password of up to 8 bytes, padded with zeros; version 2 over IPv4 only.
+    Ah([u8; 8]),
     /// `auth_hmac`.
     Hmac(Hmac),
 }
@@ -17,7 +17,7 @@ impl std::fmt::Debug for Authentication {
         match self {
             Self::None => f.write_str("None"),
             Self::Pass(_) => write!(f, "Pass({HIDDEN})"),
-            Self::Ah(secret) => f.debug_tuple("Ah").field(secret).finish(),
+            Self::Ah(_) => write!(f, "Ah({HIDDEN})"),
             Self::Hmac(hmac) => f.debug_tuple("Hmac").field(hmac).finish(),
         }
     }

@@ -10,14 +10,12 @@ impl Block {
     pub(super) fn authentication(&mut self, authentication: &Authentication) {
         let (kind, password) = match authentication {
             Authentication::Pass(bytes) => ("PASS", password(bytes)),
-            Authentication::Ah(password) => ("AH", String::from_utf8_lossy(&password.0).into_owned()),
+            Authentication::Ah(bytes) => ("AH", password(bytes)),
             Authentication::None | Authentication::Hmac(_) => return,
         };
         self.block(vec![plain("authentication")], |block| {
             block.set("auth_type", kind);
-            if !password.is_empty() {
-                block.words("auth_pass", [Word::Secret(password)]);
-            }
+            block.words("auth_pass", [Word::Secret(password)]);
         });
     }
 

@@ -78,7 +78,7 @@ fn advert(from: &Machine, source: IpAddr, priority: u8) -> Input {
     };
     let destination = from.config.group().unwrap_or(US);
     let payload = advert.encode(source, destination);
-    Input::Packet(Received { source, destination, hops: 255, payload })
+    Input::Packet(Received { source, destination, hops: 255, ah: None, payload })
 }
 
 /// Feeds an advert of a router with the same configuration.
@@ -675,4 +675,54 @@ fn the_fault_of_a_member_is_that_of_all_and_goes_with_it() {
     let out = kinds(&feed(&mut machine, now, group(&["VI_2"])));
     assert_eq!(out, ["advert 0", "enter FAULT", "hold false"]);
     assert_eq!(kinds(&feed(&mut machine, now, group(&[]))), ["enter BACKUP", "hold false"]);
+}
+
+/// An advert of `source` with an authentication header of this number.
+fn signed(from: &Machine, source: IpAddr, priority: u8, sequence: u32) -> Input {
+    let Input::Packet(Received { destination, hops, payload, .. }) = advert(from, source, priority) else {
+        unreachable!()
+    };
+    let ah = Some((*b"secret12", sequence));
+    let packet = Outgoing { source, destination, hops, id: 1, ah, payload };
+    Input::Packet(Received::ipv4(&packet.bytes().unwrap()).unwrap())
+}
+
+fn sequence(actions: &[Action]) -> Option<u32> {
+    actions.iter().find_map(|action| match action {
+        Action::Transmit(packet) => packet.ah.map(|(_, sequence)| sequence),
+        _ => None,
+    })
+}
+
+#[test]
+fn what_was_signed_before_counts_for_nothing() {
+    let config = Instance { authentication: Authentication::Ah(*b"secret12"), ..config(100, Version::V2) };
+    let (mut machine, now) = started(config.clone());
+    let say = |machine: &mut Machine, priority, number| {
+        let packet = signed(machine, PEER, priority, number);
+        feed(machine, now, packet)
+    };
+    assert_eq!(kinds(&say(&mut machine, 150, 70)), ["report"], "its master is known now");
+    let (due, _) = machine.next_timer().unwrap();
+    for (number, failures) in [(70, 1), (3, 2), (71, 2)] {
+        say(&mut machine, 150, number);
+        assert_eq!(machine.snapshot().stats.auth_failure, failures, "{number}");
+    }
+    // Its own adverts go on above what it has heard.
+    let out = feed(&mut machine, due, Input::Timer);
+    assert_eq!((machine.state(), sequence(&out)), (State::Master, Some(72)));
+    // A master of lower rank that has counted further is to hear us.
+    let later = due + 10 * SECOND;
+    let lower = signed(&machine, PEER, 50, 5000);
+    let out = feed(&mut machine, later, lower);
+    assert_eq!(sequence(&out), Some(5002));
+    // Without a header, or with one of another password.
+    let plain = advert(&machine, PEER, 200);
+    assert_eq!(kinds(&feed(&mut machine, later, plain)), ["report"]);
+    let mut other = Machine::new(Instance { authentication: Authentication::Ah(*b"secret13"), ..config });
+    feed(&mut other, now, conditions(Some(up())));
+    let packet = signed(&other, PEER, 200, 9000);
+    feed(&mut other, now, packet);
+    assert_eq!(other.snapshot().stats.auth_failure, 1);
+    assert_eq!(machine.state(), State::Master);
 }

@@ -1,4 +1,4 @@
-//! Raw sockets of protocol 112: for each endpoint one that sends and one that receives.
+//! Raw sockets of protocol 112, or 51 with an authentication header: for each endpoint one that sends and one that receives.
 
 use std::io::{self, IoSliceMut, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::sys::poll;
 use crate::text::reason;
+use crate::vrrp::ah;
 use crate::vrrp::node::{Endpoint, Input};
 use crate::vrrp::packet::{self, Outgoing, Received};
 
@@ -188,12 +189,14 @@ async fn receive_v6(socket: &AsyncFd<Socket>, local: Ipv6Addr) -> io::Result<Rec
         source: source.unwrap_or(Ipv6Addr::UNSPECIFIED).into(),
         destination: local.into(),
         hops: hops.unwrap_or_default(),
+        ah: None,
         payload: buffer.get(..length).unwrap_or_default().to_vec(),
     })
 }
 
 fn raw_socket(endpoint: &Endpoint) -> io::Result<Socket> {
-    let protocol = Protocol::from(i32::from(packet::PROTOCOL));
+    let protocol = if endpoint.ah { ah::PROTOCOL } else { packet::PROTOCOL };
+    let protocol = Protocol::from(i32::from(protocol));
     let domain = if endpoint.local.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
     let socket = Socket::new(domain, Type::RAW, Some(protocol))?;
     socket.set_nonblocking(true)?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::config::model::{Instance, InterfaceName};
+use crate::config::model::{Authentication, Instance, InterfaceName};
 
 use super::Id;
 
@@ -20,12 +20,15 @@ pub struct Endpoint {
     pub interface: InterfaceName,
     /// The group, or the own address that unicast peers send to.
     pub local: IpAddr,
+    /// With an authentication header, which is a protocol of its own.
+    pub ah: bool,
 }
 
 impl Endpoint {
     pub(super) fn of(instance: &Instance, index: u32, source: IpAddr) -> Self {
         let local = instance.group().unwrap_or(source);
-        Self { index, interface: instance.interface.clone(), local }
+        let ah = matches!(instance.authentication, Authentication::Ah(_));
+        Self { index, interface: instance.interface.clone(), local, ah }
     }
 }
 

@@ -86,6 +86,11 @@ impl Packet {
             4 => (*ip.get(9)?, ip.get(20..)?, 16),
             _ => (*ip.get(6)?, ip.get(40..)?, 24),
         };
+        // Behind an authentication header of 24 bytes.
+        let (protocol, payload) = match protocol {
+            51 => (*payload.first()?, payload.get(24..)?),
+            _ => (protocol, payload),
+        };
         if protocol != 112 || payload.first()? & 0x0f != 1 {
             return None;
         }

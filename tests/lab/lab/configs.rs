@@ -24,6 +24,8 @@ pub struct Vrrp {
     pub state: &'static str,
     pub priority: u8,
     pub pass: bool,
+    /// `auth_type AH` in the place of PASS.
+    pub ah: bool,
     /// Own address and the peer's.
     pub unicast: Option<(&'static str, &'static str)>,
     pub vips: &'static [&'static str],
@@ -31,13 +33,22 @@ pub struct Vrrp {
 
 impl Default for Vrrp {
     fn default() -> Self {
-        Self { version: 2, state: "MASTER", priority: 100, pass: true, unicast: None, vips: &[super::VIP] }
+        Self {
+            version: 2,
+            state: "MASTER",
+            priority: 100,
+            pass: true,
+            ah: false,
+            unicast: None,
+            vips: &[super::VIP],
+        }
     }
 }
 
 impl Vrrp {
     pub fn text(&self) -> String {
         let pass = if self.pass { "authentication {\n auth_type PASS\n auth_pass 1111\n }\n" } else { "" };
+        let pass = if self.ah { pass.replace("PASS", "AH") } else { pass.to_owned() };
         let unicast = self.unicast.map_or(String::new(), |(own, peer)| {
             format!("unicast_src_ip {own}\n unicast_peer {{\n {peer}\n }}\n")
         });

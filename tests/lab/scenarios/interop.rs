@@ -6,6 +6,7 @@ use crate::lab::{Lab, Program, Vrrp, eventually, millis, seconds, throughout};
 pub const SCENARIOS: &[Scenario] = &[
     Scenario::new("interop_v2", "with keepalived: VRRPv2, PASS, multicast", v2),
     Scenario::new("interop_v2_unicast", "with keepalived: VRRPv2, PASS, unicast", v2_unicast),
+    Scenario::new("interop_v2_ah", "with keepalived: VRRPv2, AH, multicast and unicast", v2_ah),
     Scenario::new("interop_v3", "with keepalived: VRRPv3, multicast", v3),
     Scenario::new("interop_v3_unicast", "with keepalived: VRRPv3, unicast", v3_unicast),
     Scenario::new("interop_ipv6", "with keepalived: VRRPv3 over IPv6, multicast", ipv6),
@@ -21,6 +22,11 @@ fn v2(lab: &Lab) {
 
 fn v2_unicast(lab: &Lab) {
     both_ways(lab, &Vrrp { unicast: PEERS, ..Vrrp::default() });
+}
+
+fn v2_ah(lab: &Lab) {
+    both_ways(lab, &Vrrp { ah: true, ..Vrrp::default() });
+    pair(lab, &Vrrp { ah: true, unicast: PEERS, ..Vrrp::default() }, lab.program(), Program::Keepalived);
 }
 
 fn v3(lab: &Lab) {

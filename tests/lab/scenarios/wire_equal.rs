@@ -13,8 +13,7 @@ pub const SCENARIOS: &[Scenario] = &[Scenario {
 }];
 
 const IPV6: &[&str] = &["fe80::51:240/64", "2001:db8::240/64"];
-const SENT: &str =
-    "ether src 02:00:00:00:00:65 and (ip proto 112 or arp or ip6 proto 112 or (icmp6 and ip6[40] == 136))";
+const SENT: &str = "ether src 02:00:00:00:00:65 and (ip proto 112 or ip proto 51 or arp or ip6 proto 112 or (icmp6 and ip6[40] == 136))";
 
 fn run(lab: &Lab) {
     let peers = Some(("192.168.100.101", "192.168.100.102"));
@@ -23,6 +22,8 @@ fn run(lab: &Lab) {
         ("v2 PASS multicast", Vrrp::default()),
         ("v2 PASS multicast, two addresses", Vrrp { vips: two, ..Vrrp::default() }),
         ("v2 PASS unicast", Vrrp { unicast: peers, ..Vrrp::default() }),
+        ("v2 AH multicast", Vrrp { ah: true, ..Vrrp::default() }),
+        ("v2 AH unicast", Vrrp { ah: true, unicast: peers, ..Vrrp::default() }),
         ("v3 multicast", Vrrp { version: 3, pass: false, ..Vrrp::default() }),
         ("v3 unicast", Vrrp { version: 3, pass: false, unicast: peers, ..Vrrp::default() }),
         ("v3 multicast over IPv6", Vrrp { vips: IPV6, version: 3, pass: false, ..Vrrp::default() }),
@@ -77,6 +78,10 @@ fn hex(packet: &Packet, first_id: u16) -> String {
         let counted = if advert.priority == 0 { 0 } else { id(packet).wrapping_sub(first_id) };
         bytes[18..20].copy_from_slice(&counted.to_be_bytes());
         bytes[24..26].fill(0);
+        if bytes[23] == 51 && advert.priority == 0 {
+            // The sequence number counts the adverts as well, and the sum covers both.
+            bytes[42..58].fill(0);
+        }
     }
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,11 +1,10 @@
 //! `authentication`, `auth_hmac`: which adverts count.
 
-use super::super::{Lower, arguments, inside, unsupported};
+use super::super::{Lower, arguments, inside};
 use super::Draft;
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{Authentication, Hmac, HmacKey, HmacMode, Secret, Version};
 use crate::config::source::Span;
-use crate::config::supported::Feature;
 use crate::config::tree::Node;
 use crate::text::unhex;
 
@@ -42,25 +41,19 @@ impl Lower<'_> {
             );
         }
         match (kind.as_ref().map(|(kind, span)| (&**kind, *span)), &password) {
-            (Some(("AH", span)), _) => {
-                let password =
-                    password.as_ref().map_or(Vec::new(), |(password, _)| password.as_bytes().to_vec());
-                // Of two blocks the second counts.
-                draft.authentication = Some((Authentication::Ah(Secret(password)), span));
-                if let Some(diagnostic) = unsupported(Feature::AuthenticationAh, span) {
-                    self.report(diagnostic);
-                }
-            }
-            (Some(("PASS", _)), Some((password, span))) => {
+            (Some((kind @ ("PASS" | "AH"), _)), Some((password, span))) => {
                 if password.len() > 8 {
                     let message = format!("`auth_pass` has {} characters", password.len());
                     self.report(
                         Diagnostic::warning(Code::Conflict, *span, message)
-                            .consequence("only the first 8 are sent and compared, as keepalived does")
-                            .help(
-                                "shorten it to 8 on every node; it travels in clear text, so take one that \
-                                 protects nothing else",
-                            ),
+                            .consequence("only the first 8 count, as in keepalived")
+                            .help(match kind {
+                                "PASS" => {
+                                    "shorten it to 8 on every node; it travels in clear text, so take one that \
+                                     protects nothing else"
+                                }
+                                _ => "shorten it to 8 on every node",
+                            }),
                     );
                 }
                 if password.is_empty() {
@@ -68,11 +61,15 @@ impl Lower<'_> {
                 }
                 let mut bytes = [0; 8];
                 bytes.iter_mut().zip(password.bytes()).for_each(|(to, from)| *to = from);
-                draft.authentication = node.span().map(|span| (Authentication::Pass(bytes), span));
+                let authentication =
+                    if kind == "AH" { Authentication::Ah(bytes) } else { Authentication::Pass(bytes) };
+                // Of two blocks the second counts.
+                draft.authentication = node.span().map(|span| (authentication, span));
             }
-            (Some(("PASS", _)), None) if has_password => {}
-            (Some(("PASS", _)), None) => {
-                self.required(node, "`auth_type PASS` needs a password", "add `auth_pass PASSWORD`");
+            (Some(("PASS" | "AH", _)), None) if has_password => {}
+            (Some((kind @ ("PASS" | "AH"), _)), None) => {
+                let message = format!("`auth_type {kind}` needs a password");
+                self.required(node, message, "add `auth_pass PASSWORD`");
             }
             (Some((kind, span)), _) => self.report(
                 Diagnostic::error(Code::BadChoice, span, format!("`{kind}` is no kind of authentication"))
@@ -95,7 +92,6 @@ impl Lower<'_> {
         strict: bool,
     ) -> Authentication {
         match given {
-            Some((authentication @ Authentication::Ah(_), _)) => authentication,
             Some((_, span)) if strict && version == Version::V2 => {
                 self.adjusted(
                     Some(span),
