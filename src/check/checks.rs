@@ -94,6 +94,8 @@ pub enum Action {
         probe: Arc<Probe>,
         /// Which of its steps, from 0.
         step: usize,
+        /// Of its virtual server: how long a program may take that nothing else limits.
+        delay_loop: Duration,
     },
     /// A standing changed.
     Standing {
@@ -269,7 +271,8 @@ impl Checks {
         }
         out.extend(actions.into_iter().map(|action| match action {
             schedule::Action::Probe { step } => {
-                Action::Probe { id, probe: Arc::clone(&running.key.probe), step }
+                let delay_loop = running.machine.timing().delay_loop;
+                Action::Probe { id, probe: Arc::clone(&running.key.probe), step, delay_loop }
             }
             schedule::Action::Standing(standing) => {
                 Action::Standing { key: Arc::clone(&running.key), standing }

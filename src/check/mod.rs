@@ -2,17 +2,21 @@
 //!
 //! `policy` says what the kind of a check means for its [`schedule`], which decides when the check runs and what
 //! its outcomes amount to; [`checks`] holds the schedules of all. A [`dialogue`] is what a check says and hears;
-//! `io/` opens the connections. `genhash` uses the same dialogue and the same connections.
+//! `misc` is what the end of a program
+//! means. `io/` opens the connections and runs the programs. `genhash` uses the same dialogue and the same connections.
 
 pub mod checks;
 pub mod dialogue;
 pub(crate) mod io;
+pub(crate) mod misc;
 pub(crate) mod policy;
 pub mod schedule;
 pub mod standing;
 
 use std::fmt;
 use std::time::Duration;
+
+use crate::script::Ending;
 
 pub use standing::{Standing, WeightChange};
 
@@ -61,6 +65,8 @@ pub enum Failure {
         /// The code.
         found: u16,
     },
+    /// The program of a MISC_CHECK did not succeed.
+    Program(Ending),
     /// The digest of the body differs.
     Digest {
         /// The digest.
@@ -72,6 +78,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ConnectTimeout(limit) => write!(f, "no connection within {} s", limit.as_secs_f64()),
+            Self::Program(ending) => write!(f, "its program {ending}"),
             Self::Connect(error) => f.write_str(error),
             Self::Broken(error) => write!(f, "connection broken: {error}"),
             Self::Tls(why) => write!(f, "TLS handshake failed: {why}"),

@@ -55,7 +55,7 @@ const MISSING: &[Missing] = &[
 
 /// The checks that are read and not made, by their keywords.
 const MISSING_CHECKS: &[&str] =
-    &["BFD_CHECK", "DNS_CHECK", "FILE_CHECK", "MISC_CHECK", "PING_CHECK", "SMTP_CHECK", "UDP_CHECK"];
+    &["BFD_CHECK", "DNS_CHECK", "FILE_CHECK", "PING_CHECK", "SMTP_CHECK", "UDP_CHECK"];
 
 /// A part of the language of which a version may run less than all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -45,7 +45,7 @@ impl Director {
         let runtime = &options.runtime_directory;
         let presence = Presence::new(lock, runtime, options.pid_file.clone());
         let (requests, asked) = Requests::new(runtime);
-        let (checks, ended) = Checks::new();
+        let (checks, ended) = Checks::new(files);
         let runnable = options.restricted(std::mem::take(&mut candidate.runnable));
         let running = Arc::new(Running::of(&candidate, &runnable));
         let mut director = Self {
@@ -110,6 +110,7 @@ impl Director {
             true => (Vec::new(), Notify::default()),
             false => (programs.tracked, programs.notify),
         };
+        self.checks.programs(programs.checks);
         self.notifications.configure(notify);
         self.track(|tracking| tracking.configure(tracked));
     }
@@ -246,7 +247,7 @@ impl Director {
         if !self.options.dont_release_ipvs {
             self.balancer.release();
         }
-        tokio::join!(self.tracking.end(), self.notifications.end());
+        tokio::join!(self.tracking.end(), self.notifications.end(), self.checks.end());
         self.requests.leave();
         self.presence.leave();
         tracing::info!("Stopped");

@@ -1,6 +1,6 @@
 //! Runs what the machine of all checks wants, and tells what it says.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 use crate::check::Standing;
 use crate::check::checks::{self, Action, Input, Key, wanted};
 use crate::check::io::runner::{Ended, Runner};
-use crate::config::model::VirtualServer;
+use crate::config::model::{Command, VirtualServer};
+use crate::script::Program;
 
 use super::say::say;
 
@@ -21,15 +22,30 @@ pub(super) struct Checks {
 }
 
 impl Checks {
-    /// No checks yet; ended probes arrive at the receiver.
-    pub(super) fn new() -> (Self, mpsc::Receiver<Ended>) {
-        let (runner, ended) = Runner::new(Instant::now());
+    /// No checks yet; ended probes arrive at the receiver. `files`: how many files a program may open.
+    pub(super) fn new(files: Option<(u64, u64)>) -> (Self, mpsc::Receiver<Ended>) {
+        let (runner, ended) = Runner::new(Instant::now(), files);
         (Self { machine: checks::Checks::new(fastrand::u64(..)), runner }, ended)
     }
 
     /// Ends the checks that are not in `servers` and starts the new ones; `passes` tells where a new one begins.
     pub(super) fn configure(&mut self, servers: &[Arc<VirtualServer>], passes: impl Fn(&Key) -> bool) {
         self.feed(Instant::now(), Input::Configure(wanted(servers, passes)));
+    }
+
+    /// The programs that are run for checks from now on.
+    pub(super) fn programs(&mut self, programs: BTreeMap<Command, Program>) {
+        self.runner.programs(programs);
+    }
+
+    /// The next program that ends, to be given to [`Self::ended`]; waits for ever when none runs.
+    pub(super) async fn program_ended(&mut self) -> Ended {
+        self.runner.program_ended().await
+    }
+
+    /// Ends the programs under way.
+    pub(super) async fn end(&mut self) {
+        self.runner.end().await;
     }
 
     /// How many there are, and how many pass.
@@ -64,8 +80,8 @@ impl Checks {
             self.machine.handle(now, input, &mut actions);
             for action in actions.drain(..) {
                 match action {
-                    Action::Probe { id, probe, step } => {
-                        let ended = self.runner.start(id, &probe, step, now);
+                    Action::Probe { id, probe, step, delay_loop } => {
+                        let ended = self.runner.start(id, &probe, step, delay_loop, now);
                         inputs.extend(ended.map(|ended| Input::Outcome { id, outcome: ended.outcome }));
                     }
                     Action::Standing { key, standing } => changed.push((key, standing)),

@@ -217,6 +217,7 @@ impl Director {
             judged = self.reloads.judged() => Event::Judged(judged),
             Some(request) = self.asked.recv() => Event::Request(request),
             Some(ended) = self.ended.recv() => Event::Ended(ended),
+            ended = self.checks.program_ended() => Event::Ended(ended),
             end = self.tracking.ended() => Event::Run(end),
             end = self.notifications.ended() => Event::Told(end),
             () = timer => Event::Due,

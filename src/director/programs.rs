@@ -1,11 +1,11 @@
 //! The programs that a configuration names: looked up while it is loaded, and left out with a line in the log when they
 //! cannot be run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::Level;
 
-use crate::config::model::{Command, Fifo, Notify, Scripts};
+use crate::config::model::{Command, Fifo, Notify, ProbeKind, Scripts, VirtualServer};
 use crate::config::supported::Runnable;
 use crate::notify::io::{FifoSetup, Setup};
 use crate::notify::{Commands, Subject};
@@ -20,6 +20,8 @@ use super::candidate::Line;
 pub struct Programs {
     /// The tracked scripts.
     pub tracked: Vec<Wanted>,
+    /// Those of MISC_CHECK, by their command.
+    pub checks: BTreeMap<Command, Program>,
     /// Who is told of what happens to the instances.
     pub notify: Setup,
     /// What there is to say of them.
@@ -45,10 +47,31 @@ impl Programs {
         for group in &runnable.groups {
             programs.told(Subject::Group(group.name.clone()), "vrrp_sync_group", &group.notify, &settings);
         }
+        for server in &runnable.virtual_servers {
+            programs.checks_of(server, &settings);
+        }
         programs.fifos(&settings);
         programs.notify.states_on_reload = settings.states_on_reload;
         programs.violations(&settings);
         programs
+    }
+
+    /// keepalived takes a check away whose script is not run, and the server counts as healthy.
+    fn checks_of(&mut self, server: &VirtualServer, settings: &Scripts) {
+        for real in &server.real_servers {
+            for checker in &real.checkers {
+                let ProbeKind::Misc { command, .. } = &checker.probe.kind else { continue };
+                if self.checks.contains_key(command) {
+                    continue;
+                }
+                let (ip, port) = (real.address.ip(), real.address.port());
+                let of = format!("misc_path of real_server {ip} {port} of {}", server.name());
+                let without = "the real server serves whether it is well or not";
+                if let Some(program) = self.find(&of, command, settings, without) {
+                    self.checks.insert(command.clone(), program);
+                }
+            }
+        }
     }
 
     fn told(&mut self, subject: Subject, block: &str, notify: &Notify, settings: &Scripts) {
@@ -128,7 +151,8 @@ impl Programs {
     fn all(&self) -> impl Iterator<Item = &Program> {
         let readers = self.notify.fifos.iter().filter_map(|fifo| fifo.reader.as_ref());
         let told = self.notify.commands.values().flat_map(Commands::programs);
-        self.tracked.iter().map(|one| &one.program).chain(readers).chain(told)
+        let checks = self.checks.values();
+        self.tracked.iter().map(|one| &one.program).chain(readers).chain(told).chain(checks)
     }
 
     fn say(&mut self, level: Level, text: String) {

@@ -158,6 +158,8 @@ pub struct Machine {
     master: Option<Heard>,
     /// When this became master; the one that it replaced says one last word within an interval.
     master_since: Option<Instant>,
+    /// The master whose silence made this one. When it is heard again there may have been two.
+    fell_silent: Option<IpAddr>,
     /// When a master of lower priority was told of last.
     lower_told: Option<Instant>,
     packet_id: u16,
@@ -194,6 +196,7 @@ impl Machine {
             bursts: Bursts::default(),
             master: None,
             master_since: None,
+            fell_silent: None,
             lower_told: None,
             packet_id: 0,
             sequence: 0,
@@ -449,6 +452,10 @@ impl Machine {
 
     /// Advert first: an old master drops the addresses before ours are announced.
     fn become_master(&mut self, now: Instant, why: Why, out: &mut Vec<Action>) {
+        self.fell_silent = match why {
+            Why::MasterSilent { master } => master,
+            _ => None,
+        };
         self.learned = None;
         self.send_advert(self.priority(), out);
         self.enter(State::Master, why, out);
@@ -596,7 +603,8 @@ impl Machine {
                 }
             }
             std::cmp::Ordering::Greater => {
-                if self.config.higher_prio_send_advert {
+                let healed = self.fell_silent == Some(source);
+                if self.config.higher_prio_send_advert.unwrap_or(healed) {
                     self.send_advert(self.priority(), out);
                 }
                 self.answers.know(now, source);

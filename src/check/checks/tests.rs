@@ -136,7 +136,7 @@ impl Run {
 
     fn timer(&mut self) {
         for action in self.handle(Input::Timer) {
-            let Action::Probe { id, probe, step } = action else { panic!("{action:?} from a timer") };
+            let Action::Probe { id, probe, step, .. } = action else { panic!("{action:?} from a timer") };
             assert_eq!(step, 0);
             let key = self.checks.running[&id].key.clone();
             assert_eq!(key.probe, probe);

@@ -1,13 +1,17 @@
-//! Runs the probes of all checks: TCP checks together in one list, a task for each other check under way.
+//! Runs the probes of all checks: TCP checks together in one list, programs as those of notify and tracking, a task for
+//! each other check under way.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use crate::check::Outcome;
 use crate::check::checks::{CheckId, TICK};
-use crate::config::model::{Probe, ProbeKind};
+use crate::check::{Outcome, misc};
+use crate::config::model::{Command, Probe, ProbeKind};
+use crate::script;
+use crate::script::Program;
 
 use super::connecting::Connecting;
 use super::http;
@@ -31,13 +35,35 @@ pub(crate) struct Runner {
     /// When the connections under way are looked at next.
     look: Instant,
     ended: mpsc::Sender<Ended>,
+    /// Each check with a program under way, and whether that may set the weight.
+    scripts: script::io::Runner<(CheckId, bool)>,
+    /// What is run for a command; what cannot be run is not in it.
+    programs: BTreeMap<Command, Program>,
 }
 
 impl Runner {
-    /// No probes yet; those that a task runs end at the receiver.
-    pub(crate) fn new(now: Instant) -> (Self, mpsc::Receiver<Ended>) {
+    /// No probes yet; those that a task runs end at the receiver. `files`: how many files a program may open, soft and
+    /// hard.
+    pub(crate) fn new(now: Instant, files: Option<(u64, u64)>) -> (Self, mpsc::Receiver<Ended>) {
         let (ended, receiver) = mpsc::channel(OUTCOMES);
-        (Self { connecting: Connecting::default(), look: now, ended }, receiver)
+        let (scripts, programs) = (script::io::Runner::new(files), BTreeMap::new());
+        (Self { connecting: Connecting::default(), look: now, ended, scripts, programs }, receiver)
+    }
+
+    /// What is run for each command from now on.
+    pub(crate) fn programs(&mut self, programs: BTreeMap<Command, Program>) {
+        self.programs = programs;
+    }
+
+    /// The next program that ends; waits for ever when none runs.
+    pub(crate) async fn program_ended(&mut self) -> Ended {
+        let ((id, dynamic), ending) = self.scripts.ended().await;
+        Ended { id, outcome: misc::outcome(ending, dynamic) }
+    }
+
+    /// Ends the programs under way, and waits until they are gone.
+    pub(crate) async fn end(&mut self) {
+        self.scripts.end().await;
     }
 
     /// When [`Self::look`] is to be called next.
@@ -56,12 +82,13 @@ impl Runner {
         ended.into_iter().map(|(id, outcome)| Ended { id, outcome }).collect()
     }
 
-    /// Begins a probe. `Some`: it has ended already.
+    /// Begins a probe; a program has `delay_loop` when nothing else limits it. `Some`: it has ended already.
     pub(crate) fn start(
         &mut self,
         id: CheckId,
         probe: &Arc<Probe>,
         step: usize,
+        delay_loop: Duration,
         now: Instant,
     ) -> Option<Ended> {
         let outcome = match (&probe.kind, &probe.connect) {
@@ -78,6 +105,14 @@ impl Runner {
                 tokio::spawn(ask(id, Arc::clone(probe), step, self.ended.clone()));
                 return None;
             }
+            (ProbeKind::Misc { command, timeout, dynamic }, _) => match self.programs.get(command) {
+                Some(program) => {
+                    let limit = timeout.unwrap_or(delay_loop);
+                    self.scripts.start((id, *dynamic), program.clone(), Some(limit));
+                    return None;
+                }
+                None => Outcome::NotRun("its program is not run, as was said when it was read".into()),
+            },
             (kind, _) => Outcome::NotRun(format!("this version does not run {}", kind.keyword())),
         };
         Some(Ended { id, outcome })

@@ -94,7 +94,7 @@ pub(super) static CHECKS: &[(&str, &[&[Row]])] = &[
         row("SMTP_CHECK", BLOCKS, UNSAID, ANY, "probe by an SMTP dialogue", "", NotYet("this check is not made")),
         row("HTTP_GET", BLOCKS, UNSAID, ANY, "probe by HTTP requests", "", Implemented),
         row("SSL_GET", BLOCKS, UNSAID, ANY, "probe by HTTPS requests", "0.4.9", Implemented),
-        row("MISC_CHECK", BLOCKS, UNSAID, ANY, "probe by running a program", "", NotYet("this check is not made")),
+        row("MISC_CHECK", BLOCKS, UNSAID, ANY, "probe by running a program", "", Implemented),
         row("BFD_CHECK", BLOCKS, UNSAID, ANY, "follow a BFD session", "", NotYet("this check is not made")),
         row("FILE_CHECK", BLOCKS, UNSAID, ANY.note("ignored without track_file"), "take the weight from a tracked file", "2.1.0", NotYet("this check is not made")),
     ]]),

@@ -107,7 +107,7 @@ pub(super) static ROWS: &[Row] = &[
     row("vrrp_instance/garp_extra_if", ALL_INT, told("vrrp_garp_extra_if"), whole(0, 86_400).unit("s").note(", 0 = off"), "periodic announcements on extra interfaces", "", NotYet("only the interface of each address is announced")),
     row("vrrp_instance/vmac_garp_intvl", ALL_INT, told("vrrp_garp_extra_if"), whole(0, 86_400).unit("s"), "deprecated alias of garp_extra_if (DEPRECATED status)", "", NotYet("the instance uses the MAC address of its interface")),
     part("vrrp_instance/lower_prio_no_advert", BOOL, told("global, on if strict"), ANY.note("bare = on"), "stay silent on lower-priority adverts", ""),
-    part("vrrp_instance/higher_prio_send_advert", BOOL, told("global, off if strict"), ANY.note("bare = on"), "last advert before yielding", "1.3.5"),
+    part("vrrp_instance/higher_prio_send_advert", BOOL, told("global; where it says nothing: only to a master that had fallen silent"), ANY.note("bare = on"), "last advert before yielding", "1.3.5"),
     row("vrrp_instance/owner_ignore_adverts", BOOL, told("global / strict, owner only"), ANY.note("bare = on; an explicit off on an owner is reversed with an error"), "address owner discards adverts", "2.3.3", NotYet("the owner of the addresses reads adverts of others")),
     row("vrrp_instance/kernel_rx_buf_size", INT, told("vrrp_rx_bufs_policy"), whole(0, 4_294_967_295).unit("bytes").note(", one argument"), "receive buffer of this instance's socket", "", NotYet("the receive buffers keep the size of the system")),
     part("vrrp_instance/authentication", BLOCK, NONE, ANY.note("VRRPv2 without strict only"), "legacy VRRPv2 authentication", ""),

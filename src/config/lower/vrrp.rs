@@ -408,10 +408,7 @@ impl Lower<'_> {
                 .lower_prio_no_advert
                 .or(defaults.lower_prio_no_advert)
                 .unwrap_or(result.lower_prio_no_advert),
-            higher_prio_send_advert: draft
-                .higher_prio_send_advert
-                .or(defaults.higher_prio_send_advert)
-                .unwrap_or(result.higher_prio_send_advert),
+            higher_prio_send_advert: draft.higher_prio_send_advert.or(defaults.higher_prio_send_advert),
             strict: draft.strict,
             ..result
         };

@@ -67,9 +67,9 @@ pub struct Instance {
     pub skip_check_adv_addr: bool,
     /// `lower_prio_no_advert`: do not answer an advert of lower priority with one of our own.
     pub lower_prio_no_advert: bool,
-    /// `higher_prio_send_advert`: one last advert before yielding to a higher priority. On by default:
-    /// it makes the winner of a healed partition announce its addresses again.
-    pub higher_prio_send_advert: bool,
+    /// `higher_prio_send_advert`: one last advert before yielding to a higher priority. `None`: only to a master that had
+    /// fallen silent, which hears by it that there were two, and announces its addresses again.
+    pub higher_prio_send_advert: Option<bool>,
     /// `owner_ignore_adverts`; `None`: `vrrp_owner_ignore_adverts`.
     pub owner_ignore_adverts: Option<bool>,
     /// `v3_checksum_as_v2`; `None`: that of the globals.
@@ -138,7 +138,7 @@ impl Instance {
             notify: Notify::default(),
             skip_check_adv_addr: false,
             lower_prio_no_advert: false,
-            higher_prio_send_advert: true,
+            higher_prio_send_advert: None,
             owner_ignore_adverts: None,
             v3_checksum_as_v2: None,
             strict: None,

@@ -37,7 +37,7 @@ impl Block {
             // keepalived turns it on whatever is written.
             block.on_or_nothing("skip_check_adv_addr", instance.skip_check_adv_addr);
             block.unless("lower_prio_no_advert", instance.lower_prio_no_advert, false);
-            block.unless("higher_prio_send_advert", instance.higher_prio_send_advert, true);
+            block.given("higher_prio_send_advert", instance.higher_prio_send_advert);
             block.own_device(instance.device.as_ref());
             block.flag("use_vmac_addr", instance.vmac_addresses);
             block.flag("vmac_xmit_base", instance.transmit_on_base);

@@ -210,12 +210,22 @@ fn a_master_answers_priority_0_at_once() {
 }
 
 /// The last advert makes the winner of a healed partition announce its addresses again.
+/// The winner of a split learns that it must announce its addresses again; an ordinary preemption is no split.
 #[test]
-fn a_master_yields_with_one_last_advert() {
+fn a_master_yields_with_one_last_advert_after_a_split_only() {
+    let yields = |machine: &mut Machine, now| kinds(&hear(machine, now, PEER, 150));
     let (mut machine, at) = master(config(100, Version::V2));
-    let actions = hear(&mut machine, at + SECOND / 2, PEER, 150);
-    assert_eq!(kinds(&actions), ["advert 100", "enter BACKUP", "hold false"]);
+    assert_eq!(yields(&mut machine, at + SECOND / 2), ["enter BACKUP", "hold false"]);
     assert_eq!(machine.next_timer(), Some((at + SECOND / 2 + machine.master_down(), Timer::MasterDown)));
+    // Its master falls silent, and is there again.
+    let (due, _) = machine.next_timer().unwrap();
+    feed(&mut machine, due, Input::Timer);
+    assert_eq!(yields(&mut machine, due + SECOND / 2), ["advert 100", "enter BACKUP", "hold false"]);
+    for on in [false, true] {
+        let config = Instance { higher_prio_send_advert: Some(on), ..config(100, Version::V2) };
+        let (mut machine, at) = master(config);
+        assert_eq!(yields(&mut machine, at).len(), 2 + usize::from(on));
+    }
 }
 
 #[test]

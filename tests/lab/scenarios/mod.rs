@@ -18,6 +18,7 @@ mod interop;
 mod json;
 mod kernel;
 mod kill9;
+mod misc;
 mod module;
 mod namespaces;
 mod objects;
@@ -97,6 +98,7 @@ pub fn all() -> Vec<Scenario> {
         failover::SCENARIOS,
         drift::SCENARIOS,
         groups::SCENARIOS,
+        misc::SCENARIOS,
         module::SCENARIOS,
         namespaces::SCENARIOS,
         objects::SCENARIOS,
