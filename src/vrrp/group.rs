@@ -16,7 +16,7 @@ pub(crate) struct Member<'a> {
     pub(crate) state: State,
     /// It would be master, were it alone.
     pub(crate) is_ready: bool,
-    /// What holds it in FAULT; `None`: it has not been looked at yet.
+    /// What it suffers itself; `None`: it has not been looked at yet.
     pub(crate) faults: Option<&'a BTreeSet<Fault>>,
 }
 
@@ -24,11 +24,9 @@ pub(crate) struct Member<'a> {
 pub(crate) fn others<'a>(name: &str, owners: bool, members: impl IntoIterator<Item = Member<'a>>) -> Others {
     let mut others = Others { owners, ..Others::default() };
     for member in members.into_iter().filter(|member| member.name != name) {
-        let own: Option<Vec<&Fault>> =
-            member.faults.map(|faults| faults.iter().filter(|fault| !fault.is_anothers()).collect());
-        match own {
-            Some(own) if own.is_empty() => {}
-            Some(own) if own.iter().any(|fault| !fault.is_pending()) => {
+        match member.faults {
+            Some(faults) if faults.is_empty() => {}
+            Some(faults) if faults.iter().any(|fault| !fault.is_pending()) => {
                 others.faulty.insert(member.name.to_owned());
             }
             _ => drop(others.pending.insert(member.name.to_owned())),
@@ -95,25 +93,20 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_seen_by_the_others_and_goes_no_further() {
+    fn the_others_see_who_suffers_and_who_waits() {
         let down: BTreeSet<Fault> = [Fault::InterfaceDown("eth1".into())].into();
-        let anothers: BTreeSet<Fault> = [Fault::Member("B".into())].into();
         let waits: BTreeSet<Fault> = [Fault::ScriptPending("chk".into())].into();
-        let all = |faults: [Option<&'static BTreeSet<Fault>>; 3]| {
-            let [a, b, c] = faults;
-            let member = |name, faults| Member { faults, ..member(name, State::Backup) };
-            vec![member("A", a), member("B", b), member("C", c)]
-        };
-        let leak = |set: &BTreeSet<Fault>| -> &'static BTreeSet<Fault> { Box::leak(Box::new(set.clone())) };
-        let (down, anothers, waits) = (leak(&down), leak(&anothers), leak(&waits));
-        let seen = |faults| {
-            let seen = others("A", false, all(faults));
+        let well = BTreeSet::new();
+        let seen = |faults: [Option<&BTreeSet<Fault>>; 3]| {
+            let names = ["A", "B", "C"].into_iter().zip(faults);
+            let members = names.map(|(name, faults)| Member { faults, ..member(name, State::Backup) });
+            let seen = others("A", false, members);
             let list = |names: BTreeSet<String>| names.into_iter().collect::<Vec<_>>().join(" ");
             (list(seen.faulty), list(seen.pending))
         };
         let pair = |faulty: &str, pending: &str| (faulty.to_owned(), pending.to_owned());
-        assert_eq!(seen([None, Some(down), Some(anothers)]), pair("B", ""));
-        assert_eq!(seen([Some(down), Some(anothers), Some(anothers)]), pair("", ""));
-        assert_eq!(seen([None, Some(waits), None]), pair("", "B C"));
+        assert_eq!(seen([None, Some(&down), Some(&well)]), pair("B", ""));
+        assert_eq!(seen([Some(&down), Some(&well), Some(&well)]), pair("", ""));
+        assert_eq!(seen([None, Some(&waits), None]), pair("", "B C"));
     }
 }

@@ -9,23 +9,41 @@ use crate::net::object::{Address, Key, Operation, PROTOCOL};
 use crate::net::objects::Refused;
 use crate::report::errno_text;
 use crate::track::scripts::Standings;
-use crate::track::{Carrier, Conditions, Fault, Link, Standing, carriers, faults, tracked_interfaces};
+use crate::track::{Carrier, Conditions, Link, Standing, carriers, faults, tracked_interfaces};
 use crate::vrrp::instance;
 
 use super::needs::Need;
 use super::sockets::{Endpoint, State};
 use super::{Action, Id, Node};
 
+/// What an instance sees, but for what its group suffers.
+struct Seen {
+    conditions: Conditions,
+    endpoint: Option<Endpoint>,
+    /// Its sockets are being opened, and nothing else is in the way.
+    opening: bool,
+}
+
 impl Node {
-    /// Tells an instance the present conditions, when they differ from what it was told.
-    pub(super) fn follow(&mut self, now: Instant, id: Id, out: &mut Vec<Action>) {
+    /// What a member of a group suffers itself, for the others to know before any of them is told anything.
+    pub(super) fn look(&mut self, id: Id, out: &mut Vec<Action>) {
+        if !self.group_of.contains_key(&id) {
+            return;
+        }
+        let Some(seen) = self.see(id, out) else { return };
+        let Some(running) = self.instances.get_mut(&id).filter(|_| !seen.opening) else { return };
+        let own = Some(faults(running.machine.config(), &seen.conditions));
+        if running.own_faults != own {
+            running.own_faults = own;
+            self.touched.extend(self.companions(id));
+        }
+    }
+
+    fn see(&mut self, id: Id, out: &mut Vec<Action>) -> Option<Seen> {
         self.resolve(id, out);
-        let Some(running) = self.instances.get(&id) else { return };
-        let config = running.machine.config();
+        let config = self.instances.get(&id)?.machine.config();
         let (mut conditions, endpoint) = self.conditions(config);
         conditions.refused = self.refusals(id);
-        conditions.group = self.others(id);
-        let old = running.endpoint.clone();
         let mut opening = false;
         if let Some(endpoint) = &endpoint {
             match self.sockets.attach(id, endpoint) {
@@ -34,11 +52,20 @@ impl Node {
                 State::Failed { why, .. } => conditions.deaf = Some(why.clone()),
             }
         }
+        let config = self.instances.get(&id)?.machine.config();
+        opening &= faults(config, &conditions).is_empty();
+        Some(Seen { conditions, endpoint, opening })
+    }
+
+    /// Tells an instance the present conditions, when they differ from what it was told.
+    pub(super) fn follow(&mut self, now: Instant, id: Id, out: &mut Vec<Action>) {
+        let Some(Seen { mut conditions, endpoint, opening }) = self.see(id, out) else { return };
+        conditions.group = self.others(id);
         let Some(running) = self.instances.get_mut(&id) else { return };
-        if opening && faults(running.machine.config(), &conditions).iter().all(Fault::is_anothers) {
+        if opening {
             // The answer comes soon and decides. What it has stays until then, but for what the others of its group
             // suffer.
-            let group = conditions.group;
+            let (old, group) = (running.endpoint.clone(), conditions.group);
             if let Some(told) = running.told.as_mut().filter(|told| told.group != group) {
                 told.group = group;
                 let conditions = told.clone();
@@ -51,9 +78,7 @@ impl Node {
             running.endpoint.clone_from(&endpoint);
         }
         if running.told.as_ref() != Some(&conditions) {
-            if running.told.replace(conditions.clone()).is_none() {
-                self.touched.extend(self.companions(id));
-            }
+            running.told = Some(conditions.clone());
             self.feed(now, id, instance::Input::Conditions(conditions), out);
         }
         self.sockets.keep(id, &endpoint.iter().collect::<Vec<_>>());

@@ -55,6 +55,7 @@ impl Node {
             machine: Machine::new(config),
             held: false,
             told: None,
+            own_faults: None,
             endpoint: None,
             objects: BTreeMap::new(),
             due: None,

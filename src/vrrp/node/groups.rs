@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use crate::config::model::{Priority, SyncGroup};
-use crate::track::{Fault, Others};
+use crate::track::Others;
 use crate::vrrp::event::{Event, State};
 use crate::vrrp::group::{self, Member};
 use crate::vrrp::instance;
@@ -25,7 +25,6 @@ pub(super) struct Group {
 pub(super) struct Before {
     group: String,
     state: State,
-    own_faults: BTreeSet<Fault>,
 }
 
 /// What a member asks of its group.
@@ -98,7 +97,7 @@ impl Node {
             name: &running.machine.config().name,
             state: running.machine.state(),
             is_ready: running.machine.is_ready(),
-            faults: running.told.is_some().then(|| running.machine.faults()),
+            faults: running.own_faults.as_ref(),
         })
     }
 
@@ -106,7 +105,7 @@ impl Node {
     pub(super) fn before(&self, id: Id) -> Option<Before> {
         let group = self.group_of.get(&id)?.clone();
         let machine = &self.instances.get(&id)?.machine;
-        Some(Before { group, state: machine.state(), own_faults: own(machine.faults()) })
+        Some(Before { group, state: machine.state() })
     }
 
     /// Feeds the others what became of a member.
@@ -119,12 +118,9 @@ impl Node {
         out: &mut Vec<Action>,
     ) {
         let Some(machine) = self.instances.get(&id).map(|running| &running.machine) else { return };
-        let (state, faults) = (machine.state(), own(machine.faults()));
+        let state = machine.state();
         if state != before.state {
             self.regroup.insert(before.group.clone());
-        }
-        if faults != before.own_faults {
-            self.touched.extend(self.companions(id));
         }
         let left = before.state == State::Master && state == State::Backup;
         if left || wish == Some(Wish::Follow) {
@@ -171,9 +167,4 @@ impl Node {
             }
         }
     }
-}
-
-/// Those that are not another member's.
-fn own(faults: &BTreeSet<Fault>) -> BTreeSet<Fault> {
-    faults.iter().filter(|fault| !fault.is_anothers()).cloned().collect()
 }

@@ -28,8 +28,8 @@ use crate::net::kernel::{Change, Kernel, Reading};
 use crate::net::object::{Key, Operation};
 use crate::net::objects::Objects;
 use crate::report::Repeats;
-use crate::track::Conditions;
 use crate::track::scripts::Standings;
+use crate::track::{Conditions, Fault};
 
 use super::event::Event;
 use super::instance::{self, Machine};
@@ -193,6 +193,8 @@ struct Running {
     held: bool,
     /// What the machine was told last; `None`: nothing yet.
     told: Option<Conditions>,
+    /// What it suffers itself, for the others of its group; `None`: it has not been looked at yet.
+    own_faults: Option<BTreeSet<Fault>>,
     endpoint: Option<Endpoint>,
     /// Its objects on the interfaces that exist.
     objects: BTreeMap<Key, Need>,
@@ -427,9 +429,12 @@ impl Node {
             }
         }
         if self.phase == Phase::Running {
-            // What one member of a group suffers touches the others.
-            while let Some(id) = self.touched.pop_first() {
-                self.follow(now, id, out);
+            while !self.touched.is_empty() {
+                let mut touched = std::mem::take(&mut self.touched);
+                touched.iter().for_each(|id| self.look(*id, out));
+                // What one member of a group suffers concerns the others.
+                touched.append(&mut self.touched);
+                touched.into_iter().for_each(|id| self.follow(now, id, out));
             }
         }
         self.tell_groups(from, out);
