@@ -11,7 +11,7 @@ const SHARED: &[&str] = &["report", "text"];
 
 /// Who may use whom. `docs/architecture.md` draws the same arrows.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("check", &["config::model"]),
+    ("check", &["config::model", "script"]),
     ("cli", &["check", "config", "director", "sys"]),
     ("config", &[]),
     ("director", &["check", "config", "ipvs", "notify", "pool", "script", "sys", "track", "vrrp"]),

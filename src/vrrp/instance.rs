@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::config::model::{Authentication, Destination, Instance, Preempt, Priority, Version};
+use crate::config::model::{Authentication, Instance, Preempt, Priority, Version};
 use crate::report::Repeats;
 use crate::track::{Conditions, Contribution, Fault, Others, faults, weigh};
+
+mod sending;
 
 use super::announce::Bursts;
 use super::event::{Event, State, Why};
@@ -165,6 +167,8 @@ pub struct Machine {
     packet_id: u16,
     /// `auth_type AH`: the highest sequence number that was sent or heard.
     sequence: u32,
+    /// Who sent it; `None`: this machine.
+    sequence_of: Option<IpAddr>,
     answers: Answers,
     repeats: Repeats<Repeated>,
     stats: Stats,
@@ -200,6 +204,7 @@ impl Machine {
             lower_told: None,
             packet_id: 0,
             sequence: 0,
+            sequence_of: None,
             answers: Answers::default(),
             repeats: Repeats::new(),
             stats: Stats::default(),
@@ -488,28 +493,13 @@ impl Machine {
         }
         let checked = receive::check(&self.config, received).and_then(|advert| {
             let theirs = received.ah.as_ref().map(|header| header.sequence);
-            self.take_sequence(theirs, advert.priority)?;
+            self.take_sequence(received.source, theirs, advert.priority)?;
             Ok(advert)
         });
         match checked {
             Ok(advert) => self.advert(now, received.source, &advert, out),
             Err(why) => self.rejected(now, received.source, why, out),
         }
-    }
-
-    /// `auth_type AH`: an advert that was sent before counts for nothing. A master of lower rank has counted apart from
-    /// us: ours goes on above its number, so that it hears us, whatever it has counted up to.
-    fn take_sequence(&mut self, theirs: Option<u32>, priority: u8) -> Result<(), Rejection> {
-        let Some(theirs) = theirs else { return Ok(()) };
-        let last = self.sequence;
-        if theirs <= last {
-            return Err(Rejection::Replayed { theirs, last });
-        }
-        self.sequence = theirs;
-        if self.state == State::Master && priority < self.priority() {
-            self.sequence = theirs.saturating_add(1);
-        }
-        Ok(())
     }
 
     fn rejected(&mut self, now: Instant, source: IpAddr, why: Rejection, out: &mut Vec<Action>) {
@@ -742,44 +732,6 @@ impl Machine {
         let from = std::mem::replace(&mut self.state, to);
         out.push(Action::Report(Event::Transition { from, to, why, priority: self.priority() }));
     }
-
-    // ---- sending ----
-
-    fn send_advert(&mut self, priority: u8, out: &mut Vec<Action>) {
-        let Some(source) = self.source else { return };
-        self.packet_id = self.packet_id.checked_add(1).unwrap_or(1);
-        self.stats.advert_sent += 1;
-        self.stats.pri_zero_sent += u64::from(priority == 0);
-        let advert = Advert {
-            header: header(&self.config),
-            vrid: self.config.vrid.number(),
-            priority,
-            addresses: self.advertised(),
-        };
-        let id = self.packet_id;
-        let ah = match &self.config.authentication {
-            Authentication::Ah(password) => {
-                self.sequence = self.sequence.checked_add(1).unwrap_or(1);
-                Some((*password, self.sequence))
-            }
-            _ => None,
-        };
-        let mut send = |destination, hops| {
-            let payload = advert.encode(source, destination);
-            out.push(Action::Transmit(Outgoing { source, destination, hops, id, ah, payload }));
-        };
-        match &self.config.transport.to {
-            Destination::Multicast(group) => send(*group, u8::MAX),
-            Destination::Unicast(unicast) => {
-                unicast.peers.iter().for_each(|peer| send(peer.address, unicast.ttl));
-            }
-        }
-    }
-
-    /// The addresses that adverts name: as many as fit.
-    fn advertised(&self) -> Vec<IpAddr> {
-        self.config.addresses.iter().map(|address| address.address).take(self.most_addresses).collect()
-    }
 }
 
 fn announce(frames: u32, out: &mut Vec<Action>) {
@@ -788,21 +740,7 @@ fn announce(frames: u32, out: &mut Vec<Action>) {
     }
 }
 
-fn header(config: &Instance) -> Header {
-    let interval = config.advert_interval.centiseconds();
-    match config.version {
-        Version::V2 => {
-            let auth_type = receive::auth_type(&config.authentication);
-            let auth_data = match &config.authentication {
-                Authentication::Pass(password) => *password,
-                Authentication::None | Authentication::Ah(_) | Authentication::Hmac(_) => [0; 8],
-            };
-            let interval = u8::try_from(interval / 100).unwrap_or(u8::MAX);
-            Header::V2 { auth_type, interval, auth_data }
-        }
-        Version::V3 => Header::V3 { interval },
-    }
-}
-
+#[cfg(test)]
+use sending::header;
 #[cfg(test)]
 mod tests;

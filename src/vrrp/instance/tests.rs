@@ -714,10 +714,15 @@ fn what_was_signed_before_counts_for_nothing() {
     };
     assert_eq!(kinds(&say(&mut machine, 150, 70)), ["report"], "its master is known now");
     let (due, _) = machine.next_timer().unwrap();
-    for (number, failures) in [(70, 1), (3, 2), (71, 2)] {
+    for (number, failures) in [(70, 1), (3, 2), (71, 2), (71, 3)] {
         say(&mut machine, 150, number);
         assert_eq!(machine.snapshot().stats.auth_failure, failures, "{number}");
     }
+    // Of two masters that have counted alike each hears the other.
+    let other = IpAddr::from([192, 168, 100, 99]);
+    let alike = signed(&machine, other, 150, 71);
+    feed(&mut machine, now, alike);
+    assert_eq!(machine.snapshot().stats.auth_failure, 3);
     // Its own adverts go on above what it has heard.
     let out = feed(&mut machine, due, Input::Timer);
     assert_eq!((machine.state(), sequence(&out)), (State::Master, Some(72)));
