@@ -13,6 +13,8 @@ pub mod config;
 pub mod director;
 // The kernel's virtual server table: services, destinations, their netlink form and their diff.
 pub mod ipvs;
+// Mail alerts: which there are, when they go out, and the dialogue with the server.
+pub mod mail;
 // Addresses and links: desired against actual, ARP frames, netlink.
 pub mod net;
 // What is told of virtual routers to scripts and FIFOs, in order.

@@ -101,8 +101,6 @@ pub enum Code {
     NotYet = 30,
     /// Legal, and not in this version: what it is in does not run.
     LeftOut = 31,
-    /// Mail alerts.
-    Mail = 32,
     /// An old word.
     Old = 33,
     /// A real server that no check ever takes out.
@@ -187,6 +185,8 @@ pub enum Code {
     OwnPeer = 1024,
     /// Lint: a path of a check that no server understands.
     OddTarget = 1025,
+    /// Lint: mail alerts that reach nobody.
+    MailToNobody = 1026,
 }
 
 impl Code {

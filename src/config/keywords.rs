@@ -86,8 +86,6 @@ pub enum Status {
     Ignored(&'static str),
     /// It works.
     Implemented,
-    /// It belongs to mail alerts, which are not sent yet.
-    Mail,
     /// It is known but has no effect yet; the consequence.
     NotYet(&'static str),
     /// Loading without it would be dangerous; the consequence.
@@ -99,7 +97,7 @@ pub enum Status {
 impl Status {
     /// What is in a block of this status has no effect either.
     pub fn is_silent(self) -> bool {
-        matches!(self, Self::Ignored(_) | Self::Mail | Self::NotYet(_) | Self::LeftOut(_))
+        matches!(self, Self::Ignored(_) | Self::NotYet(_) | Self::LeftOut(_))
     }
 }
 

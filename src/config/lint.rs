@@ -7,6 +7,7 @@
 mod addresses;
 pub(super) mod allow;
 mod checks;
+mod mails;
 mod peer;
 pub(super) mod places;
 mod routers;
@@ -57,6 +58,7 @@ pub(super) fn lint(
     targets::lint(&mut lints, tree);
     addresses::lint(&mut lints, tree, &blocks, model);
     services::lint(&mut lints, tree, model);
+    mails::lint(&mut lints, tree, model);
     let tracked = tracking::Known::new(tree, model, &blocks);
     tracking::lint(&mut lints, &tracked, model);
     let place = |instance: &Instance| {

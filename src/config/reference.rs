@@ -90,7 +90,6 @@ pub fn status(status: Status) -> String {
     match status {
         Status::Ignored(why) => format!("accepted, without effect: {why}"),
         Status::Implemented => "implemented".to_owned(),
-        Status::Mail => "accepted, without effect in this version: mail alerts are not sent".to_owned(),
         Status::NotYet(consequence) => format!("accepted, without effect in this version: {consequence}"),
         Status::LeftOut(consequence) => {
             format!("not in this version: what has it does not run; without it, {consequence}")

@@ -8,8 +8,9 @@ use tokio::sync::oneshot;
 use tracing::Level;
 
 use crate::check::checks::Key;
-use crate::config::model::VirtualServer;
+use crate::config::model::{Globals, VirtualServer};
 use crate::config::supported::Runnable;
+use crate::mail::io::{Mails, Setup as Mail};
 use crate::notify::io::{Notifications, Setup as Notify};
 use crate::sys::memory;
 use crate::text::reason;
@@ -58,6 +59,7 @@ impl Director {
             ended,
             tracking: Tracking::new(files),
             notifications: Notifications::new(files),
+            mails: Mails::default(),
             vrrp: None,
             addresses: Owned::read(runtime),
             reloads: Reloads::new(load, Arc::clone(&options)),
@@ -73,6 +75,7 @@ impl Director {
         }
         let Runnable { instances, groups, statics, virtual_servers, .. } = runnable;
         candidate.programs.lines.iter().for_each(Line::log);
+        director.mails.configure(Mail::of(&candidate.model.globals, &instances, &groups, &virtual_servers));
         director.balance(virtual_servers);
         director.start_vrrp(Setup { instances, groups, statics })?;
         // Its reports wait until they are taken.
@@ -131,6 +134,7 @@ impl Director {
         // The pools keep them: there is no other copy.
         let servers: Vec<Arc<VirtualServer>> = servers.into_iter().map(Arc::new).collect();
         self.balancer.configure(servers.clone());
+        self.mail_what_happened();
         let pools = self.balancer.pools();
         let passes = |key: &Key| pools.passes(&key.service, &key.server, &key.probe);
         self.checks.configure(&servers, passes);
@@ -166,7 +170,7 @@ impl Director {
         lines.extend(changes);
         lines.iter().for_each(Line::log);
         let running = Running::of(&candidate, &runnable);
-        let last = match self.apply(runnable, candidate.programs).await {
+        let last = match self.apply(runnable, candidate.programs, &candidate.model.globals).await {
             Ok(()) => {
                 self.running = Arc::new(running);
                 self.refused = None;
@@ -184,8 +188,14 @@ impl Director {
         Ok((applied, lines))
     }
 
-    async fn apply(&mut self, runnable: Runnable, programs: Programs) -> Result<(), Error> {
+    async fn apply(
+        &mut self,
+        runnable: Runnable,
+        programs: Programs,
+        globals: &Globals,
+    ) -> Result<(), Error> {
         let Runnable { instances, groups, statics, virtual_servers, .. } = runnable;
+        self.mails.configure(Mail::of(globals, &instances, &groups, &virtual_servers));
         self.balance(virtual_servers);
         self.configure_programs(programs);
         let setup = Setup { instances, groups, statics };
@@ -247,7 +257,7 @@ impl Director {
         if !self.options.dont_release_ipvs {
             self.balancer.release();
         }
-        tokio::join!(self.tracking.end(), self.notifications.end(), self.checks.end());
+        tokio::join!(self.tracking.end(), self.notifications.end(), self.checks.end(), self.mails.end());
         self.requests.leave();
         self.presence.leave();
         tracing::info!("Stopped");

@@ -12,9 +12,11 @@ use crate::config::model::{Service, VirtualServer};
 use crate::ipvs::Entry;
 use crate::ipvs::io::Ipvs;
 use crate::ipvs::keeper::{self, Keeper};
+use crate::mail::alert::{Cause, Occasion};
 use crate::pool::{self, Pools};
 
 use super::namespace::Namespaces;
+use super::notices::occasion;
 use super::owned::Owned;
 use super::say::say;
 
@@ -25,6 +27,8 @@ pub(super) struct Balancer {
     namespaces: Namespaces,
     ipvs: Option<Ipvs>,
     owned: Owned<Service>,
+    /// What is to be mailed.
+    occasions: Vec<Occasion>,
 }
 
 impl Balancer {
@@ -32,7 +36,7 @@ impl Balancer {
     pub(super) fn new(runtime_directory: &Path, namespaces: Namespaces) -> Self {
         let owned = Owned::read(runtime_directory);
         let keeper = Keeper::new(Instant::now(), owned.things().clone());
-        Self { pools: Pools::default(), keeper, namespaces, ipvs: None, owned }
+        Self { pools: Pools::default(), keeper, namespaces, ipvs: None, owned, occasions: Vec::new() }
     }
 
     /// The pools.
@@ -44,19 +48,36 @@ impl Balancer {
     /// they do not run until there is one.
     pub(super) fn configure(&mut self, servers: Vec<Arc<VirtualServer>>) {
         let now = Instant::now();
-        let changes = self.ask_pools(now, [pool::Input::Configure(servers)]);
+        let mut actions = Vec::new();
+        self.pools.handle(now, pool::Input::Configure(servers), &mut actions);
+        self.mail(&actions);
+        let changes = self.take_in(actions);
         self.feed(now, keeper::Input::Desired { changes, anew: true });
     }
 
     /// Takes standings of checks in and brings the kernel to them, all at once.
     pub(super) fn standings(&mut self, standings: Vec<(Arc<Key>, Standing)>) {
         let now = Instant::now();
-        let inputs = standings.into_iter().map(|(key, standing)| {
+        let mut actions = Vec::new();
+        for (key, standing) in standings {
+            let passed = self.pools.passes(&key.service, &key.server, &key.probe);
+            let (up, told) = (self.pools.totals().up, actions.len());
             let (service, probe) = (Arc::clone(&key.service), Arc::clone(&key.probe));
-            pool::Input::Standing { service, server: key.server, probe, standing }
-        });
-        let changes = self.ask_pools(now, inputs);
+            let input = pool::Input::Standing { service, server: key.server, probe, standing };
+            self.pools.handle(now, input, &mut actions);
+            // As keepalived mails them: the quorum first, then the check that decided it.
+            self.mail(actions.get(told..).unwrap_or(&[]));
+            if passed != standing.is_up() {
+                self.mail_check(&key, standing, self.pools.totals().up != up);
+            }
+        }
+        let changes = self.take_in(actions);
         self.feed(now, keeper::Input::Desired { changes, anew: false });
+    }
+
+    /// What there is to be mailed since the last call.
+    pub(super) fn take_occasions(&mut self) -> Vec<Occasion> {
+        std::mem::take(&mut self.occasions)
     }
 
     /// Why the virtual servers do not run, when they do not.
@@ -79,16 +100,24 @@ impl Balancer {
         self.feed(Instant::now(), keeper::Input::Release);
     }
 
-    /// Feeds the pools; returns the desired entries that may have changed.
-    fn ask_pools(
-        &mut self,
-        now: Instant,
-        inputs: impl IntoIterator<Item = pool::Input>,
-    ) -> BTreeMap<Service, Option<Entry>> {
-        let mut actions = Vec::new();
-        for input in inputs {
-            self.pools.handle(now, input, &mut actions);
-        }
+    fn mail(&mut self, actions: &[pool::Action]) {
+        let events = actions.iter().filter_map(|action| match action {
+            pool::Action::Report(event) => Some(event),
+            pool::Action::Update(_) => None,
+        });
+        self.occasions.extend(events.filter_map(occasion));
+    }
+
+    /// `decides`: its real server came up or went down with it.
+    fn mail_check(&mut self, key: &Key, standing: Standing, decides: bool) {
+        let Some(server) = self.pools.describe(&key.service, &key.server) else { return };
+        let cause = Cause::Check { check: key.probe.kind.keyword(), decides };
+        let (service, up) = (key.service.to_string(), standing.is_up());
+        self.occasions.push(Occasion::Server { service, server, up, cause });
+    }
+
+    /// Tells what the pools tell; returns the desired entries that may have changed.
+    fn take_in(&self, actions: Vec<pool::Action>) -> BTreeMap<Service, Option<Entry>> {
         let mut changes = BTreeMap::new();
         for action in actions {
             match action {

@@ -36,6 +36,9 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use crate::check::Standing;
 use crate::check::checks::Key;
 use crate::check::io::runner::Ended;
+use crate::mail;
+use crate::mail::io::Mails;
+use crate::notify::What;
 use crate::notify::io::{Notifications, Tag};
 use crate::script::Ending;
 use crate::track::io::Tracking;
@@ -120,6 +123,7 @@ struct Director {
     ended: mpsc::Receiver<Ended>,
     tracking: Tracking,
     notifications: Notifications,
+    mails: Mails,
     vrrp: Option<Handle>,
     /// Addresses that we, or a killed predecessor, may have set.
     addresses: Owned<Claim>,
@@ -140,6 +144,8 @@ enum Event {
     Run((scripts::Id, Ending)),
     /// A notify script, or one that reads a FIFO.
     Told((Tag, Ending)),
+    /// A mail.
+    Mailed(mail::Outcome),
     Retry,
     Signal(Asked),
     Request(Request),
@@ -161,6 +167,7 @@ impl Director {
                     self.balancer.tick();
                     self.track(Tracking::tick);
                     self.notifications.tick();
+                    self.mails.tick();
                 }
                 Event::Ended(ended) => {
                     let standings = self.checks.ended(ended);
@@ -168,6 +175,7 @@ impl Director {
                 }
                 Event::Run(end) => self.track(|tracking| tracking.take_in(end)),
                 Event::Told(end) => self.notifications.take_in(end),
+                Event::Mailed(outcome) => self.mails.take_in(outcome),
                 Event::Retry => self.retry(),
                 Event::Signal(Asked::Stop) => return Ok(()),
                 Event::Signal(Asked::Reload) => self.reloads.ask(false, None),
@@ -194,8 +202,8 @@ impl Director {
 
     async fn next(&mut self, retry: &mut tokio::time::Interval, signals: &mut Signals) -> Event {
         let others =
-            self.balancer.next().into_iter().chain(self.tracking.next()).chain(self.notifications.next());
-        let due = self.checks.next().into_iter().chain(others).min();
+            [self.balancer.next(), self.tracking.next(), self.notifications.next(), self.mails.next()];
+        let due = others.into_iter().flatten().chain(self.checks.next()).min();
         let timer = async {
             match due {
                 Some(at) => sleep_until(at.into()).await,
@@ -220,15 +228,19 @@ impl Director {
             ended = self.checks.program_ended() => Event::Ended(ended),
             end = self.tracking.ended() => Event::Run(end),
             end = self.notifications.ended() => Event::Told(end),
+            outcome = self.mails.tried() => Event::Mailed(outcome),
             () = timer => Event::Due,
             _ = retry.tick(), if behind => Event::Retry,
         }
     }
 
-    /// Logs it, and tells scripts and FIFOs.
+    /// Logs it, and tells scripts, FIFOs and recipients of mails.
     fn hear(&mut self, report: &Report) {
         vrrp::log(report);
         if let Some((subject, what, priority)) = notices::notice(report) {
+            if let What::Entered(state) = what {
+                self.mails.tell(notices::entered(&subject, state));
+            }
             self.notifications.tell(subject, what, priority);
         }
     }
@@ -267,7 +279,16 @@ impl Director {
     fn take_in(&mut self, standings: Vec<(Arc<Key>, Standing)>) {
         if !standings.is_empty() {
             self.balancer.standings(standings);
+            self.mail_what_happened();
             self.changed = true;
+        }
+    }
+
+    /// What the pools have to tell.
+    fn mail_what_happened(&mut self) {
+        let occasions = self.balancer.take_occasions();
+        if self.mails.sends() {
+            occasions.into_iter().for_each(|occasion| self.mails.tell(occasion));
         }
     }
 

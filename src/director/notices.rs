@@ -1,6 +1,9 @@
-//! From what the VRRP thread reports to what scripts and FIFOs are told.
+//! From what the VRRP thread reports to what scripts, FIFOs and recipients of mails are told; and from what the pools
+//! report to what is mailed.
 
+use crate::mail::alert::{Cause, Occasion};
 use crate::notify::{State, Subject, What};
+use crate::pool;
 use crate::vrrp::event::{self, Event, Why};
 use crate::vrrp::node::Report;
 
@@ -18,6 +21,14 @@ pub(super) fn notice(report: &Report) -> Option<(Subject, What, u8)> {
     }
     let (what, priority) = of_instance(&report.event)?;
     Some((Subject::Instance(report.instance.clone()?), what, priority))
+}
+
+/// A state that is told, as a mail tells of it.
+pub(super) fn entered(subject: &Subject, state: State) -> Occasion {
+    match subject.clone() {
+        Subject::Instance(name) => Occasion::Instance { name, state },
+        Subject::Group(name) => Occasion::Group { name, state },
+    }
 }
 
 fn of_instance(event: &Event) -> Option<(What, u8)> {
@@ -45,9 +56,44 @@ fn of_instance(event: &Event) -> Option<(What, u8)> {
     }
 }
 
+/// What is mailed of an event of the pools. What a check does is mailed as that of the check.
+pub(super) fn occasion(event: &pool::Event) -> Option<Occasion> {
+    use pool::Event;
+    let (service, up) = match event {
+        Event::QuorumGained { service, .. } => (service, true),
+        Event::QuorumLost { service, .. } | Event::QuorumDownAtStart { service, .. } => (service, false),
+        Event::ServerGone { service, server } => {
+            let (service, server) = (service.to_string(), server.clone());
+            return Some(Occasion::Server { service, server, up: false, cause: Cause::Removed });
+        }
+        _ => return None,
+    };
+    let (line, service) = (event.to_string(), service.to_string());
+    let how = line.strip_suffix(&format!(" for VS {service}")).unwrap_or(&line).to_owned();
+    Some(Occasion::Quorum { service, up, how })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_pools_say_of_quorum_and_removal_is_mailed() {
+        use crate::config::model::VirtualServerName;
+        let service = VirtualServerName::Group("web".to_owned(), 0);
+        let lost = pool::Event::QuorumLost { service: service.clone(), quorum: 2, hysteresis: 1, weight: 0 };
+        let how = "Lost quorum 2-1=1 > 0".to_owned();
+        let of = "[web]:0".to_owned();
+        assert_eq!(occasion(&lost), Some(Occasion::Quorum { service: of.clone(), up: false, how }));
+        let server = "[10.0.1.1]:tcp:80".to_owned();
+        let gone = pool::Event::ServerGone { service: service.clone(), server: server.clone() };
+        let cause = Cause::Removed;
+        assert_eq!(
+            occasion(&gone),
+            Some(Occasion::Server { service: of, server: server.clone(), up: false, cause })
+        );
+        assert_eq!(occasion(&pool::Event::ServerDown { service, server, inhibit: false }), None);
+    }
 
     #[test]
     fn each_state_is_told_once() {

@@ -157,6 +157,11 @@ impl Pools {
         !backend.is_some_and(|backend| backend.fails(probe))
     }
 
+    /// The log form of a real server; `None`: there is no such virtual server.
+    pub fn describe(&self, service: &VirtualServerName, server: &SocketAddr) -> Option<String> {
+        self.pools.get(service).map(|pool| pool.name(server))
+    }
+
     fn configure(&mut self, servers: Vec<Arc<VirtualServer>>, out: &mut Vec<Action>) {
         let kept: BTreeSet<VirtualServerName> = servers.iter().map(|server| server.name()).collect();
         let gone: Vec<VirtualServerName> =

@@ -1,6 +1,6 @@
 //! `virtual_server`, `real_server`, `virtual_server_group`, `SSL`. One row a word: path, arguments, default, range, meaning, since, status.
 
-use super::Status::{Ignored, Implemented, Mail, NotYet};
+use super::Status::{Ignored, Implemented, NotYet};
 use super::absent::{NONE, OFF, UNSAID, number, time, told, word};
 use super::args::{
     A_NUMBER, AN_ADDRESS, AS_LB_KIND, BLOCK, BOOL, ENDPOINT, ENTRIES, FLAG, INT, LINE, MAYBE_INT, PATH,
@@ -49,7 +49,7 @@ pub(super) static ROWS: &[Row] = &[
     part("virtual_server/persistence_granularity", line(Word, &[Either(&[Part::Value(Text(Format::Mask)), Part::Number("", 1, 128)])]), told("full address"), ANY.note("dotted = IPv4; sets persistence_timeout 360 if unset"), "mask for stickiness", ""),
     part("virtual_server/protocol", args(Choice(&["TCP", "UDP", "SCTP"])), word("UDP").note(" (reported)"), ANY.note("case-insensitive; ignored (reported) for fwmarks"), "transport protocol", ""),
     row("virtual_server/ha_suspend", FLAG, OFF, ANY.note("cleared for fwmarks"), "run checkers only while the address is present locally", "1.0.0", NotYet("checks run on both directors, whoever holds the address")),
-    row("virtual_server/smtp_alert", BOOL, told("smtp_alert_checker, smtp_alert, off"), ANY.note("bare = on"), "mail on quorum changes", "", Mail),
+    row("virtual_server/smtp_alert", BOOL, told("smtp_alert_checker, smtp_alert, off"), ANY.note("bare = on"), "mail on quorum changes", "", Implemented),
     part("virtual_server/virtualhost", STRING, NONE, ANY.note("repeat overwrites with error"), "default Host for HTTP checks", ""),
     row("virtual_server/snmp_name", STRING, NONE, ANY.note("exactly one argument; SNMP builds only"), "name shown by SNMP", "2.2.3", NotYet("nothing is served over SNMP")),
     part("virtual_server/alpha", FLAG, OFF, ANY.note("no boolean accepted here (ignored)"), "treat servers as down until a check passes", ""),
@@ -76,7 +76,7 @@ pub(super) static ROWS: &[Row] = &[
     part("virtual_server/real_server/warmup", TIMER, told("virtual server setting"), at_least(0).unit("s"), "default start delay bound", ""),
     part("virtual_server/real_server/connect_timeout", TIMER, told("virtual server setting"), micros(1, Some(4_294_967_295)).unit("s"), "default connection timeout", ""),
     part("virtual_server/real_server/delay_loop", TIMER, told("virtual server setting"), micros(1, None).unit("s"), "default check interval", ""),
-    row("virtual_server/real_server/smtp_alert", BOOL, told("smtp_alert_checker, smtp_alert, ON"), ANY.note("bare = on"), "mail on server changes", "", Mail),
+    row("virtual_server/real_server/smtp_alert", BOOL, told("smtp_alert_checker, smtp_alert, ON"), ANY.note("bare = on"), "mail on server changes", "", Implemented),
     part("virtual_server/real_server/virtualhost", STRING, told("virtual server setting"), ANY.note("repeat overwrites with error"), "default Host for HTTP checks", ""),
     row("virtual_server/real_server/snmp_name", STRING, NONE, ANY.note("exactly one argument; SNMP builds only"), "name shown by SNMP", "2.2.3", NotYet("nothing is served over SNMP")),
     row("virtual_server/nat_mask", args(Text(Format::Mask)), UNSAID, ANY, "mask of the original NAT code; keepalived dropped the word", "", Ignored("the kernel has no such setting; delete the line")),

@@ -1,6 +1,6 @@
 //! `vrrp_instance`, `vrrp_sync_group`, `garp_group`. One row a word: path, arguments, default, range, meaning, since, status.
 
-use super::Status::{Ignored, Implemented, LeftOut, Mail, NotYet, Replaced};
+use super::Status::{Ignored, Implemented, LeftOut, NotYet, Replaced};
 use super::absent::{NONE, OFF, ON, REQUIRED, UNSAID, number, time, told, word};
 use super::args::{
     A_NET, ADDRESSES, ALL_INT, AN_ADDRESS, AN_INTERFACE, BLOCK, BLOCKS, BOOL, FLAG, IFNAME, INSTANCES, INT,
@@ -36,7 +36,7 @@ pub(super) static ROWS: &[Row] = &[
     row("vrrp_sync_group/notify_fault", SCRIPT, NONE, ANY.note("first wins"), "run when the group turns FAULT", "", Implemented),
     row("vrrp_sync_group/notify_stop", SCRIPT, NONE, ANY.note("first wins"), "run when VRRP stops", "1.1.13", Implemented),
     row("vrrp_sync_group/notify", SCRIPT, NONE, ANY.note("first wins; four arguments are appended (GROUP, name, state, priority)"), "run on every state change", "", Implemented),
-    row("vrrp_sync_group/smtp_alert", BOOL, told("smtp_alert_vrrp, then smtp_alert, then off"), ANY.note("bare = on"), "mail on group state changes", "", Mail),
+    row("vrrp_sync_group/smtp_alert", BOOL, told("smtp_alert_vrrp, then smtp_alert, then off"), ANY.note("bare = on"), "mail on group state changes", "", Implemented),
     part("vrrp_sync_group/global_tracking", FLAG, OFF, ANY.note("always reported"), "deprecated; acts like sync_group_tracking_weight", "1.2.3"),
     part("vrrp_sync_group/sync_group_tracking_weight", FLAG, OFF, ANY, "let weighted trackers of members keep their weights", "2.0.0"),
     row("vrrp_sync_group/notify_priority_changes", BOOL, told("vrrp_notify_priority_changes"), ANY.note("bare = on"), "emit events on member priority changes", "2.2.0", Implemented),
@@ -91,7 +91,7 @@ pub(super) static ROWS: &[Row] = &[
     row("vrrp_instance/notify_deleted", args(Alone(&Script)), told("FAULT notification"), ANY.note("first wins; bare = report DELETED through notify/FIFO only"), "run when a reload removes the instance", "2.1.0", Implemented),
     row("vrrp_instance/notify", SCRIPT, NONE, ANY.note("first wins; four arguments appended (INSTANCE, name, state, priority)"), "run on every state change", "", Implemented),
     row("vrrp_instance/notify_master_rx_lower_pri", SCRIPT, NONE, ANY.note("first wins"), "run when a master hears a lower-priority master", "2.0.6", Implemented),
-    row("vrrp_instance/smtp_alert", BOOL, told("smtp_alert_vrrp, then smtp_alert, then off"), ANY.note("bare = on"), "mail on state changes", "", Mail),
+    row("vrrp_instance/smtp_alert", BOOL, told("smtp_alert_vrrp, then smtp_alert, then off"), ANY.note("bare = on"), "mail on state changes", "", Implemented),
     row("vrrp_instance/notify_priority_changes", BOOL, told("sync group, then global"), ANY.note("bare = on"), "emit events when the priority changes", "2.2.0", Implemented),
     row("vrrp_instance/lvs_sync_daemon_interface", IFNAME, NONE, ANY.note("always reported; first wins"), "deprecated per-instance lvs_sync_daemon", "", NotYet("connections are not synchronised to the other director")),
     row("vrrp_instance/lvs_sync_daemon_inteface", IFNAME, NONE, ANY, "misspelt old name of lvs_sync_daemon_interface", "", Replaced("lvs_sync_daemon_interface")),

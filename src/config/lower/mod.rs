@@ -216,10 +216,6 @@ impl Lower<'_> {
             Status::Ignored(why) => self.grouped(keyword.path, span, || {
                 Diagnostic::note(Code::Old, span, format!("`{name}` has no effect")).consequence(why)
             }),
-            Status::Mail => self.grouped("mail", span, || {
-                Diagnostic::note(Code::Mail, span, "mail alerts are not sent by this version")
-                    .consequence("the settings of mail alerts are accepted and have no effect")
-            }),
             Status::NotYet(consequence) => self.grouped(keyword.path, span, || {
                 let message = format!("`{name}` has no effect in this version");
                 Diagnostic::warning(Code::NotYet, span, message).consequence(consequence)

@@ -4,7 +4,8 @@ use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::keywords::Keyword;
 use crate::config::model::{
-    BufferPolicy, Globals, InterfaceName, Mail, OutsideView, ProcessPart, SyncDaemon, Timeouts,
+    BufferPolicy, Globals, InterfaceName, Mail, MailLogin, MailTls, Mailbox, OutsideView, ProcessPart,
+    SyncDaemon, Timeouts,
 };
 use crate::config::tree::{Node, Word};
 
@@ -55,11 +56,18 @@ impl Lower<'_> {
     fn mail_setting(&mut self, word: &str, node: &Node<'_>, globals: &mut Globals) -> bool {
         let mail = &mut globals.mail;
         match word {
-            "notification_email_from" => mail.from = self.text(node),
+            "notification_email_from" => {
+                let word = self.one(node);
+                let read =
+                    word.and_then(|word| self.mailbox(word, "`keepalived` at this host is the sender"));
+                mail.from = read.or(mail.from.take());
+            }
             "notification_email" => {
                 self.no_words(node);
                 let words = inside(node).iter().flat_map(|line| line.words);
-                mail.to.extend(words.map(|word| word.text.to_string()));
+                for word in words {
+                    mail.to.extend(self.mailbox(word, "it gets no mail; the others get theirs"));
+                }
             }
             "smtp_server" => {
                 let Some((host, rest)) = arguments(node).split_first() else {
@@ -85,6 +93,11 @@ impl Lower<'_> {
                 mail.server = port.map(|port| (host.text.to_string(), port));
             }
             "smtp_helo_name" => mail.helo = self.text(node),
+            "smtp_tls" => {
+                let word = self.one(node);
+                mail.tls = word.and_then(|word| self.choice(word, &MailTls::ALL)).or(mail.tls);
+            }
+            "smtp_login" => mail.login = self.mail_login(node).or(mail.login.take()),
             "smtp_connect_timeout" => mail.timeout = self.time(node),
             "smtp_alert" => mail.alert = self.boolean(node),
             "smtp_alert_vrrp" => mail.alert_vrrp = self.boolean(node),
@@ -94,6 +107,46 @@ impl Lower<'_> {
             _ => return false,
         }
         true
+    }
+
+    /// A sender or recipient; `without`: what happens when it is none.
+    fn mailbox(&mut self, word: &Word<'_>, without: &'static str) -> Option<Mailbox> {
+        match Mailbox::parse(word.text) {
+            Ok(mailbox) => Some(mailbox),
+            Err(why) => {
+                let message = format!("`{}` is no mail address: {why}", word.text);
+                self.report(
+                    Diagnostic::warning(Code::BadAddress, word.span, message)
+                        .expected("user@host, one address a word")
+                        .consequence(without),
+                );
+                None
+            }
+        }
+    }
+
+    /// `USER FILE`.
+    fn mail_login(&mut self, node: &Node<'_>) -> Option<MailLogin> {
+        let (user, file) = match arguments(node) {
+            [user, file] => (user, file),
+            [user, file, surplus, ..] => {
+                self.surplus(node, surplus);
+                (user, file)
+            }
+            _ => {
+                self.missing(node);
+                return None;
+            }
+        };
+        if !file.text.starts_with('/') {
+            self.report(
+                Diagnostic::error(Code::BadName, file.span, "the file of the password has no absolute path")
+                    .expected("a path from the root")
+                    .help("write the password into a file that only root can read, and its path here"),
+            );
+            return None;
+        }
+        Some(MailLogin { user: user.text.to_string(), file: file.text.to_string() })
     }
 
     fn script_setting(&mut self, word: &str, node: &Node<'_>, globals: &mut Globals) -> bool {

@@ -1,7 +1,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-use super::{Account, Command, Fifo, GarpExtra, InterfaceName};
+use super::{Account, Command, Fifo, GarpExtra, InterfaceName, Mail};
 
 /// `global_defs` and the settings of the root, as far as they are no default of something else.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,36 +24,6 @@ pub struct Globals {
     pub outside: Outside,
     /// Files that are read or written on the way.
     pub files: RunFiles,
-}
-
-/// Alert mails.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Mail {
-    /// `notification_email_from`.
-    pub from: Option<String>,
-    /// `notification_email`.
-    pub to: Vec<String>,
-    /// `smtp_server`: name or address, and port.
-    pub server: Option<(String, u16)>,
-    /// `smtp_helo_name`.
-    pub helo: Option<String>,
-    /// `smtp_connect_timeout`; 30 s when absent.
-    pub timeout: Option<Duration>,
-    /// `smtp_alert`.
-    pub alert: Option<bool>,
-    /// `smtp_alert_vrrp`.
-    pub alert_vrrp: Option<bool>,
-    /// `smtp_alert_checker`.
-    pub alert_checker: Option<bool>,
-    /// `no_email_faults`.
-    pub no_faults: bool,
-    /// `no_checker_emails`.
-    pub no_checkers: bool,
-}
-
-impl Mail {
-    /// Port of an `smtp_server` that names none.
-    pub const PORT: u16 = 25;
 }
 
 /// Scripts and FIFOs of the whole.

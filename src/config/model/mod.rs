@@ -9,6 +9,7 @@ mod check;
 mod globals;
 mod group;
 mod lvs;
+mod mail;
 mod route;
 mod script;
 mod track;
@@ -22,8 +23,8 @@ pub use check::{
     Ssl, StatusCodes, Timing, UrlRegex,
 };
 pub use globals::{
-    BufferPolicy, BufferedSocket, Globals, Host, LvsGlobals, Mail, Outside, OutsideView, Process,
-    ProcessPart, RunFiles, Scripts, SocketBuffer, SyncDaemon, Timeouts, VrrpGlobals,
+    BufferPolicy, BufferedSocket, Globals, Host, LvsGlobals, Outside, OutsideView, Process, ProcessPart,
+    RunFiles, Scripts, SocketBuffer, SyncDaemon, Timeouts, VrrpGlobals,
 };
 pub use group::{GroupEntry, GroupedServer, VirtualServerGroup};
 pub use lvs::{
@@ -31,6 +32,7 @@ pub use lvs::{
     ServiceGroup, ServiceNotify, SorryServer, TunnelChecksum, VirtualServer, VirtualServerName,
     describe_real_server,
 };
+pub use mail::{Mail, MailLogin, MailTls, Mailbox};
 pub use route::{
     CongestionControl, Encap, MetricKind, Named, Net, NextHop, Route, RouteMetric, Rule, RuleAction,
     StaticAddress, Statics,

@@ -3,7 +3,9 @@
 use super::Word;
 use super::block::{Block, plain, plains};
 use super::script::option;
-use crate::config::model::{BufferPolicy, Globals, LvsGlobals, Mail, Process, ProcessPart, SyncDaemon};
+use crate::config::model::{
+    BufferPolicy, Globals, LvsGlobals, Mail, MailLogin, MailTls, Process, ProcessPart, SyncDaemon,
+};
 
 impl Block {
     /// Settings outside of any block.
@@ -19,14 +21,18 @@ impl Block {
     }
 
     pub(super) fn mail(&mut self, mail: &Mail) {
-        self.lines("notification_email", mail.to.iter().map(|to| vec![plain(to)]));
-        self.given("notification_email_from", mail.from.as_ref());
+        self.lines("notification_email", mail.to.iter().map(|to| vec![plain(to.to_string())]));
+        self.given("notification_email_from", mail.from.as_ref().map(ToString::to_string));
         if let Some((host, port)) = &mail.server {
             let port = (*port != Mail::PORT || self.shows_defaults()).then(|| plain(port.to_string()));
             self.words("smtp_server", std::iter::once(plain(host)).chain(port));
         }
         self.given("smtp_helo_name", mail.helo.as_ref());
         self.given("smtp_connect_timeout", mail.timeout);
+        self.given("smtp_tls", mail.tls.map(MailTls::word));
+        if let Some(MailLogin { user, file }) = &mail.login {
+            self.words("smtp_login", [plain(user), plain(file)]);
+        }
         self.given("smtp_alert", mail.alert);
         self.given("smtp_alert_vrrp", mail.alert_vrrp);
         self.given("smtp_alert_checker", mail.alert_checker);

@@ -17,6 +17,8 @@ pub(super) fn announces(word: &str) -> bool {
     match word.as_bytes() {
         [b'a', ..] => word.starts_with("auth_pas"),
         [b'p', ..] => word == "password",
+        // Whoever writes the password itself in the place of its file.
+        [b's', ..] => word == "smtp_login",
         // Behind a sign: `//auth_pass`.
         [first, ..] if !first.is_ascii_alphanumeric() => word.contains("auth_pas"),
         _ => false,

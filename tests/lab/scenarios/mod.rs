@@ -18,6 +18,7 @@ mod interop;
 mod json;
 mod kernel;
 mod kill9;
+mod mails;
 mod misc;
 mod module;
 mod namespaces;
@@ -88,6 +89,7 @@ pub fn all() -> Vec<Scenario> {
         scripts::SCENARIOS,
         sync_group::SCENARIOS,
         answers::SCENARIOS,
+        mails::SCENARIOS,
         wire_equal::SCENARIOS,
         seed_mysql_dr::SCENARIOS,
         interop::SCENARIOS,

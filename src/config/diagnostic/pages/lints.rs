@@ -280,4 +280,13 @@ pub(super) static PAGES: &[Page] = &[
          HTTP_GET {\n            url {\n                path /index.html\n                status_code 200\n            }\n        }\n    }\n}\n",
         "Write the path as a browser sends it: from the first slash behind the host, with %20 for a blank and \\# for a comment sign.",
     ),
+    page(
+        Code::MailToNobody,
+        "lint: mail alerts that reach nobody",
+        "A mail needs a server that takes it (`smtp_server`) and somebody who gets it (`notification_email`). Without one of \
+         the two no mail is sent, as in keepalived, and nothing says so when it matters.",
+        "global_defs {\n    notification_email {\n        admin@example.com\n    }\n}\n",
+        "global_defs {\n    notification_email {\n        admin@example.com\n    }\n    smtp_server 127.0.0.1\n}\n",
+        "Add what is missing, or delete the settings of the mails.",
+    ),
 ];

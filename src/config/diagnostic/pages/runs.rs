@@ -24,13 +24,6 @@ pub(super) static PAGES: &[Page] = &[
         "Delete it when you can do without, or stay with keepalived on this machine.",
     ),
     page(
-        Code::Mail,
-        "mail alerts",
-        "The settings of mail alerts are read, but this version sends no mail.",
-        "", "",
-        "Nothing needs to be done. Watch the log, or `systemctl status directord`.",
-    ),
-    page(
         Code::Old,
         "an old word",
         "Earlier versions of keepalived had it. Either it is read as the word of today, which the message names, or \

@@ -1,0 +1,97 @@
+//! Mail alerts of the tutorial's pair, to a real mail server on the client's machine.
+
+use super::Scenario;
+use crate::lab::{Daemon, Lab, VIP, eventually, seconds, seed_http};
+
+pub const SCENARIOS: &[Scenario] = &[Scenario {
+    extra: &[("smtpd", "opensmtpd")],
+    limit: seconds(420),
+    ..Scenario::directord(
+        "mails",
+        "a failover, a dead real server and a lost quorum arrive as mails, also those of a time without mail server",
+        run,
+    )
+}];
+
+/// Mail for anybody lands in one folder.
+const SMTPD: &str = "listen on 0.0.0.0\n\
+                     action \"store\" maildir \"/tmp/mails\" virtual { \"@\" = nobody }\n\
+                     match from any for any action \"store\"\n";
+
+fn serve_mail(lab: &Lab) -> Daemon {
+    lab.client.write("/tmp/smtpd.conf", SMTPD);
+    let daemon = lab.client.spawn("smtpd", "smtpd -d -f /tmp/smtpd.conf");
+    eventually("the mail server listens", seconds(20), || lab.client.listens(25));
+    daemon
+}
+
+/// All mails for this recipient, headers and bodies.
+fn mails(lab: &Lab, recipient: &str) -> String {
+    let files = format!("grep -lr '^Delivered-To: {recipient}' /tmp/mails/new 2>/dev/null");
+    lab.client.sh(&format!("for each in $({files}); do cat $each; done; true"))
+}
+
+fn has(lab: &Lab, words: &str) -> bool {
+    ["ops@example.com", "night@example.com"].iter().all(|to| mails(lab, to).contains(words))
+}
+
+fn run(lab: &Lab) {
+    for node in lab.real_servers() {
+        node.serve_http(&[("index.html", node.name)]);
+        node.bind_vip(VIP);
+    }
+    let digests =
+        ["192.168.100.8", "192.168.100.9"].map(|server| lab.genhash(lab.program(), server, "/", ""));
+    let config = seed_http(&digests[0], &digests[1]);
+    let to = "notification_email {\n        night@example.com\n        not@@an.address";
+    let config = config
+        .replace("notification_email {", to)
+        .replace("smtp_server 192.168.100.1", "smtp_server 192.168.100.103\n    smtp_alert")
+        .replace("router_id LVS_DEVEL", "router_id LVS_DEVEL\n    no_checker_emails");
+    assert!(config.contains("ops@example.com") && config.contains("smtp_alert"));
+    let mut smtpd = serve_mail(lab);
+    let (master, backup) = lab.director_pair(&config);
+    eventually("the address is on lvs01", seconds(15), || lab.holders(VIP) == ["lvs01"]);
+    eventually("the start arrives, as one mail of each node", seconds(40), || {
+        has(lab, "VRRP Instance VI_1 - Entering MASTER state")
+            && has(lab, "VRRP Instance VI_1 - Entering BACKUP state")
+    });
+    let text = mails(lab, "ops@example.com");
+    assert!(text.contains("From: lvs@firewall.loc") && text.contains("X-Mailer: directord"), "{text}");
+    assert!(text.contains("To: night@example.com, ops@example.com"), "{text}");
+    assert!(text.contains("Virtualserver [192.168.100.240]:tcp:80 - UP"), "{text}");
+    assert!(master.log_has("`not@@an.address` is no mail address: it has more than one @"));
+
+    // A page that is not what it ought to be: the mail is keepalived's. (The pause after the last one is over.)
+    lab.rs2.page("index.html", "somebody changed this page");
+    let down = "Realserver [192.168.100.9]:tcp:80 of virtual server [192.168.100.240]:tcp:80 - DOWN";
+    eventually("a dead real server arrives", seconds(90), || {
+        has(lab, down) && has(lab, "=> CHECK failed on service : HTTP/SSL request failed <=")
+    });
+
+    // Without the mail server nothing stands still, and nothing is lost.
+    smtpd.stop();
+    eventually("nobody listens", seconds(10), || !lab.client.listens(25));
+    lab.rs1.page("index.html", "this one, too");
+    eventually("both are out", seconds(40), || lab.lvs01.ipvs().serving("TCP 192.168.100.240:80").is_empty());
+    let silent = "mail alerts: 192.168.100.103:25: connection refused";
+    eventually("the log says so", seconds(60), || master.log_has(silent));
+    let took = master.stop();
+    assert!(took < seconds(5), "a stop took {took:?}");
+    eventually("the other node takes over", seconds(10), || lab.holders(VIP) == ["lvs02"]);
+    eventually("which it cannot tell", seconds(60), || backup.log_has(silent));
+    smtpd = serve_mail(lab);
+    eventually("it is told later", seconds(120), || {
+        backup.log_has("mail alerts are sent again")
+            && has(lab, "Virtualserver [192.168.100.240]:tcp:80 - DOWN")
+    });
+    assert_eq!(backup.log().matches("connection refused").count(), 1, "said once");
+    let text = mails(lab, "ops@example.com");
+    assert_eq!(text.matches("Entering MASTER state").count(), 2, "one for each time");
+
+    // A stop is mailed before the daemon goes.
+    let took = backup.stop();
+    assert!(took < seconds(5), "a stop took {took:?}");
+    eventually("its stop arrives", seconds(10), || has(lab, "VRRP Instance VI_1 - Stopping"));
+    smtpd.stop();
+}
