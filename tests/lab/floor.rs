@@ -9,6 +9,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
 
 /// Checks that are due within it run together.
@@ -23,6 +24,9 @@ pub fn server(number: usize) -> Ipv4Addr {
 
 pub fn run(kind: &str, count: usize, interval: Duration) {
     let http = kind == "http";
+    // A connection for each server, when many are slow at once.
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
     let epoll = Epoll::new(EpollCreateFlags::empty()).unwrap();
     let mut due: Vec<Instant> =
         (0..count).map(|number| Instant::now() + interval.mul_f64(number as f64 / count as f64)).collect();
