@@ -25,10 +25,11 @@ fn serve_mail(lab: &Lab) -> Daemon {
     daemon
 }
 
-/// All mails for this recipient, headers and bodies.
+/// All mails for this recipient, headers and bodies; headers that are folded (RFC 5322 §2.2.3) as one line.
 fn mails(lab: &Lab, recipient: &str) -> String {
     let files = format!("grep -lr '^Delivered-To: {recipient}' /tmp/mails/new 2>/dev/null");
-    lab.client.sh(&format!("for each in $({files}); do cat $each; done; true"))
+    let text = lab.client.sh(&format!("for each in $({files}); do cat $each; done; true"));
+    text.replace("\r\n", "\n").replace("\n ", " ")
 }
 
 fn has(lab: &Lab, words: &str) -> bool {
@@ -46,6 +47,7 @@ fn run(lab: &Lab) {
     let to = "notification_email {\n        night@example.com\n        not@@an.address";
     let config = config
         .replace("notification_email {", to)
+        .replace("286937899@qq.com", "ops@example.com")
         .replace("smtp_server 192.168.100.1", "smtp_server 192.168.100.103\n    smtp_alert")
         .replace("router_id LVS_DEVEL", "router_id LVS_DEVEL\n    no_checker_emails");
     assert!(config.contains("ops@example.com") && config.contains("smtp_alert"));
