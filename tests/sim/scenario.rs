@@ -279,6 +279,7 @@ fn template(router: usize, random: &mut fastrand::Rng) -> Instance {
         authentication: match (version, family) {
             (Version::V2, Family::Ipv4) if random.bool() => Authentication::Ah(*b"1111\0\0\0\0"),
             (Version::V2, Family::Ipv4) => Authentication::Pass(*b"1111\0\0\0\0"),
+            (Version::V2, Family::Ipv6) if random.bool() => Authentication::Pass(*b"1111\0\0\0\0"),
             _ => Authentication::None,
         },
         family,

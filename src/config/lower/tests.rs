@@ -439,3 +439,25 @@ fn the_own_address_among_the_peers() {
     );
     assert!(alone.has_errors());
 }
+
+#[test]
+fn what_ipv6_has_no_room_for_is_said() {
+    let with = |kind: &str| {
+        let text = format!(
+            "vrrp_instance A {{\nversion 2\ninterface eth0\nvirtual_router_id 1\nauthentication {{\nauth_type {kind}\n\
+             auth_pass secret\n}}\nvirtual_ipaddress {{\nfe80::1\n}}\n}}\n"
+        );
+        let loaded = loaded(&text);
+        let said: Vec<String> = loaded.diagnostics.iter().map(|one| one.message.clone()).collect();
+        let model = loaded.model.unwrap_or_else(|| panic!("{said:?}"));
+        (model.instances[0].authentication.clone(), said.join("; "))
+    };
+    let (pass, said) = with("PASS");
+    // The kind of authentication is on the wire, and has to be the peer's.
+    assert!(
+        pass == Authentication::Pass(*b"secret\0\0") && said.contains("no room for a password"),
+        "{said}"
+    );
+    let (ah, said) = with("AH");
+    assert!(ah == Authentication::None && said.contains("IPv4 only"), "{said}");
+}

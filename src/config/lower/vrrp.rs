@@ -377,7 +377,8 @@ impl Lower<'_> {
         let initial_state = state.unwrap_or(if owner { InitialState::Master } else { InitialState::Backup });
         let advert_interval = self.advert_interval(draft.advert_interval, version);
         let preempt = self.preempt(&draft, owner);
-        let authentication = self.usable_authentication(draft.authentication.take(), version, strict);
+        let authentication =
+            self.usable_authentication(draft.authentication.take(), (family, version), strict);
         let transport = self.transport(&draft, group, defaults);
         self.distinct_addresses(title, &mut draft, version);
         let interface = if unplaced { Some(InterfaceName::LOOPBACK) } else { draft.interface };

@@ -741,3 +741,20 @@ fn what_was_signed_before_counts_for_nothing() {
     assert_eq!(other.snapshot().stats.auth_failure, 1);
     assert_eq!(machine.state(), State::Master);
 }
+
+/// Two nodes that have the same password would both be master otherwise: it is not on the wire.
+#[test]
+fn over_ipv6_a_password_keeps_nobody_from_being_heard() {
+    let (us, peer) = ("fe80::2".parse().unwrap(), "fe80::1".parse().unwrap());
+    let mut config =
+        Instance { authentication: Authentication::Pass(*b"secret\0\0"), ..config(100, Version::V2) };
+    config.family = crate::config::model::Family::Ipv6;
+    config.transport.to = Destination::Multicast(Destination::group(config.family));
+    config.addresses = vec![VirtualAddress::new("fe80::77".parse().unwrap(), 128)];
+    let mut machine = Machine::new(config);
+    let now = Instant::now();
+    feed(&mut machine, now, conditions(Some(Link { source: Some(us), ..up() })));
+    hear(&mut machine, now, peer, 150);
+    let seen = machine.snapshot();
+    assert_eq!((seen.stats.auth_failure, seen.master), (0, Some(peer)));
+}

@@ -28,6 +28,7 @@ fn run(lab: &Lab) {
         ("v3 unicast", Vrrp { version: 3, pass: false, unicast: peers, ..Vrrp::default() }),
         ("v3 multicast over IPv6", Vrrp { vips: IPV6, version: 3, pass: false, ..Vrrp::default() }),
         ("v2 multicast over IPv6", Vrrp { vips: IPV6, pass: false, ..Vrrp::default() }),
+        ("v2 PASS multicast over IPv6", Vrrp { vips: IPV6, ..Vrrp::default() }),
     ];
     for (name, vrrp) in variants {
         let [theirs, ours] = [Program::Keepalived, lab.program()].map(|program| sent(lab, program, &vrrp));

@@ -3,7 +3,7 @@
 use super::super::{Lower, arguments, inside};
 use super::Draft;
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::model::{Authentication, Hmac, HmacKey, HmacMode, Secret, Version};
+use crate::config::model::{Authentication, Family, Hmac, HmacKey, HmacMode, Secret, Version};
 use crate::config::source::Span;
 use crate::config::tree::Node;
 use crate::text::unhex;
@@ -88,7 +88,7 @@ impl Lower<'_> {
     pub(super) fn usable_authentication(
         &mut self,
         given: Option<(Authentication, Span)>,
-        version: Version,
+        (family, version): (Family, Version),
         strict: bool,
     ) -> Authentication {
         match given {
@@ -108,6 +108,22 @@ impl Lower<'_> {
                     "adverts are sent and accepted without the password, as keepalived does",
                 );
                 Authentication::None
+            }
+            Some((Authentication::Ah(_), span)) if family == Family::Ipv6 => {
+                self.adjusted(
+                    Some(span),
+                    "`auth_type AH` is for IPv4 only",
+                    "adverts are sent and accepted without authentication, as keepalived does",
+                );
+                Authentication::None
+            }
+            Some((authentication, span)) if family == Family::Ipv6 => {
+                self.adjusted(
+                    Some(span),
+                    "over IPv6 an advert has no room for a password",
+                    "adverts say that they have one, and are accepted whatever it is, as keepalived does",
+                );
+                authentication
             }
             given => given.map_or(Authentication::None, |(authentication, _)| authentication),
         }
