@@ -57,9 +57,7 @@ fn ipv6_v2(lab: &Lab) {
     number(lab);
     let v2 = Vrrp { version: 2, ..over_ipv6() };
     pair(lab, &v2, lab.program(), Program::Keepalived);
-    pair(lab, &Vrrp { unicast: IPV6_PEERS, ..v2.clone() }, Program::Keepalived, lab.program());
-    // An advert says that it has a password, and has none.
-    pair(lab, &Vrrp { pass: true, ..v2 }, lab.program(), Program::Keepalived);
+    pair(lab, &Vrrp { unicast: IPV6_PEERS, ..v2 }, Program::Keepalived, lab.program());
 }
 
 /// Gives the directors addresses to send to peers from.

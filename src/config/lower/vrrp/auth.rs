@@ -121,7 +121,8 @@ impl Lower<'_> {
                 self.adjusted(
                     Some(span),
                     "over IPv6 an advert has no room for a password",
-                    "adverts say that they have one, and are accepted whatever it is, as keepalived does",
+                    "adverts say that they have one, and are accepted whatever it is; keepalived 2.2.7 dies of such an \
+                     advert: delete the block on both nodes",
                 );
                 authentication
             }
