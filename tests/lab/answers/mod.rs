@@ -7,7 +7,7 @@ pub mod http;
 pub mod tls;
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
 
 /// Ports of the HTTP answers, and of the TLS servers.
@@ -47,10 +47,24 @@ fn listen(port: u16, answer: impl Fn(TcpStream) + Send + Sync + Clone + 'static)
             // What has been written is on the wire before a reset throws away what waits to be sent.
             stream.set_nodelay(true).unwrap();
             let answer = answer.clone();
-            std::thread::Builder::new().stack_size(256 * 1024).spawn(move || answer(stream)).unwrap();
+            let connection = move || {
+                let end = stream.try_clone().unwrap();
+                answer(stream);
+                close(&end);
+            };
+            std::thread::Builder::new().stack_size(256 * 1024).spawn(connection).unwrap();
         }
     };
     std::thread::Builder::new().stack_size(128 * 1024).spawn(work).unwrap();
+}
+
+/// Closes, and reads what still comes: a close over bytes that nobody has read is a reset, or none, as the
+/// moment would have it. A reset that is wanted stays one.
+fn close(stream: &TcpStream) {
+    let linger = socket2::SockRef::from(stream).linger().unwrap_or_default();
+    if linger.is_none() && stream.shutdown(Shutdown::Write).is_ok() {
+        finish(End::Hold, stream);
+    }
 }
 
 /// Reads a request; the other side may also say nothing.

@@ -2,9 +2,11 @@
 
 use std::fs;
 
+use nix::sys::signal::Signal;
+
 use super::daemon::Daemon;
 use super::node::Node;
-use super::wait::{poll, seconds};
+use super::wait::{eventually, poll, seconds};
 
 pub struct Capture {
     file: String,
@@ -64,10 +66,33 @@ impl Capture {
         self.packets().iter().filter_map(|packet| Some((packet.time, packet.advert()?))).collect()
     }
 
-    /// Ends the recording and returns all of it.
+    /// Ends the recording and returns all of it: what has passed when this is called is waited for, since
+    /// tcpdump leaves unread at its end what the kernel still holds for it.
     pub fn finish(self) -> Vec<Packet> {
+        let (_, passed) = self.counts();
+        eventually("tcpdump has written what had passed", seconds(20), || self.counts().0 >= passed);
         self.tcpdump.stop();
         self.packets()
+    }
+
+    /// Frames that are written, or were lost to a full buffer, and all that the filter let pass.
+    fn counts(&self) -> (u64, u64) {
+        let known = self.tcpdump.log().matches(" received by filter").count();
+        self.tcpdump.signal(Signal::SIGUSR1);
+        let line = || {
+            let log = self.tcpdump.log();
+            log.lines().filter(|line| line.contains(" dropped by kernel")).nth(known).map(str::to_owned)
+        };
+        let line = poll(seconds(10), || line().is_some()).and_then(|_| line());
+        let line = line.unwrap_or_else(|| panic!("tcpdump tells no counts: {}", self.tcpdump.log()));
+        let count = |words: &str| -> u64 {
+            let before = line.split(words).next().unwrap_or_default();
+            let digits =
+                before.rsplit(|letter: char| !letter.is_ascii_digit()).find(|digits| !digits.is_empty());
+            digits.and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("tcpdump counts: {line}"))
+        };
+        let [written, passed, lost] = [" packet", " packets received", " packets dropped"].map(count);
+        (written + lost, passed)
     }
 }
 
