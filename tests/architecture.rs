@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("report", &[]),
     ("script", &["config::model", "sys"]),
     ("sys", &[]),
-    ("track", &["config::model", "script"]),
+    ("track", &["config::model", "script", "sys"]),
     ("vrrp", &["config::model", "net", "sys", "track"]),
 ];
 

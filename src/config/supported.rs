@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use super::model::{
     Authentication, Family, Instance, InterfaceName, Model, Net, RealServer, Route, Scripts, StaticAddress,
-    Statics, SyncGroup, TrackScript, VirtualServer, VirtualServerGroup, VirtualServerName, Vrid,
+    Statics, SyncGroup, TrackFile, TrackScript, VirtualServer, VirtualServerGroup, VirtualServerName, Vrid,
 };
 use super::tracked::tracking;
 
@@ -103,6 +103,8 @@ pub struct Runnable {
     pub groups: Vec<SyncGroup>,
     /// The scripts that they track.
     pub scripts: Vec<TrackScript>,
+    /// The files that they track.
+    pub files: Vec<TrackFile>,
     /// As whom scripts run, and which may; FIFOs.
     pub script_settings: Scripts,
     /// What is there as long as the daemon runs.
@@ -169,6 +171,7 @@ pub fn runnable(model: &Model) -> Runnable {
     }
     result.groups.clone_from(&model.sync_groups);
     result.scripts = tracked_scripts(model, &result.instances);
+    result.files = tracked_files(model, &result.instances);
     result.script_settings = model.globals.scripts.clone();
     if let Some(missing) = missing(Feature::NoInterface) {
         let unplaced = model.unplaced.iter().map(|unplaced| LeftOut::instance(&unplaced.0, missing.why));
@@ -227,6 +230,13 @@ fn tracked_scripts(model: &Model, instances: &[Instance]) -> Vec<TrackScript> {
     let mut names: BTreeSet<&str> = tracked.map(|tracked| tracked.name.as_str()).collect();
     let scripts = model.scripts.iter();
     scripts.filter(|script| names.remove(script.name.as_str())).cloned().collect()
+}
+
+/// The files that somebody tracks.
+fn tracked_files(model: &Model, instances: &[Instance]) -> Vec<TrackFile> {
+    let tracked = instances.iter().flat_map(|instance| &instance.tracking.files);
+    let mut names: BTreeSet<&str> = tracked.map(|tracked| tracked.name.as_str()).collect();
+    model.files.iter().filter(|file| names.remove(file.name.as_str())).cloned().collect()
 }
 
 /// The instance with the routes that can be set, and with what it tracks in the end.

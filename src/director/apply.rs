@@ -109,13 +109,13 @@ impl Director {
 
     /// What is run from now on.
     fn configure_programs(&mut self, programs: Programs) {
-        let (tracked, notify) = match self.options.only_checkers {
-            true => (Vec::new(), Notify::default()),
-            false => (programs.tracked, programs.notify),
+        let (tracked, files, notify) = match self.options.only_checkers {
+            true => (Vec::new(), Vec::new(), Notify::default()),
+            false => (programs.tracked, programs.files, programs.notify),
         };
         self.checks.programs(programs.checks);
         self.notifications.configure(notify);
-        self.track(|tracking| tracking.configure(tracked));
+        self.track(|tracking| tracking.configure(tracked, files));
     }
 
     pub(super) fn record(&mut self, addresses: BTreeSet<Claim>) {

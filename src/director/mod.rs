@@ -41,8 +41,7 @@ use crate::mail::io::Mails;
 use crate::notify::What;
 use crate::notify::io::{Notifications, Tag};
 use crate::script::Ending;
-use crate::track::io::Tracking;
-use crate::track::scripts;
+use crate::track::io::{News, Tracking};
 use crate::vrrp::io::{self as vrrp, Handle};
 use crate::vrrp::node::{Claim, Report};
 
@@ -140,8 +139,8 @@ struct Director {
 enum Event {
     Due,
     Ended(Ended),
-    /// A tracked script.
-    Run((scripts::Id, Ending)),
+    /// A tracked script or file.
+    Tracked(News),
     /// A notify script, or one that reads a FIFO.
     Told((Tag, Ending)),
     /// A mail.
@@ -173,7 +172,7 @@ impl Director {
                     let standings = self.checks.ended(ended);
                     self.take_in(standings);
                 }
-                Event::Run(end) => self.track(|tracking| tracking.take_in(end)),
+                Event::Tracked(news) => self.track(|tracking| tracking.take_in(news)),
                 Event::Told(end) => self.notifications.take_in(end),
                 Event::Mailed(outcome) => self.mails.take_in(outcome),
                 Event::Retry => self.retry(),
@@ -226,7 +225,7 @@ impl Director {
             Some(request) = self.asked.recv() => Event::Request(request),
             Some(ended) = self.ended.recv() => Event::Ended(ended),
             ended = self.checks.program_ended() => Event::Ended(ended),
-            end = self.tracking.ended() => Event::Run(end),
+            news = self.tracking.news() => Event::Tracked(news),
             end = self.notifications.ended() => Event::Told(end),
             outcome = self.mails.tried() => Event::Mailed(outcome),
             () = timer => Event::Due,
@@ -263,14 +262,14 @@ impl Director {
         self.changed = true;
     }
 
-    /// Does something with the tracked scripts, and tells the VRRP thread what they amount to.
+    /// Does something with the tracked objects, and tells the VRRP thread what they amount to.
     fn track(&mut self, act: impl FnOnce(&mut Tracking)) {
         act(&mut self.tracking);
-        let standings = self.tracking.standings();
+        let facts = self.tracking.facts();
         if let Some(handle) = &self.vrrp {
-            handle.scripts.send_if_modified(|told| {
-                let changed = **told != *standings;
-                *told = standings;
+            handle.facts.send_if_modified(|told| {
+                let changed = *told != facts;
+                *told = facts;
                 changed
             });
         }

@@ -43,6 +43,7 @@ impl Options {
         if self.only_checkers {
             runnable.instances.clear();
             runnable.scripts.clear();
+            runnable.files.clear();
             runnable.statics = Statics::default();
         }
         runnable

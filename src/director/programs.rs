@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::Level;
 
-use crate::config::model::{Command, Fifo, Notify, ProbeKind, Scripts, VirtualServer};
+use crate::config::model::{Command, Fifo, Notify, ProbeKind, Scripts, TrackFile, VirtualServer};
 use crate::config::supported::Runnable;
 use crate::notify::io::{FifoSetup, Setup};
 use crate::notify::{Commands, Subject};
@@ -20,6 +20,8 @@ use super::candidate::Line;
 pub struct Programs {
     /// The tracked scripts.
     pub tracked: Vec<Wanted>,
+    /// The tracked files.
+    pub files: Vec<TrackFile>,
     /// Those of MISC_CHECK, by their command.
     pub checks: BTreeMap<Command, Program>,
     /// Who is told of what happens to the instances.
@@ -40,6 +42,7 @@ impl Programs {
                 None => untrack(runnable, &config.name),
             }
         }
+        programs.files = std::mem::take(&mut runnable.files);
         for instance in &runnable.instances {
             let subject = Subject::Instance(instance.name.clone());
             programs.told(subject, "vrrp_instance", &instance.notify, &settings);

@@ -4,6 +4,7 @@
 //! the tracked scripts, so no missed or doubled event can leave one behind.
 
 pub mod event;
+pub mod file;
 pub mod io;
 pub mod script;
 pub mod scripts;
@@ -12,6 +13,7 @@ mod weight;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -33,6 +35,13 @@ pub enum Fault {
     ScriptFails(String),
     /// A tracked script succeeds that must not: `weight 0 reverse`.
     ScriptSucceeds(String),
+    /// A tracked file has a number that means so.
+    File {
+        /// Its name.
+        name: String,
+        /// The number.
+        number: i32,
+    },
     /// A tracked script has not ended yet, not once.
     ScriptPending(String),
     /// The interface leads nowhere but to this host.
@@ -85,6 +94,7 @@ impl fmt::Display for Fault {
             Self::InterfaceUp(name) => write!(f, "interface {name} up, tracked in `reverse`"),
             Self::ScriptFails(name) => write!(f, "script {name} fails"),
             Self::ScriptSucceeds(name) => write!(f, "script {name} succeeds, tracked in `reverse`"),
+            Self::File { name, number } => write!(f, "track_file {name} is {number}"),
             Self::ScriptPending(name) => write!(f, "script {name} has not ended yet"),
             Self::Member(name) => write!(f, "{name} of the same sync group is in FAULT"),
             Self::MemberPending(name) => write!(f, "{name} of the same sync group has not started yet"),
@@ -144,6 +154,15 @@ pub enum Standing {
     Down,
 }
 
+/// What the tracked objects of the daemon amount to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Scripts; one that is not named has told nothing yet.
+    pub scripts: Arc<scripts::Standings>,
+    /// Files; one that is not named counts as 0.
+    pub files: Arc<file::Numbers>,
+}
+
 /// What a member of a sync group sees of the others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Others {
@@ -166,6 +185,8 @@ pub struct Conditions {
     pub interfaces: BTreeMap<InterfaceName, Carrier>,
     /// The scripts of its `track_script`, by name.
     pub scripts: BTreeMap<String, Standing>,
+    /// The numbers of its `track_file`, by name.
+    pub files: file::Numbers,
     /// The other members of its sync group; `None`: it is in none.
     pub group: Option<Others>,
     /// Why adverts cannot be received, when they cannot.

@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::config::model::{Instance, Priority, TrackWeight};
+use crate::config::model::{Instance, Priority, TrackFile, TrackWeight};
 
-use super::{Carrier, Conditions, Fault, Standing, tracked_interfaces};
+use super::{Carrier, Conditions, Fault, Standing, file, tracked_interfaces};
 
 /// What one object does to the priority.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -44,6 +44,7 @@ pub fn weigh(config: &Instance, conditions: &Conditions) -> Weighed {
     let mut contributions = Vec::new();
     if config.priority != Priority::OWNER {
         contributions.extend(tracked(config, conditions).filter_map(|one| one.contribution()));
+        contributions.extend(files(config, conditions).filter_map(|one| one.contribution()));
     }
     let sum: i32 = contributions.iter().map(|one| i32::from(one.by)).sum();
     let effective = match contributions.is_empty() {
@@ -55,7 +56,41 @@ pub fn weigh(config: &Instance, conditions: &Conditions) -> Weighed {
 
 /// The faults of what is tracked without a weight.
 pub(super) fn tracked_faults(config: &Instance, conditions: &Conditions) -> impl Iterator<Item = Fault> {
-    tracked(config, conditions).filter_map(Tracked::fault)
+    let files: Vec<Fault> = files(config, conditions).filter_map(|one| one.fault()).collect();
+    tracked(config, conditions).filter_map(Tracked::fault).chain(files)
+}
+
+/// A tracked file, how much it counts, and its number.
+struct Number<'a> {
+    name: &'a str,
+    weight: TrackWeight,
+    number: i32,
+}
+
+fn files<'a>(config: &'a Instance, conditions: &'a Conditions) -> impl Iterator<Item = Number<'a>> {
+    config.tracking.files.iter().map(|one| Number {
+        name: &one.name,
+        weight: one.weight.unwrap_or(TrackFile::WEIGHT),
+        number: conditions.files.get(&one.name).copied().unwrap_or_default(),
+    })
+}
+
+impl Number<'_> {
+    fn contribution(&self) -> Option<Contribution> {
+        let by = file::contribution(self.number, self.weight.number, self.weight.reverse);
+        let counts = by != 0 && !file::is_fault(by);
+        counts.then(|| Contribution { what: format!("file {}", self.name), by })
+    }
+
+    /// Without a weight every number but 0 is a fault; in `reverse`, 0 is.
+    fn fault(&self) -> Option<Fault> {
+        let TrackWeight { number: weight, reverse } = self.weight;
+        let fails = match weight {
+            0 => (self.number != 0) != reverse,
+            weight => file::is_fault(file::contribution(self.number, weight, reverse)),
+        };
+        fails.then(|| Fault::File { name: self.name.to_owned(), number: self.number })
+    }
 }
 
 /// An object, how much it counts, and how it is.
@@ -211,5 +246,25 @@ mod tests {
         assert_eq!(found(&own, Carrier::Down, Standing::Up), "");
         own.dont_track_primary = true;
         assert_eq!(found(&own, Carrier::Down, Standing::Up), "interface eth1 down");
+    }
+
+    #[test]
+    fn the_number_of_a_file_times_its_weight_moves_the_priority() {
+        let found = |weight, reverse, number| {
+            let mut instance = instance(100, None, None);
+            let weight = TrackWeight { number: weight, reverse };
+            instance.tracking.files = vec![Line { name: "f".into(), weight: Some(weight) }];
+            let conditions = Conditions { files: [("f".to_owned(), number)].into(), ..Conditions::default() };
+            let faults = tracked_faults(&instance, &conditions).count();
+            (weigh(&instance, &conditions).to_string(), faults)
+        };
+        assert_eq!(found(1, false, 50), ("base 100, file f +50".to_owned(), 0));
+        assert_eq!(found(2, true, 20), ("base 100, file f -40".to_owned(), 0));
+        assert_eq!(found(1, false, 0), ("base 100".to_owned(), 0));
+        assert_eq!(found(1, false, -254), ("base 100".to_owned(), 1));
+        assert_eq!(found(100, false, 100), ("base 100, file f +253, kept within 1..254".to_owned(), 0));
+        let faults = [(false, 0), (false, 7), (true, 0), (true, 7)]
+            .map(|(reverse, number)| found(0, reverse, number).1);
+        assert_eq!(faults, [0, 1, 1, 0]);
     }
 }

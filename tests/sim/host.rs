@@ -8,7 +8,7 @@ use std::time::Instant;
 use directord::config::model::{Family, Instance, Statics, SyncGroup};
 use directord::net::object::{Operation, Rule};
 use directord::track::scripts::{Scripts, Standings, Wanted};
-use directord::track::{Fault, Standing};
+use directord::track::{Facts, Fault, Standing};
 use directord::vrrp::event::State;
 use directord::vrrp::instance::Machine;
 use directord::vrrp::node::{Action, Claim, Endpoint, Input, Node, Setup};
@@ -51,6 +51,8 @@ pub(crate) struct Host {
     pub(crate) sent: BTreeMap<String, Instant>,
     /// The tracked script of the configuration, when there is one.
     pub(crate) script: Option<Wanted>,
+    /// The number of the tracked file.
+    pub(crate) file: i32,
     /// What that script finds.
     pub(crate) healthy: bool,
     pub(crate) scripts: Scripts,
@@ -92,6 +94,7 @@ impl Host {
             snipes: 0,
             sent: BTreeMap::new(),
             script: None,
+            file: 0,
             healthy: true,
             scripts: Scripts::default(),
             standings: Arc::default(),
@@ -125,6 +128,12 @@ impl Host {
     pub(crate) fn own(&self, interface: &str, family: Family) -> IpAddr {
         let of = |one: &&(&str, IpAddr)| one.0 == interface && Family::of(one.1) == family;
         self.own.iter().find(of).unwrap().1
+    }
+
+    /// What the daemon is told of the tracked objects.
+    pub(crate) fn facts(&self) -> Facts {
+        let files = [("f".to_owned(), self.file)].into();
+        Facts { scripts: Arc::clone(&self.standings), files: Arc::new(files) }
     }
 
     pub(crate) fn setup(&self) -> Setup {
@@ -329,8 +338,7 @@ impl Host {
     fn fresh(&self) -> Node {
         let mut node = Node::new(self.record.clone());
         let now = Instant::now();
-        let mut inputs =
-            VecDeque::from([Input::Configure(self.setup()), Input::Scripts(Arc::clone(&self.standings))]);
+        let mut inputs = VecDeque::from([Input::Configure(self.setup()), Input::Tracked(self.facts())]);
         let mut kernel = self.kernel.clone();
         while let Some(input) = inputs.pop_front() {
             let mut actions = Vec::new();

@@ -99,7 +99,18 @@ impl Lan {
         self.configure_scripts(host);
     }
 
+    /// The number in the tracked file is another one.
+    pub(crate) fn number(&mut self, host: usize, number: i32) {
+        self.hosts[host].file = number;
+        if self.hosts[host].is_awake() {
+            let facts = self.hosts[host].facts();
+            self.feed(host, Input::Tracked(facts));
+        }
+    }
+
     fn configure_scripts(&mut self, host: usize) {
+        let facts = self.hosts[host].facts();
+        self.feed(host, Input::Tracked(facts));
         let wanted = self.hosts[host].script.iter().cloned().collect();
         self.feed_scripts(host, scripts::Input::Configure(wanted));
     }
@@ -135,6 +146,8 @@ impl Lan {
         for (endpoint, packet) in std::mem::take(&mut self.hosts[host].waiting) {
             self.feed(host, Input::Heard { endpoint, packet });
         }
+        let facts = self.hosts[host].facts();
+        self.feed(host, Input::Tracked(facts));
         self.fire(host);
         self.fire_scripts(host);
         self.notify(host);
@@ -234,7 +247,8 @@ impl Lan {
                 scripts::Action::Standings(standings) => {
                     self.say(|| format!("{host} scripts {standings:?}"));
                     self.hosts[host].standings.clone_from(&standings);
-                    self.feed(host, Input::Scripts(standings));
+                    let facts = self.hosts[host].facts();
+                    self.feed(host, Input::Tracked(facts));
                 }
                 // What ends of it is of no interest to the machine.
                 scripts::Action::Stop(_) | scripts::Action::Report { .. } => {}

@@ -155,7 +155,8 @@ fn track(lan: &mut Lan, random: &mut fastrand::Rng) {
     let weight = TrackWeight { number, reverse: number != 0 && random.u8(0..4) == 0 };
     let script = script(random);
     let interface = [None, Some(0), Some(-30), Some(20)][random.usize(0..4)];
-    lan.say(|| format!("tracks {weight:?}, {interface:?}, {:?}", script.config));
+    let file = [None, Some(0), Some(1), Some(-3)][random.usize(0..4)];
+    lan.say(|| format!("tracks {weight:?}, {interface:?}, file {file:?}, {:?}", script.config));
     for host in &mut lan.hosts {
         host.script = Some(script.clone());
         host.healthy = random.u8(0..4) > 0;
@@ -164,6 +165,9 @@ fn track(lan: &mut Lan, random: &mut fastrand::Rng) {
         let other = InterfaceName::new("eth1").unwrap();
         let line = |number| (other.clone(), TrackWeight { number, reverse: false });
         first.tracking.interfaces = interface.into_iter().map(line).collect();
+        let weight = file.map(|number| TrackWeight { number, reverse: false });
+        let line = |weight| Tracked { name: "f".into(), weight: Some(weight) };
+        first.tracking.files = weight.into_iter().map(line).collect();
     }
 }
 
@@ -199,7 +203,12 @@ fn effective(host: &crate::host::Host, config: &Instance) -> i32 {
         config.tracking.interfaces.iter().map(|(name, weight)| counts(weight, up(name.as_str())));
     let scripts = config.tracking.scripts.iter();
     let scripts = scripts.map(|one| counts(&one.weight.unwrap(), host.healthy));
-    (base + interfaces.chain(scripts).sum::<i32>()).clamp(1, 254)
+    let files = config.tracking.files.iter();
+    let files = files.map(|one| match (host.file * i32::from(one.weight.unwrap().number)).clamp(-254, 253) {
+        -254 => 0,
+        by => by,
+    });
+    (base + interfaces.chain(scripts).chain(files).sum::<i32>()).clamp(1, 254)
 }
 
 /// Whether nothing that is tracked without a weight has failed.
@@ -207,7 +216,13 @@ fn is_well(host: &crate::host::Host, config: &Instance) -> bool {
     let interfaces = config.tracking.interfaces.iter();
     let mut interfaces = interfaces.filter(|(_, weight)| weight.number == 0).map(|(name, _)| name.as_str());
     let mut scripts = config.tracking.scripts.iter().filter(|one| one.weight.unwrap().number == 0);
-    interfaces.all(|name| host.kernel.is_up(name)) && scripts.all(|_| host.healthy)
+    let file = |weight: i16| match weight {
+        0 => host.file == 0,
+        weight => host.file * i32::from(weight) > -254,
+    };
+    interfaces.all(|name| host.kernel.is_up(name))
+        && scripts.all(|_| host.healthy)
+        && config.tracking.files.iter().all(|one| file(one.weight.unwrap().number))
 }
 
 /// Two to four hosts with the same virtual routers. Mostly distinct priorities; among equals any one may be master.
@@ -305,7 +320,12 @@ fn fault(lan: &mut Lan, random: &mut fastrand::Rng) -> bool {
     let count = lan.hosts.len();
     let host = random.usize(0..count);
     let name = if random.bool() { "eth0" } else { "eth1" };
-    match random.u8(0..25) {
+    match random.u8(0..27) {
+        25 | 26 => {
+            let number = [0, 0, 7, -40, 90, -300][random.usize(0..6)];
+            lan.say(|| format!("the file of {host} says {number}"));
+            lan.number(host, number);
+        }
         24 => {
             join(lan, random);
             for host in 0..count {

@@ -1,61 +1,88 @@
-//! Runs what the machine of all tracked scripts wants run.
+//! Runs what the machine of all tracked scripts wants run, and reads the tracked files.
+
+mod files;
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::config::model::TrackFile;
 use crate::report::Level;
 use crate::script::Ending;
 use crate::script::io::Runner;
 
+use super::Facts;
 use super::scripts::{Action, Id, Input, Scripts, Standings, Wanted};
+use files::Files;
 
-/// The tracked scripts, and their runs under way.
+/// What wakes whoever waits for the tracked objects.
+#[derive(Debug)]
+pub enum News {
+    /// A run ended.
+    Run((Id, Ending)),
+    /// Something changed where the files are.
+    Files,
+}
+
+/// The tracked scripts, and their runs under way; the tracked files.
 #[derive(Debug)]
 pub struct Tracking {
     machine: Scripts,
     runner: Runner<Id>,
     standings: Arc<Standings>,
+    files: Files,
 }
 
 impl Tracking {
     /// Nothing is tracked. `files`: how many files a script may open, soft and hard.
     #[must_use]
     pub fn new(files: Option<(u64, u64)>) -> Self {
-        Self { machine: Scripts::default(), runner: Runner::new(files), standings: Arc::default() }
+        let (machine, files_of) = (Scripts::default(), Files::default());
+        Self { machine, runner: Runner::new(files), standings: Arc::default(), files: files_of }
     }
 
     /// What is tracked after a start or reload.
-    pub fn configure(&mut self, wanted: Vec<Wanted>) {
+    pub fn configure(&mut self, wanted: Vec<Wanted>, files: Vec<TrackFile>) {
         self.feed(Input::Configure(wanted));
+        self.files.configure(files);
     }
 
-    /// What the scripts amount to.
+    /// What all of it amounts to.
     #[must_use]
-    pub fn standings(&self) -> Arc<Standings> {
-        Arc::clone(&self.standings)
+    pub fn facts(&self) -> Facts {
+        Facts { scripts: Arc::clone(&self.standings), files: self.files.numbers() }
     }
 
     /// When [`Self::tick`] is to be called next.
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
-        self.machine.next_timer().map(|(at, _)| at)
+        self.machine.next_timer().map(|(at, _)| at).into_iter().chain(self.files.next()).min()
     }
 
     /// Starts what is due.
     pub fn tick(&mut self) {
-        if self.next().is_some_and(|at| at <= Instant::now()) {
+        let now = Instant::now();
+        if self.files.next().is_some_and(|at| at <= now) {
+            self.files.look();
+        }
+        if self.machine.next_timer().is_some_and(|(at, _)| at <= now) {
             self.feed(Input::Timer);
         }
     }
 
-    /// The next run that ends, to be given to [`Self::take_in`]; waits for ever when none is under way.
-    pub async fn ended(&mut self) -> (Id, Ending) {
-        self.runner.ended().await
+    /// The next run that ends, or change of a file, to be given to [`Self::take_in`]; waits for ever when there is none.
+    pub async fn news(&mut self) -> News {
+        tokio::select! {
+            end = self.runner.ended() => News::Run(end),
+            () = self.files.changed() => News::Files,
+        }
     }
 
-    /// Takes the end of a run in.
-    pub fn take_in(&mut self, (id, ending): (Id, Ending)) {
-        self.feed(Input::Ended { id, ending });
+    /// Takes it in.
+    pub fn take_in(&mut self, news: News) {
+        match news {
+            News::Run((id, ending)) => self.feed(Input::Ended { id, ending }),
+            News::Files => self.files.look(),
+        }
     }
 
     /// Ends all runs.

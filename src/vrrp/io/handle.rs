@@ -8,7 +8,7 @@ use std::sync::mpsc as blocking;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::sys::schedule;
-use crate::track::scripts::Standings;
+use crate::track::Facts;
 use crate::vrrp::node::{Claim, Setup, Snapshot};
 
 use super::REALTIME_PRIORITY;
@@ -62,8 +62,8 @@ pub(crate) struct Handle {
     pub reports: Reports,
     /// The latest view of the node: renewed at each transition, else at most once a second.
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
-    /// What the tracked scripts amount to; the latest counts.
-    pub scripts: watch::Sender<Arc<Standings>>,
+    /// What the tracked objects amount to; the latest counts.
+    pub facts: watch::Sender<Facts>,
     /// The thread itself.
     pub thread: std::thread::JoinHandle<()>,
 }
@@ -97,7 +97,7 @@ impl Prepared {
 pub(crate) fn start(setup: Setup, record: BTreeSet<Claim>) -> Result<Prepared, StartError> {
     let (commands, command_receiver) = mpsc::channel(COMMANDS);
     let (snapshots, snapshot) = watch::channel(Arc::default());
-    let (scripts, standings) = watch::channel(Arc::default());
+    let (facts, known) = watch::channel(Facts::default());
     let (report_sender, reports) = reports::channel();
     let (started, outcome) = blocking::channel();
     let (go, gone) = blocking::channel();
@@ -120,7 +120,7 @@ pub(crate) fn start(setup: Setup, record: BTreeSet<Claim>) -> Result<Prepared, S
                     if let Ok(beginning) = gone.recv() {
                         thread.begin();
                         drop(beginning);
-                        thread.run(command_receiver, standings).await;
+                        thread.run(command_receiver, known).await;
                     }
                 }
                 Err(error) => drop(started.send(Err(error))),
@@ -133,7 +133,7 @@ pub(crate) fn start(setup: Setup, record: BTreeSet<Claim>) -> Result<Prepared, S
         .map_err(failed("start the VRRP thread"))?;
     let claims =
         outcome.recv().map_err(|_| failed("start the VRRP thread")(io::ErrorKind::Other.into()))??;
-    Ok(Prepared { claims, handle: Handle { commands, reports, snapshot, scripts, thread }, go })
+    Ok(Prepared { claims, handle: Handle { commands, reports, snapshot, facts, thread }, go })
 }
 
 #[cfg(test)]

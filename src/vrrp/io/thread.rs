@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::Arc;
 use std::sync::mpsc as blocking;
 use std::time::{Duration, Instant};
 
@@ -17,7 +16,7 @@ use crate::net::kernel::Kernel;
 use crate::sys::netlink::Monitor;
 use crate::sys::poll;
 use crate::text::reason;
-use crate::track::scripts::Standings;
+use crate::track::Facts;
 use crate::vrrp::node::{Action, Claim, Endpoint, Input, Node, Refusal, Setup, new_claims};
 
 use super::handle::Command;
@@ -93,7 +92,7 @@ impl Thread {
     pub(super) async fn run(
         mut self,
         mut commands: mpsc::Receiver<Command>,
-        mut scripts: watch::Receiver<Arc<Standings>>,
+        mut facts: watch::Receiver<Facts>,
     ) {
         loop {
             self.outward.publish(&self.node, false);
@@ -116,9 +115,9 @@ impl Thread {
                     None => return,
                 },
                 Some(answer) = self.answers.recv() => self.answer(answer),
-                Ok(()) = scripts.changed() => {
-                    let standings = Arc::clone(&scripts.borrow_and_update());
-                    self.feed(Input::Scripts(standings));
+                Ok(()) = facts.changed() => {
+                    let known = facts.borrow_and_update().clone();
+                    self.feed(Input::Tracked(known));
                 }
                 Ok(mut ready) = self.monitor.readable() => {
                     ready.clear_ready();

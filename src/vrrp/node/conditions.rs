@@ -1,15 +1,13 @@
 //! What each instance sees of the kernel and of its sockets.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Instant;
 
-use crate::config::model::{Family, Instance, InterfaceName};
+use crate::config::model::{Family, Instance, InterfaceName, Tracked};
 use crate::net::object::{Address, Key, Operation, PROTOCOL};
 use crate::net::objects::Refused;
 use crate::report::errno_text;
-use crate::track::scripts::Standings;
-use crate::track::{Carrier, Conditions, Link, Standing, carriers, faults, tracked_interfaces};
+use crate::track::{Carrier, Conditions, Facts, Link, Standing, carriers, faults, tracked_interfaces};
 use crate::vrrp::instance;
 
 use super::needs::Need;
@@ -87,12 +85,14 @@ impl Node {
         }
     }
 
-    /// Those that track a script whose standing is another now have to know.
-    pub(super) fn scripts_changed(&mut self, standings: Arc<Standings>) {
-        let old = std::mem::replace(&mut self.scripts, standings);
+    /// Those that track something that amounts to something else now have to know.
+    pub(super) fn facts_changed(&mut self, facts: Facts) {
+        let old = std::mem::replace(&mut self.facts, facts);
         let tracks = |running: &super::Running| {
-            let names = running.machine.config().tracking.scripts.iter().map(|one| &one.name);
-            names.into_iter().any(|name| old.get(name) != self.scripts.get(name))
+            let tracking = &running.machine.config().tracking;
+            let script = |one: &Tracked| old.scripts.get(&one.name) != self.facts.scripts.get(&one.name);
+            let file = |one: &Tracked| old.files.get(&one.name) != self.facts.files.get(&one.name);
+            tracking.scripts.iter().any(script) || tracking.files.iter().any(file)
         };
         let concerned = self.instances.iter().filter(|(_, running)| tracks(running)).map(|(id, _)| *id);
         self.touched.extend(concerned);
@@ -118,10 +118,12 @@ impl Node {
         let endpoint = found.zip(source).map(|((index, _), source)| Endpoint::of(config, index, source));
         let carriers = carriers(config).into_iter().map(carrier).collect();
         let interfaces = tracked_interfaces(config).cloned().map(carrier).collect();
-        let standing = |name: &String| self.scripts.get(name).copied().unwrap_or(Standing::Pending);
+        let standing = |name: &String| self.facts.scripts.get(name).copied().unwrap_or(Standing::Pending);
         let scripts = config.tracking.scripts.iter().map(|one| &one.name);
         let scripts = scripts.map(|name| (name.clone(), standing(name))).collect();
-        (Conditions { link, carriers, interfaces, scripts, ..Conditions::default() }, endpoint)
+        let number = |name: &String| self.facts.files.get(name).copied().unwrap_or_default();
+        let files = config.tracking.files.iter().map(|one| (one.name.clone(), number(&one.name))).collect();
+        (Conditions { link, carriers, interfaces, scripts, files, ..Conditions::default() }, endpoint)
     }
 
     /// Where adverts go out from, and whether that is an address of this host: the configured one, else the first of

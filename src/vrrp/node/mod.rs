@@ -28,8 +28,7 @@ use crate::net::kernel::{Change, Kernel, Reading};
 use crate::net::object::{Key, Operation};
 use crate::net::objects::Objects;
 use crate::report::Repeats;
-use crate::track::scripts::Standings;
-use crate::track::{Conditions, Fault};
+use crate::track::{Conditions, Facts, Fault};
 
 use super::event::Event;
 use super::instance::{self, Machine};
@@ -83,8 +82,8 @@ pub enum Input {
     Refused(Refusal),
     /// What runs after a start or reload.
     Configure(Setup),
-    /// What the tracked scripts amount to; one that is not named has told nothing yet.
-    Scripts(Arc<Standings>),
+    /// What the tracked scripts and files amount to.
+    Tracked(Facts),
     /// The time that [`Node::next_timer`] named has come.
     Timer,
     /// Say so, give the addresses up, and stop.
@@ -220,7 +219,7 @@ pub struct Node {
     regroup: BTreeSet<String>,
     last_id: u32,
     statics: Statics,
-    scripts: Arc<Standings>,
+    facts: Facts,
     /// Static objects on the interfaces that exist.
     kept: BTreeMap<Key, Need>,
     /// Who has this object in its configuration.
@@ -290,7 +289,7 @@ impl Node {
             Input::Read(reading) => self.reading(now, reading, out),
             Input::Changed(answers) => self.changed(now, answers, out),
             Input::Configure(setup) => self.configure(now, setup, out),
-            Input::Scripts(standings) => self.scripts_changed(standings),
+            Input::Tracked(facts) => self.facts_changed(facts),
             Input::Timer => self.timer(now, out),
             Input::Stop => self.stop(now, out),
         }

@@ -11,6 +11,11 @@ pub const SCENARIOS: &[Scenario] = &[
         moves,
     ),
     Scenario::directord(
+        "files_move",
+        "numbers in tracked files move the address between equal nodes, keepalived among them, and cause FAULT",
+        files,
+    ),
+    Scenario::directord(
         "scripts_end",
         "a hung notify script holds up no state for ever, and a killed daemon leaves no script behind",
         ends,
@@ -96,6 +101,36 @@ fn moves(lab: &Lab) {
     assert_eq!(ours.1, theirs.1, "lines of the FIFO");
     assert_eq!(ours.0, theirs.0, "calls of the scripts");
     assert!(ours.0.contains(&"notify INSTANCE VI_1 FAULT 150".to_owned()), "{ours:?}");
+}
+
+fn files(lab: &Lab) {
+    let config = "global_defs {\nrouter_id LVS_DEVEL\nvrrp_version 3\n}\n\
+                  track_file health {\nfile /tmp/health\nweight 1\ninit_file 0 overwrite\n}\n\
+                  vrrp_instance VI_1 {\nstate BACKUP\ninterface eth0\nvirtual_router_id 51\npriority 100\nadvert_int 1\n\
+                  track_file {\nhealth\n}\nvirtual_ipaddress {\n192.168.100.240\n}\n}\n";
+    let first = lab.director(&lab.lvs01, Program::Directord, config);
+    let on = |name: &'static str| move || lab.holders(VIP) == [name];
+    eventually("it is alone", seconds(10), on("lvs01"));
+    let second = lab.director(&lab.lvs02, Program::Keepalived, config);
+    let say = |node: &Node, number: &str| node.write("/tmp/health", format!("{number}\n"));
+    eventually("it has made its file", seconds(10), || {
+        lab.lvs02.sh("cat /tmp/health 2>/dev/null || :") == "0\n"
+    });
+    crate::lab::throughout("equal nodes leave it where it is", seconds(4), on("lvs01"));
+    say(&lab.lvs02, "50");
+    eventually("150 is more than 100", seconds(5), on("lvs02"));
+    say(&lab.lvs01, "0x40");
+    say(&lab.lvs02, "-5");
+    eventually("164 is more than 95", seconds(5), on("lvs01"));
+    let told = "Changing effective priority from 100 to 164 (base 100, file health +64)";
+    assert!(first.log_has(told), "{}", first.log());
+    say(&lab.lvs01, "-254");
+    eventually("the lowest is a FAULT", seconds(5), on("lvs02"));
+    assert!(first.log_has("FAULT STATE (track_file health is -254)"), "{}", first.log());
+    lab.lvs01.sh("rm /tmp/health");
+    eventually("a file that is gone says 0", seconds(10), on("lvs01"));
+    first.stop();
+    second.stop();
 }
 
 /// The process that a script has put its number down for.
