@@ -7,10 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::model::{
-    Authentication, Family, Instance, InterfaceName, Model, Net, RealServer, Route, Scripts, StaticAddress,
-    Statics, SyncGroup, TrackFile, TrackScript, VirtualServer, VirtualServerGroup, VirtualServerName, Vrid,
+    Authentication, Family, Gaps, Instance, InterfaceName, Model, Net, Pacing, Priority, RealServer, Route,
+    Scripts, StaticAddress, Statics, SyncGroup, TrackFile, TrackScript, VirtualServer, VirtualServerGroup,
+    VirtualServerName, Vrid,
 };
 use super::tracked::tracking;
 
@@ -109,6 +111,8 @@ pub struct Runnable {
     pub script_settings: Scripts,
     /// What is there as long as the daemon runs.
     pub statics: Statics,
+    /// How announcements are spaced out.
+    pub pacing: Pacing,
     /// Virtual servers, those of groups with their services.
     pub virtual_servers: Vec<VirtualServer>,
     /// What does not run.
@@ -173,6 +177,7 @@ pub fn runnable(model: &Model) -> Runnable {
     result.scripts = tracked_scripts(model, &result.instances);
     result.files = tracked_files(model, &result.instances);
     result.script_settings = model.globals.scripts.clone();
+    result.pacing = pacing(model);
     if let Some(missing) = missing(Feature::NoInterface) {
         let unplaced = model.unplaced.iter().map(|unplaced| LeftOut::instance(&unplaced.0, missing.why));
         result.left_out.extend(unplaced);
@@ -239,6 +244,22 @@ fn tracked_files(model: &Model, instances: &[Instance]) -> Vec<TrackFile> {
     model.files.iter().filter(|file| names.remove(file.name.as_str())).cloned().collect()
 }
 
+/// How announcements are spaced out. An interface has the distances of its group alone, as in keepalived.
+fn pacing(model: &Model) -> Pacing {
+    let gaps = |arp: Option<Duration>, neighbour: Option<Duration>| Gaps {
+        arp: arp.unwrap_or_default(),
+        neighbour: neighbour.unwrap_or_default(),
+    };
+    let vrrp = &model.globals.vrrp;
+    let groups = model.garp_groups.iter();
+    Pacing {
+        all: gaps(vrrp.garp_interval, vrrp.gna_interval),
+        groups: groups
+            .map(|group| (group.interfaces.clone(), gaps(group.garp_interval, group.gna_interval)))
+            .collect(),
+    }
+}
+
 /// The instance with the routes that can be set, and with what it tracks in the end.
 fn held(instance: &Instance, model: &Model, left_out: &mut Vec<LeftOut>) -> Instance {
     let mut instance = instance.clone();
@@ -247,6 +268,13 @@ fn held(instance: &Instance, model: &Model, left_out: &mut Vec<LeftOut>) -> Inst
     let changes = instance.notify.priority_changes.or(group.and_then(|group| group.notify.priority_changes));
     instance.notify.priority_changes = Some(changes.unwrap_or(model.globals.scripts.priority_changes));
     instance.tracking = tracking(&instance, model);
+    let vrrp = &model.globals.vrrp;
+    instance.strict = Some(instance.strict.unwrap_or(vrrp.strict));
+    instance.v3_checksum_as_v2 = Some(instance.v3_checksum_as_v2.unwrap_or(vrrp.v3_checksum_as_v2));
+    // RFC 9568 §6.4.3 has the owner ignore whoever else says to be master.
+    let ignores =
+        instance.owner_ignore_adverts.unwrap_or(vrrp.owner_ignore_adverts || instance.strict == Some(true));
+    instance.owner_ignore_adverts = Some(ignores && instance.priority == Priority::OWNER);
     let of = format!("vrrp_instance {}", instance.name);
     settable(&mut instance.routes, &of, left_out);
     instance
@@ -325,6 +353,35 @@ mod tests {
     }
 
     const REAL: &str = "lb_algo rr\nlb_kind DR\nprotocol TCP\nreal_server 10.0.1.1 80 {\nTCP_CHECK {\n}\n}\n";
+
+    #[test]
+    fn what_is_said_for_all_counts_where_an_instance_says_nothing() {
+        let of = |globals: &str, own: &str| {
+            let text = format!(
+                "global_defs {{\n{globals}\n}}\nvrrp_instance A {{\ninterface eth0\nvirtual_router_id 7\nversion 3\n\
+                 {own}\nvirtual_ipaddress {{ 10.0.0.9/24 }}\n}}\n"
+            );
+            let instance = run(&text).instances.remove(0);
+            (instance.owner_ignore_adverts == Some(true), instance.v3_checksum_as_v2 == Some(true))
+        };
+        assert_eq!(of("v3_checksum_as_v2\nvrrp_owner_ignore_adverts", "priority 255"), (true, true));
+        assert_eq!(of("vrrp_owner_ignore_adverts", "priority 254"), (false, false), "no owner");
+        assert_eq!(of("vrrp_owner_ignore_adverts", "priority 255\nowner_ignore_adverts off"), (false, false));
+        assert_eq!(of("vrrp_strict", "priority 255"), (true, false));
+        assert_eq!(of("v3_checksum_as_v2", "v3_checksum_as_v2 off"), (false, false));
+    }
+
+    #[test]
+    fn announcements_are_spaced_out_by_interface_or_by_group() {
+        let pacing = run("global_defs {\nvrrp_garp_interval 0.1\n}\ngarp_group {\ngna_interval 0.5\ninterfaces {\neth1\neth2\n}\n}\n").pacing;
+        let ms = Duration::from_millis;
+        assert_eq!(pacing.all, Gaps { arp: ms(100), neighbour: ms(0) });
+        assert_eq!(pacing.groups.len(), 1);
+        assert_eq!(
+            (pacing.groups[0].0.len(), pacing.groups[0].1),
+            (2, Gaps { arp: ms(0), neighbour: ms(500) })
+        );
+    }
 
     #[test]
     fn a_group_is_its_services() {

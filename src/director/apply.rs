@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::time::{ClockId, clock_gettime};
 use tokio::sync::oneshot;
 use tracing::Level;
 
 use crate::check::checks::Key;
-use crate::config::model::{Globals, VirtualServer};
+use crate::config::model::{Globals, VirtualServer, VrrpGlobals};
 use crate::config::supported::Runnable;
 use crate::mail::io::{Mails, Setup as Mail};
 use crate::notify::io::{Notifications, Setup as Notify};
@@ -31,6 +32,15 @@ use super::{
 
 /// Pause after a start or a reload before memory is given back.
 const SETTLED: Duration = Duration::from_secs(10);
+
+/// `vrrp_startup_delay`, or what is left of `vrrp_delay_after_boot`: the longer one.
+fn start_delay(vrrp: &VrrpGlobals) -> Duration {
+    let left = |since_boot: Duration| {
+        let up = clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from);
+        since_boot.saturating_sub(up)
+    };
+    vrrp.startup_delay.unwrap_or_default().max(vrrp.delay_after_boot.map_or(Duration::ZERO, left))
+}
 
 impl Director {
     /// The table first, then VRRP: a master must not answer for services that are not there yet. Whoever looks for us
@@ -73,11 +83,12 @@ impl Director {
                 "the configuration has no instance, no virtual server and nothing static: nothing to do"
             );
         }
-        let Runnable { instances, groups, statics, virtual_servers, .. } = runnable;
+        let Runnable { instances, groups, statics, pacing, virtual_servers, .. } = runnable;
         candidate.programs.lines.iter().for_each(Line::log);
         director.mails.configure(Mail::of(&candidate.model.globals, &instances, &groups, &virtual_servers));
         director.balance(virtual_servers);
-        director.start_vrrp(Setup { instances, groups, statics })?;
+        let delay = start_delay(&candidate.model.globals.vrrp);
+        director.start_vrrp(Setup { instances, groups, statics, pacing, delay })?;
         // Its reports wait until they are taken.
         director.configure_programs(candidate.programs);
         director.tell_what_does_not_run();
@@ -194,11 +205,11 @@ impl Director {
         programs: Programs,
         globals: &Globals,
     ) -> Result<(), Error> {
-        let Runnable { instances, groups, statics, virtual_servers, .. } = runnable;
+        let Runnable { instances, groups, statics, pacing, virtual_servers, .. } = runnable;
         self.mails.configure(Mail::of(globals, &instances, &groups, &virtual_servers));
         self.balance(virtual_servers);
         self.configure_programs(programs);
-        let setup = Setup { instances, groups, statics };
+        let setup = Setup { instances, groups, statics, pacing, delay: Duration::ZERO };
         let Some(handle) = &self.vrrp else {
             self.start_vrrp(setup)?;
             self.track(|_| {});

@@ -14,7 +14,8 @@ pub(super) fn notice(report: &Report) -> Option<(Subject, What, u8)> {
             event::State::Master => State::Master,
             event::State::Backup => State::Backup,
             event::State::Fault => State::Fault,
-            event::State::Init if *removed => State::Deleted,
+            // Its members go on, or tell of their end themselves.
+            event::State::Init if *removed => return None,
             event::State::Init => State::Stop,
         };
         return Some((Subject::Group(group.clone()), What::Entered(state), 0));
@@ -121,6 +122,6 @@ mod tests {
         let entered = |state| Some((Subject::Group("G".into()), What::Entered(state), 0));
         assert_eq!(told(Vrrp::Master, false), entered(State::Master));
         assert_eq!(told(Vrrp::Init, false), entered(State::Stop));
-        assert_eq!(told(Vrrp::Init, true), entered(State::Deleted));
+        assert_eq!(told(Vrrp::Init, true), None, "its members stay what they are");
     }
 }

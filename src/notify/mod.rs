@@ -304,8 +304,11 @@ impl Notifier {
         for (name, one) in &mut self.instances {
             match commands.remove(name) {
                 Some(commands) => (one.commands, one.leaving) = (commands, false),
-                // A renamed instance has no last word under its old name: the reload after this one forgets it.
-                None if one.leaving => one.state = None,
+                // A group has no last word. Nor has a renamed instance under its old name: the reload after this one
+                // forgets it.
+                None if one.leaving || matches!(name, Subject::Group(_)) => {
+                    (one.state, one.leaving) = (None, true);
+                }
                 None => one.leaving = true,
             }
         }

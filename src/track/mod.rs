@@ -44,6 +44,8 @@ pub enum Fault {
     },
     /// A tracked script has not ended yet, not once.
     ScriptPending(String),
+    /// A tracked file has not been read yet.
+    FilePending(String),
     /// The interface leads nowhere but to this host.
     Loopback(String),
     /// The interface cannot send to a group, and there are no peers to send to.
@@ -82,7 +84,7 @@ impl Fault {
 
     /// Nothing is wrong yet: something is awaited.
     pub fn is_pending(&self) -> bool {
-        matches!(self, Self::ScriptPending(_) | Self::MemberPending(_))
+        matches!(self, Self::ScriptPending(_) | Self::FilePending(_) | Self::MemberPending(_))
     }
 }
 
@@ -96,6 +98,7 @@ impl fmt::Display for Fault {
             Self::ScriptSucceeds(name) => write!(f, "script {name} succeeds, tracked in `reverse`"),
             Self::File { name, number } => write!(f, "track_file {name} is {number}"),
             Self::ScriptPending(name) => write!(f, "script {name} has not ended yet"),
+            Self::FilePending(name) => write!(f, "file {name} has not been read yet"),
             Self::Member(name) => write!(f, "{name} of the same sync group is in FAULT"),
             Self::MemberPending(name) => write!(f, "{name} of the same sync group has not started yet"),
             Self::Loopback(name) => {
@@ -185,8 +188,8 @@ pub struct Conditions {
     pub interfaces: BTreeMap<InterfaceName, Carrier>,
     /// The scripts of its `track_script`, by name.
     pub scripts: BTreeMap<String, Standing>,
-    /// The numbers of its `track_file`, by name.
-    pub files: file::Numbers,
+    /// The numbers of its `track_file`, by name; `None`: not read yet.
+    pub files: BTreeMap<String, Option<i32>>,
     /// The other members of its sync group; `None`: it is in none.
     pub group: Option<Others>,
     /// Why adverts cannot be received, when they cannot.

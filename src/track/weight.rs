@@ -60,24 +60,24 @@ pub(super) fn tracked_faults(config: &Instance, conditions: &Conditions) -> impl
     tracked(config, conditions).filter_map(Tracked::fault).chain(files)
 }
 
-/// A tracked file, how much it counts, and its number.
+/// A tracked file, how much it counts, and its number. `None`: it has not been read yet.
 struct Number<'a> {
     name: &'a str,
     weight: TrackWeight,
-    number: i32,
+    number: Option<i32>,
 }
 
 fn files<'a>(config: &'a Instance, conditions: &'a Conditions) -> impl Iterator<Item = Number<'a>> {
     config.tracking.files.iter().map(|one| Number {
         name: &one.name,
         weight: one.weight.unwrap_or(TrackFile::WEIGHT),
-        number: conditions.files.get(&one.name).copied().unwrap_or_default(),
+        number: conditions.files.get(&one.name).copied().flatten(),
     })
 }
 
 impl Number<'_> {
     fn contribution(&self) -> Option<Contribution> {
-        let by = file::contribution(self.number, self.weight.number, self.weight.reverse);
+        let by = file::contribution(self.number?, self.weight.number, self.weight.reverse);
         let counts = by != 0 && !file::is_fault(by);
         counts.then(|| Contribution { what: format!("file {}", self.name), by })
     }
@@ -85,11 +85,14 @@ impl Number<'_> {
     /// Without a weight every number but 0 is a fault; in `reverse`, 0 is.
     fn fault(&self) -> Option<Fault> {
         let TrackWeight { number: weight, reverse } = self.weight;
-        let fails = match weight {
-            0 => (self.number != 0) != reverse,
-            weight => file::is_fault(file::contribution(self.number, weight, reverse)),
+        let Some(number) = self.number else {
+            return (weight == 0).then(|| Fault::FilePending(self.name.to_owned()));
         };
-        fails.then(|| Fault::File { name: self.name.to_owned(), number: self.number })
+        let fails = match weight {
+            0 => (number != 0) != reverse,
+            weight => file::is_fault(file::contribution(number, weight, reverse)),
+        };
+        fails.then(|| Fault::File { name: self.name.to_owned(), number })
     }
 }
 
@@ -250,7 +253,7 @@ mod tests {
 
     #[test]
     fn the_number_of_a_file_times_its_weight_moves_the_priority() {
-        let found = |weight, reverse, number| {
+        let found = |weight, reverse, number: Option<i32>| {
             let mut instance = instance(100, None, None);
             let weight = TrackWeight { number: weight, reverse };
             instance.tracking.files = vec![Line { name: "f".into(), weight: Some(weight) }];
@@ -258,13 +261,20 @@ mod tests {
             let faults = tracked_faults(&instance, &conditions).count();
             (weigh(&instance, &conditions).to_string(), faults)
         };
-        assert_eq!(found(1, false, 50), ("base 100, file f +50".to_owned(), 0));
-        assert_eq!(found(2, true, 20), ("base 100, file f -40".to_owned(), 0));
-        assert_eq!(found(1, false, 0), ("base 100".to_owned(), 0));
-        assert_eq!(found(1, false, -254), ("base 100".to_owned(), 1));
-        assert_eq!(found(100, false, 100), ("base 100, file f +253, kept within 1..254".to_owned(), 0));
+        assert_eq!(found(1, false, Some(50)), ("base 100, file f +50".to_owned(), 0));
+        assert_eq!(found(2, true, Some(20)), ("base 100, file f -40".to_owned(), 0));
+        assert_eq!(found(1, false, Some(0)), ("base 100".to_owned(), 0));
+        assert_eq!(found(1, false, Some(-254)), ("base 100".to_owned(), 1));
+        assert_eq!(found(100, false, Some(100)), ("base 100, file f +253, kept within 1..254".to_owned(), 0));
         let faults = [(false, 0), (false, 7), (true, 0), (true, 7)]
-            .map(|(reverse, number)| found(0, reverse, number).1);
+            .map(|(reverse, number)| found(0, reverse, Some(number)).1);
         assert_eq!(faults, [0, 1, 1, 0]);
+        // Of a file that has not been read yet nothing is known, and nobody loses by that what he has.
+        assert_eq!(
+            [found(1, false, None), found(-3, true, None)],
+            [("base 100".to_owned(), 0), ("base 100".to_owned(), 0)]
+        );
+        assert!(Fault::FilePending("f".to_owned()).is_pending());
+        assert_eq!(found(0, true, None).1, 1);
     }
 }

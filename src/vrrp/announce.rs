@@ -62,9 +62,12 @@ impl Bursts {
         garp.master_repeat
     }
 
-    /// A reload changed the addresses.
+    /// A reload changed the addresses: as of a new master.
     pub(crate) fn addresses_changed(&mut self, now: Instant, garp: &Garp) -> u32 {
         self.last = Some(now);
+        if !garp.master_delay.is_zero() {
+            self.second = Some(now + garp.master_delay);
+        }
         garp.master_repeat
     }
 
@@ -131,6 +134,18 @@ mod tests {
         assert!(repair <= now + Duration::from_secs(1));
         assert_eq!(bursts.due(repair, &garp), 5);
         assert_eq!(bursts.next(), Some(now + garp.lower_prio_delay));
+    }
+
+    #[test]
+    fn addresses_of_a_reload_are_announced_twice() {
+        let (now, garp) = (Instant::now(), Garp::default());
+        let mut bursts = Bursts::default();
+        bursts.became_master(now, &garp);
+        bursts.due(now + garp.master_delay, &garp);
+        let reload = now + 3 * garp.master_delay;
+        assert_eq!(bursts.addresses_changed(reload, &garp), 5);
+        assert_eq!(bursts.due(reload + garp.master_delay, &garp), 5);
+        assert_eq!(bursts.next(), None);
     }
 
     #[test]

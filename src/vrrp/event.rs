@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -276,6 +277,18 @@ pub enum Event {
         /// The reason.
         why: String,
     },
+    /// `vrrp_startup_delay`, `vrrp_delay_after_boot`: no instance starts yet.
+    StartDelayed {
+        /// How long.
+        delay: Duration,
+    },
+    /// They start now.
+    StartDelayOver,
+    /// A unicast peer of version 3 sums its adverts as keepalived up to 1.3.6 did; from now on it is answered alike.
+    OldChecksum {
+        /// The peer.
+        source: IpAddr,
+    },
     /// Adverts go out from an address that is not this host's. Members of the group hear them all the same.
     SourceNotHere {
         /// `mcast_src_ip`.
@@ -296,12 +309,14 @@ impl Event {
             | Self::AddressesDiffer { .. }
             | Self::NotAdvertised { .. }
             | Self::SourceNotHere { .. }
+            | Self::OldChecksum { .. }
             | Self::IntervalDiffers { .. }
             | Self::NotAnnounced { .. }
             | Self::NotSent { .. }
             | Self::Restored { .. }
             | Self::Altered { .. } => Level::Warning,
             Self::HostsOwn { owner: true, .. } | Self::Leftover { .. } | Self::Set { .. } => Level::Info,
+            Self::StartDelayed { .. } | Self::StartDelayOver => Level::Info,
             Self::HostsOwn { owner: false, .. } | Self::HostsPolicy { .. } => Level::Warning,
             Self::NotRemoved { .. } | Self::NotSet { .. } | Self::Unreadable { .. } => Level::Error,
         }
@@ -442,6 +457,15 @@ impl fmt::Display for Event {
                     "cannot read the links, addresses, routes and rules of the kernel: {why}; tried again"
                 )
             }
+            Self::StartDelayed { delay } => {
+                write!(f, "Delaying startup for {} seconds: no instance starts before", delay.as_secs_f64())
+            }
+            Self::StartDelayOver => f.write_str("Delayed start completed"),
+            Self::OldChecksum { source } => write!(
+                f,
+                "{source} sums its adverts as keepalived up to 1.3.6 did, and is answered alike; `old_unicast_checksum` \
+                 says so from the start, `old_unicast_checksum never` refuses it"
+            ),
             Self::SourceNotHere { source } => write!(
                 f,
                 "mcast_src_ip {source} is no address of this host; adverts go out from it all the same. \

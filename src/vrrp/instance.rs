@@ -21,7 +21,7 @@ use super::announce::Bursts;
 use super::event::{Event, State, Why};
 use super::limits::Answers;
 use super::packet::{self, Advert, Header, Outgoing, Received};
-use super::receive::{self, Rejection};
+use super::receive::{self, Checked, Rejection};
 
 /// What can happen to an instance.
 #[derive(Debug, Clone)]
@@ -40,8 +40,9 @@ pub enum Input {
     Lead,
     /// The sync group follows another master: be it no more.
     Yield,
-    /// The configuration of a reload; VRID and interface are the same.
-    Reconfigure(Box<Instance>),
+    /// The configuration of a reload; VRID and interface are the same. With it what it makes of the present conditions:
+    /// the old ones say nothing of what is new in it. `None`: it has not been started.
+    Reconfigure(Box<Instance>, Option<Conditions>),
     /// A reload removed the instance: give the addresses up and end.
     Remove,
     /// Give the addresses up and stop.
@@ -169,6 +170,8 @@ pub struct Machine {
     sequence: u32,
     /// Who sent it; `None`: this machine.
     sequence_of: Option<IpAddr>,
+    /// Version 3 over unicast: a peer sums as keepalived up to 1.3.6 did.
+    old_checksum: bool,
     answers: Answers,
     repeats: Repeats<Repeated>,
     stats: Stats,
@@ -205,6 +208,7 @@ impl Machine {
             packet_id: 0,
             sequence: 0,
             sequence_of: None,
+            old_checksum: false,
             answers: Answers::default(),
             repeats: Repeats::new(),
             stats: Stats::default(),
@@ -257,7 +261,7 @@ impl Machine {
                     self.leave_master(now, Why::GroupFollows, out);
                 }
             }
-            Input::Reconfigure(config) => self.reconfigure(now, *config, out),
+            Input::Reconfigure(config, conditions) => self.reconfigure(now, *config, conditions, out),
             Input::Remove => self.stop(Why::NoLongerConfigured, out),
             Input::Stop => self.stop(Why::Stop, out),
         }
@@ -491,13 +495,22 @@ impl Machine {
         if !matches!(self.state, State::Backup | State::Master) {
             return;
         }
-        let checked = receive::check(&self.config, received).and_then(|advert| {
+        // RFC 9568 §6.4.3 lets no advert outrank the owner; who says so is not bothered by any.
+        if self.config.owner_ignore_adverts == Some(true) && self.priority() == u8::MAX {
+            return;
+        }
+        let checked = receive::check(&self.config, received).and_then(|checked| {
             let theirs = received.ah.as_ref().map(|header| header.sequence);
-            self.take_sequence(received.source, theirs, advert.priority)?;
-            Ok(advert)
+            self.take_sequence(received.source, theirs, checked.advert.priority)?;
+            Ok(checked)
         });
         match checked {
-            Ok(advert) => self.advert(now, received.source, &advert, out),
+            Ok(Checked { advert, old_checksum }) => {
+                if old_checksum {
+                    self.meet_old_checksum(received.source, out);
+                }
+                self.advert(now, received.source, &advert, out);
+            }
             Err(why) => self.rejected(now, received.source, why, out),
         }
     }
@@ -513,7 +526,7 @@ impl Machine {
             }
             Rejection::Interval { .. } => &mut self.stats.advert_interval_err,
             Rejection::Type { .. } => &mut self.stats.invalid_type_rcvd,
-            Rejection::Checksum => &mut self.stats.chk_err,
+            Rejection::Checksum | Rejection::ChecksumOfPayload => &mut self.stats.chk_err,
             Rejection::Destination { .. } => &mut self.stats.addr_list_err,
             Rejection::NoPeer => &mut self.stats.unknown_source,
         } += 1;
@@ -677,12 +690,20 @@ impl Machine {
     // ---- reload and stop ----
 
     /// A reload never elects: the state stays, and what changed takes effect at once.
-    fn reconfigure(&mut self, now: Instant, config: Instance, out: &mut Vec<Action>) {
+    fn reconfigure(
+        &mut self,
+        now: Instant,
+        config: Instance,
+        conditions: Option<Conditions>,
+        out: &mut Vec<Action>,
+    ) {
         let before = self.master_down();
+        self.conditions = conditions;
         let old = std::mem::replace(&mut self.config, config);
         if old.version != self.config.version {
             self.learned = None;
         }
+        self.old_checksum &= old.transport == self.config.transport;
         self.weigh(out);
         match self.state {
             State::Master => {

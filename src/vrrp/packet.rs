@@ -126,8 +126,13 @@ pub struct Outgoing {
 }
 
 impl Advert {
-    /// The packet's payload, checksum included; `source` and `destination` enter version 3's checksum.
+    /// The packet's payload, checksum included, as the RFC of its version has it.
     pub fn encode(&self, source: IpAddr, destination: IpAddr) -> Vec<u8> {
+        self.encode_summed(source, Sum::of(self.header.version(), source, destination))
+    }
+
+    /// The packet's payload with a checksum over `sum`. `source` tells the family.
+    pub fn encode_summed(&self, source: IpAddr, sum: Sum) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEADER + 16 * self.addresses.len() + AUTH_DATA);
         let version = match self.header {
             Header::V2 { .. } => 2u8,
@@ -149,7 +154,7 @@ impl Advert {
         if let (Header::V2 { auth_data, .. }, IpAddr::V4(_)) = (self.header, source) {
             bytes.extend(auth_data);
         }
-        let sum = checksum(self.header.version(), &bytes, source, destination).to_be_bytes();
+        let sum = sum.checksum(&bytes).to_be_bytes();
         if let Some(field) = bytes.get_mut(6..8) {
             field.copy_from_slice(&sum);
         }
@@ -217,24 +222,42 @@ pub fn number(version: Version) -> u8 {
     }
 }
 
-/// The sum over a payload whose checksum field is zero: version 3 (RFC 9568 §5.2.8), and version 2 over IPv6, include
-/// a pseudo header; version 2 over IPv4 does not.
-pub fn checksum(version: Version, payload: &[u8], source: IpAddr, destination: IpAddr) -> u16 {
-    !fold(partial_sum(version, payload, source, destination))
+/// What a checksum covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sum {
+    /// The payload alone.
+    Payload,
+    /// A pseudo header of source and destination as well.
+    WithAddresses(IpAddr, IpAddr),
 }
 
-/// Whether the checksum field of a received payload fits its bytes.
-pub fn checksum_fits(version: Version, payload: &[u8], source: IpAddr, destination: IpAddr) -> bool {
-    fold(partial_sum(version, payload, source, destination)) == 0xffff
-}
-
-fn partial_sum(version: Version, payload: &[u8], source: IpAddr, destination: IpAddr) -> u32 {
-    let mut sum = sum_words(payload);
-    if version == Version::V3 || source.is_ipv6() {
-        sum += sum_address(source) + sum_address(destination);
-        sum += u32::from(PROTOCOL) + u32::try_from(payload.len()).unwrap_or(0);
+impl Sum {
+    /// Version 3 (RFC 9568 §5.2.8), and version 2 over IPv6, include the pseudo header; version 2 over IPv4 does not.
+    pub fn of(version: Version, source: IpAddr, destination: IpAddr) -> Self {
+        match version == Version::V3 || source.is_ipv6() {
+            true => Self::WithAddresses(source, destination),
+            false => Self::Payload,
+        }
     }
-    sum
+
+    /// The sum over a payload whose checksum field is zero.
+    pub fn checksum(self, payload: &[u8]) -> u16 {
+        !fold(self.over(payload))
+    }
+
+    /// Whether the checksum field of a received payload fits its bytes.
+    pub fn fits(self, payload: &[u8]) -> bool {
+        fold(self.over(payload)) == 0xffff
+    }
+
+    fn over(self, payload: &[u8]) -> u32 {
+        let mut sum = sum_words(payload);
+        if let Self::WithAddresses(source, destination) = self {
+            sum += sum_address(source) + sum_address(destination);
+            sum += u32::from(PROTOCOL) + u32::try_from(payload.len()).unwrap_or(0);
+        }
+        sum
+    }
 }
 
 fn sum_address(address: IpAddr) -> u32 {
@@ -362,7 +385,7 @@ mod tests {
         let bytes = v2().encode(SOURCE, GROUP);
         assert_eq!(bytes[..6], [0x21, 51, 100, 1, 1, 1]);
         assert_eq!(bytes[8..], [192, 168, 100, 240, b'1', b'1', b'1', b'1', 0, 0, 0, 0]);
-        assert!(checksum_fits(Version::V2, &bytes, SOURCE, GROUP));
+        assert!(Sum::of(Version::V2, SOURCE, GROUP).fits(&bytes));
     }
 
     #[test]
@@ -371,7 +394,7 @@ mod tests {
         for advert in [v2(), v3] {
             let bytes = advert.encode(SOURCE, GROUP);
             assert_eq!(Advert::decode(&bytes, Family::Ipv4), Ok(advert.clone()));
-            assert!(checksum_fits(advert.header.version(), &bytes, SOURCE, GROUP));
+            assert!(Sum::of(advert.header.version(), SOURCE, GROUP).fits(&bytes));
         }
     }
 
@@ -385,7 +408,7 @@ mod tests {
             let bytes = advert.encode(source, group);
             assert_eq!(bytes.len(), HEADER + 32);
             assert_eq!(Advert::decode(&bytes, Family::Ipv6), Ok(advert.clone()));
-            assert!(checksum_fits(header.version(), &bytes, source, group));
+            assert!(Sum::of(header.version(), source, group).fits(&bytes));
         }
     }
 
@@ -406,7 +429,7 @@ mod tests {
     #[test]
     fn version_3_sums_the_addresses_of_the_ip_header() {
         let bytes = Advert { header: Header::V3 { interval: 100 }, ..v2() }.encode(SOURCE, GROUP);
-        assert!(!checksum_fits(Version::V3, &bytes, SOURCE, IpAddr::from([192, 168, 100, 102])));
+        assert!(!Sum::of(Version::V3, SOURCE, IpAddr::from([192, 168, 100, 102])).fits(&bytes));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::config::model::{Authentication, Family, Instance, OldChecksum, Unicast, Version};
 
-use super::packet::{self, Advert, Header, Received, length_fits};
+use super::packet::{self, Advert, Header, Received, Sum, length_fits};
 
 /// Why a packet was ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, thiserror::Error)]
@@ -83,6 +83,11 @@ pub enum Rejection {
     /// The sum does not fit.
     #[error("the checksum is wrong")]
     Checksum,
+    /// The sum fits without the addresses, which version 3 includes.
+    #[error(
+        "its checksum leaves out the addresses of the IP header: set `v3_checksum_as_v2` alike on both nodes"
+    )]
+    ChecksumOfPayload,
     /// A multicast packet on a unicast instance, or the reverse.
     #[error("sent to {destination}, but this instance uses {}", if *unicast { "unicast peers" } else { "multicast" })]
     Destination {
@@ -121,6 +126,7 @@ impl Rejection {
             Self::Interval { .. } => "interval",
             Self::Type { .. } => "type",
             Self::Checksum => "checksum",
+            Self::ChecksumOfPayload => "checksum of the payload",
             Self::Destination { .. } => "destination",
             Self::NoPeer => "no peer",
             Self::PeerTtl { .. } => "peer ttl",
@@ -128,8 +134,55 @@ impl Rejection {
     }
 }
 
+/// An advert that counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// What it says.
+    pub advert: Advert,
+    /// Its checksum is that of keepalived up to 1.3.6 over unicast.
+    pub old_checksum: bool,
+}
+
+/// What a sender may have summed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Summed {
+    /// What the RFC of the version says.
+    Rfc,
+    /// Of a unicast advert: the multicast group in the place of the destination.
+    Group,
+    /// Of version 3 over IPv4: no addresses.
+    Payload,
+}
+
+impl Summed {
+    fn of(self, config: &Instance, received: &Received) -> Option<Sum> {
+        match self {
+            Self::Rfc => Some(Sum::of(config.version, received.source, received.destination)),
+            Self::Group => Some(Sum::WithAddresses(received.source, config.unicast()?.group)),
+            Self::Payload => Some(Sum::Payload),
+        }
+    }
+}
+
+/// The sums that count, the likeliest first. Whoever is told of another one than the RFC's by the configuration may be
+/// in the midst of a change: the RFC's counts all the same.
+fn sums(config: &Instance) -> impl Iterator<Item = Summed> {
+    let v3_of_ipv4 = config.version == Version::V3 && config.family == Family::Ipv4;
+    let old = config.unicast().is_some_and(|unicast| unicast.old_checksum != Some(OldChecksum::Never));
+    let others = [
+        (v3_of_ipv4 && old).then_some(Summed::Group),
+        (v3_of_ipv4 && config.v3_checksum_as_v2 == Some(true)).then_some(Summed::Payload),
+    ];
+    std::iter::once(Summed::Rfc).chain(others.into_iter().flatten())
+}
+
+/// A sender that has `v3_checksum_as_v2`, or a router of the vendors that read RFC 5798 so.
+fn sums_payload_only(config: &Instance, payload: &[u8]) -> bool {
+    config.version == Version::V3 && config.family == Family::Ipv4 && Sum::Payload.fits(payload)
+}
+
 /// Checks what was `received` against `config`.
-pub fn check(config: &Instance, received: &Received) -> Result<Advert, Rejection> {
+pub fn check(config: &Instance, received: &Received) -> Result<Checked, Rejection> {
     let bytes = received.payload.as_slice();
     let short = Rejection::TooShort { length: bytes.len() };
     let ours = packet::number(config.version);
@@ -170,18 +223,19 @@ pub fn check(config: &Instance, received: &Received) -> Result<Advert, Rejection
         return Err(Rejection::Type { found: first & 0x0f });
     }
     // The kernel sums IPv6 packets (RFC 3542 §3.1); doing it again costs nothing worth a branch.
-    if !packet::checksum_fits(config.version, payload, received.source, received.destination)
-        && !unicast.is_some_and(|unicast| old_checksum_fits(config, unicast, payload, received.source))
-    {
-        return Err(Rejection::Checksum);
-    }
+    let sum = sums(config).find(|sum| sum.of(config, received).is_some_and(|sum| sum.fits(payload)));
+    let old_checksum = match sum {
+        Some(sum) => sum == Summed::Group,
+        None if sums_payload_only(config, payload) => return Err(Rejection::ChecksumOfPayload),
+        None => return Err(Rejection::Checksum),
+    };
     if received.destination.is_multicast() == unicast.is_some() {
         return Err(Rejection::Destination { destination: received.destination, unicast: unicast.is_some() });
     }
     if let Some(unicast) = unicast {
         check_peer(unicast, received)?;
     }
-    Ok(advert)
+    Ok(Checked { advert, old_checksum })
 }
 
 /// `check_unicast_src`: only peers are heard, and only from as far as `min_ttl` and `max_ttl` say.
@@ -192,14 +246,6 @@ fn check_peer(unicast: &Unicast, received: &Received) -> Result<(), Rejection> {
     let peer = unicast.peers.iter().find(|peer| peer.address == received.source).ok_or(Rejection::NoPeer)?;
     let (ttl, min, max) = (received.hops, peer.min_ttl, peer.max_ttl);
     if (min..=max).contains(&ttl) { Ok(()) } else { Err(Rejection::PeerTtl { ttl, min, max }) }
-}
-
-/// keepalived up to 1.3.6 put the multicast group into the pseudo header of unicast adverts.
-fn old_checksum_fits(config: &Instance, unicast: &Unicast, payload: &[u8], source: IpAddr) -> bool {
-    config.version == Version::V3
-        && config.family == Family::Ipv4
-        && unicast.old_checksum != Some(OldChecksum::Never)
-        && packet::checksum_fits(Version::V3, payload, source, unicast.group)
 }
 
 /// The number of a kind of authentication in the packet.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use directord::config::model::{Family, Instance, Statics, SyncGroup};
+use directord::config::model::{Family, Gaps, Instance, Pacing, Statics, SyncGroup};
 use directord::net::object::{Operation, Rule};
 use directord::track::scripts::{Scripts, Standings, Wanted};
 use directord::track::{Facts, Fault, Standing};
@@ -32,6 +32,14 @@ pub(crate) struct Host {
     pub(crate) config: Vec<Instance>,
     pub(crate) groups: Vec<SyncGroup>,
     pub(crate) statics: Statics,
+    /// `vrrp_startup_delay`.
+    pub(crate) delay: Duration,
+    /// Until then nobody takes part.
+    pub(crate) starts_at: Option<Instant>,
+    /// Least time between two announcements.
+    pub(crate) gap: Duration,
+    /// When the last one left, by interface, and whether it was of IPv6.
+    announced: BTreeMap<(u32, bool), Instant>,
     /// The file that outlives it.
     pub(crate) record: BTreeSet<Claim>,
     /// A paused virtual machine: packets wait, timers are late.
@@ -83,6 +91,10 @@ impl Host {
             config,
             groups: Vec::new(),
             statics: Statics::default(),
+            delay: Duration::ZERO,
+            starts_at: None,
+            gap: Duration::ZERO,
+            announced: BTreeMap::new(),
             record: BTreeSet::new(),
             paused: false,
             jobs: VecDeque::new(),
@@ -114,6 +126,18 @@ impl Host {
         }
     }
 
+    /// Announcements keep their distance, but for what a late timer catches up.
+    pub(crate) fn announce(&mut self, now: Instant, frames: &[(u32, Vec<u8>)]) {
+        let distance = self.gap.saturating_sub(Duration::from_millis(10));
+        for (index, frame) in frames {
+            let ipv6 = frame[12..14] == [0x86, 0xdd];
+            let last = self.announced.insert((*index, ipv6), now);
+            if last.is_some_and(|last| now.duration_since(last) < distance) {
+                self.broken = Some(format!("{}: two announcements within {:?}", self.number, self.gap));
+            }
+        }
+    }
+
     /// Gives the kernel the interfaces and addresses of the host that it lacks.
     pub(crate) fn equip(&mut self) {
         for (name, address) in self.own.clone() {
@@ -137,7 +161,14 @@ impl Host {
     }
 
     pub(crate) fn setup(&self) -> Setup {
-        Setup { instances: self.config.clone(), groups: self.groups.clone(), statics: self.statics.clone() }
+        let all = Gaps { arp: self.gap, neighbour: self.gap };
+        Setup {
+            instances: self.config.clone(),
+            groups: self.groups.clone(),
+            statics: self.statics.clone(),
+            pacing: Pacing { all, groups: Vec::new() },
+            delay: self.delay,
+        }
     }
 
     pub(crate) fn is_awake(&self) -> bool {
@@ -170,6 +201,7 @@ impl Host {
         self.scripts = Scripts::default();
         self.standings = Arc::default();
         self.told.clear();
+        self.announced.clear();
         self.life += 1;
     }
 
@@ -183,6 +215,12 @@ impl Host {
         for machine in node.machines() {
             let (config, state) = (machine.config(), machine.state());
             let name = &config.name;
+            if state != State::Init && self.starts_at.is_some_and(|at| now < at) {
+                return Err(format!(
+                    "{}: {name} is {state} before the delay of the start is over",
+                    self.number
+                ));
+            }
             let told = self.told.get(name).copied().unwrap_or(State::Init);
             if told != state {
                 return Err(format!("{}: {name} is {state}, and {told} was told", self.number));
@@ -338,7 +376,8 @@ impl Host {
     fn fresh(&self) -> Node {
         let mut node = Node::new(self.record.clone());
         let now = Instant::now();
-        let mut inputs = VecDeque::from([Input::Configure(self.setup()), Input::Tracked(self.facts())]);
+        let setup = Setup { delay: Duration::ZERO, ..self.setup() };
+        let mut inputs = VecDeque::from([Input::Configure(setup), Input::Tracked(self.facts())]);
         let mut kernel = self.kernel.clone();
         while let Some(input) = inputs.pop_front() {
             let mut actions = Vec::new();

@@ -1,6 +1,6 @@
 //! The virtual LAN: hosts, the paths between each two of them, and the queue of what is to happen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -52,6 +52,8 @@ pub(crate) struct Lan {
     pub(crate) start: Instant,
     pub(crate) hosts: Vec<Host>,
     pub(crate) paths: BTreeMap<(usize, usize), Path>,
+    /// All that were sent.
+    pub(crate) priorities: BTreeSet<u8>,
     under_way: BTreeMap<(Instant, u64), Due>,
     sequence: u64,
     random: fastrand::Rng,
@@ -67,6 +69,7 @@ impl Lan {
             start: now,
             hosts: hosts.collect(),
             paths: BTreeMap::new(),
+            priorities: BTreeSet::new(),
             under_way: BTreeMap::new(),
             sequence: 0,
             random: fastrand::Rng::with_seed(seed),
@@ -86,6 +89,7 @@ impl Lan {
         self.say(|| format!("{host} starts"));
         let this = &mut self.hosts[host];
         this.kill();
+        this.starts_at = Some(self.now + this.delay);
         this.kernel.notifications();
         this.node = Some(Node::new(this.record.clone()));
         let setup = this.setup();
@@ -346,7 +350,7 @@ impl Lan {
                 Action::Close(endpoint) => drop(self.hosts[host].open.remove(&endpoint)),
                 Action::Change(operations) => self.job(host, Job::Change(operations)),
                 Action::Read => self.job(host, Job::Read),
-                Action::Announce { .. } => {}
+                Action::Announce { frames, .. } => self.hosts[host].announce(now, &frames),
                 Action::Report(report) => {
                     match (&report.instance, &report.event) {
                         (Some(name), Event::Transition { from, to, .. }) => {
@@ -382,6 +386,7 @@ impl Lan {
             return;
         }
         let vrid = packet.payload[1];
+        self.priorities.insert(packet.payload[2]);
         let names = self.hosts[from]
             .config
             .iter()

@@ -13,6 +13,7 @@
 mod host;
 mod kernel;
 mod lan;
+mod reload;
 mod scenario;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -79,6 +79,9 @@ fn statics() -> Statics {
     Statics { addresses: Vec::new(), routes, rules: vec![rule(number)] }
 }
 
+/// The longest `vrrp_startup_delay`, in milliseconds.
+const MOST_DELAY: u64 = 4000;
+
 pub(crate) fn run(seed: u64, trace: bool) -> Result<(), String> {
     let mut random = fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let configs = group(&mut random);
@@ -101,6 +104,12 @@ pub(crate) fn run(seed: u64, trace: bool) -> Result<(), String> {
     for host in 0..lan.hosts.len() {
         if random.u8(0..3) == 0 {
             lan.hosts[host].statics = statics();
+        }
+        if random.u8(0..4) == 0 {
+            lan.hosts[host].delay = Duration::from_millis(random.u64(1..MOST_DELAY));
+        }
+        if random.u8(0..3) == 0 {
+            lan.hosts[host].gap = Duration::from_millis(random.u64(1..1000));
         }
     }
     if random.bool() {
@@ -546,7 +555,7 @@ fn longest_rest(lan: &Lan) -> Duration {
         };
         // The results of a script before that.
         let rounds = if lan.hosts.iter().all(|host| host.groups.is_empty()) { 3 } else { 6 };
-        rounds * master_down + delay + Duration::from_secs(3 + 6)
+        rounds * master_down + delay + Duration::from_secs(3 + 6) + Duration::from_millis(MOST_DELAY)
     };
     lan.hosts.iter().flat_map(|host| &host.config).map(rest).max().unwrap()
 }

@@ -83,7 +83,7 @@ fn conditions(source: IpAddr) -> Input {
 /// As the socket gives it to the instance: the first reason against it in words.
 fn check(instance: &Instance, packet: &[u8]) -> Result<(IpAddr, Advert), String> {
     let received = Received::ipv4(packet).map_err(|error| error.to_string())?;
-    let advert = receive::check(instance, &received).map_err(|error| error.to_string())?;
+    let advert = receive::check(instance, &received).map_err(|error| error.to_string())?.advert;
     Ok((received.source, advert))
 }
 

@@ -49,6 +49,12 @@ impl GarpSettings {
         }
     }
 
+    /// `vrrp_min_garp`: one frame, once, where nothing else has been said before.
+    fn at_least(&mut self) {
+        self.master_delay.get_or_insert(Duration::ZERO);
+        self.master_repeat.get_or_insert(1);
+    }
+
     /// An instance: what it does not set is the global one.
     pub(super) fn over(&self, globals: Garp) -> Garp {
         Garp {
@@ -97,6 +103,11 @@ impl Lower<'_> {
             }
             "vrrp_check_unicast_src" => defaults.check_unicast_source = self.flag(node),
             "vrrp_down_timer_adverts" => defaults.down_timer_adverts = self.down_timer_adverts(node),
+            "vrrp_min_garp" => {
+                if self.boolean(node) == Some(true) {
+                    defaults.garp.at_least();
+                }
+            }
             "vrrp_skip_check_adv_addr" => defaults.skip_check_adv_addr = self.boolean(node),
             "vrrp_lower_prio_no_advert" => defaults.lower_prio_no_advert = self.boolean(node),
             "vrrp_higher_prio_send_advert" => defaults.higher_prio_send_advert = self.boolean(node),
@@ -119,9 +130,11 @@ impl Lower<'_> {
         match word {
             "vrrp_garp_interval" => vrrp.garp_interval = self.time(node),
             "vrrp_gna_interval" => vrrp.gna_interval = self.time(node),
-            "vrrp_min_garp" => vrrp.min_garp = self.boolean(node).unwrap_or(false),
             "vrrp_garp_extra_if" | "vrrp_vmac_garp_intvl" => vrrp.garp_extra = self.garp_extra(node),
-            "vrrp_strict" => vrrp.strict = self.boolean(node).unwrap_or(false),
+            "vrrp_strict" => {
+                vrrp.strict = self.boolean(node).unwrap_or(false);
+                self.accepts(node, vrrp.strict);
+            }
             "v3_checksum_as_v2" => vrrp.v3_checksum_as_v2 = self.boolean(node).unwrap_or(false),
             "vrrp_owner_ignore_adverts" => {
                 vrrp.owner_ignore_adverts = self.boolean(node).unwrap_or(false);
@@ -150,6 +163,17 @@ impl Lower<'_> {
             _ => return self.buffer_setting(word, node, globals),
         }
         true
+    }
+
+    /// Traffic to the virtual addresses of a strict instance.
+    pub(super) fn accepts(&mut self, node: &Node<'_>, strict: bool) {
+        if let Some(span) = node.span().filter(|_| strict) {
+            self.portable(
+                span,
+                "the strict mode of keepalived drops what is sent to the virtual addresses",
+                "directord lets it through: ping and services answer there; other rules of the RFC are kept",
+            );
+        }
     }
 
     /// `*_rcv_bufs`, `*_rcv_bufs_force`. False: the word is none of these.

@@ -238,6 +238,48 @@ fn routes_and_rules() {
 }
 
 #[test]
+fn the_strict_mode_has_its_way() {
+    let text = "vrrp_instance A {\ninterface eth0\nvirtual_router_id 7\nstrict_mode on\npreempt_delay 5\n\
+        down_timer_adverts 5\nlower_prio_no_advert off\nhigher_prio_send_advert on\ngarp_lower_prio_repeat 3\n\
+        virtual_ipaddress { 10.0.0.9/24 }\n}\n";
+    let strict = loaded(text);
+    let told =
+        strict.diagnostics.iter().filter(|one| one.message.starts_with("the strict mode has ")).count();
+    assert_eq!(told, 5, "{:#?}", strict.diagnostics);
+    let a = &strict.model.unwrap().instances[0];
+    assert_eq!(a.preempt, Preempt::After { delay: Duration::ZERO });
+    assert_eq!(
+        (a.down_timer_adverts, a.lower_prio_no_advert, a.higher_prio_send_advert),
+        (3, true, Some(false))
+    );
+    assert_eq!((a.garp.lower_prio_delay, a.garp.lower_prio_repeat), (Duration::ZERO, 0));
+    // What comes with the mode needs no word.
+    let plain = "vrrp_instance A {\ninterface eth0\nvirtual_router_id 7\nstrict_mode on\nvirtual_ipaddress { 10.0.0.9/24 }\n}\n";
+    let plain = loaded(plain);
+    assert!(!plain.diagnostics.iter().any(|one| one.code == Code::Conflict), "{:#?}", plain.diagnostics);
+    assert_eq!(plain.model.unwrap().instances[0].garp.lower_prio_repeat, 0);
+    let none =
+        "vrrp_instance A {\ninterface eth0\nvirtual_router_id 7\nstrict_mode on\nno_virtual_ipaddress\n}\n";
+    assert!(loaded(none).diagnostics.iter().any(|one| one.code == Code::Required));
+}
+
+#[test]
+fn one_frame_once_where_nothing_else_was_said_before() {
+    let garp = |globals: &str| {
+        let text = format!(
+            "global_defs {{\n{globals}\n}}\nvrrp_instance A {{\ninterface eth0\nvirtual_router_id 7\n\
+             virtual_ipaddress {{ 10.0.0.9/24 }}\n}}\n"
+        );
+        let garp = loaded(&text).model.unwrap().instances[0].garp;
+        (garp.master_delay.as_secs(), garp.master_repeat, garp.lower_prio_repeat)
+    };
+    assert_eq!(garp("vrrp_min_garp"), (0, 1, 1));
+    assert_eq!(garp("vrrp_garp_master_repeat 3\nvrrp_min_garp"), (0, 3, 3));
+    assert_eq!(garp("vrrp_min_garp\nvrrp_garp_master_repeat 3"), (0, 3, 3));
+    assert_eq!(garp("vrrp_min_garp off"), (5, 5, 5));
+}
+
+#[test]
 fn ipv6_instances_are_version_3() {
     let text = "vrrp_instance A {\ninterface eth0\nvirtual_router_id 7\nunicast_src_ip fe80::1\n\
         unicast_peer {\nfe80::2 min_ttl 254\n}\nvirtual_ipaddress { 2001:db8::9/64 }\n}\n";

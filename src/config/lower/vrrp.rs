@@ -2,6 +2,7 @@
 
 mod auth;
 mod device;
+mod strict;
 mod transport;
 
 use std::collections::BTreeMap;
@@ -208,7 +209,10 @@ impl Lower<'_> {
             }
             "lower_prio_no_advert" => draft.lower_prio_no_advert = self.boolean(node),
             "higher_prio_send_advert" => draft.higher_prio_send_advert = self.boolean(node),
-            "strict_mode" => draft.strict = self.boolean(node),
+            "strict_mode" => {
+                draft.strict = self.boolean(node);
+                self.accepts(node, draft.strict == Some(true));
+            }
             "auth_hmac" => draft.hmac = self.hmac(node),
             "no_virtual_ipaddress" => draft.no_addresses = self.flag(node),
             _ => return self.garp(word, node, &mut draft.garp),
@@ -380,7 +384,7 @@ impl Lower<'_> {
         let authentication =
             self.usable_authentication(draft.authentication.take(), (family, version), strict);
         let transport = self.transport(&draft, group, defaults);
-        self.distinct_addresses(title, &mut draft, version);
+        self.distinct_addresses(title, &mut draft, version, strict);
         let interface = if unplaced { Some(InterfaceName::LOOPBACK) } else { draft.interface };
         let instance = Instance {
             interface: interface?,
@@ -413,6 +417,7 @@ impl Lower<'_> {
             strict: draft.strict,
             ..result
         };
+        let instance = if strict { self.strictly(node, instance) } else { instance };
         if !alone {
             return None;
         }
@@ -496,7 +501,7 @@ impl Lower<'_> {
         if never { Preempt::Never } else { Preempt::After { delay } }
     }
 
-    fn distinct_addresses(&mut self, title: Option<Span>, draft: &mut Draft, version: Version) {
+    fn distinct_addresses(&mut self, title: Option<Span>, draft: &mut Draft, version: Version, strict: bool) {
         let mut seen: BTreeMap<_, Span> = BTreeMap::new();
         let mut twice = Vec::new();
         for list in [&mut draft.addresses, &mut draft.excluded] {
@@ -522,6 +527,10 @@ impl Lower<'_> {
         match (version, title) {
             (Version::V3, Some(title)) if none => self.report(
                 Diagnostic::error(Code::Required, title, "an instance of version 3 needs a virtual address")
+                    .help("add `virtual_ipaddress { ADDRESS/LENGTH }`"),
+            ),
+            (Version::V2, Some(title)) if none && strict => self.report(
+                Diagnostic::error(Code::Required, title, "a strict instance needs a virtual address")
                     .help("add `virtual_ipaddress { ADDRESS/LENGTH }`"),
             ),
             (Version::V2, Some(title)) if none && !draft.no_addresses => self.report(

@@ -221,8 +221,6 @@ pub struct VrrpGlobals {
     pub garp_interval: Option<Duration>,
     /// `vrrp_gna_interval`.
     pub gna_interval: Option<Duration>,
-    /// `vrrp_min_garp`.
-    pub min_garp: bool,
     /// `vrrp_garp_extra_if`.
     pub garp_extra: Option<GarpExtra>,
     /// `vrrp_strict`.

@@ -178,6 +178,24 @@ impl Instance {
     }
 }
 
+/// `vrrp_garp_interval`, `vrrp_gna_interval`, `garp_group`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pacing {
+    /// Of each interface that is in no group.
+    pub all: Gaps,
+    /// Interfaces that share one spacing.
+    pub groups: Vec<(Vec<InterfaceName>, Gaps)>,
+}
+
+/// Least time between two announcements of a family; zero: none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Gaps {
+    /// Gratuitous ARP.
+    pub arp: Duration,
+    /// Unsolicited neighbour advertisements.
+    pub neighbour: Duration,
+}
+
 /// A unicast instance without `interface`: the routes of the host tell where its adverts leave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unplaced(

@@ -23,7 +23,6 @@ impl Block {
         self.given("vrrp_mcast_group6", vrrp.group6);
         self.given("vrrp_garp_interval", vrrp.garp_interval);
         self.given("vrrp_gna_interval", vrrp.gna_interval);
-        self.unless("vrrp_min_garp", vrrp.min_garp, false);
         self.garp_extra("vrrp_garp_extra_if", vrrp.garp_extra);
         self.unless("vrrp_strict", vrrp.strict, false);
         self.flag("v3_checksum_as_v2", vrrp.v3_checksum_as_v2);

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use crate::config::model::{Authentication, Destination, Instance, Version};
-use crate::vrrp::event::State;
-use crate::vrrp::packet::{Advert, Header, Outgoing};
+use crate::config::model::{Authentication, Destination, Family, Instance, OldChecksum, Version};
+use crate::vrrp::event::{Event, State};
+use crate::vrrp::packet::{Advert, Header, Outgoing, Sum};
 use crate::vrrp::receive::{self, Rejection};
 
 use super::{Action, Machine};
@@ -31,7 +31,7 @@ impl Machine {
             _ => None,
         };
         let mut send = |destination, hops| {
-            let payload = advert.encode(source, destination);
+            let payload = advert.encode_summed(source, self.sum(source, destination));
             out.push(Action::Transmit(Outgoing { source, destination, hops, id, ah, payload }));
         };
         match &self.config.transport.to {
@@ -39,6 +39,29 @@ impl Machine {
             Destination::Unicast(unicast) => {
                 unicast.peers.iter().for_each(|peer| send(peer.address, unicast.ttl));
             }
+        }
+    }
+
+    /// What the checksum of an advert covers. Once a peer was heard that sums as keepalived up to 1.3.6 did, it is
+    /// answered alike: it understands nothing else.
+    fn sum(&self, source: IpAddr, destination: IpAddr) -> Sum {
+        let config = &self.config;
+        match config.unicast() {
+            _ if config.version != Version::V3 || config.family != Family::Ipv4 => {}
+            _ if config.v3_checksum_as_v2 == Some(true) => return Sum::Payload,
+            Some(unicast) if unicast.old_checksum == Some(OldChecksum::Always) || self.old_checksum => {
+                return Sum::WithAddresses(source, unicast.group);
+            }
+            _ => {}
+        }
+        Sum::of(config.version, source, destination)
+    }
+
+    /// A peer sums its adverts in the old way, and nothing is said of that in the configuration.
+    pub(super) fn meet_old_checksum(&mut self, source: IpAddr, out: &mut Vec<Action>) {
+        let unsaid = self.config.unicast().is_some_and(|unicast| unicast.old_checksum.is_none());
+        if unsaid && !std::mem::replace(&mut self.old_checksum, true) {
+            out.push(Action::Report(Event::OldChecksum { source }));
         }
     }
 

@@ -1,4 +1,7 @@
 use super::*;
+
+mod checksums;
+
 use crate::config::model::{
     AdvertInterval, Destination, InitialState, InterfaceName, Peer, TrackWeight, Tracked, Unicast,
     VirtualAddress, Vrid,
@@ -48,6 +51,12 @@ fn feed(machine: &mut Machine, now: Instant, input: Input) -> Vec<Action> {
     let mut out = Vec::new();
     machine.handle(now, input, &mut out);
     out
+}
+
+/// A reload under the same conditions.
+fn reload(machine: &mut Machine, now: Instant, config: Instance) -> Vec<Action> {
+    let conditions = machine.conditions.clone();
+    feed(machine, now, Input::Reconfigure(Box::new(config), conditions))
 }
 
 /// A started machine, and the time of its start.
@@ -344,9 +353,9 @@ fn a_reload_looks_at_the_faults_anew() {
     let (mut machine, at) = master(config(100, Version::V2));
     feed(&mut machine, at, link(false));
     let untracked = Instance { dont_track_primary: true, ..config(100, Version::V2) };
-    feed(&mut machine, at, Input::Reconfigure(Box::new(untracked)));
+    reload(&mut machine, at, untracked);
     assert_eq!(machine.state(), State::Backup);
-    feed(&mut machine, at, Input::Reconfigure(Box::new(config(100, Version::V2))));
+    reload(&mut machine, at, config(100, Version::V2));
     assert_eq!(machine.state(), State::Fault);
 }
 
@@ -356,7 +365,7 @@ fn a_shorter_preempt_delay_counts_at_once() {
     let (mut machine, now) = started(Instance { preempt: delay(60), ..config(100, Version::V2) });
     hear(&mut machine, now, PEER, 99);
     let sooner = Instance { preempt: delay(2), ..config(100, Version::V2) };
-    feed(&mut machine, now + SECOND, Input::Reconfigure(Box::new(sooner)));
+    reload(&mut machine, now + SECOND, sooner);
     hear(&mut machine, now + 2 * SECOND, PEER, 99);
     let last = machine.next_timer();
     hear(&mut machine, now + 4 * SECOND, PEER, 99);
@@ -374,10 +383,10 @@ fn in_fault_nothing_is_heard() {
 fn a_reload_keeps_the_state_and_announces_what_changed() {
     let (mut machine, at) = master(config(100, Version::V2));
     let more = Instance { addresses: vec![address(240), address(241)], ..config(100, Version::V2) };
-    let actions = feed(&mut machine, at, Input::Reconfigure(Box::new(more.clone())));
+    let actions = reload(&mut machine, at, more.clone());
     assert_eq!(kinds(&actions), ["advert 100", "hold true", "announce 5"]);
     let lower = Instance { priority: Priority::new(80).unwrap(), ..more };
-    let actions = feed(&mut machine, at, Input::Reconfigure(Box::new(lower)));
+    let actions = reload(&mut machine, at, lower);
     assert_eq!(kinds(&actions), ["priority 100: base 80", "advert 80", "hold true"]);
     assert_eq!(machine.state(), State::Master);
 }
@@ -386,7 +395,7 @@ fn a_reload_keeps_the_state_and_announces_what_changed() {
 #[test]
 fn a_reload_shifts_the_wait_of_a_backup() {
     let (mut machine, now) = started(config(100, Version::V2));
-    feed(&mut machine, now + SECOND, Input::Reconfigure(Box::new(config(200, Version::V2))));
+    reload(&mut machine, now + SECOND, config(200, Version::V2));
     assert_eq!(machine.next_timer().unwrap().0, now + 3 * SECOND + SECOND * 56 / 256);
 }
 
@@ -440,15 +449,11 @@ fn a_reload_keeps_the_interval_that_was_learned() {
     feed(&mut machine, now, advert(&peer, PEER, 150));
     let due = machine.next_timer();
     let other = Instance { skip_check_adv_addr: true, ..config(100, Version::V3) };
-    feed(&mut machine, now + SECOND, Input::Reconfigure(Box::new(other.clone())));
+    reload(&mut machine, now + SECOND, other.clone());
     assert_eq!(machine.next_timer(), due);
     // Our own interval is what we would advertise with, not what the master does.
     let interval = AdvertInterval::from_centiseconds(50).unwrap();
-    feed(
-        &mut machine,
-        now + SECOND,
-        Input::Reconfigure(Box::new(Instance { advert_interval: interval, ..other })),
-    );
+    reload(&mut machine, now + SECOND, Instance { advert_interval: interval, ..other });
     assert_eq!(machine.next_timer(), due);
 }
 

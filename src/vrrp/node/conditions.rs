@@ -99,7 +99,7 @@ impl Node {
     }
 
     /// All but what the sockets and the kernel's refusals say; and the sockets that it needs.
-    fn conditions(&self, config: &Instance) -> (Conditions, Option<Endpoint>) {
+    pub(super) fn conditions(&self, config: &Instance) -> (Conditions, Option<Endpoint>) {
         let found = self.kernel.link_by_name(config.interface.as_str());
         let link = found.map(|(index, state)| {
             let (source, source_is_here) = self.source(config, index);
@@ -121,7 +121,7 @@ impl Node {
         let standing = |name: &String| self.facts.scripts.get(name).copied().unwrap_or(Standing::Pending);
         let scripts = config.tracking.scripts.iter().map(|one| &one.name);
         let scripts = scripts.map(|name| (name.clone(), standing(name))).collect();
-        let number = |name: &String| self.facts.files.get(name).copied().unwrap_or_default();
+        let number = |name: &String| self.facts.files.get(name).copied();
         let files = config.tracking.files.iter().map(|one| (one.name.clone(), number(&one.name))).collect();
         (Conditions { link, carriers, interfaces, scripts, files, ..Conditions::default() }, endpoint)
     }

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use crate::config::model::Instance;
 use crate::net::object::Key;
-use crate::track::{carriers, tracked_interfaces};
+use crate::track::{Conditions, carriers, tracked_interfaces};
+use crate::vrrp::event::Event;
 use crate::vrrp::instance::{self, Machine};
 
 use super::identity::Identity;
@@ -15,8 +16,12 @@ use super::{Action, Id, Node, Phase, Running};
 impl Node {
     /// An instance that is equal in both configurations is not touched.
     pub(super) fn configure(&mut self, now: Instant, setup: Setup, out: &mut Vec<Action>) {
-        let Setup { instances, groups, statics } = setup.numbered();
-        self.statics = statics;
+        let Setup { instances, groups, statics, pacing, delay } = setup.numbered();
+        (self.statics, self.pacing) = (statics, pacing);
+        if self.phase == Phase::Blind && self.last_id == 0 && !delay.is_zero() {
+            self.starts_at = Some(now + delay);
+            self.report(None, Event::StartDelayed { delay }, out);
+        }
         self.note_statics();
         let mut wanted: BTreeMap<Identity, Instance> = BTreeMap::new();
         for config in instances {
@@ -74,8 +79,18 @@ impl Node {
         if *running.machine.config() == config {
             return;
         }
+        // What its sockets, the kernel's answers and its group say of it is worked out at the end of the turn.
+        let told = running.told.as_ref().map(|told| Conditions {
+            deaf: told.deaf.clone(),
+            refused: told.refused.clone(),
+            group: told.group.clone(),
+            ..self.conditions(&config).0
+        });
         self.forget_interests(id);
-        self.feed(now, id, instance::Input::Reconfigure(Box::new(config)), out);
+        if let Some(running) = self.instances.get_mut(&id) {
+            running.told.clone_from(&told);
+        }
+        self.feed(now, id, instance::Input::Reconfigure(Box::new(config), told), out);
         self.note_interests(id);
         self.resolve(id, out);
         self.touched.insert(id);
@@ -92,6 +107,7 @@ impl Node {
         self.identities.retain(|_, other| *other != id);
         self.touched.remove(&id);
         self.announcing.remove(&id);
+        self.waiting.forget(id);
         let keys: Vec<Key> = running.objects.into_keys().collect();
         self.let_go(id, &keys);
         self.hold_together(keys, out);
@@ -102,6 +118,7 @@ impl Node {
         for id in self.instances.keys().copied().collect::<Vec<Id>>() {
             self.feed(now, id, instance::Input::Stop, out);
         }
+        self.starts_at = None;
         let kept: Vec<Key> = std::mem::take(&mut self.kept).into_keys().collect();
         self.want(kept);
     }

@@ -16,6 +16,7 @@ use crate::vrrp::instance;
 use super::claim::Claim;
 use super::conditions::refusal;
 use super::needs::{Need, of_instance, of_statics};
+use super::pacing::Frame;
 use super::{Action, Id, Node, Phase, Running};
 
 /// Tables that changed while they were read, or could not be read, are read again after this.
@@ -356,7 +357,7 @@ impl Node {
     // ---- announcements ----
 
     /// Sends what is due for objects that are there.
-    pub(super) fn announce(&mut self, out: &mut Vec<Action>) {
+    pub(super) fn announce(&mut self, now: Instant, out: &mut Vec<Action>) {
         for id in std::mem::take(&mut self.announcing) {
             let Some(running) = self.instances.get_mut(&id) else { continue };
             if running.objects.keys().any(|key| self.objects.is_pending(key)) {
@@ -367,14 +368,43 @@ impl Node {
             let Some(running) = self.instances.get(&id) else { continue };
             let all = running.machine.config().all_addresses();
             let frames: Vec<_> = all.filter_map(|address| self.announcement(running, address)).collect();
-            if rounds > 0 && !frames.is_empty() {
-                out.push(Action::Announce { id, frames, rounds });
+            if rounds > 0 {
+                self.space_out(now, id, frames, rounds, out);
             }
+        }
+        for (id, frames) in self.waiting.due(now) {
+            out.push(Action::Announce { id, frames, rounds: 1 });
         }
     }
 
-    /// The frame for one address, and the index of its interface; nothing where neighbours are not asked for.
-    fn announcement(&self, running: &Running, address: &VirtualAddress) -> Option<(u32, Vec<u8>)> {
+    /// What need not keep a distance leaves at once; of the rest this burst takes the place of an earlier one.
+    fn space_out(
+        &mut self,
+        now: Instant,
+        id: Id,
+        mut frames: Vec<(bool, Frame)>,
+        rounds: u32,
+        out: &mut Vec<Action>,
+    ) {
+        self.waiting.forget(id);
+        let lane = |(ipv6, (index, _)): &(bool, Frame)| {
+            let name = self.kernel.link(*index).map_or("", |link| link.name.as_str());
+            self.pacing.lane(*index, name, *ipv6)
+        };
+        let spaced: Vec<_> = frames.extract_if(.., |frame| lane(frame).is_some()).collect();
+        let spaced: Vec<_> = spaced.into_iter().filter_map(|frame| Some((lane(&frame)?, frame.1))).collect();
+        for (lane, frame) in (0..rounds).flat_map(|_| &spaced) {
+            self.waiting.push(now, *lane, id, frame.clone());
+        }
+        if !frames.is_empty() {
+            let frames = frames.into_iter().map(|(_, frame)| frame).collect();
+            out.push(Action::Announce { id, frames, rounds });
+        }
+    }
+
+    /// The frame for one address, the index of its interface, and whether it is of IPv6; nothing where neighbours are not
+    /// asked for.
+    fn announcement(&self, running: &Running, address: &VirtualAddress) -> Option<(bool, Frame)> {
         let object = super::needs::address(Some(running.machine.config()), address, &self.kernel);
         let Some(Object::Address(assigned)) = object else { return None };
         let link = self.kernel.link(assigned.index)?;
@@ -384,7 +414,7 @@ impl Node {
             IpAddr::V4(ip) => arp::gratuitous(ip, *mac, link.hardware_type),
             IpAddr::V6(ip) => ndp::unsolicited(ip, *mac, link.forwards),
         };
-        makes_sense.then(|| (assigned.index, frame()))
+        makes_sense.then(|| (assigned.address.is_ipv6(), (assigned.index, frame())))
     }
 
     pub(super) fn not_announced(

@@ -14,6 +14,7 @@ mod groups;
 mod holdings;
 mod identity;
 mod needs;
+mod pacing;
 mod sockets;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::config::model::Statics;
+use crate::config::model::{Pacing, Statics};
 use crate::net::kernel::{Change, Kernel, Reading};
 use crate::net::object::{Key, Operation};
 use crate::net::objects::Objects;
@@ -39,6 +40,7 @@ use groups::{Group, Wish};
 use identity::Identity;
 use needs::Need;
 pub use needs::Setup;
+use pacing::Waiting;
 pub use sockets::Endpoint;
 use sockets::Sockets;
 
@@ -173,6 +175,10 @@ pub enum Timer {
     Read,
     /// What the kernel refused is tried again.
     Refused,
+    /// An announcement may leave that keeps its distance to the last one.
+    Announce,
+    /// The delay after the start is over.
+    Start,
 }
 
 /// A view of the node.
@@ -240,6 +246,11 @@ pub struct Node {
     read_once_more: bool,
     /// When the tables are read again.
     read_at: Option<Instant>,
+    pacing: Pacing,
+    /// Announcements that keep their distance.
+    waiting: Waiting,
+    /// Until then no instance starts.
+    starts_at: Option<Instant>,
     restored: Repeats<Key>,
     unsent: Repeats<(Id, i32)>,
     latest: Duration,
@@ -306,6 +317,8 @@ impl Node {
             self.sockets.next().map(|at| (at, Timer::Open)),
             self.objects.next().map(|at| (at, Timer::Refused)),
             self.read_at.map(|at| (at, Timer::Read)),
+            self.waiting.next().map(|at| (at, Timer::Announce)),
+            self.starts_at.map(|at| (at, Timer::Start)),
         ];
         instance.into_iter().chain(others.into_iter().flatten()).min_by_key(|(at, _)| *at)
     }
@@ -361,6 +374,9 @@ impl Node {
         }
         self.sockets.timer(now);
         self.retry(now);
+        if self.starts_at.take_if(|at| *at <= now).is_some() {
+            self.report(None, Event::StartDelayOver, out);
+        }
         if self.read_at.take_if(|at| *at <= now).is_some() {
             self.read(out);
         }
@@ -389,6 +405,7 @@ impl Node {
                     running.held = hold;
                     if !hold {
                         running.announce = 0;
+                        self.waiting.forget(id);
                     }
                     held = true;
                 }
@@ -427,7 +444,7 @@ impl Node {
                 self.phase = Phase::Running;
             }
         }
-        if self.phase == Phase::Running {
+        if self.phase == Phase::Running && self.starts_at.is_none() {
             while !self.touched.is_empty() {
                 let mut touched = std::mem::take(&mut self.touched);
                 touched.iter().for_each(|id| self.look(*id, out));
@@ -439,7 +456,7 @@ impl Node {
         self.tell_groups(from, out);
         out.extend(self.sockets.take_wanted().into_iter().map(Action::Open));
         self.change(out);
-        self.announce(out);
+        self.announce(now, out);
         out.extend(self.sockets.take_unused().into_iter().map(Action::Close));
         self.renew_claims();
     }

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use crate::config::model::{
-    self, Family, Instance, InterfaceName, MetricKind, Named, Net, NextHop, RuleAction, Statics, SyncGroup,
-    VirtualAddress,
+    self, Family, Instance, InterfaceName, MetricKind, Named, Net, NextHop, Pacing, RuleAction, Statics,
+    SyncGroup, VirtualAddress,
 };
 use crate::net::kernel::Kernel;
 use crate::net::object::{Address, Device, Does, Hop, Key, Object, Route, Rule};
@@ -34,6 +35,10 @@ pub struct Setup {
     pub groups: Vec<SyncGroup>,
     /// `static_ipaddress`, `static_routes`, `static_rules`.
     pub statics: Statics,
+    /// How announcements are spaced out.
+    pub pacing: Pacing,
+    /// How long the instances wait after a start; a reload changes nothing of it.
+    pub delay: Duration,
 }
 
 impl From<Vec<Instance>> for Setup {

@@ -19,6 +19,7 @@ mod json;
 mod kernel;
 mod kill9;
 mod mails;
+mod manners;
 mod misc;
 mod module;
 mod namespaces;
@@ -90,6 +91,7 @@ pub fn all() -> Vec<Scenario> {
         sync_group::SCENARIOS,
         answers::SCENARIOS,
         mails::SCENARIOS,
+        manners::SCENARIOS,
         wire_equal::SCENARIOS,
         seed_mysql_dr::SCENARIOS,
         interop::SCENARIOS,

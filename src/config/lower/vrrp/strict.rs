@@ -1,0 +1,87 @@
+//! `strict_mode`, `vrrp_strict`: what the RFC has no room for gives way.
+
+use std::time::Duration;
+
+use super::super::{Lower, inside};
+use crate::config::diagnostic::{Code, Diagnostic};
+use crate::config::model::{Family, Instance, Preempt, Version};
+use crate::config::source::Span;
+use crate::config::tree::Node;
+
+impl Lower<'_> {
+    /// The instance as the RFC has it. A warning for each statement of its own that gives way; that of the globals gives
+    /// way silently.
+    pub(super) fn strictly(&mut self, node: &Node<'_>, mut instance: Instance) -> Instance {
+        let said = |word: &str| {
+            let mut statements = inside(node).iter();
+            statements.find(|node| node.keyword.is_some_and(|keyword| keyword.word() == word))?.span()
+        };
+        if matches!(instance.preempt, Preempt::After { delay } if !delay.is_zero()) {
+            instance.preempt = Preempt::After { delay: Duration::ZERO };
+            self.gives_way(said("preempt_delay"), "no delay of a preemption", "no delay is kept");
+        }
+        if instance.down_timer_adverts != Instance::DOWN_TIMER_ADVERTS {
+            instance.down_timer_adverts = Instance::DOWN_TIMER_ADVERTS;
+            let what = "three adverts that may be missed";
+            self.gives_way(said("down_timer_adverts"), what, "the master counts as down after three");
+        }
+        if !instance.lower_prio_no_advert {
+            instance.lower_prio_no_advert = true;
+            let consequence = "none is sent";
+            self.gives_way(
+                said("lower_prio_no_advert"),
+                "no advert in answer to a lower priority",
+                consequence,
+            );
+        }
+        if instance.higher_prio_send_advert == Some(true) {
+            self.gives_way(
+                said("higher_prio_send_advert"),
+                "no last advert of a master that yields",
+                "none is sent",
+            );
+        }
+        instance.higher_prio_send_advert = Some(false);
+        for word in ["garp_lower_prio_delay", "garp_lower_prio_repeat"] {
+            if said(word).is_some() && instance.garp.lower_prio_repeat > 0 {
+                let what = "no announcement in answer to a lower priority";
+                self.gives_way(said(word), what, "none is sent");
+            }
+        }
+        (instance.garp.lower_prio_delay, instance.garp.lower_prio_repeat) = (Duration::ZERO, 0);
+        if let Some(span) = said("unicast_peer").filter(|_| !instance.peers().is_empty()) {
+            self.report(
+                Diagnostic::warning(Code::Conflict, span, "the strict mode knows multicast alone")
+                    .consequence(
+                        "the peers are sent to all the same; keepalived refuses to start where the interface has multicast",
+                    )
+                    .help("delete `strict_mode` or `vrrp_strict`, or the peers"),
+            );
+        }
+        self.first_is_link_local(node, &instance);
+        instance
+    }
+
+    fn gives_way(&mut self, span: Option<Span>, what: &str, consequence: &str) {
+        self.adjusted(
+            span,
+            format!("the strict mode has {what}"),
+            format!("{consequence}, as in keepalived"),
+        );
+    }
+
+    /// RFC 9568 §5.2.9.
+    fn first_is_link_local(&mut self, node: &Node<'_>, instance: &Instance) {
+        if (instance.family, instance.version) != (Family::Ipv6, Version::V3) {
+            return;
+        }
+        let Some(first) = instance.addresses.first() else { return };
+        if let std::net::IpAddr::V6(address) = first.address
+            && !address.is_unicast_link_local()
+        {
+            let message =
+                format!("the first IPv6 address of a strict instance is link-local, {address} is not");
+            self.adjusted(node.span(), message, "adverts name it first all the same, as keepalived's do");
+        }
+    }
+}
