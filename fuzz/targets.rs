@@ -16,7 +16,9 @@ use directord::config::format::format;
 use directord::config::model::{
     Destination, Family, Instance, InterfaceName, Peer, Unicast, Version, VirtualAddress, Vrid,
 };
-use directord::config::model::{HttpCheck, HttpProtocol, HttpUrl, Service, StatusCodes};
+use directord::config::model::{
+    HttpCheck, HttpProtocol, HttpUrl, Service, StatusCodes, TrackProcess, TrackWeight,
+};
 use directord::config::recorded::Recorder;
 use directord::config::source::{Files, ReadError, Sources, Span, Texts};
 use directord::config::supported::runnable;
@@ -28,7 +30,8 @@ use directord::net::kernel::Kernel;
 use directord::net::object::Object;
 use directord::net::rtnetlink;
 use directord::sys::netlink;
-use directord::track::{Conditions, Link};
+use directord::track::processes::{self, Processes};
+use directord::track::{Conditions, Link, connector, process};
 use directord::vrrp::instance::{self, Machine};
 use directord::vrrp::node::Claim;
 use directord::vrrp::packet::{Advert, Received};
@@ -38,7 +41,7 @@ use directord::vrrp::receive;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     ("lexer", lexer),
     ("expander", expander),
     ("load", whole),
@@ -51,6 +54,7 @@ pub const TARGETS: [Target; 12] = [
     ("ipvs", ipvs),
     ("vrrp", vrrp),
     ("rtnetlink", rtnetlink),
+    ("connector", connector),
 ];
 
 const MAIN: &str = "/etc/keepalived/keepalived.conf";
@@ -404,4 +408,33 @@ pub fn rtnetlink(input: &[u8]) {
             }
         }
     }
+}
+
+/// Any bytes as a datagram of the kernel's that tells of processes, and as the files of one in `/proc`: what is told is
+/// followed, and no more is asked than can be answered.
+pub fn connector(input: &[u8]) {
+    let named = process::name_and_state(input);
+    assert!(named.is_none_or(|(name, _)| name.len() < input.len()));
+    let words = process::words(input);
+    assert!(words.iter().map(Vec::len).sum::<usize>() <= input.len());
+    let (mut machine, now) = (Processes::default(), Instant::now());
+    let web = TrackProcess {
+        name: "web".into(),
+        command: vec!["nginx".into()],
+        parameters: None,
+        full_command: false,
+        weight: TrackWeight::default(),
+        quorum: TrackProcess::QUORUM,
+        quorum_max: None,
+        terminate_delay: Duration::ZERO,
+        fork_delay: Duration::ZERO,
+    };
+    let mut out = Vec::new();
+    machine.handle(now, processes::Input::Configure(vec![web]), &mut out);
+    for message in netlink::messages(input) {
+        let Some(told) = connector::read(message) else { continue };
+        machine.handle(now, processes::Input::Told(told), &mut out);
+    }
+    let looks = out.iter().filter(|action| matches!(action, processes::Action::Look { .. })).count();
+    assert_eq!(looks, 1, "no second look before the first has an answer");
 }

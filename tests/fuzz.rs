@@ -306,3 +306,24 @@ fn rtnetlink() {
     let all = [&link[..], &v4, &route, &multipath, &rule, &v6, &gone].concat();
     these_and_mutations(11, vec![link, v4, v6, gone, route, multipath, wrapped, rule, all]);
 }
+
+/// Messages as the kernel sends them: the answer to the request, a fork, a program, a name, an end; files of `/proc`.
+#[test]
+fn connector() {
+    let message = |what: u32, data: &[u32]| -> Vec<u8> {
+        let head = [76, 3, 0, 0, 1, 1, 0, 0, 40, what, 0, 0, 0];
+        let padding = [0; 6];
+        let fields = head.iter().chain(data).chain(&padding).take(19);
+        fields.flat_map(|field: &u32| field.to_ne_bytes()).collect()
+    };
+    let told = [
+        message(0, &[0]),
+        message(1, &[4, 4, 5, 5]),
+        message(2, &[5, 5]),
+        message(0x200, &[5, 5, 0x6e67_696e, 0x78]),
+        message(0x8000_0000, &[5, 5, 0, 17, 4, 4]),
+    ];
+    let all = told.concat();
+    let files = [&b"5 (nginx: (a) b) S 1 5 5 0 -1"[..], b"nginx\0-g\0daemon off;\0"].map(<[u8]>::to_vec);
+    these_and_mutations(12, told.into_iter().chain(files).chain([all]).collect());
+}

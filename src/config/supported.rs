@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use super::model::{
     Authentication, Family, Gaps, Instance, InterfaceName, Model, Net, Pacing, Priority, RealServer, Route,
-    Scripts, StaticAddress, Statics, SyncGroup, TrackFile, TrackScript, VirtualServer, VirtualServerGroup,
-    VirtualServerName, Vrid,
+    Scripts, StaticAddress, Statics, SyncGroup, TrackFile, TrackProcess, TrackScript, VirtualServer,
+    VirtualServerGroup, VirtualServerName, Vrid,
 };
 use super::tracked::tracking;
 
@@ -107,6 +107,8 @@ pub struct Runnable {
     pub scripts: Vec<TrackScript>,
     /// The files that they track.
     pub files: Vec<TrackFile>,
+    /// The processes that they track.
+    pub processes: Vec<TrackProcess>,
     /// As whom scripts run, and which may; FIFOs.
     pub script_settings: Scripts,
     /// What is there as long as the daemon runs.
@@ -176,6 +178,7 @@ pub fn runnable(model: &Model) -> Runnable {
     result.groups.clone_from(&model.sync_groups);
     result.scripts = tracked_scripts(model, &result.instances);
     result.files = tracked_files(model, &result.instances);
+    result.processes = tracked_processes(model, &result.instances);
     result.script_settings = model.globals.scripts.clone();
     result.pacing = pacing(model);
     if let Some(missing) = missing(Feature::NoInterface) {
@@ -258,6 +261,13 @@ fn pacing(model: &Model) -> Pacing {
             .map(|group| (group.interfaces.clone(), gaps(group.garp_interval, group.gna_interval)))
             .collect(),
     }
+}
+
+/// The processes that somebody tracks.
+fn tracked_processes(model: &Model, instances: &[Instance]) -> Vec<TrackProcess> {
+    let tracked = instances.iter().flat_map(|instance| &instance.tracking.processes);
+    let mut names: BTreeSet<&str> = tracked.map(|tracked| tracked.name.as_str()).collect();
+    model.processes.iter().filter(|process| names.remove(process.name.as_str())).cloned().collect()
 }
 
 /// The instance with the routes that can be set, and with what it tracks in the end.

@@ -12,7 +12,7 @@ use crate::check::checks::Key;
 use crate::config::model::{Globals, VirtualServer, VrrpGlobals};
 use crate::config::supported::Runnable;
 use crate::mail::io::{Mails, Setup as Mail};
-use crate::notify::io::{Notifications, Setup as Notify};
+use crate::notify::io::Notifications;
 use crate::sys::memory;
 use crate::text::reason;
 use crate::track::io::Tracking;
@@ -120,13 +120,14 @@ impl Director {
 
     /// What is run from now on.
     fn configure_programs(&mut self, programs: Programs) {
-        let (tracked, files, notify) = match self.options.only_checkers {
-            true => (Vec::new(), Vec::new(), Notify::default()),
-            false => (programs.tracked, programs.files, programs.notify),
+        let programs = match self.options.only_checkers {
+            true => Programs { checks: programs.checks, ..Programs::default() },
+            false => programs,
         };
         self.checks.programs(programs.checks);
-        self.notifications.configure(notify);
-        self.track(|tracking| tracking.configure(tracked, files));
+        self.notifications.configure(programs.notify);
+        let Programs { tracked, files, processes, .. } = programs;
+        self.track(|tracking| tracking.configure(tracked, files, processes));
     }
 
     pub(super) fn record(&mut self, addresses: BTreeSet<Claim>) {

@@ -44,6 +44,7 @@ impl Options {
             runnable.instances.clear();
             runnable.scripts.clear();
             runnable.files.clear();
+            runnable.processes.clear();
             runnable.statics = Statics::default();
         }
         runnable

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::Level;
 
-use crate::config::model::{Command, Fifo, Notify, ProbeKind, Scripts, TrackFile, VirtualServer};
+use crate::config::model::{
+    Command, Fifo, Notify, ProbeKind, Scripts, TrackFile, TrackProcess, VirtualServer,
+};
 use crate::config::supported::Runnable;
 use crate::notify::io::{FifoSetup, Setup};
 use crate::notify::{Commands, Subject};
@@ -22,6 +24,8 @@ pub struct Programs {
     pub tracked: Vec<Wanted>,
     /// The tracked files.
     pub files: Vec<TrackFile>,
+    /// The tracked processes.
+    pub processes: Vec<TrackProcess>,
     /// Those of MISC_CHECK, by their command.
     pub checks: BTreeMap<Command, Program>,
     /// Who is told of what happens to the instances.
@@ -43,6 +47,7 @@ impl Programs {
             }
         }
         programs.files = std::mem::take(&mut runnable.files);
+        programs.processes = std::mem::take(&mut runnable.processes);
         for instance in &runnable.instances {
             let subject = Subject::Instance(instance.name.clone());
             programs.told(subject, "vrrp_instance", &instance.notify, &settings);

@@ -6,7 +6,7 @@
 //! for an answer.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use neli::consts::socket::{Msg, NlFamily};
@@ -353,10 +353,27 @@ impl Monitor {
         SockRef::from(&descriptor(&self.socket)).attach_filter(program)
     }
 
+    /// Asks for something; what the kernel answers is received like its notifications.
+    pub fn send(&self, request: &Request) -> io::Result<()> {
+        again_after_signals(|| self.socket.send(&request.finish(0), Msg::empty())).map(drop)
+    }
+
     /// The next datagram. `WouldBlock`: none waits. `ENOBUFS`: some were lost, read the tables anew.
     pub fn receive<'a>(&self, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
         let length = self.socket.recv(&mut *buffer, Msg::empty())?.0;
         Ok(buffer.get(..length).unwrap_or_default())
+    }
+}
+
+impl std::fmt::Debug for Monitor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Monitor").finish_non_exhaustive()
+    }
+}
+
+impl AsFd for Monitor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        descriptor(&self.socket)
     }
 }
 

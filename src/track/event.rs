@@ -22,6 +22,19 @@ pub enum Event {
         /// By this run.
         ending: Ending,
     },
+    /// The number of tracked processes amounts to something else.
+    Quorum {
+        /// It is as it ought to be.
+        gained: bool,
+        /// It is the first time that they were counted.
+        first: bool,
+        /// How many run.
+        running: usize,
+        /// `quorum`: at least so many are expected.
+        quorum: u16,
+        /// `quorum_max`: at most so many are.
+        most: Option<u16>,
+    },
     /// A run is due, and the last one has not ended.
     StillRuns {
         /// For so long.
@@ -35,8 +48,12 @@ impl Event {
     /// How loud it is.
     pub fn level(&self) -> Level {
         match self {
-            Self::Returns(_) | Self::Turned { standing: Standing::Up | Standing::Pending, .. } => Level::Info,
-            Self::Turned { standing: Standing::Down, .. } | Self::StillRuns { .. } => Level::Warning,
+            Self::Returns(_)
+            | Self::Turned { standing: Standing::Up | Standing::Pending, .. }
+            | Self::Quorum { gained: true, .. } => Level::Info,
+            Self::Turned { standing: Standing::Down, .. }
+            | Self::Quorum { gained: false, .. }
+            | Self::StillRuns { .. } => Level::Warning,
         }
     }
 }
@@ -48,6 +65,19 @@ impl fmt::Display for Event {
             Self::Turned { standing: Standing::Up, .. } => f.write_str("succeeded"),
             Self::Turned { ending: Ending::TimedOut, .. } => f.write_str("timed out"),
             Self::Turned { ending, .. } => write!(f, "failed ({ending})"),
+            Self::Quorum { gained, first, running, quorum, most } => {
+                let turned = match (gained, first) {
+                    (true, _) => "gained",
+                    (false, true) => "not there",
+                    (false, false) => "lost",
+                };
+                write!(f, "{turned}: {running} run, ")?;
+                match most {
+                    None => write!(f, "at least {quorum} expected"),
+                    Some(most) if most == quorum => write!(f, "{most} expected"),
+                    Some(most) => write!(f, "{quorum} to {most} expected"),
+                }
+            }
             Self::StillRuns { running, suppressed } => write!(
                 f,
                 "has been running for {:.1} s and is not run again before it ends: give it a `timeout`, or a longer \

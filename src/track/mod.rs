@@ -1,11 +1,14 @@
 //! What holds an instance in FAULT, and what moves its priority.
 //!
 //! Level-triggered: faults and priority are worked out anew from the present condition of the kernel's objects and of
-//! the tracked scripts, so no missed or doubled event can leave one behind.
+//! the tracked scripts, files and processes, so no missed or doubled event can leave one behind.
 
+pub mod connector;
 pub mod event;
 pub mod file;
 pub mod io;
+pub mod process;
+pub mod processes;
 pub mod script;
 pub mod scripts;
 mod weight;
@@ -46,6 +49,12 @@ pub enum Fault {
     ScriptPending(String),
     /// A tracked file has not been read yet.
     FilePending(String),
+    /// Too few or too many processes run of those that are tracked.
+    NoQuorum(String),
+    /// As many run as expected, and that must not be: `weight 0 reverse`.
+    Quorum(String),
+    /// Nobody has looked yet which processes run.
+    ProcessPending(String),
     /// The interface leads nowhere but to this host.
     Loopback(String),
     /// The interface cannot send to a group, and there are no peers to send to.
@@ -84,7 +93,10 @@ impl Fault {
 
     /// Nothing is wrong yet: something is awaited.
     pub fn is_pending(&self) -> bool {
-        matches!(self, Self::ScriptPending(_) | Self::FilePending(_) | Self::MemberPending(_))
+        matches!(
+            self,
+            Self::ScriptPending(_) | Self::FilePending(_) | Self::ProcessPending(_) | Self::MemberPending(_)
+        )
     }
 }
 
@@ -99,6 +111,9 @@ impl fmt::Display for Fault {
             Self::File { name, number } => write!(f, "track_file {name} is {number}"),
             Self::ScriptPending(name) => write!(f, "script {name} has not ended yet"),
             Self::FilePending(name) => write!(f, "file {name} has not been read yet"),
+            Self::NoQuorum(name) => write!(f, "tracked process {name} has no quorum"),
+            Self::Quorum(name) => write!(f, "tracked process {name} has its quorum, tracked in `reverse`"),
+            Self::ProcessPending(name) => write!(f, "tracked process {name} has not been looked for yet"),
             Self::Member(name) => write!(f, "{name} of the same sync group is in FAULT"),
             Self::MemberPending(name) => write!(f, "{name} of the same sync group has not started yet"),
             Self::Loopback(name) => {
@@ -164,6 +179,8 @@ pub struct Facts {
     pub scripts: Arc<scripts::Standings>,
     /// Files; one that is not named counts as 0.
     pub files: Arc<file::Numbers>,
+    /// Processes; one that is not named has not been looked for yet.
+    pub processes: Arc<scripts::Standings>,
 }
 
 /// What a member of a sync group sees of the others.
@@ -190,6 +207,8 @@ pub struct Conditions {
     pub scripts: BTreeMap<String, Standing>,
     /// The numbers of its `track_file`, by name; `None`: not read yet.
     pub files: BTreeMap<String, Option<i32>>,
+    /// The processes of its `track_process`, by name.
+    pub processes: BTreeMap<String, Standing>,
     /// The other members of its sync group; `None`: it is in none.
     pub group: Option<Others>,
     /// Why adverts cannot be received, when they cannot.

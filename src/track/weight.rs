@@ -1,10 +1,11 @@
 //! What tracked objects do to an instance: a weight moves its priority, no weight means FAULT.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 
-use crate::config::model::{Instance, Priority, TrackFile, TrackWeight};
+use crate::config::model::{Instance, Priority, TrackFile, TrackWeight, Tracked as Line};
 
 use super::{Carrier, Conditions, Fault, Standing, file, tracked_interfaces};
 
@@ -109,6 +110,7 @@ struct Tracked {
 enum Kind {
     Interface,
     Script,
+    Process,
 }
 
 fn tracked(config: &Instance, conditions: &Conditions) -> impl Iterator<Item = Tracked> {
@@ -119,12 +121,16 @@ fn tracked(config: &Instance, conditions: &Conditions) -> impl Iterator<Item = T
         let missing = carrier == Carrier::Missing;
         Tracked { kind: Kind::Interface, name: name.to_string(), weight: *weight, standing, missing }
     });
-    let scripts = config.tracking.scripts.iter().map(|one| {
-        let standing = conditions.scripts.get(&one.name).copied().unwrap_or(Standing::Pending);
-        let weight = one.weight.unwrap_or_default();
-        Tracked { kind: Kind::Script, name: one.name.clone(), weight, standing, missing: false }
-    });
-    interfaces.chain(scripts)
+    let named = |kind, line: &Line, standings: &BTreeMap<String, Standing>| {
+        let standing = standings.get(&line.name).copied().unwrap_or(Standing::Pending);
+        let weight = line.weight.unwrap_or_default();
+        Tracked { kind, name: line.name.clone(), weight, standing, missing: false }
+    };
+    let scripts = config.tracking.scripts.iter();
+    let scripts = scripts.map(move |line| named(Kind::Script, line, &conditions.scripts));
+    let processes = config.tracking.processes.iter();
+    let processes = processes.map(move |line| named(Kind::Process, line, &conditions.processes));
+    interfaces.chain(scripts).chain(processes)
 }
 
 impl Tracked {
@@ -139,6 +145,7 @@ impl Tracked {
         let kind = match self.kind {
             Kind::Interface => "interface",
             Kind::Script => "script",
+            Kind::Process => "process",
         };
         let by = if reverse { -number } else { number };
         counts.then(|| Contribution { what: format!("{kind} {}", self.name), by })
@@ -157,6 +164,9 @@ impl Tracked {
             (Kind::Script, Standing::Up, true) => Some(Fault::ScriptSucceeds(self.name)),
             (Kind::Script, Standing::Down, false) => Some(Fault::ScriptFails(self.name)),
             (Kind::Script, Standing::Pending, _) => Some(Fault::ScriptPending(self.name)),
+            (Kind::Process, Standing::Up, true) => Some(Fault::Quorum(self.name)),
+            (Kind::Process, Standing::Down, false) => Some(Fault::NoQuorum(self.name)),
+            (Kind::Process, Standing::Pending, _) => Some(Fault::ProcessPending(self.name)),
             _ => None,
         }
     }
@@ -165,7 +175,7 @@ impl Tracked {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::{InterfaceName, Tracked as Line, Vrid};
+    use crate::config::model::{InterfaceName, Vrid};
 
     fn name(text: &str) -> InterfaceName {
         InterfaceName::new(text).unwrap()
@@ -238,6 +248,26 @@ mod tests {
         let plain = instance(100, Some((0, false)), Some((0, false)));
         assert_eq!(found(&plain, Carrier::Up, Standing::Up), "");
         assert_eq!(found(&plain, Carrier::Down, Standing::Down), "interface eth1 down; script chk fails");
+        let mut process = instance(100, None, None);
+        let said = |process: &Instance| {
+            [Standing::Up, Standing::Down, Standing::Pending].map(|standing| {
+                let processes = [("web".to_owned(), standing)].into();
+                let conditions = Conditions { processes, ..Conditions::default() };
+                let weighed = weigh(process, &conditions).to_string();
+                tracked_faults(process, &conditions).map(|one| one.to_string()).next().unwrap_or(weighed)
+            })
+        };
+        let mut track = |number, reverse| {
+            let weight = Some(TrackWeight { number, reverse });
+            process.tracking.processes = vec![Line { name: "web".into(), weight }];
+            said(&process)
+        };
+        let pending = "tracked process web has not been looked for yet";
+        assert_eq!(track(0, false), ["base 100", "tracked process web has no quorum", pending]);
+        let up = "tracked process web has its quorum, tracked in `reverse`";
+        assert_eq!(track(0, true), [up, "base 100", pending]);
+        assert_eq!(track(-30, false), ["base 100", "base 100, process web -30", "base 100"]);
+        assert_eq!(track(30, true), ["base 100, process web -30", "base 100", "base 100"]);
         let words = "interface eth1 does not exist; script chk has not ended yet";
         assert_eq!(found(&plain, Carrier::Missing, Standing::Pending), words);
         let reverse = instance(100, Some((0, true)), Some((0, true)));

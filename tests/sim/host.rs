@@ -61,6 +61,8 @@ pub(crate) struct Host {
     pub(crate) script: Option<Wanted>,
     /// The number of the tracked file.
     pub(crate) file: i32,
+    /// What the tracked process amounts to.
+    pub(crate) process: Standing,
     /// What that script finds.
     pub(crate) healthy: bool,
     pub(crate) scripts: Scripts,
@@ -107,6 +109,7 @@ impl Host {
             sent: BTreeMap::new(),
             script: None,
             file: 0,
+            process: Standing::Up,
             healthy: true,
             scripts: Scripts::default(),
             standings: Arc::default(),
@@ -157,7 +160,8 @@ impl Host {
     /// What the daemon is told of the tracked objects.
     pub(crate) fn facts(&self) -> Facts {
         let files = [("f".to_owned(), self.file)].into();
-        Facts { scripts: Arc::clone(&self.standings), files: Arc::new(files) }
+        let processes = [("p".to_owned(), self.process)].into();
+        Facts { scripts: Arc::clone(&self.standings), files: Arc::new(files), processes: Arc::new(processes) }
     }
 
     pub(crate) fn setup(&self) -> Setup {

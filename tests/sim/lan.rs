@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use directord::config::model::Instance;
 use directord::script::Ending;
-use directord::track::scripts;
+use directord::track::{Standing, scripts};
 use directord::vrrp::event::{Event, State};
 use directord::vrrp::node::{Action, Endpoint, Input, Node};
 use directord::vrrp::packet::{Outgoing, Received};
@@ -106,6 +106,15 @@ impl Lan {
     /// The number in the tracked file is another one.
     pub(crate) fn number(&mut self, host: usize, number: i32) {
         self.hosts[host].file = number;
+        if self.hosts[host].is_awake() {
+            let facts = self.hosts[host].facts();
+            self.feed(host, Input::Tracked(facts));
+        }
+    }
+
+    /// The tracked process has started, or has ended.
+    pub(crate) fn process(&mut self, host: usize, standing: Standing) {
+        self.hosts[host].process = standing;
         if self.hosts[host].is_awake() {
             let facts = self.hosts[host].facts();
             self.feed(host, Input::Tracked(facts));

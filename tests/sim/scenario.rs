@@ -10,6 +10,7 @@ use directord::config::model::{
     Tracking, Transport, Unicast, Version, VirtualAddress, Vrid,
 };
 use directord::script::{Identity, Program};
+use directord::track::Standing;
 use directord::track::scripts::Wanted;
 use directord::vrrp::event::State;
 
@@ -165,7 +166,12 @@ fn track(lan: &mut Lan, random: &mut fastrand::Rng) {
     let script = script(random);
     let interface = [None, Some(0), Some(-30), Some(20)][random.usize(0..4)];
     let file = [None, Some(0), Some(1), Some(-3)][random.usize(0..4)];
-    lan.say(|| format!("tracks {weight:?}, {interface:?}, file {file:?}, {:?}", script.config));
+    let process = [None, None, Some((0, false)), Some((0, true)), Some((25, false)), Some((-70, true))]
+        [random.usize(0..6)]
+    .map(|(number, reverse)| TrackWeight { number, reverse });
+    lan.say(|| {
+        format!("tracks {weight:?}, {interface:?}, file {file:?}, process {process:?}, {:?}", script.config)
+    });
     for host in &mut lan.hosts {
         host.script = Some(script.clone());
         host.healthy = random.u8(0..4) > 0;
@@ -177,6 +183,8 @@ fn track(lan: &mut Lan, random: &mut fastrand::Rng) {
         let weight = file.map(|number| TrackWeight { number, reverse: false });
         let line = |weight| Tracked { name: "f".into(), weight: Some(weight) };
         first.tracking.files = weight.into_iter().map(line).collect();
+        let line = |weight| Tracked { name: "p".into(), weight: Some(weight) };
+        first.tracking.processes = process.into_iter().map(line).collect();
     }
 }
 
@@ -217,7 +225,10 @@ fn effective(host: &crate::host::Host, config: &Instance) -> i32 {
         -254 => 0,
         by => by,
     });
-    (base + interfaces.chain(scripts).chain(files).sum::<i32>()).clamp(1, 254)
+    let processes = config.tracking.processes.iter();
+    let processes = processes.map(|one| counts(&one.weight.unwrap(), host.process == Standing::Up));
+    let all = interfaces.chain(scripts).chain(files).chain(processes);
+    (base + all.sum::<i32>()).clamp(1, 254)
 }
 
 /// Whether nothing that is tracked without a weight has failed.
@@ -229,7 +240,10 @@ fn is_well(host: &crate::host::Host, config: &Instance) -> bool {
         0 => host.file == 0,
         weight => host.file * i32::from(weight) > -254,
     };
+    let process =
+        |weight: TrackWeight| weight.number != 0 || (host.process == Standing::Up) != weight.reverse;
     interfaces.all(|name| host.kernel.is_up(name))
+        && config.tracking.processes.iter().all(|one| process(one.weight.unwrap()))
         && scripts.all(|_| host.healthy)
         && config.tracking.files.iter().all(|one| file(one.weight.unwrap().number))
 }
@@ -329,7 +343,12 @@ fn fault(lan: &mut Lan, random: &mut fastrand::Rng) -> bool {
     let count = lan.hosts.len();
     let host = random.usize(0..count);
     let name = if random.bool() { "eth0" } else { "eth1" };
-    match random.u8(0..27) {
+    match random.u8(0..29) {
+        27 | 28 => {
+            let standing = if random.u8(0..3) > 0 { Standing::Up } else { Standing::Down };
+            lan.say(|| format!("the process of {host} is {standing:?}"));
+            lan.process(host, standing);
+        }
         25 | 26 => {
             let number = [0, 0, 7, -40, 90, -300][random.usize(0..6)];
             lan.say(|| format!("the file of {host} says {number}"));

@@ -503,3 +503,23 @@ fn what_ipv6_has_no_room_for_is_said() {
     let (ah, said) = with("AH");
     assert!(ah == Authentication::None && said.contains("IPv4 only"), "{said}");
 }
+
+#[test]
+fn names_that_no_process_has_are_named() {
+    let warned = |text: &str| {
+        let loaded = loaded(&format!("vrrp_track_process p {{\n{text}\n}}\n"));
+        loaded.diagnostics.iter().any(|one| {
+            one.message.contains("the name of a process has none") || one.message.contains("15 bytes")
+        })
+    };
+    assert!(warned("process /usr/sbin/nginx") && warned("process averyveryverylongname"));
+    for text in [
+        "process nginx",
+        "process averyveryverylo",
+        "process /usr/sbin/nginx\nfull_command",
+        "process /usr/sbin/nginx -g",
+        "process /a\nparam_match",
+    ] {
+        assert!(!warned(text), "{text}");
+    }
+}

@@ -95,10 +95,11 @@ impl Lower<'_> {
             terminate_delay: Duration::ZERO,
             fork_delay: Duration::ZERO,
         };
-        let (mut quorum, mut most) = (None, None);
+        let (mut quorum, mut most, mut place) = (None, None, None);
         self.within(node, |lower| {
             lower.each(inside(node), |lower, word, node| match word {
                 "process" => {
+                    place = place.or(node.span());
                     let command = lower.script_words(node);
                     if !result.command.is_empty() && !command.is_empty() {
                         // Reports which one counts.
@@ -139,6 +140,7 @@ impl Lower<'_> {
             if result.command.is_empty() {
                 lower.required(node, "no process is named", "add `process NAME`");
             }
+            lower.unmatched(&result, place);
         });
         result.quorum = match (quorum, most) {
             (Some((quorum, _)), _) => quorum,
@@ -147,6 +149,24 @@ impl Lower<'_> {
         };
         result.quorum_max = most;
         Some(result)
+    }
+
+    /// As in keepalived it is compared with the name that the kernel keeps of a process.
+    fn unmatched(&mut self, process: &TrackProcess, place: Option<Span>) {
+        let Some(name) = process.command.first() else { return };
+        if process.full_command || process.parameters.is_some() {
+            return;
+        }
+        let found = if name.contains('/') {
+            format!("{name} is a path, and the name of a process has none")
+        } else if name.len() > TrackProcess::LONGEST_NAME {
+            format!("{name} is longer than the {} bytes that the kernel keeps", TrackProcess::LONGEST_NAME)
+        } else {
+            return;
+        };
+        let consequence =
+            "no process matches, as in keepalived: add `full_command`, or write the name as in `ps -o comm`";
+        self.adjusted(place, found, consequence);
     }
 
     pub(super) fn track_file(&mut self, node: &Node<'_>) -> Option<TrackFile> {

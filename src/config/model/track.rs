@@ -38,9 +38,9 @@ impl TrackScript {
 pub enum ParameterMatch {
     /// Equal.
     Exact,
-    /// The first ones are equal.
-    Initial,
     /// The first ones are equal, and the last of them is the start of one.
+    Initial,
+    /// The first ones are equal.
     Partial,
 }
 
@@ -51,7 +51,7 @@ pub struct TrackProcess {
     pub name: String,
     /// `process`: name or path, and arguments.
     pub command: Vec<String>,
-    /// `param_match`; `None`: arguments are not compared.
+    /// `param_match`, which implies `full_command`; `None`: arguments are not compared.
     pub parameters: Option<ParameterMatch>,
     /// `full_command`: the whole command line is compared, not the 15 bytes that the kernel keeps.
     pub full_command: bool,
@@ -70,6 +70,8 @@ pub struct TrackProcess {
 impl TrackProcess {
     /// `quorum` of a process that has none.
     pub const QUORUM: u16 = 1;
+    /// The longest name that the kernel keeps of a process, in bytes.
+    pub const LONGEST_NAME: usize = 15;
 }
 
 /// `track_file`.

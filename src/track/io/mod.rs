@@ -1,11 +1,15 @@
-//! Runs what the machine of all tracked scripts wants run, and reads the tracked files.
+//! Runs what the machine of all tracked scripts wants run, reads the tracked files, and looks for the tracked processes.
 
 mod files;
+mod filter;
+mod proc;
+mod processes;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::config::model::TrackFile;
+use crate::config::model::{TrackFile, TrackProcess};
 use crate::report::Level;
 use crate::script::Ending;
 use crate::script::io::Runner;
@@ -13,6 +17,7 @@ use crate::script::io::Runner;
 use super::Facts;
 use super::scripts::{Action, Id, Input, Scripts, Standings, Wanted};
 use files::Files;
+use processes::Processes;
 
 /// What wakes whoever waits for the tracked objects.
 #[derive(Debug)]
@@ -21,41 +26,55 @@ pub enum News {
     Run((Id, Ending)),
     /// Something changed where the files are.
     Files,
+    /// Something is known of processes.
+    Processes(processes::News),
 }
 
-/// The tracked scripts, and their runs under way; the tracked files.
+/// The tracked scripts, and their runs under way; the tracked files and processes.
 #[derive(Debug)]
 pub struct Tracking {
     machine: Scripts,
     runner: Runner<Id>,
     standings: Arc<Standings>,
     files: Files,
+    processes: Processes,
 }
 
 impl Tracking {
     /// Nothing is tracked. `files`: how many files a script may open, soft and hard.
     #[must_use]
     pub fn new(files: Option<(u64, u64)>) -> Self {
-        let (machine, files_of) = (Scripts::default(), Files::default());
-        Self { machine, runner: Runner::new(files), standings: Arc::default(), files: files_of }
+        Self {
+            machine: Scripts::default(),
+            runner: Runner::new(files),
+            standings: Arc::default(),
+            files: Files::default(),
+            processes: Processes::default(),
+        }
     }
 
     /// What is tracked after a start or reload.
-    pub fn configure(&mut self, wanted: Vec<Wanted>, files: Vec<TrackFile>) {
-        self.feed(Input::Configure(wanted));
+    pub fn configure(&mut self, scripts: Vec<Wanted>, files: Vec<TrackFile>, processes: Vec<TrackProcess>) {
+        self.feed(Input::Configure(scripts));
         self.files.configure(files);
+        self.processes.configure(processes);
     }
 
     /// What all of it amounts to.
     #[must_use]
     pub fn facts(&self) -> Facts {
-        Facts { scripts: Arc::clone(&self.standings), files: self.files.numbers() }
+        Facts {
+            scripts: Arc::clone(&self.standings),
+            files: self.files.numbers(),
+            processes: self.processes.standings(),
+        }
     }
 
     /// When [`Self::tick`] is to be called next.
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
-        self.machine.next_timer().map(|(at, _)| at).into_iter().chain(self.files.next()).min()
+        let scripts = self.machine.next_timer().map(|(at, _)| at);
+        scripts.into_iter().chain(self.files.next()).chain(self.processes.next()).min()
     }
 
     /// Starts what is due.
@@ -64,6 +83,7 @@ impl Tracking {
         if self.files.next().is_some_and(|at| at <= now) {
             self.files.look();
         }
+        self.processes.tick();
         if self.machine.next_timer().is_some_and(|(at, _)| at <= now) {
             self.feed(Input::Timer);
         }
@@ -74,6 +94,7 @@ impl Tracking {
         tokio::select! {
             end = self.runner.ended() => News::Run(end),
             () = self.files.changed() => News::Files,
+            news = self.processes.news() => News::Processes(news),
         }
     }
 
@@ -82,12 +103,14 @@ impl Tracking {
         match news {
             News::Run((id, ending)) => self.feed(Input::Ended { id, ending }),
             News::Files => self.files.look(),
+            News::Processes(news) => self.processes.take_in(news),
         }
     }
 
     /// Ends all runs.
     pub async fn end(&mut self) {
         self.feed(Input::Configure(Vec::new()));
+        self.processes.configure(Vec::new());
         self.runner.end().await;
     }
 
@@ -99,13 +122,19 @@ impl Tracking {
                 Action::Run { id, program, limit } => self.runner.start(id, program, Some(limit)),
                 Action::Stop(id) => self.runner.stop(&id),
                 Action::Standings(standings) => self.standings = standings,
-                Action::Report { script, event } => match event.level() {
-                    Level::Debug => tracing::debug!("VRRP_Script({script}) {event}"),
-                    Level::Info => tracing::info!("VRRP_Script({script}) {event}"),
-                    Level::Warning => tracing::warn!("VRRP_Script({script}) {event}"),
-                    Level::Error => tracing::error!("VRRP_Script({script}) {event}"),
-                },
+                Action::Report { script, event } => {
+                    log(event.level(), format_args!("VRRP_Script({script}) {event}"));
+                }
             }
         }
+    }
+}
+
+fn log(level: Level, line: fmt::Arguments<'_>) {
+    match level {
+        Level::Debug => tracing::debug!("{line}"),
+        Level::Info => tracing::info!("{line}"),
+        Level::Warning => tracing::warn!("{line}"),
+        Level::Error => tracing::error!("{line}"),
     }
 }

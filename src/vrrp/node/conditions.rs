@@ -1,5 +1,6 @@
 //! What each instance sees of the kernel and of its sockets.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -92,7 +93,10 @@ impl Node {
             let tracking = &running.machine.config().tracking;
             let script = |one: &Tracked| old.scripts.get(&one.name) != self.facts.scripts.get(&one.name);
             let file = |one: &Tracked| old.files.get(&one.name) != self.facts.files.get(&one.name);
-            tracking.scripts.iter().any(script) || tracking.files.iter().any(file)
+            let process = |one: &Tracked| old.processes.get(&one.name) != self.facts.processes.get(&one.name);
+            tracking.scripts.iter().any(script)
+                || tracking.files.iter().any(file)
+                || tracking.processes.iter().any(process)
         };
         let concerned = self.instances.iter().filter(|(_, running)| tracks(running)).map(|(id, _)| *id);
         self.touched.extend(concerned);
@@ -118,12 +122,17 @@ impl Node {
         let endpoint = found.zip(source).map(|((index, _), source)| Endpoint::of(config, index, source));
         let carriers = carriers(config).into_iter().map(carrier).collect();
         let interfaces = tracked_interfaces(config).cloned().map(carrier).collect();
-        let standing = |name: &String| self.facts.scripts.get(name).copied().unwrap_or(Standing::Pending);
-        let scripts = config.tracking.scripts.iter().map(|one| &one.name);
-        let scripts = scripts.map(|name| (name.clone(), standing(name))).collect();
+        let standings = |lines: &[Tracked], known: &BTreeMap<String, Standing>| {
+            let standing = |name: &String| known.get(name).copied().unwrap_or(Standing::Pending);
+            lines.iter().map(|one| (one.name.clone(), standing(&one.name))).collect()
+        };
+        let scripts = standings(&config.tracking.scripts, &self.facts.scripts);
+        let processes = standings(&config.tracking.processes, &self.facts.processes);
         let number = |name: &String| self.facts.files.get(name).copied();
         let files = config.tracking.files.iter().map(|one| (one.name.clone(), number(&one.name))).collect();
-        (Conditions { link, carriers, interfaces, scripts, files, ..Conditions::default() }, endpoint)
+        let seen =
+            Conditions { link, carriers, interfaces, scripts, files, processes, ..Conditions::default() };
+        (seen, endpoint)
     }
 
     /// Where adverts go out from, and whether that is an address of this host: the configured one, else the first of
@@ -161,7 +170,7 @@ impl Node {
     }
 
     /// Objects of the instance that the kernel does not set, and why.
-    fn refusals(&self, id: Id) -> std::collections::BTreeMap<String, String> {
+    fn refusals(&self, id: Id) -> BTreeMap<String, String> {
         let needs = self.instances.get(&id).into_iter().flat_map(|running| &running.objects);
         let refused = |(key, need): (&Key, &Need)| {
             let refused = self.objects.refused(key).filter(|_| need.tracked)?;

@@ -24,6 +24,7 @@ mod misc;
 mod module;
 mod namespaces;
 mod objects;
+mod processes;
 mod refusals;
 mod reload;
 mod scripts;
@@ -87,6 +88,7 @@ impl Scenario {
 pub fn all() -> Vec<Scenario> {
     let files = [
         reload::SCENARIOS,
+        processes::SCENARIOS,
         scripts::SCENARIOS,
         sync_group::SCENARIOS,
         answers::SCENARIOS,
