@@ -70,10 +70,13 @@ pub fn run(options: RunOptions) -> ExitCode {
     drop(loaded);
     let (namespaces, instance) = chosen.folder;
     // Before any thread is started: they all live there.
-    if let Err(error) = namespaces.join() {
-        eprintln!("directord: {error}");
-        return director::Error::from(error).exit_code();
-    }
+    let started_in = match namespaces.join() {
+        Ok(before) => before,
+        Err(error) => {
+            eprintln!("directord: {error}");
+            return director::Error::from(error).exit_code();
+        }
+    };
     // Before the working directory changes.
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let director_options = director::Options {
@@ -82,6 +85,7 @@ pub fn run(options: RunOptions) -> ExitCode {
         state_directory: absolute(&options.policy.state_dir),
         pid_file: options.pid_file.as_deref().map(absolute),
         namespaces,
+        started_in,
         only_vrrp: options.only_vrrp,
         only_checkers: options.only_checkers,
         allow_empty: options.policy.allow_empty,

@@ -67,7 +67,7 @@ impl Director {
             balancer: Balancer::new(runtime, options.namespaces.clone()),
             checks,
             ended,
-            tracking: Tracking::new(files),
+            tracking: Tracking::new(files, options.started_in.clone()),
             notifications: Notifications::new(files),
             mails: Mails::default(),
             vrrp: None,

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::sched::{CloneFlags, setns};
 
@@ -15,6 +16,8 @@ use crate::text::reason;
 const FOLDER: &str = "/run/netns";
 /// The namespace of the first process, for `net_namespace_ipvs` without a name.
 const FIRST: &str = "/proc/1/ns/net";
+/// That of the thread that asks.
+const PRESENT: &str = "/proc/thread-self/ns/net";
 
 /// Where the daemon works; fixed while it runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,12 +59,13 @@ impl Namespaces {
         Self { network: globals.host.namespace.clone(), ipvs: globals.host.ipvs_namespace.clone() }
     }
 
-    /// Takes the calling thread, and every thread that it starts from now on, into `net_namespace`.
-    pub fn join(&self) -> Result<(), NamespaceError> {
-        match &self.network {
-            Some(name) => enter(name, &Path::new(FOLDER).join(name)),
-            None => Ok(()),
-        }
+    /// Takes the calling thread, and every thread that it starts from now on, into `net_namespace`. Returns the one that
+    /// it was in until then, when it can be gone back to.
+    pub fn join(&self) -> Result<Option<Arc<File>>, NamespaceError> {
+        let Some(name) = &self.network else { return Ok(None) };
+        let before = File::open(PRESENT).ok().map(Arc::new);
+        enter(name, &Path::new(FOLDER).join(name))?;
+        Ok(before)
     }
 
     /// Folders of its own for a daemon of another namespace or instance: two of them must not share locks and records.

@@ -98,6 +98,7 @@ mod tests {
 
     #[test]
     fn each_state_is_told_once() {
+        use crate::track::Weighed;
         use crate::vrrp::event::State as Vrrp;
         let told = |from, to, why| of_instance(&Event::Transition { from, to, why, priority: 7 });
         let entered = |state| Some((What::Entered(state), 7));
@@ -107,6 +108,13 @@ mod tests {
         assert_eq!(told(Vrrp::Fault, Vrrp::Fault, Why::Faults(Vec::new())), None);
         assert_eq!(told(Vrrp::Init, Vrrp::Init, Why::Stop), entered(State::Stop));
         assert_eq!(told(Vrrp::Master, Vrrp::Init, Why::NoLongerConfigured), entered(State::Deleted));
+        let weighed = |state| {
+            let to = Weighed { base: 9, contributions: Vec::new(), effective: 9 };
+            of_instance(&Event::Priority { from: 7, state, to })
+        };
+        assert_eq!(weighed(Vrrp::Master), Some((What::Priority { master: true }, 9)));
+        assert_eq!(weighed(Vrrp::Fault), Some((What::Priority { master: false }, 9)));
+        assert_eq!(weighed(Vrrp::Init), None);
         let source = std::net::IpAddr::from([10, 0, 0, 1]);
         let lower = of_instance(&Event::LowerPriority { source, ours: 9 });
         assert_eq!(lower, Some((What::LowerPriority, 9)));

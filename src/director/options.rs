@@ -1,6 +1,8 @@
 //! What the command line decided, and what it leaves of a configuration.
 
+use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::config::model::{Model, Statics};
 use crate::config::supported::Runnable;
@@ -20,6 +22,8 @@ pub struct Options {
     pub pid_file: Option<PathBuf>,
     /// The namespaces to work in; the thread that starts the daemon has joined them.
     pub namespaces: Namespaces,
+    /// The network namespace that the daemon was started in, when it works in another one.
+    pub started_in: Option<Arc<File>>,
     /// Ignore virtual servers (`--vrrp`).
     pub only_vrrp: bool,
     /// Ignore VRRP instances (`-C`).

@@ -38,6 +38,7 @@ fn a_stop_waits_for_no_reload() {
         state_directory: folder.path().join("state"),
         pid_file: None,
         namespaces: Namespaces::default(),
+        started_in: None,
         only_vrrp: true,
         only_checkers: true,
         allow_empty: false,

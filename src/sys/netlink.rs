@@ -355,7 +355,7 @@ impl Monitor {
 
     /// Asks for something; what the kernel answers is received like its notifications.
     pub fn send(&self, request: &Request) -> io::Result<()> {
-        again_after_signals(|| self.socket.send(&request.finish(0), Msg::empty())).map(drop)
+        again_after_signals(|| self.socket.send(request.finish(0), Msg::empty())).map(drop)
     }
 
     /// The next datagram. `WouldBlock`: none waits. `ENOBUFS`: some were lost, read the tables anew.

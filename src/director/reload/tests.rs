@@ -44,6 +44,7 @@ fn options() -> Options {
         state_directory: PathBuf::new(),
         pid_file: None,
         namespaces: super::super::namespace::Namespaces::default(),
+        started_in: None,
         only_vrrp: false,
         only_checkers: false,
         allow_empty: false,

@@ -6,6 +6,7 @@ mod proc;
 mod processes;
 
 use std::fmt;
+use std::fs::File;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -41,15 +42,16 @@ pub struct Tracking {
 }
 
 impl Tracking {
-    /// Nothing is tracked. `files`: how many files a script may open, soft and hard.
+    /// Nothing is tracked. `files`: how many files a script may open, soft and hard. `started_in`: the network namespace
+    /// that the daemon was started in, when it works in another one.
     #[must_use]
-    pub fn new(files: Option<(u64, u64)>) -> Self {
+    pub fn new(files: Option<(u64, u64)>, started_in: Option<Arc<File>>) -> Self {
         Self {
             machine: Scripts::default(),
             runner: Runner::new(files),
             standings: Arc::default(),
             files: Files::default(),
-            processes: Processes::default(),
+            processes: Processes::new(started_in),
         }
     }
 

@@ -1,11 +1,13 @@
 //! Hears from the kernel what happens to processes, and has them read in a thread of its own.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Instant;
 
 use neli::consts::socket::NlFamily;
+use nix::sched::{CloneFlags, setns};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -43,16 +45,23 @@ pub(super) struct Processes {
     standings: Arc<Standings>,
     /// It is said that the kernel tells nothing.
     said: bool,
+    started_in: Option<Arc<File>>,
 }
 
 impl Processes {
+    /// Nothing is tracked. `started_in`: the network namespace that the daemon was started in, when it works in another
+    /// one.
+    pub(super) fn new(started_in: Option<Arc<File>>) -> Self {
+        Self { started_in, ..Self::default() }
+    }
+
     /// What is tracked after a start or reload.
     pub(super) fn configure(&mut self, wanted: Vec<TrackProcess>) {
         if wanted.is_empty() {
             (self.connector, self.reader) = (None, None);
         } else if self.connector.is_none() {
             // Before the look begins: what happens while it lasts is told.
-            match Connector::open().and_then(poll::register) {
+            match Connector::open(self.started_in.as_deref()).and_then(poll::register) {
                 Ok(connector) => self.connector = Some(connector),
                 Err(error) => self.deaf(&refusal(&error)),
             }
@@ -126,10 +135,17 @@ impl Processes {
         let mut buffer = [0; BUFFER];
         for _ in 0..AT_ONCE {
             let Some(connector) = &self.connector else { return false };
-            let heard = connector.try_io(Interest::READABLE, |connector| {
-                let bytes = connector.0.receive(&mut buffer)?;
-                Ok(messages(bytes).filter_map(connector::read).collect::<Vec<Told>>())
-            });
+            let mut receive = || -> io::Result<Vec<Told>> {
+                let bytes = connector.get_ref().0.receive(&mut buffer)?;
+                Ok(messages(bytes).filter_map(connector::read).collect())
+            };
+            // What has just come is told as well, before the runtime knows of it.
+            let heard = match receive() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    connector.try_io(Interest::READABLE, |_| receive())
+                }
+                heard => heard,
+            };
             match heard {
                 Ok(told) => told.into_iter().for_each(|told| self.told(told)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
@@ -203,7 +219,21 @@ impl Processes {
 struct Connector(Monitor);
 
 impl Connector {
-    fn open() -> io::Result<Self> {
+    /// The kernel tells in the first network namespace only: a daemon that has joined another one looks where it was
+    /// started, too.
+    fn open(started_in: Option<&File>) -> io::Result<Self> {
+        match (Self::open_here(), started_in) {
+            (Err(error), Some(namespace)) if error.raw_os_error() == Some(libc::ECONNREFUSED) => {
+                // A socket stays in the namespace where it was made; the thread that made it does not matter.
+                let open = || setns(namespace, CloneFlags::CLONE_NEWNET).ok().map(|()| Self::open_here());
+                let opened = std::thread::scope(|scope| scope.spawn(open).join());
+                opened.ok().flatten().unwrap_or(Err(error))
+            }
+            (opened, _) => opened,
+        }
+    }
+
+    fn open_here() -> io::Result<Self> {
         let monitor = Monitor::connect(NlFamily::Connector, &[GROUP])?;
         monitor.filter(&filter::program())?;
         monitor.send(&connector::listen(true, std::process::id()))?;
@@ -339,9 +369,15 @@ mod tests {
         assert!(processes.connector.is_none() && processes.next().is_none());
     }
 
-    /// Whether the kernel tells us: not in a namespace.
-    fn is_told(processes: &Processes) -> bool {
-        let told = processes.machine.snapshot().told;
+    /// Whether the kernel tells us: not in a namespace, and only root.
+    async fn is_told(processes: &mut Processes) -> bool {
+        let answer = async {
+            while !processes.machine.snapshot().told || processes.next().is_some() {
+                let news = processes.news().await;
+                processes.take_in(news);
+            }
+        };
+        let told = tokio::time::timeout(Duration::from_secs(5), answer).await.is_ok();
         assert!(told || std::env::var_os("CI").is_none(), "this needs the first network namespace, and root");
         told
     }
@@ -366,6 +402,31 @@ mod tests {
         assert!(processes.said);
     }
 
+    /// As after `net_namespace`: this thread, and with it the socket, works in another one than the daemon was started in.
+    #[test]
+    fn the_kernel_tells_in_the_namespace_where_the_daemon_was_started() {
+        let work = || {
+            let started_in = Arc::new(File::open("/proc/thread-self/ns/net").unwrap());
+            if let Err(error) = nix::sched::unshare(CloneFlags::CLONE_NEWNET) {
+                assert!(std::env::var_os("CI").is_none(), "this needs root: {error}");
+                return;
+            }
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let mut processes = Processes::new(Some(started_in));
+                processes.configure(vec![wanted("none", &["no such process"], 1)]);
+                if is_told(&mut processes).await {
+                    come_and_go(&mut processes).await;
+                    assert!(!processes.said);
+                }
+                let mut processes = Processes::default();
+                come_and_go(&mut processes).await;
+                assert!(processes.said);
+            });
+        };
+        std::thread::spawn(work).join().unwrap();
+    }
+
     #[tokio::test]
     async fn what_is_lost_in_a_storm_is_looked_for() {
         let folder = tempfile::tempdir().unwrap();
@@ -374,8 +435,7 @@ mod tests {
         let mut processes = Processes::default();
         processes.configure(vec![wanted("one", &[name], 1)]);
         wait(&mut processes, &[("one", Down)]).await;
-        while processes.hear() {}
-        if !is_told(&processes) {
+        if !is_told(&mut processes).await {
             return;
         }
         let connector = processes.connector.as_ref().unwrap().get_ref();

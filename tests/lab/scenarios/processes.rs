@@ -6,18 +6,11 @@
 use super::Scenario;
 use crate::lab::{Daemon, Lab, Node, Program, Signal, VIP, eventually, seconds, throughout};
 
-pub const SCENARIOS: &[Scenario] = &[
-    Scenario::directord(
-        "processes_move",
-        "processes that end, are killed and start again move the address by weight and by FAULT, after their delays",
-        moves,
-    ),
-    Scenario::directord(
-        "processes_at_start",
-        "the processes that run at the start give the lines of the FIFO that keepalived gives",
-        at_start,
-    ),
-];
+pub const SCENARIOS: &[Scenario] = &[Scenario::directord(
+    "processes_move",
+    "processes that end, are killed and start again move the address by weight and by FAULT, after their delays",
+    moves,
+)];
 
 /// `proxy` without a weight, and two `worker`s with this argument by weight.
 fn configuration(proxy: &str) -> String {
@@ -90,7 +83,7 @@ fn moves(lab: &Lab) {
     // A reload keeps what is known, and looks for what is new without a FAULT in between.
     let lines = node.read("/tmp/lines");
     lab.reload(node, &first, configuration("process /tmp/proxy\nfull_command"));
-    eventually("it is reloaded", seconds(10), || first.log().matches("reload").count() > 0);
+    eventually("it is reloaded", seconds(10), || first.log_has("Reload complete"));
     throughout("nothing moves", seconds(4), on("lvs01"));
     lab.reload(node, &first, configuration("process proxy\nquorum_max 0"));
     eventually("another definition is looked for", seconds(10), || last_line("FAULT 150"));
@@ -105,34 +98,5 @@ fn moves(lab: &Lab) {
     second.stop();
     for one in [&workers[1], &third, &one, &reader] {
         one.signal(Signal::SIGKILL);
-    }
-}
-
-/// Both look at the start, whatever the kernel tells later.
-fn at_start(lab: &Lab) {
-    let node = &lab.lvs01;
-    let lines = |program: Program, running: &dyn Fn() -> Vec<Daemon>, last: &str| {
-        let reader = prepare(node);
-        let running = running();
-        let daemon = lab.director(node, program, &configuration("process proxy"));
-        let ends =
-            |words: &str| node.read("/tmp/lines").lines().last().is_some_and(|line| line.contains(words));
-        eventually(last, seconds(20), || ends(last));
-        daemon.stop();
-        eventually("the stop is told", seconds(5), || ends("STOP"));
-        for one in running.iter().chain([&reader]) {
-            one.signal(Signal::SIGKILL);
-            one.wait_exit(seconds(5));
-        }
-        node.read("/tmp/lines")
-    };
-    let cases: [(&dyn Fn() -> Vec<Daemon>, &str); 3] = [
-        (&|| vec![proxy(node), worker(node), worker(node)], "MASTER 150"),
-        (&|| vec![proxy(node), worker(node)], "MASTER 120"),
-        (&|| vec![worker(node), worker(node)], "FAULT 150"),
-    ];
-    for (running, last) in cases {
-        let theirs = lines(Program::Keepalived, running, last);
-        assert_eq!(lines(Program::Directord, running, last), theirs, "{last}");
     }
 }
