@@ -15,7 +15,6 @@ const VALUE: u32 = 1;
 const DONE: u16 = 3;
 
 /// Offsets in a message of the connector: its head, the event, and what belongs to the kind of event.
-const SEQUENCE: usize = 8;
 const ACKNOWLEDGES: usize = 12;
 pub(super) const EVENT: usize = 20;
 pub(super) const DATA: usize = EVENT + 16;
@@ -55,7 +54,7 @@ pub enum Told {
 pub fn listen(on: bool, number: u32) -> Request {
     let what: u32 = if on { 1 } else { 2 };
     let mut body = Vec::with_capacity(EVENT + 4);
-    for field in [GROUP, VALUE, number, 0, 4] {
+    for field in [GROUP, VALUE, 0, number, 4] {
         body.extend(field.to_ne_bytes());
     }
     body.extend(what.to_ne_bytes());
@@ -73,8 +72,8 @@ pub fn read(message: Message<'_>) -> Option<Told> {
     let process = |offset| (at(offset)? == at(offset + 4)?).then_some(at(offset)?).map(Pid);
     match at(EVENT)? {
         NONE => {
-            at(ACKNOWLEDGES)?;
-            Some(Told::Answer { number: at(SEQUENCE)?, errno: at(DATA)? })
+            // The kernel counts on by one, and has a sequence number of its own for all.
+            Some(Told::Answer { number: at(ACKNOWLEDGES)?.wrapping_sub(1), errno: at(DATA)? })
         }
         FORK => Some(Told::Fork { parent: Pid(at(DATA + 4)?), child: process(DATA + 8)? }),
         EXEC => process(DATA).map(Told::Exec),
@@ -91,7 +90,7 @@ mod tests {
 
     /// A message as the kernel sends it.
     fn told(what: u32, data: &[u32]) -> Vec<u8> {
-        let head = [GROUP, VALUE, 9, 0, 40, what, 0, 0, 0];
+        let head = [GROUP, VALUE, 3, 10, 40, what, 0, 0, 0];
         let body: Vec<u8> = head.iter().chain(data).flat_map(|field| field.to_ne_bytes()).collect();
         Request::new(DONE, 0).fixed(&body).for_test(0)
     }
@@ -133,7 +132,7 @@ mod tests {
         let bytes = listen(true, 7).for_test(0);
         assert_eq!(bytes.len(), 40);
         let fields: Vec<u32> = (0..10).map(|at| u32_at(&bytes, 4 * at).unwrap()).collect();
-        assert_eq!((fields[0], &fields[4..]), (40, &[1, 1, 7, 0, 4, 1][..]));
+        assert_eq!((fields[0], &fields[4..]), (40, &[1, 1, 0, 7, 4, 1][..]));
         assert_eq!(u32_at(&listen(false, 7).for_test(0), 36), Some(2));
     }
 }
