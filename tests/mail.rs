@@ -179,6 +179,7 @@ fn talk<S: Stream>(
                 }
                 write!(out, "250 SIZE 1000000\r\n")?;
             }
+            "HELO" => write!(out, "250 mail.test\r\n")?,
             "STARTTLS" => {
                 write!(out, "220 go{}\r\n", manners.behind_starttls)?;
                 return Ok(true);
@@ -345,6 +346,50 @@ fn a_recipient_that_is_refused_keeps_the_mail_from_nobody_else() {
     let server = Server::odd("RCPT", Instead::Says("550 relaying denied".to_owned()));
     let outcome = try_once(&server, "");
     assert!(why(&outcome).contains("any of the recipients: it says 550 relaying denied"), "{outcome:?}");
+}
+
+#[test]
+fn who_does_not_take_ehlo_is_greeted_with_helo() {
+    for answer in ["502 what", "500-5.5.1 unknown\r\n500 command", "550 no"] {
+        let server = Server::odd("EHLO", Instead::Says(answer.to_owned()));
+        assert_eq!(try_once(&server, ""), FINE, "{answer}");
+        let text = server.heard_text();
+        assert!(
+            text.contains("EHLO lb1.example\nQUIT\nHELO lb1.example\nMAIL FROM:<lvs@a.example>\n"),
+            "{text}"
+        );
+        assert!(text.contains("Entering MASTER state"), "{text}");
+    }
+    // Without EHLO nothing is offered: no encryption, no login.
+    let server = Server::odd("EHLO", Instead::Says("502 what".to_owned()));
+    let outcome = try_once(&server, "smtp_tls required");
+    assert!(why(&outcome).contains("it offers no STARTTLS"), "{outcome:?}");
+    // One that takes neither.
+    let neither = ["EHLO", "HELO"].map(|word| (word.to_owned(), Instead::Says(format!("502 no {word}"))));
+    let server = Server::start(Manners { instead: neither.into(), ..Manners::default() });
+    assert!(why(&try_once(&server, "")).ends_with("it says 502 no HELO"));
+    assert!(!server.heard_text().contains("MAIL FROM"));
+}
+
+#[test]
+fn odd_lines_in_the_answer_to_ehlo_do_not_matter() {
+    let blanks = "250-mail.test\r\n250-  \r\n250-\t\r\n250-\u{a0}\u{3000}\r\n250-\r \r\n250-\r\n250 ok";
+    for answer in [blanks, "250  ", "250 \u{fc}bel"] {
+        let server = Server::odd("EHLO", Instead::Says(answer.to_owned()));
+        assert_eq!(try_once(&server, ""), FINE, "{answer:?}");
+    }
+}
+
+/// The limit is not that of time.
+#[test]
+fn an_answer_without_end_ends_the_try_at_once() {
+    for (step, odd) in
+        [("", Instead::EndlessLines), ("EHLO", Instead::EndlessLines), ("", Instead::EndlessLine)]
+    {
+        let server = Server::odd(step, odd.clone());
+        let outcome = try_once(&server, "smtp_connect_timeout 30");
+        assert!(why(&outcome).contains("does not stop talking"), "{step} {odd:?}: {outcome:?}");
+    }
 }
 
 #[test]
@@ -521,6 +566,11 @@ fn with_an_authority(folder: &str) {
         let text = server.heard_text();
         assert!(text.contains("\nAUTH PLAIN AGx2cwBodXNo\nMAIL FROM"), "{text}");
     }
+    // Also to one that knows HELO only.
+    let instead = vec![("EHLO".to_owned(), Instead::Says("502 what".to_owned()))];
+    let server = Server::start(Manners { instead, ..encrypting(&pair, true) });
+    assert_eq!(try_once(&server, "smtp_tls wrapped"), FINE);
+    assert!(server.heard_text().contains("HELO lb1.example\nMAIL FROM"));
     // The name counts, too.
     let server = Server::start(encrypting(&pair, false));
     let outcome = try_once(&server, &format!("smtp_tls required\nsmtp_server localhost {}", server.port));

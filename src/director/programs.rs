@@ -55,7 +55,7 @@ impl Programs {
         for group in &runnable.groups {
             programs.told(Subject::Group(group.name.clone()), "vrrp_sync_group", &group.notify, &settings);
         }
-        for server in &runnable.virtual_servers {
+        for server in &mut runnable.virtual_servers {
             programs.checks_of(server, &settings);
         }
         programs.fifos(&settings);
@@ -64,21 +64,24 @@ impl Programs {
         programs
     }
 
-    /// keepalived takes a check away whose script is not run, and the server counts as healthy.
-    fn checks_of(&mut self, server: &VirtualServer, settings: &Scripts) {
-        for real in &server.real_servers {
-            for checker in &real.checkers {
-                let ProbeKind::Misc { command, .. } = &checker.probe.kind else { continue };
+    /// A check whose program is not run is taken away, as in keepalived: the server counts as healthy, after a start as
+    /// after a reload, whatever the check said before.
+    fn checks_of(&mut self, server: &mut VirtualServer, settings: &Scripts) {
+        let name = server.name();
+        for real in &mut server.real_servers {
+            let (ip, port) = (real.address.ip(), real.address.port());
+            real.checkers.retain(|checker| {
+                let ProbeKind::Misc { command, .. } = &checker.probe.kind else { return true };
                 if self.checks.contains_key(command) {
-                    continue;
+                    return true;
                 }
-                let (ip, port) = (real.address.ip(), real.address.port());
-                let of = format!("misc_path of real_server {ip} {port} of {}", server.name());
+                let of = format!("misc_path of real_server {ip} {port} of {name}");
                 let without = "the real server serves whether it is well or not";
-                if let Some(program) = self.find(&of, command, settings, without) {
-                    self.checks.insert(command.clone(), program);
-                }
-            }
+                let program = self.find(&of, command, settings, without);
+                let runs = program.is_some();
+                self.checks.extend(program.map(|program| (command.clone(), program)));
+                runs
+            });
         }
     }
 
@@ -238,5 +241,39 @@ mod tests {
         let (tracked, lines) = programs("enable_script_security");
         assert_eq!(tracked, [("good".to_owned(), 7)]);
         assert!(lines.contains("it is not run, and nothing tracks it; to mend it: chmod go-w"), "{lines}");
+    }
+
+    #[test]
+    fn a_check_whose_program_is_not_run_is_taken_away_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("p");
+        fs::write(&program, "#!/bin/sh\n").unwrap();
+        let path = program.display();
+        let real = |last: u8, checks: &str| format!("real_server 10.0.0.{last} 80 {{\n{checks}}}\n");
+        let misc = |path: &str| format!("MISC_CHECK {{\nmisc_path \"{path}\"\n}}\n");
+        let text = format!(
+            "global_defs {{\nscript_user root\n}}\nvirtual_server 10.9.9.9 80 {{\nlb_kind NAT\nprotocol TCP\n{}{}{}}}\n",
+            real(1, &misc(&path.to_string())),
+            real(2, &format!("{}TCP_CHECK {{\n}}\n", misc(&format!("{path} 2")))),
+            real(3, &misc("/bin/true")),
+        );
+        let checks = |mode| {
+            fs::set_permissions(&program, fs::Permissions::from_mode(mode)).unwrap();
+            let loaded = load(Path::new("t"), &Texts::one("t", &text), &Options::default());
+            let mut runnable = runnable(&loaded.model.unwrap());
+            let programs = Programs::of(&mut runnable);
+            let servers = runnable.virtual_servers.iter().flat_map(|server| &server.real_servers);
+            let kinds = servers.map(|real| {
+                real.checkers.iter().map(|checker| checker.probe.kind.keyword()).collect::<Vec<_>>()
+            });
+            (kinds.collect::<Vec<_>>(), programs.checks.len(), programs.lines.len())
+        };
+        let (both, one) = (vec!["TCP_CHECK", "MISC_CHECK"], vec!["MISC_CHECK"]);
+        let (with, programs, lines) = checks(0o755);
+        assert!(with[1] == both || with[1].iter().rev().eq(&both), "{with:?}");
+        assert_eq!((&with[0], &with[2], programs), (&one, &one, 3));
+        let (without, programs, more) = checks(0o644);
+        assert_eq!(without, [vec![], vec!["TCP_CHECK"], one]);
+        assert_eq!((programs, more), (1, lines + 2), "one line for each");
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Inputs: what happened to an instance, ends of scripts, the commands of a start or reload. Outputs: runs, and lines for
 //! the FIFOs. Invariants: of one instance one script runs at a time, in the order of what happened; none is lost, but
-//! when a script hangs: then what came after it shrinks to the last state. Scripts of several instances begin in the
-//! order of what happened, as long as nobody has to wait for that longer than [`ORDER`].
+//! when a script hangs, or the daemon stops and many wait: then what waits shrinks to the last state. Scripts of several instances
+//! begin in the order of what happened, as long as nobody has to wait for that longer than [`ORDER`].
 
 pub mod event;
 pub mod io;
@@ -26,6 +26,8 @@ pub const HANGS_AT_STOP: Duration = Duration::from_secs(1);
 pub const ORDER: Duration = Duration::from_millis(200);
 /// What waits for one instance at most; beyond, only its last state is kept.
 const MOST: usize = 1024;
+/// The same while the daemon stops: a script takes a second at most then.
+const MOST_AT_STOP: usize = 4;
 
 /// A state, as it is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -151,7 +153,7 @@ pub enum Input {
     },
     /// The time that [`Notifier::next_timer`] named has come.
     Timer,
-    /// The daemon stops: nobody has much time any more.
+    /// The daemon stops: nobody has much time any more, and of what waits only the last state is told.
     Stop,
 }
 
@@ -258,7 +260,14 @@ impl Notifier {
             Input::Told { subject, what, priority } => self.told(now, subject, what, priority, out),
             Input::Ended { run, ending } => self.ended(run, &ending, out),
             Input::Timer => {}
-            Input::Stop => self.stopping = true,
+            Input::Stop => {
+                self.stopping = true;
+                for (subject, one) in &mut self.instances {
+                    if one.jobs.len() > MOST_AT_STOP {
+                        one.leave_out(subject, out);
+                    }
+                }
+            }
         }
         self.end_what_hangs(now, out);
         self.start(now, out);
@@ -358,9 +367,8 @@ impl Notifier {
             let (run, event) = (Run(self.last_run), self.last_event);
             one.jobs.push_back(Job { run, program, event, state, since: now });
         }
-        if one.jobs.len() > MOST {
-            let skipped = one.shrink();
-            out.push(Action::Report { subject: subject.clone(), event: Event::Skipped { skipped } });
+        if one.jobs.len() > if self.stopping { MOST_AT_STOP } else { MOST } {
+            one.leave_out(&subject, out);
         }
         let line = line(&subject, word, priority);
         out.push(Action::Write { subject, line, state });
@@ -422,13 +430,24 @@ impl Instance {
         newer.map(|job| job.since.max(running.started) + limit)
     }
 
-    /// Leaves the last state of what waits, and what came after it. Returns how many runs are left out.
+    /// Shrinks what waits, and tells how much is left out for it.
+    fn leave_out(&mut self, subject: &Subject, out: &mut Vec<Action>) {
+        let skipped = self.shrink();
+        if skipped > 0 {
+            out.push(Action::Report { subject: subject.clone(), event: Event::Skipped { skipped } });
+        }
+    }
+
+    /// Leaves the last state of what waits, and the last of what came after it. Returns how many runs are left out.
     fn shrink(&mut self) -> usize {
         let before = self.jobs.len();
-        let last = self.jobs.iter().filter(|job| job.state).map(|job| job.event).max();
-        if let Some(last) = last {
-            self.jobs.retain(|job| job.event >= last);
-        }
+        let last = |state| self.jobs.iter().filter(|job| job.state == state).map(|job| job.event).max();
+        let (state, other) = (last(true), last(false));
+        let kept = |job: &Job| match job.state {
+            true => Some(job.event) == state,
+            false => Some(job.event) == other && other > state,
+        };
+        self.jobs.retain(kept);
         before - self.jobs.len()
     }
 }

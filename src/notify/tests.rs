@@ -232,6 +232,58 @@ fn at_a_stop_nobody_has_much_time() {
     assert_eq!(bench.calls, ["master", "stop"]);
 }
 
+/// A slow script and a backlog: STOP is told next, and what is not told is counted.
+#[test]
+fn at_a_stop_a_backlog_shrinks_to_the_last_state_and_what_is_short_is_told() {
+    for stop_comes_first in [false, true] {
+        let mut bench = Bench::new(&[("A", all()), ("B", all())]);
+        for _round in 0..30 {
+            bench.enter("A", State::Master);
+            bench.enter("A", State::Backup);
+        }
+        bench.enter("B", State::Master);
+        if stop_comes_first {
+            bench.feed(Input::Stop);
+        }
+        bench.enter("A", State::Stop);
+        bench.enter("B", State::Stop);
+        if !stop_comes_first {
+            bench.feed(Input::Stop);
+        }
+        bench.end_all();
+        for name in ["A", "B"] {
+            let last = format!("notify INSTANCE {name} STOP 100");
+            assert_eq!(bench.calls.iter().filter(|call| **call == last).count(), 1, "{:?}", bench.calls);
+        }
+        assert!(bench.calls.len() <= 10, "{:?}", bench.calls);
+        let last = "notify INSTANCE B MASTER 100";
+        assert!(
+            bench.calls.iter().any(|call| call == last),
+            "a master of a moment is told: {:?}",
+            bench.calls
+        );
+        let skipped = |said: &String| said.split(' ').find_map(|word| word.parse::<usize>().ok()).unwrap();
+        let skipped: usize = bench.said.iter().map(skipped).sum();
+        assert_eq!(bench.calls.len() + skipped, 30 * 4 + 2 + 4, "{:?} {:?}", bench.calls, bench.said);
+        assert!(bench.notifier.is_idle());
+    }
+}
+
+/// What is no state waits once, however often it happens while a script hangs.
+#[test]
+fn what_is_no_state_does_not_pile_up() {
+    let mut bench = Bench::new(&[("A", all())]);
+    bench.enter("A", State::Master);
+    for _round in 0..3000 {
+        bench.told("A", What::LowerPriority);
+        assert!(bench.notifier.snapshot()[0].waiting <= MOST);
+    }
+    assert!(bench.said.len() <= 3, "{:?}", bench.said);
+    bench.end_all();
+    assert_eq!(bench.calls[..2], ["master", "notify INSTANCE A MASTER 100"]);
+    assert_eq!(bench.calls.last().unwrap(), "lower");
+}
+
 #[test]
 fn what_waits_is_bounded_and_ends_with_the_last_state() {
     let mut bench = Bench::new(&[("A", all())]);

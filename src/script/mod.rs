@@ -66,6 +66,11 @@ pub enum Ending {
     Stopped,
     /// It could not be started: why.
     NotStarted(String),
+    /// It is no program for this machine, and the shell could not make anything of it, or of what it calls.
+    NotExecutable {
+        /// That of the shell: 126 or 127.
+        status: i32,
+    },
 }
 
 impl Ending {
@@ -80,9 +85,14 @@ impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exited(status) => write!(f, "exited with status {status}"),
-            Self::Signalled(signal) => write!(f, "due to signal {signal}"),
+            Self::Signalled(signal) => write!(f, "was ended by signal {signal}"),
             Self::TimedOut => f.write_str("timed out"),
             Self::Stopped => f.write_str("was stopped"),
+            Self::NotExecutable { status } => write!(
+                f,
+                "could not be executed (status {status} of the shell): it is no program for this machine, and no script \
+                 that begins with `#!` and its interpreter"
+            ),
             Self::NotStarted(why) => write!(f, "could not be started: {why}"),
         }
     }

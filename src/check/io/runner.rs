@@ -63,7 +63,7 @@ impl Runner {
 
     /// Ends the programs under way, and waits until they are gone.
     pub(crate) async fn end(&mut self) {
-        self.scripts.end().await;
+        self.scripts.end(script::io::GRACE).await;
     }
 
     /// When [`Self::look`] is to be called next.

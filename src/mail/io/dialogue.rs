@@ -9,6 +9,7 @@ use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::{Data, Starttls};
 use lettre::transport::smtp::extension::{ClientId, Extension};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
@@ -28,6 +29,17 @@ const WHOLE: Duration = Duration::from_secs(300);
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Of what a server says, so much goes into the log, in characters.
 const QUOTED: usize = 160;
+
+/// What a server says to EHLO that knows HELO only (RFC 5321 §3.2, §4.1.1.1).
+const UNKNOWN: &[u16] = &[500, 501, 502, 504, 550];
+
+/// What a dialogue begins with.
+#[derive(Debug, Clone, Copy)]
+enum Hello {
+    Ehlo,
+    /// Said over a new connection: lettre has ended the one in which EHLO was refused.
+    Helo,
+}
 
 /// Where mails go, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +69,27 @@ struct Clear {
     connection: AsyncSmtpConnection,
     socket: std::net::TcpStream,
     peer: SocketAddr,
+}
+
+/// Why there is no connection.
+enum Unmet {
+    /// The server does not take EHLO: what it says.
+    Ehlo(String),
+    Other(String),
+}
+
+impl From<String> for Unmet {
+    fn from(why: String) -> Self {
+        Self::Other(why)
+    }
+}
+
+impl From<Unmet> for String {
+    fn from(unmet: Unmet) -> Self {
+        match unmet {
+            Unmet::Ehlo(why) | Unmet::Other(why) => why,
+        }
+    }
 }
 
 impl Route {
@@ -104,8 +137,7 @@ impl Route {
     /// Connected and greeted; whether encrypted.
     async fn connect(&self) -> Result<(AsyncSmtpConnection, bool), String> {
         if self.tls == MailTls::Wrapped {
-            let (stream, peer) = self.reach().await?;
-            return self.encrypt(stream, peer, false).await.map(|connection| (connection, true));
+            return Ok((self.wrapped().await?, true));
         }
         let mut clear = self.greet().await?;
         let offered = clear.connection.server_info().supports_feature(Extension::StartTls);
@@ -127,16 +159,48 @@ impl Route {
         Ok((clear.connection, false))
     }
 
+    async fn wrapped(&self) -> Result<AsyncSmtpConnection, String> {
+        let (stream, peer) = self.reach().await?;
+        match self.encrypt(stream, peer, false, Hello::Ehlo).await {
+            Err(Unmet::Ehlo(_)) => {
+                let (stream, peer) = self.reach().await?;
+                Ok(self.encrypt(stream, peer, false, Hello::Helo).await?)
+            }
+            outcome => Ok(outcome?),
+        }
+    }
+
     async fn greet(&self) -> Result<Clear, String> {
+        match self.greet_with(Hello::Ehlo).await {
+            Err(Unmet::Ehlo(_)) => Ok(self.greet_with(Hello::Helo).await?),
+            outcome => Ok(outcome?),
+        }
+    }
+
+    async fn greet_with(&self, hello: Hello) -> Result<Clear, Unmet> {
         let (stream, peer) = self.reach().await?;
         let local = |error: std::io::Error| format!("no socket: {}", plain(&error));
         let socket = stream.into_std().map_err(local)?;
         let stream = TcpStream::from_std(socket.try_clone().map_err(local)?).map_err(local)?;
-        let helo = ClientId::Domain(self.helo.clone());
-        let connection =
-            AsyncSmtpConnection::connect_with_transport(Box::new(Bounded::plain(stream, peer)), &helo);
-        let connection = self.within("the greeting", connection).await?.map_err(|error| said(&error))?;
+        let connection = self.meet(Bounded::plain(stream, peer), hello).await?;
         Ok(Clear { connection, socket, peer })
+    }
+
+    /// Hears the greeting, and says hello.
+    async fn meet<S>(&self, stream: Bounded<S>, hello: Hello) -> Result<AsyncSmtpConnection, Unmet>
+    where
+        S: AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static,
+    {
+        let stream = match hello {
+            Hello::Ehlo => stream,
+            Hello::Helo => stream.with_helo(),
+        };
+        let name = ClientId::Domain(self.helo.clone());
+        let connection = AsyncSmtpConnection::connect_with_transport(Box::new(stream), &name);
+        self.within("the greeting", connection).await?.map_err(|error| match error.status().map(u16::from) {
+            Some(code) if UNKNOWN.contains(&code) => Unmet::Ehlo(said(&error)),
+            _ => Unmet::Other(said(&error)),
+        })
     }
 
     async fn start_tls(&self, clear: Clear) -> Result<AsyncSmtpConnection, String> {
@@ -146,7 +210,7 @@ impl Route {
         // Only this hold of the socket goes; nothing more is said or heard in the clear.
         drop(connection);
         let stream = TcpStream::from_std(socket).map_err(|error| format!("no socket: {}", plain(&error)))?;
-        self.encrypt(stream, peer, true).await
+        Ok(self.encrypt(stream, peer, true, Hello::Ehlo).await?)
     }
 
     async fn encrypt(
@@ -154,13 +218,11 @@ impl Route {
         stream: TcpStream,
         peer: SocketAddr,
         greeted: bool,
-    ) -> Result<AsyncSmtpConnection, String> {
+        hello: Hello,
+    ) -> Result<AsyncSmtpConnection, Unmet> {
         let verified = self.tls != MailTls::Opportunistic;
         let stream = self.within("TLS", tls::handshake(stream, &self.host, verified)).await??;
-        let stream = Box::new(Bounded::encrypted(stream, peer, greeted));
-        let helo = ClientId::Domain(self.helo.clone());
-        let connection = AsyncSmtpConnection::connect_with_transport(stream, &helo);
-        self.within("the greeting", connection).await?.map_err(|error| said(&error))
+        self.meet(Bounded::encrypted(stream, peer, greeted), hello).await
     }
 
     /// Looks the name up, and connects to the first address that answers.

@@ -8,6 +8,11 @@ use lettre::message::header::{ContentTransferEncoding, Date, Header, HeaderName,
 use crate::config::model::Mailbox;
 use crate::mail::Letter;
 
+/// A line has at most 998 characters (RFC 5322 §2.1.1), and a word is never broken: so many of a subject.
+const SUBJECT: usize = 900;
+/// And so many of the name of a mailbox.
+const NAME: usize = 200;
+
 /// The whole message, lines with CR LF.
 pub(super) fn message(letter: &Letter, from: &Mailbox, to: &[Mailbox], now: SystemTime) -> Vec<u8> {
     let body = Body::new(letter.body.clone());
@@ -20,7 +25,7 @@ pub(super) fn message(letter: &Letter, from: &Mailbox, to: &[Mailbox], now: Syst
         headers.insert_raw(HeaderValue::new(HeaderName::new_from_ascii_str(name), value));
     };
     text("From", written(from));
-    text("Subject", letter.subject.clone());
+    text("Subject", cut(&letter.subject, SUBJECT));
     text("X-Mailer", "directord".to_owned());
     text("To", recipients.join(", "));
     text("MIME-Version", "1.0".to_owned());
@@ -36,12 +41,20 @@ pub(super) fn message(letter: &Letter, from: &Mailbox, to: &[Mailbox], now: Syst
 
 /// As headers have it: a name with signs of its own stands in quotes.
 fn written(mailbox: &Mailbox) -> String {
-    let (name, address) = (mailbox.name(), mailbox.address());
+    let (name, address) = (cut(mailbox.name(), NAME), mailbox.address());
     let is_plain = |c: char| c.is_alphanumeric() || c == ' ' || !c.is_ascii();
-    match name {
+    match name.as_str() {
         "" => address.to_owned(),
         name if name.chars().all(is_plain) => format!("{name} <{address}>"),
         name => format!("\"{}\" <{address}>", name.replace(['"', '\\'], "'")),
+    }
+}
+
+/// The beginning, of at most `most` characters; three dots stand for the rest.
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some(_) => text.chars().take(most.saturating_sub(3)).chain("...".chars()).collect(),
+        None => text.to_owned(),
     }
 }
 
@@ -81,5 +94,17 @@ mod tests {
         assert!(text.is_ascii(), "{text}");
         assert!(text.split("\r\n").all(|line| line.len() <= 998), "{text}");
         assert!(text.contains("<a@b>"), "{text}");
+    }
+
+    #[test]
+    fn no_line_is_longer_than_a_line_may_be() {
+        for name in ["N".repeat(5000), "Ü".repeat(5000), "N ".repeat(2500), ",".repeat(5000)] {
+            let subject = format!("[lb1] VRRP Instance {name} - Stopping");
+            let (from, to) = (format!("{name} <a@b>"), format!("{name} <c@d>"));
+            let text = mail(&subject, "b\n", &from, &[&to, "e@f", &to]);
+            let longest = text.split("\r\n").map(str::len).max().unwrap();
+            assert!(longest <= 998, "{longest}: {text}");
+            assert!(text.contains("<a@b>") && text.contains("<c@d>") && text.contains("[lb1] "), "{text}");
+        }
     }
 }

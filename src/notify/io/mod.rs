@@ -5,17 +5,17 @@ mod fifo;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use tokio::time::{sleep_until, timeout};
+use tokio::time::sleep_until;
 
 use crate::report::Level;
 use crate::script::Ending;
-use crate::script::io::Runner;
+use crate::script::io::{GRACE, Runner};
 
 use super::{Action, Commands, Input, Notifier, Run, Subject, What};
 use fifo::Fifo;
 pub use fifo::FifoSetup;
 
-/// From the end of a reader to its next start, the first time; each further one waits twice as long.
+/// From the end of a reader to its next start. It waits twice as long as before when it ran for less than it had waited.
 const PAUSE: Duration = Duration::from_secs(1);
 /// At most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -23,6 +23,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const FAREWELL: Duration = Duration::from_secs(6);
 /// And for readers, which see the end of their FIFO.
 const READERS: Duration = Duration::from_secs(1);
+/// From the request to end to the kill, once the daemon stops.
+const GRACE_AT_STOP: Duration = Duration::from_millis(500);
 
 /// What is told after a start or reload.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,6 +53,7 @@ pub struct Notifications {
     runner: Runner<Tag>,
     fifos: Vec<Open>,
     last_reader: u64,
+    stopping: bool,
 }
 
 #[derive(Debug)]
@@ -63,15 +66,29 @@ struct Open {
 #[derive(Debug)]
 enum Reader {
     None,
-    Runs { number: u64, pause: Duration },
-    Pauses { until: Instant, pause: Duration },
+    /// `waited`: before it was started; zero for the first time.
+    Runs {
+        number: u64,
+        since: Instant,
+        waited: Duration,
+    },
+    Pauses {
+        until: Instant,
+        pause: Duration,
+    },
 }
 
 impl Notifications {
     /// Nobody is told. `files`: how many files a script may open, soft and hard.
     #[must_use]
     pub fn new(files: Option<(u64, u64)>) -> Self {
-        Self { machine: Notifier::default(), runner: Runner::new(files), fifos: Vec::new(), last_reader: 0 }
+        Self {
+            machine: Notifier::default(),
+            runner: Runner::new(files),
+            fifos: Vec::new(),
+            last_reader: 0,
+            stopping: false,
+        }
     }
 
     /// What is told after a start or reload. What is equal goes on; a FIFO that is new gets the present states.
@@ -87,7 +104,7 @@ impl Notifications {
                         let before = old.swap_remove(at);
                         self.close(before);
                     }
-                    let reader = self.start_reader(&wanted, PAUSE);
+                    let reader = self.start_reader(&wanted, Duration::ZERO);
                     let mut fifo = Fifo::open(wanted);
                     replay(&self.machine, &mut fifo);
                     self.fifos.push(Open { fifo, reader });
@@ -124,7 +141,7 @@ impl Notifications {
             if let Reader::Pauses { until, pause } = open.reader
                 && until <= now
             {
-                open.reader = self.start_reader(&open.fifo.setup, (pause * 2).min(LONGEST_PAUSE));
+                open.reader = self.start_reader(&open.fifo.setup, pause);
                 replay(&self.machine, &mut open.fifo);
             }
         }
@@ -154,8 +171,9 @@ impl Notifications {
             Tag::Script(run) => self.feed(Input::Ended { run, ending }),
             Tag::Reader(number) => {
                 for open in &mut self.fifos {
-                    let Reader::Runs { number: running, pause } = open.reader else { continue };
+                    let Reader::Runs { number: running, since, waited } = open.reader else { continue };
                     if running == number {
+                        let pause = pause(waited, since.elapsed());
                         let (path, seconds) = (&open.fifo.setup.path, pause.as_secs());
                         tracing::warn!(
                             "the script that reads the FIFO {path} {ending}; started again in {seconds} s"
@@ -167,50 +185,55 @@ impl Notifications {
         }
     }
 
-    /// Lets what was told last come to its end, within bounds, and ends the rest.
+    /// Lets what was told last come to its end, within bounds, and ends the rest. What readers have is within the time of
+    /// scripts.
     pub async fn end(&mut self) {
+        self.stopping = true;
         self.feed(Input::Stop);
-        let farewell = async {
-            while !self.machine.is_idle() {
-                let timer = self.machine.next_timer().map(|(at, _)| at);
-                let due = async {
-                    match timer {
-                        Some(at) => sleep_until(at.into()).await,
-                        None => std::future::pending().await,
-                    }
-                };
-                tokio::select! {
-                    end = self.runner.ended() => self.take_in(end),
-                    () = due => self.feed(Input::Timer),
+        let end = Instant::now() + FAREWELL;
+        // A reader may have been started just now: its FIFO stays for as long as there is time.
+        let (close, mut closed) = (end - READERS, None);
+        loop {
+            let (now, told) = (Instant::now(), self.machine.is_idle());
+            if closed.is_none() && (told || close <= now) {
+                for mut open in std::mem::take(&mut self.fifos) {
+                    open.fifo.flush();
+                    open.fifo.close();
                 }
+                closed = Some(now);
             }
-        };
-        if timeout(FAREWELL, farewell).await.is_err() {
-            tracing::warn!("notify scripts still ran {} s after the stop, and are ended", FAREWELL.as_secs());
-        }
-        for open in std::mem::take(&mut self.fifos) {
-            open.fifo.close();
-        }
-        let _ = timeout(READERS, async {
-            while !self.runner.is_empty() {
-                self.runner.ended().await;
+            let limit = match closed {
+                None => close,
+                Some(closed) if told => closed + READERS,
+                Some(_) => end,
+            };
+            if (told && self.runner.is_empty()) || (closed.is_some() && limit <= now) {
+                break;
             }
-        })
-        .await;
-        self.runner.end().await;
+            let timer = self.machine.next_timer().map_or(limit, |(at, _)| at.min(limit));
+            tokio::select! {
+                end = self.runner.ended() => self.take_in(end),
+                () = sleep_until(timer.into()) => self.feed(Input::Timer),
+            }
+        }
+        if !self.machine.is_idle() {
+            let seconds = FAREWELL.as_secs();
+            tracing::warn!("notify scripts still ran {seconds} s after the stop, and are ended");
+        }
+        self.runner.end(GRACE_AT_STOP).await;
     }
 
-    fn start_reader(&mut self, setup: &FifoSetup, pause: Duration) -> Reader {
+    fn start_reader(&mut self, setup: &FifoSetup, waited: Duration) -> Reader {
         let Some(program) = &setup.reader else { return Reader::None };
         self.last_reader += 1;
         let number = self.last_reader;
         self.runner.start(Tag::Reader(number), program.with([setup.path.clone()]), None);
-        Reader::Runs { number, pause }
+        Reader::Runs { number, since: Instant::now(), waited }
     }
 
     fn close(&mut self, open: Open) {
         if let Reader::Runs { number, .. } = open.reader {
-            self.runner.stop(&Tag::Reader(number));
+            self.runner.stop(&Tag::Reader(number), GRACE);
         }
         open.fifo.close();
     }
@@ -221,7 +244,10 @@ impl Notifications {
         for action in actions {
             match action {
                 Action::Run { run, program } => self.runner.start(Tag::Script(run), program, None),
-                Action::End(run) => self.runner.stop(&Tag::Script(run)),
+                Action::End(run) => {
+                    let grace = if self.stopping { GRACE_AT_STOP } else { GRACE };
+                    self.runner.stop(&Tag::Script(run), grace);
+                }
                 Action::Write { subject, line, state } => {
                     self.fifos.iter_mut().for_each(|open| open.fifo.write(&subject, &line, state));
                 }
@@ -234,6 +260,11 @@ impl Notifications {
             }
         }
     }
+}
+
+/// How long a reader waits for its next start that waited so long for the last one, and ran so long then.
+fn pause(waited: Duration, ran: Duration) -> Duration {
+    if ran > waited { PAUSE } else { (waited * 2).clamp(PAUSE, LONGEST_PAUSE) }
 }
 
 fn replay(machine: &Notifier, fifo: &mut Fifo) {
@@ -304,6 +335,24 @@ mod tests {
         assert!(!folder.path().join("fifo").exists());
     }
 
+    #[test]
+    fn the_pause_of_a_reader_grows_while_it_runs_for_less_than_it_waited() {
+        let seconds = Duration::from_secs;
+        let mut waited = Duration::ZERO;
+        for expected in [1, 2, 4, 8, 16, 32, 60, 60] {
+            waited = pause(waited, Duration::from_millis(3));
+            assert_eq!(waited, seconds(expected));
+        }
+        assert_eq!(pause(waited, seconds(59)), LONGEST_PAUSE);
+        assert_eq!(pause(waited, seconds(61)), PAUSE);
+        // One that reads for six seconds each time.
+        let mut waited = Duration::ZERO;
+        for _run in 0..10 {
+            waited = pause(waited, seconds(6));
+            assert_eq!(waited, PAUSE);
+        }
+    }
+
     /// The stop is told, and what reads it has read it when everything ends.
     #[tokio::test]
     async fn a_stop_is_told_to_the_end() {
@@ -324,5 +373,35 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&calls).unwrap(), "stop\nany\n");
         let lines = std::fs::read_to_string(&lines).unwrap();
         assert_eq!(lines, "INSTANCE \"A\" MASTER 100\nINSTANCE \"A\" STOP 100\n");
+    }
+
+    /// Scripts and a reader that hang and ignore the request to end: each script is run all the same, and the stop takes
+    /// what scripts may take.
+    #[tokio::test]
+    async fn a_stop_in_which_everything_hangs_is_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let calls = folder.path().join("calls");
+        let hangs = |word: &str| {
+            Some(shell(&format!(
+                "trap '' TERM; echo {word} >>{}; while :; do sleep 1000; done",
+                calls.display()
+            )))
+        };
+        let commands = Commands {
+            master: hangs("master"),
+            stop: hangs("stop"),
+            any: hangs("any"),
+            ..Commands::default()
+        };
+        let mut notifications = Notifications::new(None);
+        let reader = "trap '' TERM; exec 3<\"$0\"; while :; do sleep 1000; done";
+        notifications.configure(setup(folder.path(), reader, commands));
+        notifications.tell(Subject::Instance("A".into()), What::Entered(State::Master), 100);
+        notifications.tell(Subject::Instance("A".into()), What::Entered(State::Stop), 100);
+        let started = Instant::now();
+        notifications.end().await;
+        let took = started.elapsed();
+        assert!(took >= FAREWELL && took < Duration::from_secs(7), "{took:?}");
+        assert_eq!(std::fs::read_to_string(&calls).unwrap(), "master\nstop\nany\n");
     }
 }

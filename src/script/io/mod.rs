@@ -4,4 +4,4 @@ mod look;
 mod runner;
 
 pub use look::{Looked, look, look_user};
-pub use runner::Runner;
+pub use runner::{GRACE, Runner};

@@ -13,7 +13,7 @@ use std::time::Instant;
 use crate::config::model::{TrackFile, TrackProcess};
 use crate::report::Level;
 use crate::script::Ending;
-use crate::script::io::Runner;
+use crate::script::io::{GRACE, Runner};
 
 use super::Facts;
 use super::scripts::{Action, Id, Input, Scripts, Standings, Wanted};
@@ -113,7 +113,7 @@ impl Tracking {
     pub async fn end(&mut self) {
         self.feed(Input::Configure(Vec::new()));
         self.processes.configure(Vec::new());
-        self.runner.end().await;
+        self.runner.end(GRACE).await;
     }
 
     fn feed(&mut self, input: Input) {
@@ -122,7 +122,7 @@ impl Tracking {
         for action in actions {
             match action {
                 Action::Run { id, program, limit } => self.runner.start(id, program, Some(limit)),
-                Action::Stop(id) => self.runner.stop(&id),
+                Action::Stop(id) => self.runner.stop(&id, GRACE),
                 Action::Standings(standings) => self.standings = standings,
                 Action::Report { script, event } => {
                     log(event.level(), format_args!("VRRP_Script({script}) {event}"));

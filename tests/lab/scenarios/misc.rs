@@ -85,6 +85,18 @@ fn play(lab: &Lab, program: Program) {
         lab.reload(node, &daemon, configuration().replace("weight 3", "weight 4"));
         eventually("which is said", seconds(5), || daemon.log_has("can be changed by everybody"));
         node.sh("chmod 755 /tmp/m");
+        // So the real server serves, also one that had failed; with the program back, the program decides.
+        let again = configuration().replace("weight 3", "weight 5");
+        lab.reload(node, &daemon, again.clone());
+        become_("the programs are run again", [Some(5), Some(5)]);
+        answer(9, "1");
+        become_("one fails", [Some(5), None]);
+        node.sh("chmod 644 /tmp/m");
+        lab.reload(node, &daemon, again.replace("weight 5", "weight 6"));
+        become_("without its program the real server counts as healthy", [Some(6), Some(6)]);
+        node.sh("chmod 755 /tmp/m");
+        lab.reload(node, &daemon, again);
+        become_("and with it as what it says", [Some(5), None]);
     }
     daemon.stop();
     node.sh("ipvsadm -C");

@@ -174,7 +174,7 @@ fn ends(lab: &Lab) {
     eventually("the script runs again", seconds(5), || !pid(node, "/tmp/master").is_empty());
     let hung = pid(node, "/tmp/master");
     let took = daemon.stop();
-    assert!(took < seconds(9), "a stop took {took:?}");
+    assert!(took < seconds(8), "a stop took {took:?}");
     assert!(is_gone(&hung), "it has outlived the daemon");
 
     node.sh("rm -f /tmp/master /tmp/tracked");
