@@ -4,6 +4,7 @@
 //! is to tell. A check is known by its [`Key`]: what a reload leaves equal goes on where it was, retries and all.
 //! Invariant: each configured check either waits for a time or has one probe under way.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ pub const TICK: Duration = Duration::from_millis(25);
 pub struct CheckId(u64);
 
 /// What makes a check of a reload the same as a running one.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
     /// The virtual server; all its checks share the name.
     pub service: Arc<VirtualServerName>,
@@ -35,12 +36,29 @@ pub struct Key {
     pub probe: Arc<Probe>,
 }
 
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // What a reload leaves as it was is shared with what ran before: there is nothing to compare.
+        let probe = || match Arc::ptr_eq(&self.probe, &other.probe) {
+            true => Ordering::Equal,
+            false => self.probe.cmp(&other.probe),
+        };
+        self.service.cmp(&other.service).then_with(|| self.server.cmp(&other.server)).then_with(probe)
+    }
+}
+
 /// A check that the configuration asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// Which.
     pub key: Key,
-    /// Its timing; checks of one timing share it.
+    /// Its timing.
     pub timing: Arc<Timing>,
     /// What stands for the protocol in the log form of the real server.
     pub protocol: &'static str,
@@ -58,8 +76,7 @@ pub fn wanted(servers: &[Arc<VirtualServer>], passes: impl Fn(&Key) -> bool) -> 
                 let probe = Arc::clone(&checker.probe);
                 let key = Key { service: Arc::clone(&name), server: real.address, probe };
                 let up = passes(&key);
-                let same = all.last().map(|last| &last.timing).filter(|timing| ***timing == checker.timing);
-                let timing = same.map_or_else(|| Arc::new(checker.timing.clone()), Arc::clone);
+                let timing = Arc::clone(&checker.timing);
                 all.push(Wanted { key, timing, protocol, up });
             }
         }
@@ -216,10 +233,13 @@ impl Checks {
         // Two equal checks of one real server are one.
         let mut wanted: BTreeMap<Key, Wanted> =
             wanted.into_iter().map(|wanted| (wanted.key.clone(), wanted)).collect();
-        let (stay, gone) =
-            std::mem::take(&mut self.by_key).into_iter().partition(|(key, _)| wanted.contains_key(&**key));
-        self.by_key = stay;
-        for id in BTreeMap::into_values(gone) {
+        let mut gone = Vec::new();
+        self.by_key.retain(|key, id| {
+            let stays = wanted.contains_key(&**key);
+            gone.extend((!stays).then_some(*id));
+            stays
+        });
+        for id in gone {
             let Some(running) = self.running.remove(&id) else { continue };
             self.passing -= usize::from(running.machine.is_up());
             if let Some((at, _)) = running.machine.next_timer() {

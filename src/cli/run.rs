@@ -7,10 +7,12 @@ use std::sync::Arc;
 use crate::config::diagnostic::Format;
 use crate::config::dump::{self, Show};
 use crate::config::io::Disk;
+use crate::config::model::Model;
 use crate::config::{Loaded, Options};
 use crate::director::logging::{self, Destination};
 use crate::director::{self, signals};
 use crate::sys::background::{self, Role};
+use crate::sys::memory;
 use crate::text::reason as reason_of;
 
 use super::start::{self, Decision, Policy};
@@ -57,6 +59,7 @@ pub struct RunOptions {
 pub fn run(options: RunOptions) -> ExitCode {
     signals::hold(options.ignore_sigint);
     // A reload must find the file again whatever the working directory is by then.
+    memory::keep_little();
     let config = std::path::absolute(&options.config).unwrap_or_else(|_| options.config.clone());
     let language = language(&options);
     let Decision { loaded, start, kept_trouble } = start::decide(&config, &Disk, &language, &options.policy);
@@ -157,7 +160,7 @@ pub fn run(options: RunOptions) -> ExitCode {
         None => director::prepare(&director_options, &candidate),
     };
     let outcome = prepared.and_then(|lock| {
-        let load = Arc::new(move || start::reload(&config, &language));
+        let load = Arc::new(move |running: &Model| start::reload(&config, &language, running));
         director::run(director_options, lock, candidate, load, || {
             if let Some(caller) = caller.take() {
                 caller.tell(0);

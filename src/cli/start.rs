@@ -146,12 +146,14 @@ impl Decision {
     }
 }
 
-/// The candidate of a reload: the file, or the lines that say what is wrong with it.
-pub(super) fn reload(config: &Path, language: &Options) -> Result<Candidate, Vec<Line>> {
+/// The candidate of a reload: the file, or the lines that say what is wrong with it. What is as in `running` is shared
+/// with it.
+pub(super) fn reload(config: &Path, language: &Options, running: &Model) -> Result<Candidate, Vec<Line>> {
     let recorder = Recorder::new(&Disk);
     let mut loaded = load(config, &recorder, language);
     let lines = lines(&loaded);
-    let Some(model) = loaded.model.take() else { return Err(lines) };
+    let Some(mut model) = loaded.model.take() else { return Err(lines) };
+    model.share(running);
     let read = Kept::new(config, language, recorder.into_recording());
     let mut start = Start::new(model, unrun(&loaded), Source::File, read);
     (start.candidate.keep, start.candidate.lines) = (true, lines);
@@ -161,7 +163,8 @@ pub(super) fn reload(config: &Path, language: &Options) -> Result<Candidate, Vec
 /// What the file misses of what was applied last.
 fn less(model: &Model, read: &Kept, kept: &Kept) -> Option<Refusal> {
     let something = |runnable: Runnable| !runnable.is_empty();
-    let (missing, runs) = (missing(kept.recording(), read.recording()), something(runnable(model)));
+    let missing = missing(&kept.recording().outline(), &read.recording().outline());
+    let runs = something(runnable(model));
     if runs && missing.is_empty() {
         return None;
     }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use super::dump::shown;
 use super::keywords::{self, BlockId, ROOT};
@@ -95,8 +96,9 @@ pub fn changes(old: Model, new: Model) -> Vec<Change> {
 /// Both without the virtual servers that are equal in them: there may be thousands, and one that differs.
 fn differing(mut old: Model, mut new: Model) -> (Model, Model) {
     let known = single(&old);
-    let same =
-        |service: &Service, server: &VirtualServer| known.get(service).is_some_and(|old| *old == server);
+    let same = |service: &Service, server: &Arc<VirtualServer>| {
+        known.get(service).is_some_and(|known| *known == server)
+    };
     let equal: BTreeSet<Service> = single(&new)
         .into_iter()
         .filter(|(service, server)| same(service, server))
@@ -109,8 +111,8 @@ fn differing(mut old: Model, mut new: Model) -> (Model, Model) {
 }
 
 /// The virtual servers whose service no other has.
-fn single(model: &Model) -> BTreeMap<Service, &VirtualServer> {
-    let mut seen: BTreeMap<Service, Option<&VirtualServer>> = BTreeMap::new();
+fn single(model: &Model) -> BTreeMap<Service, &Arc<VirtualServer>> {
+    let mut seen: BTreeMap<Service, Option<&Arc<VirtualServer>>> = BTreeMap::new();
     for server in &model.virtual_servers {
         seen.entry(server.service).and_modify(|known| *known = None).or_insert(Some(server));
     }

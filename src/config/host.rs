@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use super::keywords::Keyword;
@@ -184,7 +185,7 @@ impl Check<'_> {
     }
 
     /// IPVS, its schedulers, and forwarding for NAT.
-    fn kernel(&mut self, tree: &[Node<'_>], servers: &[VirtualServer]) {
+    fn kernel(&mut self, tree: &[Node<'_>], servers: &[Arc<VirtualServer>]) {
         let Some(span) = place(tree, "virtual_server") else { return };
         let mut module = |name: &str, help: String| {
             if !self.host.has_module(name) {

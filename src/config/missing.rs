@@ -1,11 +1,11 @@
 //! What a load did not get that an earlier one had: files that are gone, cannot be read, are empty or cut.
 //!
-//! In: the [`Recording`]s of two loads. Out: what is [`Missing`] in the later one. Whether that matters, the models tell.
+//! In: the [`Outline`]s of two loads. Out: what is [`Missing`] in the later one. Whether that matters, the models tell.
 
 use std::fmt;
 use std::path::PathBuf;
 
-use super::recorded::Recording;
+use super::recorded::Outline;
 
 /// Something that was read before, or is asked for now, and is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl fmt::Display for Missing {
 
 /// What `now` did not get; `before` is the load that runs. An `include` line that was taken out of its file asks for
 /// nothing, and so misses nothing.
-pub fn missing(before: &Recording, now: &Recording) -> Vec<Missing> {
+pub fn missing(before: &Outline, now: &Outline) -> Vec<Missing> {
     let mut found = Vec::new();
     for (pattern, files) in &now.patterns {
         let had = before.patterns.get(pattern);
@@ -56,32 +56,29 @@ pub fn missing(before: &Recording, now: &Recording) -> Vec<Missing> {
         .iter()
         .filter(|file| !now.texts.contains_key(*file) && !before.executable.contains(file));
     found.extend(executable.map(|file| Missing::Unread(file.clone(), "it is executable".to_owned())));
-    for (file, text) in &now.texts {
+    for (file, has) in &now.texts {
         let Some(had) = before.texts.get(file) else { continue };
-        if has_words(had) && !has_words(text) {
+        if had.has_words && !has.has_words {
             found.push(Missing::Empty(file.clone()));
-        } else if text.len() < had.len() && had.ends_with('\n') && !text.ends_with('\n') {
+        } else if has.length < had.length && had.ends_line && !has.ends_line {
             found.push(Missing::Cut(file.clone()));
         }
     }
     found
 }
 
-fn has_words(text: &str) -> bool {
-    text.lines().map(str::trim_start).any(|line| !line.is_empty() && !line.starts_with(['#', '!']))
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
+    use super::super::recorded::Recording;
     use super::*;
 
     /// Files by name; one whose text is `!` cannot be read, one whose text is `x` is executable.
-    fn recording(pattern: &str, files: &[(&str, &str)]) -> Recording {
+    fn outline(pattern: &str, files: &[(&str, &str)]) -> Outline {
         let path = |name: &str| PathBuf::from(name);
         let read = |text: &str| !matches!(text, "!" | "x");
-        Recording {
+        let recording = Recording {
             texts: files
                 .iter()
                 .filter(|(_, text)| read(text))
@@ -94,12 +91,13 @@ mod tests {
                 .filter(|(_, text)| *text == "!")
                 .map(|(name, _)| (path(name), "permission denied".to_owned()))
                 .collect(),
-        }
+        };
+        recording.outline()
     }
 
     #[test]
     fn what_is_missing() {
-        let before = recording("*.conf", &[("a.conf", "a {\n}\n"), ("b.conf", "b {\n}\n")]);
+        let before = outline("*.conf", &[("a.conf", "a {\n}\n"), ("b.conf", "b {\n}\n")]);
         let (a, b) = (("a.conf", "a {\n}\n"), ("b.conf", "b {\n}\n"));
         type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
         let cases: &[Case<'_>] = &[
@@ -116,7 +114,7 @@ mod tests {
             ("other", &[a], &[]),
         ];
         for (pattern, files, expected) in cases {
-            let found = missing(&before, &recording(pattern, files));
+            let found = missing(&before, &outline(pattern, files));
             let found: Vec<String> = found.iter().map(ToString::to_string).collect();
             assert_eq!(found, *expected, "{pattern} {files:?}");
         }
@@ -125,7 +123,7 @@ mod tests {
     #[test]
     fn what_was_missing_before_is_no_news() {
         for files in [&[][..], &[("a.conf", "!")], &[("a.conf", "x")], &[("a.conf", "")]] {
-            let one = recording("*.conf", files);
+            let one = outline("*.conf", files);
             assert_eq!(missing(&one, &one.clone()), []);
         }
     }

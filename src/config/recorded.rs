@@ -25,6 +25,50 @@ pub struct Recording {
     pub unread: BTreeMap<PathBuf, String>,
 }
 
+/// What is to be known of a load when another one is compared with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outline {
+    /// Files, by the name that they were asked for.
+    pub texts: BTreeMap<PathBuf, Extent>,
+    /// What the patterns of `include` lines found.
+    pub patterns: BTreeMap<PathBuf, Vec<PathBuf>>,
+    /// Files that may be executed.
+    pub executable: Vec<PathBuf>,
+    /// Files that could not be read, and why.
+    pub unread: BTreeMap<PathBuf, String>,
+}
+
+/// How much a text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Bytes.
+    pub length: usize,
+    /// There is more than blanks and comments.
+    pub has_words: bool,
+    /// It ends with the end of a line.
+    pub ends_line: bool,
+}
+
+impl Extent {
+    fn of(text: &str) -> Self {
+        let mut lines = text.lines().map(str::trim_start);
+        let has_words = lines.any(|line| !line.is_empty() && !line.starts_with(['#', '!']));
+        Self { length: text.len(), has_words, ends_line: text.ends_with('\n') }
+    }
+}
+
+impl Recording {
+    /// What is to be known of it without the texts.
+    pub fn outline(&self) -> Outline {
+        Outline {
+            texts: self.texts.iter().map(|(file, text)| (file.clone(), Extent::of(text))).collect(),
+            patterns: self.patterns.clone(),
+            executable: self.executable.clone(),
+            unread: self.unread.clone(),
+        }
+    }
+}
+
 impl Files for Recording {
     fn read(&self, path: &Path) -> Result<Vec<u8>, ReadError> {
         self.texts.get(path).map(|text| text.clone().into_bytes()).ok_or(ReadError::Missing)

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::model::{
@@ -116,7 +117,7 @@ pub struct Runnable {
     /// How announcements are spaced out.
     pub pacing: Pacing,
     /// Virtual servers, those of groups with their services.
-    pub virtual_servers: Vec<VirtualServer>,
+    pub virtual_servers: Vec<Arc<VirtualServer>>,
     /// What does not run.
     pub left_out: Vec<LeftOut>,
 }
@@ -188,7 +189,7 @@ pub fn runnable(model: &Model) -> Runnable {
     let mut taken = BTreeSet::new();
     for server in &model.virtual_servers {
         taken.insert(server.service);
-        result.virtual_servers.push(server.clone());
+        result.virtual_servers.push(Arc::clone(server));
     }
     let mut groups: BTreeMap<&str, &VirtualServerGroup> = BTreeMap::new();
     for group in &model.server_groups {
@@ -201,16 +202,16 @@ pub fn runnable(model: &Model) -> Runnable {
         let index = std::mem::replace(used, *used + 1);
         let group = groups.get(grouped.group.as_str()).copied();
         match grouped.with_services(group, index, &mut taken) {
-            Ok(server) => result.virtual_servers.push(server),
+            Ok(server) => result.virtual_servers.push(Arc::new(server)),
             Err(why) => {
                 let what = format!("virtual_server group {}", grouped.group);
                 result.left_out.push(LeftOut { what, why });
             }
         }
     }
-    for server in &mut result.virtual_servers {
+    for server in result.virtual_servers.iter_mut().filter(|server| !is_made(server)) {
         let name = server.name();
-        for real in &mut server.real_servers {
+        for real in &mut Arc::make_mut(server).real_servers {
             checked(real, &name, &mut result.left_out);
         }
     }
@@ -338,6 +339,12 @@ fn settable(routes: &mut Vec<Route>, of: &str, left_out: &mut Vec<LeftOut>) {
         }
         None => true,
     });
+}
+
+/// Whether all of its checks are made.
+fn is_made(server: &VirtualServer) -> bool {
+    let mut checkers = server.real_servers.iter().flat_map(|real| &real.checkers);
+    checkers.all(|checker| makes(checker.probe.kind.keyword()))
 }
 
 /// Takes the checks out that are not made.

@@ -142,9 +142,7 @@ impl Director {
         }
     }
 
-    fn balance(&mut self, servers: Vec<VirtualServer>) {
-        // The pools keep them: there is no other copy.
-        let servers: Vec<Arc<VirtualServer>> = servers.into_iter().map(Arc::new).collect();
+    fn balance(&mut self, servers: Vec<Arc<VirtualServer>>) {
         self.balancer.configure(servers.clone());
         self.mail_what_happened();
         let pools = self.balancer.pools();

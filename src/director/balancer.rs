@@ -117,7 +117,7 @@ impl Balancer {
     }
 
     /// Tells what the pools tell; returns the desired entries that may have changed.
-    fn take_in(&self, actions: Vec<pool::Action>) -> BTreeMap<Service, Option<Entry>> {
+    fn take_in(&self, actions: Vec<pool::Action>) -> BTreeMap<Service, Option<Arc<Entry>>> {
         let mut changes = BTreeMap::new();
         for action in actions {
             match action {
@@ -126,7 +126,7 @@ impl Balancer {
             }
         }
         for (service, entry) in &mut changes {
-            *entry = self.pools.entry(service);
+            *entry = self.pools.entry(service).map(Arc::new);
         }
         changes
     }

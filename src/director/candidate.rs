@@ -62,5 +62,5 @@ impl Line {
     }
 }
 
-/// Reads the configuration again. `Err`: what is wrong with it.
-pub(crate) type Load = Arc<dyn Fn() -> Result<Candidate, Vec<Line>> + Send + Sync>;
+/// Reads the configuration again, and shares with what runs what is equal. `Err`: what is wrong with it.
+pub(crate) type Load = Arc<dyn Fn(&Model) -> Result<Candidate, Vec<Line>> + Send + Sync>;

@@ -30,7 +30,7 @@ impl Checks {
 
     /// Ends the checks that are not in `servers` and starts the new ones; `passes` tells where a new one begins.
     pub(super) fn configure(&mut self, servers: &[Arc<VirtualServer>], passes: impl Fn(&Key) -> bool) {
-        self.feed(Instant::now(), Input::Configure(wanted(servers, passes)));
+        self.feed(Instant::now(), [Input::Configure(wanted(servers, passes))].into());
     }
 
     /// The programs that are run for checks from now on.
@@ -61,28 +61,24 @@ impl Checks {
     /// Takes in which connections are made, and starts the checks that are due. Returns the standings that changed.
     pub(super) fn tick(&mut self) -> Vec<(Arc<Key>, Standing)> {
         let now = Instant::now();
-        let mut changed = Vec::new();
-        for ended in self.runner.look(now) {
-            changed.extend(self.ended(ended));
-        }
-        changed.extend(self.feed(now, Input::Timer));
-        changed
+        let ended = self.runner.look(now).into_iter().map(outcome);
+        self.feed(now, ended.chain([Input::Timer]).collect())
     }
 
-    /// Takes the end of a probe in. Returns the standings that changed.
-    pub(super) fn ended(&mut self, ended: Ended) -> Vec<(Arc<Key>, Standing)> {
-        self.feed(Instant::now(), Input::Outcome { id: ended.id, outcome: ended.outcome })
+    /// Takes the ends of probes in. Returns the standings that changed.
+    pub(super) fn ended(&mut self, ended: Vec<Ended>) -> Vec<(Arc<Key>, Standing)> {
+        self.feed(Instant::now(), ended.into_iter().map(outcome).collect())
     }
 
-    fn feed(&mut self, now: Instant, input: Input) -> Vec<(Arc<Key>, Standing)> {
-        let (mut inputs, mut changed, mut actions) = (VecDeque::from([input]), Vec::new(), Vec::new());
+    fn feed(&mut self, now: Instant, mut inputs: VecDeque<Input>) -> Vec<(Arc<Key>, Standing)> {
+        let (mut changed, mut actions) = (Vec::new(), Vec::new());
         while let Some(input) = inputs.pop_front() {
             self.machine.handle(now, input, &mut actions);
             for action in actions.drain(..) {
                 match action {
                     Action::Probe { id, probe, step, delay_loop } => {
                         let ended = self.runner.start(id, &probe, step, delay_loop, now);
-                        inputs.extend(ended.map(|ended| Input::Outcome { id, outcome: ended.outcome }));
+                        inputs.extend(ended.map(outcome));
                     }
                     Action::Standing { key, standing } => changed.push((key, standing)),
                     Action::Report { server, event } => say(event.level(), event.describe(&server)),
@@ -91,4 +87,8 @@ impl Checks {
         }
         changed
     }
+}
+
+fn outcome(ended: Ended) -> Input {
+    Input::Outcome { id: ended.id, outcome: ended.outcome }
 }

@@ -29,8 +29,8 @@ pub struct Kept {
     recording: Recording,
 }
 
-/// As it is written.
-#[derive(Serialize, Deserialize)]
+/// As it is read.
+#[derive(Deserialize)]
 struct Envelope {
     /// MD5 of the JSON of `kept`: finds damage, not malice.
     checksum: String,
@@ -85,8 +85,9 @@ impl Kept {
 
     /// The bytes of such a file. `None`: a name in it is no text.
     pub fn to_bytes(&self) -> Option<Vec<u8>> {
-        let checksum = checksum(self)?;
-        serde_json::to_vec(&Envelope { checksum, kept: self.clone() }).ok()
+        let kept = serde_json::to_string(self).ok()?;
+        let checksum = hex(&Md5::digest(&kept));
+        Some(format!(r#"{{"checksum":"{checksum}","kept":{kept}}}"#).into_bytes())
     }
 
     /// Replaces what is kept in `directory`, which is made when it is missing. When that fails, what is kept stays.

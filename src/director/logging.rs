@@ -4,7 +4,7 @@
 //! A panic passes no queue: its line is written before the process ends.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::net::UnixDatagram;
 use std::panic::PanicHookInfo;
 use std::path::Path;
@@ -54,11 +54,10 @@ impl Drop for Log {
 
 /// Begins logging, of panics too.
 pub(crate) fn start(destination: Destination, detail: bool) -> Log {
-    let builder = NonBlockingBuilder::default().buffered_lines_limit(QUEUE).lossy(true).thread_name("log");
     let style = Style::of(destination);
     let (writer, guard) = match style {
-        Style::Journal | Style::Plain => builder.finish(io::stderr()),
-        Style::SystemLog => builder.finish(SystemLog { socket: None }),
+        Style::Journal | Style::Plain => queue().finish(in_bursts(io::stderr())),
+        Style::SystemLog => queue().finish(SystemLog { socket: None }),
     };
     *WRITER.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
     let level = if detail { LevelFilter::DEBUG } else { LevelFilter::INFO };
@@ -66,6 +65,15 @@ pub(crate) fn start(destination: Destination, detail: bool) -> Log {
     tracing_subscriber::registry().with(level).with(layer).init();
     tell_of_panics(style, Path::new(SOCKET));
     Log(())
+}
+
+fn queue() -> NonBlockingBuilder {
+    NonBlockingBuilder::default().buffered_lines_limit(QUEUE).lossy(true).thread_name("log")
+}
+
+/// The queue flushes when it is empty: a burst of a thousand lines takes a few writes, and a single line does not wait.
+fn in_bursts<W: Write>(writer: W) -> BufWriter<W> {
+    BufWriter::new(writer)
 }
 
 fn flush() {
@@ -210,6 +218,8 @@ impl Write for SystemLog {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     /// Names the socket, for the test below in a process of its own.
@@ -238,6 +248,41 @@ mod tests {
         assert!(line.starts_with("<27>directord["), "{line}");
         assert!(line.contains("panic in the thread vrrp at src/director/logging.rs:"), "{line}");
         assert!(line.contains("one and two"), "{line}");
+    }
+
+    /// Remembers each write.
+    #[derive(Clone, Default)]
+    struct Writes(Arc<Mutex<Vec<String>>>);
+
+    impl Write for Writes {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().push(String::from_utf8_lossy(bytes).into_owned());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_burst_of_lines_takes_few_writes_and_splits_none() {
+        const LINES: usize = 1000;
+        let writes = Writes::default();
+        // The thread that writes waits until the burst is whole.
+        let held = writes.0.lock().unwrap();
+        let (mut writer, guard) = queue().finish(in_bursts(writes.clone()));
+        for number in 0..LINES {
+            // As a layer writes: each line as a whole.
+            let line = format!("line {number} of a reload with a warning for each real server\n");
+            writer.write_all(line.as_bytes()).unwrap();
+        }
+        drop(held);
+        drop(guard);
+        let writes = writes.0.lock().unwrap();
+        assert_eq!(writes.iter().map(|text| text.lines().count()).sum::<usize>(), LINES);
+        assert!(writes.iter().all(|text| text.ends_with('\n')));
+        assert!(writes.len() < LINES / 50, "{} writes", writes.len());
     }
 
     #[test]

@@ -61,6 +61,8 @@ pub use options::Options;
 
 /// What failed and can be tried again is tried again this often: files, sockets, IPVS.
 const RETRY: Duration = Duration::from_secs(2);
+/// Ends of checks that are taken in together.
+const AT_ONCE: usize = 256;
 /// A disk that stands still keeps no stop waiting for longer.
 const LAST_WRITES: Duration = Duration::from_millis(500);
 
@@ -138,8 +140,9 @@ struct Director {
 /// What woke the director.
 enum Event {
     Due,
-    Ended(Ended),
-    /// A tracked script or file.
+    /// Checks, all that ended since the last turn.
+    Ended(Vec<Ended>),
+    /// A tracked script, file or process.
     Tracked(News),
     /// A notify script, or one that reads a FIFO.
     Told((Tag, Ending)),
@@ -210,6 +213,7 @@ impl Director {
             }
         };
         let behind = self.is_behind();
+        let mut ended = Vec::new();
         let vrrp = async {
             let Some(handle) = &mut self.vrrp else { return std::future::pending().await };
             tokio::select! {
@@ -223,8 +227,8 @@ impl Director {
             event = vrrp => event,
             judged = self.reloads.judged() => Event::Judged(judged),
             Some(request) = self.asked.recv() => Event::Request(request),
-            Some(ended) = self.ended.recv() => Event::Ended(ended),
-            ended = self.checks.program_ended() => Event::Ended(ended),
+            1.. = self.ended.recv_many(&mut ended, AT_ONCE) => Event::Ended(ended),
+            ended = self.checks.program_ended() => Event::Ended(vec![ended]),
             news = self.tracking.news() => Event::Tracked(news),
             end = self.notifications.ended() => Event::Told(end),
             outcome = self.mails.tried() => Event::Mailed(outcome),

@@ -2,6 +2,7 @@
 //! cannot be run.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tracing::Level;
 
@@ -66,22 +67,31 @@ impl Programs {
 
     /// A check whose program is not run is taken away, as in keepalived: the server counts as healthy, after a start as
     /// after a reload, whatever the check said before.
-    fn checks_of(&mut self, server: &mut VirtualServer, settings: &Scripts) {
+    fn checks_of(&mut self, server: &mut Arc<VirtualServer>, settings: &Scripts) {
         let name = server.name();
-        for real in &mut server.real_servers {
+        let mut refused = false;
+        for real in &server.real_servers {
             let (ip, port) = (real.address.ip(), real.address.port());
-            real.checkers.retain(|checker| {
-                let ProbeKind::Misc { command, .. } = &checker.probe.kind else { return true };
-                if self.checks.contains_key(command) {
-                    return true;
+            for checker in &real.checkers {
+                let ProbeKind::Misc { command, .. } = &checker.probe.kind else { continue };
+                if self.checks.contains_key(&**command) {
+                    continue;
                 }
                 let of = format!("misc_path of real_server {ip} {port} of {name}");
                 let without = "the real server serves whether it is well or not";
-                let program = self.find(&of, command, settings, without);
-                let runs = program.is_some();
-                self.checks.extend(program.map(|program| (command.clone(), program)));
-                runs
-            });
+                match self.find(&of, command, settings, without) {
+                    Some(program) => drop(self.checks.insert(Command::clone(command), program)),
+                    None => refused = true,
+                }
+            }
+        }
+        if refused {
+            for real in &mut Arc::make_mut(server).real_servers {
+                real.checkers.retain(|checker| match &checker.probe.kind {
+                    ProbeKind::Misc { command, .. } => self.checks.contains_key(&**command),
+                    _ => true,
+                });
+            }
         }
     }
 

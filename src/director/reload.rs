@@ -11,10 +11,11 @@ use tracing::Level;
 
 use crate::config::changes::{Change, How, changes};
 use crate::config::missing::missing;
+use crate::config::model::Model;
+use crate::config::recorded::Outline;
 use crate::config::supported::Runnable;
 
 use super::candidate::{Candidate, Line, Load};
-use super::kept::Kept;
 use super::refusal::Comparison;
 use super::requests::Answer;
 use super::{Options, rival};
@@ -25,8 +26,10 @@ const LINES: usize = 200;
 /// What is to be known of the configuration in force.
 #[derive(Debug, Clone)]
 pub(super) struct Running {
-    /// The files that it was read from.
-    pub(super) read: Kept,
+    /// The whole of it.
+    pub(super) model: Model,
+    /// Which files it was read from.
+    pub(super) read: Outline,
     /// `vrrp_instance VI_1` and the like.
     pub(super) parts: BTreeSet<String>,
     /// There is an instance or a virtual server.
@@ -41,7 +44,8 @@ impl Running {
     /// What a candidate is once it runs; `runnable`: its part that the command line leaves to us.
     pub(super) fn of(candidate: &Candidate, runnable: &Runnable) -> Self {
         Self {
-            read: candidate.read.clone(),
+            model: candidate.model.clone(),
+            read: candidate.read.recording().outline(),
             parts: parts(runnable),
             something: !runnable.is_empty(),
             vrrp: runnable.has_network(),
@@ -121,7 +125,7 @@ impl Reloads {
         let (load, options, running) =
             (Arc::clone(&self.load), Arc::clone(&self.options), Arc::clone(running));
         self.reading = Some(tokio::task::spawn_blocking(move || {
-            let loaded = load().map_err(|lines| {
+            let loaded = load(&running.model).map_err(|lines| {
                 let why = "the configuration has errors".to_owned();
                 Refused { why, lines }
             });
@@ -159,13 +163,12 @@ fn judge(candidate: Candidate, running: &Running, options: &Options, allow_empty
         return refused("the network namespace of a running daemon does not change: restart it", Vec::new());
     }
     let runnable = options.restricted(candidate.runnable.clone());
-    let before = running.read.load();
-    let before = before.model.or(before.degraded).unwrap_or_default();
-    let found = changes(options.restricted_model(before), options.restricted_model(candidate.model.clone()));
+    let restricted = |model: &Model| options.restricted_model(model.clone());
+    let found = changes(restricted(&running.model), restricted(&candidate.model));
     let comparison = Comparison {
         ran: running.something,
         runs: !runnable.is_empty(),
-        missing: &missing(running.read.recording(), candidate.read.recording()),
+        missing: &missing(&running.read, &candidate.read.recording().outline()),
         changes: &found,
     };
     if let Some(refusal) = comparison.refusal().filter(|_| !allow_empty) {

@@ -49,7 +49,7 @@ fn a_stop_waits_for_no_reload() {
     let lock = RuntimeLock::take(&options.runtime_directory).unwrap();
     let pid_file = options.runtime_directory.join("directord.pid");
     let (begun, reading) = mpsc::channel();
-    let load = Arc::new(move || {
+    let load = Arc::new(move |_: &Model| {
         begun.send(Instant::now()).unwrap();
         kill(Pid::this(), Signal::SIGTERM).unwrap();
         loop {

@@ -3,9 +3,10 @@
 //! An object that is equal in both is never named. New services come with their destinations, edits before
 //! deletions, so that no moment has fewer servers than both tables. Services of others are left alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::config::model::Service;
 
@@ -61,7 +62,10 @@ impl fmt::Display for Operation {
 pub fn diff(desired: &Table, actual: &Table, owned: &BTreeSet<Service>) -> Vec<Operation> {
     let mut operations = Vec::new();
     for (service, entry) in desired {
-        diff_service(*service, entry, actual.get(service), &mut operations);
+        match actual.get(service) {
+            Some(same) if Arc::ptr_eq(same, entry) => {}
+            actual => diff_service(*service, entry, actual.map(Arc::as_ref), &mut operations),
+        }
     }
     for service in actual.keys().filter(|service| owned.contains(service) && !desired.contains_key(service)) {
         operations.push(Operation::DeleteService(*service));
@@ -108,24 +112,24 @@ fn same(desired: &Destination, actual: &Destination) -> bool {
 pub fn apply(table: &mut Table, operation: &Operation) {
     match operation {
         Operation::NewService(service, settings) => {
-            let entry = Entry { settings: settings.clone(), destinations: std::collections::BTreeMap::new() };
-            table.insert(*service, entry);
+            let entry = Entry { settings: settings.clone(), destinations: BTreeMap::new() };
+            table.insert(*service, Arc::new(entry));
         }
         Operation::SetService(service, settings) => {
             if let Some(entry) = table.get_mut(service) {
-                entry.settings = settings.clone();
+                Arc::make_mut(entry).settings = settings.clone();
             }
         }
         Operation::DeleteService(service) => drop(table.remove(service)),
         Operation::NewDestination(service, address, values)
         | Operation::SetDestination(service, address, values) => {
             if let Some(entry) = table.get_mut(service) {
-                entry.destinations.insert(*address, *values);
+                Arc::make_mut(entry).destinations.insert(*address, *values);
             }
         }
         Operation::DeleteDestination(service, address) => {
             if let Some(entry) = table.get_mut(service) {
-                entry.destinations.remove(address);
+                Arc::make_mut(entry).destinations.remove(address);
             }
         }
     }
@@ -140,7 +144,7 @@ mod tests {
         Service::Address { protocol: Protocol::Tcp, address: SocketAddr::from(([10, 0, 0, 1], port)) }
     }
 
-    fn entry(servers: &[(u8, u32)]) -> Entry {
+    fn entry(servers: &[(u8, u32)]) -> Arc<Entry> {
         let destination = |&(last, weight): &(u8, u32)| {
             let values = Destination {
                 weight,
@@ -150,7 +154,7 @@ mod tests {
             };
             (SocketAddr::from(([10, 0, 1, last], 80)), values)
         };
-        Entry {
+        Arc::new(Entry {
             settings: Settings {
                 scheduler: "rr".into(),
                 flags: SchedulerFlags::default(),
@@ -160,7 +164,7 @@ mod tests {
                 engine: None,
             },
             destinations: servers.iter().map(destination).collect(),
-        }
+        })
     }
 
     fn random_table(random: &mut fastrand::Rng) -> Table {
@@ -174,7 +178,7 @@ mod tests {
                     }
                 }
                 let mut entry = entry(&servers);
-                entry.settings.timeout = random.u32(0..2);
+                Arc::make_mut(&mut entry).settings.timeout = random.u32(0..2);
                 table.insert(service(port), entry);
             }
         }

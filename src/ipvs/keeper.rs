@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Bound;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -43,7 +44,7 @@ pub enum Input {
     /// The pools want other entries.
     Desired {
         /// `None`: the service is wanted no more.
-        changes: BTreeMap<Service, Option<Entry>>,
+        changes: BTreeMap<Service, Option<Arc<Entry>>>,
         /// The configuration asks anew: what was refused or unavailable is tried at once.
         anew: bool,
     },
@@ -286,7 +287,7 @@ impl Keeper {
     fn desire(
         &mut self,
         now: Instant,
-        changes: BTreeMap<Service, Option<Entry>>,
+        changes: BTreeMap<Service, Option<Arc<Entry>>>,
         anew: bool,
         out: &mut Vec<Action>,
     ) {
@@ -329,7 +330,9 @@ impl Keeper {
                 let mut operations = Vec::new();
                 for service in std::mem::take(&mut self.changed) {
                     match (self.desired.get(&service), self.actual.get(&service)) {
-                        (Some(entry), actual) => diff_service(service, entry, actual, &mut operations),
+                        (Some(entry), actual) => {
+                            diff_service(service, entry, actual.map(Arc::as_ref), &mut operations);
+                        }
                         (None, Some(_)) if self.owned.contains(&service) => {
                             operations.push(Operation::DeleteService(service));
                         }
@@ -400,6 +403,7 @@ impl Keeper {
 
     /// All is as it should be, but for what was refused.
     fn rest(&mut self, now: Instant, out: &mut Vec<Action>) {
+        self.share();
         self.awaited = Awaited::Nothing;
         self.look = now + LOOK;
         self.unread = false;
@@ -411,6 +415,18 @@ impl Keeper {
             out.push(Action::Report(Event::Reconnected { why }));
         }
         self.proceed(now, out);
+    }
+
+    /// What the kernel has as it is wanted is in both tables, and once in memory.
+    fn share(&mut self) {
+        for (service, actual) in &mut self.actual {
+            if let Some(desired) = self.desired.get(service)
+                && !Arc::ptr_eq(actual, desired)
+                && actual == desired
+            {
+                *actual = Arc::clone(desired);
+            }
+        }
     }
 
     // ---- looking ----
@@ -475,7 +491,9 @@ impl Keeper {
                 for (service, found) in found {
                     let Some(known) = self.actual.get_mut(&service) else { continue };
                     suspicious |= found.is_empty() && !known.destinations.is_empty();
-                    known.destinations = found;
+                    if known.destinations != found {
+                        Arc::make_mut(known).destinations = found;
+                    }
                 }
                 if suspicious {
                     self.look_at_services(out);
@@ -488,9 +506,11 @@ impl Keeper {
                 let mut appeared = Vec::new();
                 for (service, settings) in services {
                     match self.actual.get_mut(&service) {
-                        Some(known) => known.settings = settings,
+                        Some(known) if known.settings == settings => {}
+                        Some(known) => Arc::make_mut(known).settings = settings,
                         None if self.owned.contains(&service) => {
-                            self.actual.insert(service, Entry { settings, destinations: BTreeMap::new() });
+                            let entry = Entry { settings, destinations: BTreeMap::new() };
+                            self.actual.insert(service, Arc::new(entry));
                             appeared.push(service);
                         }
                         // Not ours.
@@ -506,7 +526,7 @@ impl Keeper {
             (Awaited::Appeared, Seen::Destinations(found)) => {
                 for (service, found) in found {
                     if let Some(known) = self.actual.get_mut(&service) {
-                        known.destinations = found;
+                        Arc::make_mut(known).destinations = found;
                     }
                 }
                 self.compare(now, out);

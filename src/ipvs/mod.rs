@@ -14,11 +14,12 @@ mod refusals;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::config::model::{Forwarding, SchedulerFlags, Service, VirtualServer};
 
-/// Services and their destinations.
-pub type Table = BTreeMap<Service, Entry>;
+/// Services and their destinations; tables that have the same entry share it.
+pub type Table = BTreeMap<Service, Arc<Entry>>;
 
 /// Destinations of one service.
 pub type Destinations = BTreeMap<SocketAddr, Destination>;

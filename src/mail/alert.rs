@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -215,7 +216,7 @@ impl Alerts {
         globals: &Globals,
         instances: impl IntoIterator<Item = &'a Instance>,
         groups: impl IntoIterator<Item = &'a SyncGroup>,
-        servers: impl IntoIterator<Item = &'a VirtualServer>,
+        servers: impl IntoIterator<Item = &'a Arc<VirtualServer>>,
     ) -> Self {
         let mail = &globals.mail;
         let mut own = BTreeMap::new();

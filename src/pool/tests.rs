@@ -20,14 +20,14 @@ fn checker(to: SocketAddr, alpha: bool) -> Checker {
         Connect { to, timeout: Duration::from_secs(5), from: None, from_port: 0, interface: None, fwmark: 0 };
     Checker {
         probe: Arc::new(Probe { kind: ProbeKind::Tcp, connect: Some(connect) }),
-        timing: Timing {
+        timing: Arc::new(Timing {
             delay_loop: Duration::from_secs(6),
             warmup: Duration::ZERO,
             retry: 1,
             delay_before_retry: Duration::from_secs(1),
             alpha,
             log_all_failures: None,
-        },
+        }),
     }
 }
 
@@ -215,8 +215,8 @@ fn a_reload_of_the_timing_brings_no_failed_server_back() {
     let mut pools = started(virtual_server(vec![real_server(8, 1), real_server(9, 1)]));
     verdict(&mut pools, 9, checker(address(9), false), false);
     let mut faster = virtual_server(vec![real_server(8, 1), real_server(9, 1)]);
-    faster.real_servers[1].checkers[0].timing.delay_loop = Duration::from_secs(1);
-    faster.real_servers[1].checkers[0].timing.retry = 5;
+    let timing = Arc::make_mut(&mut faster.real_servers[1].checkers[0].timing);
+    (timing.delay_loop, timing.retry) = (Duration::from_secs(1), 5);
     pools.handle(Instant::now(), Input::Configure(vec![Arc::new(faster)]), &mut Vec::new());
     assert_eq!(destinations(&pools), [(8, 1)]);
     verdict(&mut pools, 9, checker(address(9), false), true);

@@ -1,6 +1,7 @@
 //! Runs probes: connections with the socket options of a check, TLS, and the dialogues over them.
 
 mod connecting;
+mod limits;
 pub(crate) mod runner;
 mod tcp;
 mod tls;
@@ -9,10 +10,8 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::time::timeout;
 
 use crate::config::model::{Connect, HttpCheck, HttpUrl};
 use crate::report::plain;
@@ -20,14 +19,12 @@ use crate::report::plain;
 use super::dialogue::http::Http;
 use super::dialogue::{Dialogue, Heard, Step};
 use super::{Failure, Outcome};
+use limits::Limits;
 
 thread_local! {
     /// What is read passes through here: a buffer for each of thousands of checks would be most of what they take.
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 16 * 1024]);
 }
-
-/// A whole exchange may take this many times `connect_timeout`.
-const WHOLE: u32 = 10;
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -72,52 +69,40 @@ pub(crate) async fn converse<D: Dialogue>(
     tls: Option<Tls<'_>>,
     dialogue: &mut D,
 ) -> Result<D::Answer, Stopped> {
-    let limit = options.timeout * WHOLE;
-    let answer = timeout(limit, unlimited(options, tls, dialogue)).await;
-    answer.unwrap_or(Err(Stopped::Failed(Failure::TooSlow(limit))))
-}
-
-async fn unlimited<D: Dialogue>(
-    options: &Connect,
-    tls: Option<Tls<'_>>,
-    dialogue: &mut D,
-) -> Result<D::Answer, Stopped> {
-    let stream = tcp::connect(options).await?;
+    let mut limits = Limits::start(options.timeout);
+    let stream = tcp::connect(options, &mut limits).await?;
     match tls {
         Some(Tls { sni }) => {
-            let shaken = timeout(options.timeout, tls::handshake(stream, sni)).await;
-            let stream = shaken.unwrap_or(Err(Stopped::Failed(Failure::ReadTimeout(options.timeout))))?;
-            carry_out(stream, options.timeout, dialogue).await
+            let stream = limits.within(Failure::ReadTimeout, tls::handshake(stream, sni)).await??;
+            carry_out(stream, &mut limits, dialogue).await
         }
-        None => carry_out(stream, options.timeout, dialogue).await,
+        None => carry_out(stream, &mut limits, dialogue).await,
     }
 }
 
 async fn carry_out<D: Dialogue>(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    limit: Duration,
+    limits: &mut Limits,
     dialogue: &mut D,
 ) -> Result<D::Answer, Stopped> {
+    let broken = |error: io::Error| Stopped::Failed(Failure::Broken(plain(&error)));
     let mut step = dialogue.next(Heard::Connected);
     loop {
         step = match step {
             Step::Done(result) => return result.map_err(Stopped::Failed),
             Step::Send(bytes) => {
-                within(limit, stream.write_all(&bytes)).await?;
-                within(limit, stream.flush()).await?;
+                limits.within(Failure::ReadTimeout, stream.write_all(&bytes)).await?.map_err(broken)?;
+                limits.within(Failure::ReadTimeout, stream.flush()).await?.map_err(broken)?;
                 dialogue.next(Heard::Sent)
             }
-            Step::Read => match timeout(limit, read(&mut stream, dialogue)).await {
-                Err(_) => return Err(Stopped::Failed(Failure::ReadTimeout(limit))),
-                Ok(Ok(step)) => step,
+            Step::Read => match limits.within(Failure::ReadTimeout, read(&mut stream, dialogue)).await? {
+                Ok(step) => step,
                 // A TLS server that closes without saying so has still said all it had to say.
-                Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    dialogue.next(Heard::Closed)
-                }
-                Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => dialogue.next(Heard::Closed),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
                     dialogue.next(Heard::Reset(plain(&error)))
                 }
-                Ok(Err(error)) => return Err(Stopped::Failed(Failure::Broken(plain(&error)))),
+                Err(error) => return Err(broken(error)),
             },
         }
     }
@@ -141,16 +126,10 @@ async fn read<D: Dialogue>(
     .await
 }
 
-async fn within<T>(limit: Duration, step: impl Future<Output = io::Result<T>>) -> Result<T, Stopped> {
-    match timeout(limit, step).await {
-        Err(_) => Err(Stopped::Failed(Failure::ReadTimeout(limit))),
-        Ok(Err(error)) => Err(Stopped::Failed(Failure::Broken(plain(&error)))),
-        Ok(Ok(value)) => Ok(value),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::net::TcpListener;
 
     use super::*;

@@ -5,23 +5,20 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::timeout;
 
 use crate::check::Failure;
 use crate::config::model::Connect;
 use crate::report::plain;
 
 use super::Stopped;
+use super::limits::Limits;
 
 /// Connects within `connect_timeout`.
-pub(super) async fn connect(options: &Connect) -> Result<TcpStream, Stopped> {
+pub(super) async fn connect(options: &Connect, limits: &mut Limits) -> Result<TcpStream, Stopped> {
     let socket = prepare(options).map_err(|error| Stopped::Local(plain(&error)))?;
     let socket = TcpSocket::from_std_stream(socket.into());
-    match timeout(options.timeout, socket.connect(options.to)).await {
-        Err(_) => Err(Stopped::Failed(Failure::ConnectTimeout(options.timeout))),
-        Ok(Err(error)) => Err(judge(&error)),
-        Ok(Ok(stream)) => Ok(stream),
-    }
+    let connected = limits.within(Failure::ConnectTimeout, socket.connect(options.to)).await?;
+    connected.map_err(|error| judge(&error))
 }
 
 /// A socket with the options of a check, not yet connected; it does not block.

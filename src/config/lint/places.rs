@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::tracking::Weights;
 use crate::config::model::{RealServer, Service, VirtualServer};
@@ -49,7 +50,7 @@ pub(super) fn named<'n, 's>(tree: &'n [Node<'s>], word: &str) -> BTreeMap<&'n st
 /// The services with the blocks that they came from. Both are in the order of the file.
 pub(super) fn services<'n, 's, 'm>(
     tree: &'n [Node<'s>],
-    servers: &'m [VirtualServer],
+    servers: &'m [Arc<VirtualServer>],
 ) -> Vec<(&'n Node<'s>, &'m VirtualServer)> {
     let mut nodes = tree.iter().filter(|node| is(node, "virtual_server"));
     let mut found = Vec::with_capacity(servers.len());
@@ -57,7 +58,7 @@ pub(super) fn services<'n, 's, 'm>(
         let mut rest = nodes.clone();
         if let Some(node) = rest.find(|node| names(node, server)) {
             nodes = rest;
-            found.push((node, server));
+            found.push((node, &**server));
         }
     }
     found

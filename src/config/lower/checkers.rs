@@ -369,7 +369,15 @@ impl Lower<'_> {
             interface: draft.interface.clone(),
             fwmark: draft.fwmark,
         });
-        Some(Checker { probe: Arc::new(Probe { kind, connect }), timing })
+        Some(Checker { probe: Arc::new(Probe { kind, connect }), timing: self.shared(timing) })
+    }
+
+    /// Most checks have the timing of the one before.
+    fn shared(&mut self, timing: Timing) -> Arc<Timing> {
+        match &self.timing {
+            Some(last) if **last == timing => Arc::clone(last),
+            _ => Arc::clone(self.timing.insert(Arc::new(timing))),
+        }
     }
 
     fn reachable_from(&mut self, draft: &CheckDraft, to: IpAddr) {

@@ -27,10 +27,11 @@ mod words;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use super::keywords::{Keyword, Status, closest};
-use super::model::Model;
+use super::model::{Model, Timing};
 use super::slips;
 use super::source::{Sources, Span};
 use super::supported::{self, Feature};
@@ -39,8 +40,17 @@ use super::tree::{Node, SHOWN, Word, title};
 /// Reads the whole tree.
 pub(super) fn lower(tree: &[Node<'_>], sources: &Sources, diagnostics: &mut Diagnostics) -> Model {
     let (blocks, statements, seen) = (Vec::new(), Vec::new(), BTreeSet::new());
-    let mut lower =
-        Lower { sources, diagnostics, blocks, statements, seen, quiet: 0, said_repeated: false, slip: None };
+    let mut lower = Lower {
+        sources,
+        diagnostics,
+        blocks,
+        statements,
+        seen,
+        quiet: 0,
+        said_repeated: false,
+        slip: None,
+        timing: None,
+    };
     let mut defaults = globals::Defaults::default();
     for node in tree.iter().filter(|node| is_globals(node)) {
         lower.globals(node, &mut defaults);
@@ -163,6 +173,8 @@ struct Lower<'a> {
     said_repeated: bool,
     /// The word with a sign of another language that was reported last.
     slip: Option<Span>,
+    /// That of the last check.
+    timing: Option<Arc<Timing>>,
 }
 
 impl Lower<'_> {

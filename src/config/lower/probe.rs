@@ -86,7 +86,7 @@ impl Lower<'_> {
                 let command = draft.command.clone()?;
                 let command = Command { account: draft.user.clone(), ..command };
                 ProbeKind::Misc {
-                    command,
+                    command: Box::new(command),
                     timeout: draft.timeout.filter(|timeout| !timeout.is_zero()),
                     dynamic: draft.dynamic,
                 }

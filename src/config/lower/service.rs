@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use super::lvs::{Endpoint, Inherited};
 use super::real::RealDraft;
@@ -30,15 +31,15 @@ pub(super) struct Services {
 
 impl Services {
     /// Puts `server` to the others; the real servers of a second block of one service to those of the first.
-    pub(super) fn add(&mut self, server: VirtualServer, to: &mut Vec<VirtualServer>) {
+    pub(super) fn add(&mut self, server: VirtualServer, to: &mut Vec<Arc<VirtualServer>>) {
         let Some(first) = self.index.get(&server.service).and_then(|index| to.get_mut(*index)) else {
             self.index.insert(server.service, to.len());
-            return to.push(server);
+            return to.push(Arc::new(server));
         };
         let known = self.known.entry(server.service);
         let known = known.or_insert_with(|| first.real_servers.iter().map(|real| real.address).collect());
         let new = server.real_servers.into_iter().filter(|real| known.insert(real.address));
-        first.real_servers.extend(new);
+        Arc::make_mut(first).real_servers.extend(new);
     }
 }
 

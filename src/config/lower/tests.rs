@@ -1,6 +1,7 @@
 //! What is read becomes what is meant: defaults, inheritance, adjustments.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::diagnostic::{Code, Diagnostic, Format, Severity};
@@ -28,7 +29,8 @@ fn instance(settings: &str) -> Instance {
 }
 
 fn service(head: &str, settings: &str) -> VirtualServer {
-    model(&format!("virtual_server {head} {{\n{settings}\n}}\n")).virtual_servers.remove(0)
+    let mut model = model(&format!("virtual_server {head} {{\n{settings}\n}}\n"));
+    Arc::unwrap_or_clone(model.virtual_servers.remove(0))
 }
 
 fn connect(check: &Checker) -> &Connect {

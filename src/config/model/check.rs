@@ -10,8 +10,8 @@ pub struct Checker {
     /// What is asked and where: what makes a check of a reload the same as a running one. Its verdict survives a
     /// change of the timing.
     pub probe: Arc<Probe>,
-    /// How often, and what an answer means.
-    pub timing: Timing,
+    /// How often, and what an answer means; checks of one timing share it.
+    pub timing: Arc<Timing>,
 }
 
 /// What a check asks, and where.
@@ -90,7 +90,7 @@ pub enum ProbeKind {
     /// `MISC_CHECK`.
     Misc {
         /// `misc_path`, with the account of `user`.
-        command: Command,
+        command: Box<Command>,
         /// `misc_timeout`; `None`: `delay_loop`.
         timeout: Option<Duration>,
         /// `misc_dynamic`.

@@ -17,6 +17,9 @@ mod transport;
 mod values;
 mod vrrp;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 pub use auth::{Authentication, HIDDEN, Hmac, HmacKey, HmacMode, Secret};
 pub use check::{
     Checker, Connect, DnsType, FileWeight, HttpCheck, HttpProtocol, HttpUrl, Probe, ProbeKind, RegexStack,
@@ -86,8 +89,52 @@ pub struct Model {
     pub ssl: Option<Ssl>,
     /// `virtual_server_group`.
     pub server_groups: Vec<VirtualServerGroup>,
-    /// `virtual_server` blocks.
-    pub virtual_servers: Vec<VirtualServer>,
+    /// `virtual_server` blocks; whoever runs them shares them.
+    pub virtual_servers: Vec<Arc<VirtualServer>>,
     /// `virtual_server group NAME` blocks.
     pub grouped_servers: Vec<GroupedServer>,
+}
+
+impl Model {
+    /// Takes the virtual servers that are equal in `other` from there, so that there is one of each, and who compares
+    /// them sees it at once.
+    pub fn share(&mut self, other: &Self) {
+        let known: BTreeMap<Service, &Arc<VirtualServer>> =
+            other.virtual_servers.iter().map(|server| (server.service, server)).collect();
+        for server in &mut self.virtual_servers {
+            if let Some(same) = known.get(&server.service).filter(|known| **known == server) {
+                *server = Arc::clone(same);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::source::Texts;
+    use crate::config::{Options, load};
+
+    #[test]
+    fn what_is_equal_is_shared_and_the_rest_is_as_it_was() {
+        let service = |address: &str, weight: u8| {
+            format!(
+                "virtual_server {address} 80 {{\nprotocol TCP\nreal_server 10.0.1.1 80 {{\nweight {weight}\n\
+                 TCP_CHECK {{\n}}\n}}\n}}\n"
+            )
+        };
+        let model =
+            |text: &str| load(Path::new("t"), &Texts::one("t", text), &Options::default()).model.unwrap();
+        let before =
+            model(&[service("10.0.0.1", 1), service("10.0.0.2", 1), service("10.0.0.3", 1)].concat());
+        let read = model(&[service("10.0.0.3", 1), service("10.0.0.2", 5), service("10.0.0.4", 1)].concat());
+        let mut now = read.clone();
+        now.share(&before);
+        assert_eq!(now, read);
+        let shared =
+            |at: usize| before.virtual_servers.iter().any(|old| Arc::ptr_eq(old, &now.virtual_servers[at]));
+        assert_eq!([shared(0), shared(1), shared(2)], [true, false, false]);
+    }
 }

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use super::super::kept::Kept;
 use super::*;
 use crate::config::recorded::Recorder;
 use crate::config::source::{Files, ReadError, Texts};
@@ -151,7 +152,7 @@ async fn what_is_asked_for_while_one_is_read_follows_it() {
     let (go, gate) = mpsc::channel::<()>();
     let gate = Mutex::new(gate);
     let (count, counted) = mpsc::channel();
-    let load: Load = Arc::new(move || {
+    let load: Load = Arc::new(move |_: &Model| {
         gate.lock().unwrap().recv().unwrap();
         count.send(()).unwrap();
         Ok(candidate(&[(MAIN, VI_1)]))

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use neli::consts::socket::NlFamily;
 
@@ -44,7 +45,7 @@ impl Ipvs {
                 let mut table = Table::new();
                 for (service, settings) in self.services()? {
                     if let Some(destinations) = self.destinations(&service)? {
-                        table.insert(service, Entry { settings, destinations });
+                        table.insert(service, Arc::new(Entry { settings, destinations }));
                     }
                 }
                 Seen::Table(table)

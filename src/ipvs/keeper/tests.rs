@@ -21,8 +21,8 @@ fn destination(weight: u32) -> Destination {
     Destination { weight, forwarding, upper_threshold: 0, lower_threshold: 0 }
 }
 
-fn entry(servers: &[(u8, u32)]) -> Entry {
-    Entry {
+fn entry(servers: &[(u8, u32)]) -> Arc<Entry> {
+    Arc::new(Entry {
         settings: Settings {
             scheduler: "rr".into(),
             flags: SchedulerFlags::default(),
@@ -32,10 +32,10 @@ fn entry(servers: &[(u8, u32)]) -> Entry {
             engine: None,
         },
         destinations: servers.iter().map(|(last, weight)| (server(*last), destination(*weight))).collect(),
-    }
+    })
 }
 
-fn random_entry(random: &mut fastrand::Rng) -> Entry {
+fn random_entry(random: &mut fastrand::Rng) -> Arc<Entry> {
     let mut servers = Vec::new();
     for last in 0..4 {
         if random.bool() {
@@ -43,7 +43,7 @@ fn random_entry(random: &mut fastrand::Rng) -> Entry {
         }
     }
     let mut entry = entry(&servers);
-    entry.settings.timeout = random.u32(0..2);
+    Arc::make_mut(&mut entry).settings.timeout = random.u32(0..2);
     entry
 }
 
@@ -93,7 +93,7 @@ impl Kernel {
 
     fn look(&self, look: &Look) -> io::Result<Seen> {
         self.reachable()?;
-        let settings = |(service, entry): (&Service, &Entry)| (*service, entry.settings.clone());
+        let settings = |(service, entry): (&Service, &Arc<Entry>)| (*service, entry.settings.clone());
         let found = |service: &Service| {
             let entry = self.table.get(service);
             (*service, entry.map(|entry| entry.destinations.clone()).unwrap_or_default())
@@ -272,12 +272,13 @@ impl World {
             }
             3 => {
                 if let Some(entry) = self.kernel.table.get_mut(&service(port)) {
-                    entry.settings.timeout = self.random.u32(0..3);
+                    Arc::make_mut(entry).settings.timeout = self.random.u32(0..3);
                 }
             }
             _ => {
                 let weight = self.random.u32(0..4);
                 if let Some(entry) = self.kernel.table.get_mut(&service(port)) {
+                    let entry = Arc::make_mut(entry);
                     match entry.destinations.remove(&server(last)) {
                         Some(_) if weight == 3 => {}
                         _ => drop(entry.destinations.insert(server(last), destination(weight))),
@@ -308,7 +309,7 @@ impl World {
 
     /// Our part of the kernel's table, and that of others.
     fn parts(&self) -> (Table, Table) {
-        let ours = |(service, _): &(Service, Entry)| match service {
+        let ours = |(service, _): &(Service, Arc<Entry>)| match service {
             Service::Address { address, .. } => address.port() < OURS,
             Service::Fwmark { .. } => false,
         };
@@ -531,13 +532,14 @@ fn another_program_is_set_back_within_two_seconds_and_named() {
         (|table| table.clear(), "service [10.0.0.1]:tcp:1 was missing, added again"),
         (
             |table| {
-                table.get_mut(&service(1)).unwrap().destinations.remove(&server(9));
+                Arc::make_mut(table.get_mut(&service(1)).unwrap()).destinations.remove(&server(9));
             },
             "destination 10.0.1.9:80 of [10.0.0.1]:tcp:1 was missing, added again",
         ),
         (
             |table| {
-                table.get_mut(&service(1)).unwrap().destinations.insert(server(7), destination(1));
+                let entry = Arc::make_mut(table.get_mut(&service(1)).unwrap());
+                entry.destinations.insert(server(7), destination(1));
             },
             "destination 10.0.1.7:80 of [10.0.0.1]:tcp:1 was added, deleted",
         ),
@@ -565,4 +567,16 @@ fn a_record_that_could_not_be_written_is_written_again() {
     world.faults.unrecorded = 1000;
     world.feed(Input::Desired { changes: BTreeMap::from([(service(2), Some(entry(&[])))]), anew: true });
     assert_eq!(world.said(|event| matches!(event, Event::NotRecorded { .. })), 2, "that is another failure");
+}
+
+#[test]
+fn what_the_kernel_has_as_it_is_wanted_is_once_in_memory() {
+    let mut world = started(&[(8, 1), (9, 1)]);
+    let shared =
+        |world: &World| Arc::ptr_eq(&world.keeper.actual[&service(1)], &world.keeper.desired[&service(1)]);
+    assert!(shared(&world));
+    Arc::make_mut(world.kernel.table.get_mut(&service(1)).unwrap()).destinations.clear();
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.kernel.table, world.keeper.desired);
+    assert!(shared(&world));
 }

@@ -5,6 +5,7 @@ mod message;
 mod stream;
 mod tls;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::utsname::uname;
@@ -36,7 +37,7 @@ impl Setup {
         globals: &Globals,
         instances: &[Instance],
         groups: &[SyncGroup],
-        servers: &[VirtualServer],
+        servers: &[Arc<VirtualServer>],
     ) -> Self {
         let host = host_name();
         let Some(route) = route(&globals.mail, &host) else { return Self::default() };
