@@ -216,8 +216,11 @@ fn effective(host: &crate::host::Host, config: &Instance) -> i32 {
         let sign = if weight.reverse { -1 } else { 1 };
         if (good && number > 0) || (!good && number < 0) { number * sign } else { 0 }
     };
-    let interfaces =
-        config.tracking.interfaces.iter().map(|(name, weight)| counts(weight, up(name.as_str())));
+    // Its own interface is watched by itself, and counts for nothing more.
+    let others =
+        |(name, _): &&(InterfaceName, TrackWeight)| *name != config.interface || config.dont_track_primary;
+    let interfaces = config.tracking.interfaces.iter().filter(others);
+    let interfaces = interfaces.map(|(name, weight)| counts(weight, up(name.as_str())));
     let scripts = config.tracking.scripts.iter();
     let scripts = scripts.map(|one| counts(&one.weight.unwrap(), host.healthy));
     let files = config.tracking.files.iter();

