@@ -16,9 +16,7 @@ use directord::config::format::format;
 use directord::config::model::{
     Destination, Family, Instance, InterfaceName, Peer, Unicast, Version, VirtualAddress, Vrid,
 };
-use directord::config::model::{
-    HttpCheck, HttpProtocol, HttpUrl, Service, StatusCodes, TrackProcess, TrackWeight,
-};
+use directord::config::model::{HttpCheck, HttpProtocol, HttpUrl, Service, StatusCodes, TrackProcess};
 use directord::config::recorded::Recorder;
 use directord::config::source::{Files, ReadError, Sources, Span, Texts};
 use directord::config::supported::runnable;
@@ -418,17 +416,7 @@ pub fn connector(input: &[u8]) {
     let words = process::words(input);
     assert!(words.iter().map(Vec::len).sum::<usize>() <= input.len());
     let (mut machine, now) = (Processes::default(), Instant::now());
-    let web = TrackProcess {
-        name: "web".into(),
-        command: vec!["nginx".into()],
-        parameters: None,
-        full_command: false,
-        weight: TrackWeight::default(),
-        quorum: TrackProcess::QUORUM,
-        quorum_max: None,
-        terminate_delay: Duration::ZERO,
-        fork_delay: Duration::ZERO,
-    };
+    let web = TrackProcess::new("web", vec!["nginx".into()]);
     let mut out = Vec::new();
     machine.handle(now, processes::Input::Configure(vec![web]), &mut out);
     for message in netlink::messages(input) {

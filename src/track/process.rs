@@ -291,20 +291,10 @@ impl Tracked {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::TrackWeight;
 
     fn config(command: &[&str], parameters: Option<ParameterMatch>, full_command: bool) -> TrackProcess {
-        TrackProcess {
-            name: "web".into(),
-            command: command.iter().map(|word| (*word).to_owned()).collect(),
-            parameters,
-            full_command,
-            weight: TrackWeight::default(),
-            quorum: TrackProcess::QUORUM,
-            quorum_max: None,
-            terminate_delay: Duration::ZERO,
-            fork_delay: Duration::ZERO,
-        }
+        let command = command.iter().map(|word| (*word).to_owned()).collect();
+        TrackProcess { parameters, full_command, ..TrackProcess::new("web", command) }
     }
 
     /// What keepalived 2.2.7 found of `/tmp/alpha -f /dev/null -n 5`, and of `alpha -f /dev/null`.

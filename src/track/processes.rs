@@ -377,22 +377,11 @@ fn reports(name: &str, actions: Vec<process::Action>, out: &mut Vec<Action>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::TrackWeight;
     use crate::track::Standing;
     use std::collections::VecDeque;
 
     fn wanted(name: &str, process: &str, quorum: u16) -> TrackProcess {
-        TrackProcess {
-            name: name.into(),
-            command: vec![process.into()],
-            parameters: None,
-            full_command: false,
-            weight: TrackWeight::default(),
-            quorum,
-            quorum_max: None,
-            terminate_delay: Duration::ZERO,
-            fork_delay: Duration::ZERO,
-        }
+        TrackProcess { quorum, ..TrackProcess::new(name, vec![process.into()]) }
     }
 
     fn process(name: &str) -> Process {

@@ -124,7 +124,7 @@ impl Lower<'_> {
         }
     }
 
-    /// What `global_defs` says of VRRP and this version does not act on. False: the word is none of these.
+    /// What `global_defs` says of VRRP as a whole. False: the word is none of these.
     fn vrrp_setting(&mut self, word: &'static str, node: &Node<'_>, globals: &mut Globals) -> bool {
         let vrrp = &mut globals.vrrp;
         match word {

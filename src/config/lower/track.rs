@@ -84,17 +84,7 @@ impl Lower<'_> {
         const MATCHES: [(&str, ParameterMatch); 2] =
             [("initial", ParameterMatch::Initial), ("partial", ParameterMatch::Partial)];
         let name = self.block_name(node)?;
-        let mut result = TrackProcess {
-            name,
-            command: Vec::new(),
-            parameters: None,
-            full_command: false,
-            weight: TrackWeight::default(),
-            quorum: TrackProcess::QUORUM,
-            quorum_max: None,
-            terminate_delay: Duration::ZERO,
-            fork_delay: Duration::ZERO,
-        };
+        let mut result = TrackProcess::new(&name, Vec::new());
         let (mut quorum, mut most, mut place) = (None, None, None);
         self.within(node, |lower| {
             lower.each(inside(node), |lower, word, node| match word {

@@ -72,6 +72,22 @@ impl TrackProcess {
     pub const QUORUM: u16 = 1;
     /// The longest name that the kernel keeps of a process, in bytes.
     pub const LONGEST_NAME: usize = 15;
+
+    /// One of which nothing more is said than its name and what it is called by.
+    #[must_use]
+    pub fn new(name: &str, command: Vec<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            command,
+            parameters: None,
+            full_command: false,
+            weight: TrackWeight::default(),
+            quorum: Self::QUORUM,
+            quorum_max: None,
+            terminate_delay: Duration::ZERO,
+            fork_delay: Duration::ZERO,
+        }
+    }
 }
 
 /// `track_file`.

@@ -277,7 +277,7 @@ mod tests {
     use socket2::SockRef;
 
     use super::*;
-    use crate::config::model::{ParameterMatch, TrackWeight};
+    use crate::config::model::ParameterMatch;
     use crate::track::Standing::{self, Down, Up};
 
     /// A program of a name that nobody else has, in `folder`.
@@ -288,17 +288,10 @@ mod tests {
     }
 
     fn wanted(name: &str, command: &[&str], quorum: u16) -> TrackProcess {
-        TrackProcess {
-            name: name.into(),
-            command: command.iter().map(|word| (*word).to_owned()).collect(),
-            parameters: (command.len() > 1).then_some(ParameterMatch::Exact),
-            full_command: command.len() > 1,
-            weight: TrackWeight::default(),
-            quorum,
-            quorum_max: None,
-            terminate_delay: Duration::ZERO,
-            fork_delay: Duration::ZERO,
-        }
+        let parameters = (command.len() > 1).then_some(ParameterMatch::Exact);
+        let full_command = command.len() > 1;
+        let command = command.iter().map(|word| (*word).to_owned()).collect();
+        TrackProcess { parameters, full_command, quorum, ..TrackProcess::new(name, command) }
     }
 
     fn start(program: &Path, argument: &str) -> Child {

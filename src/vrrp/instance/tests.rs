@@ -1,12 +1,14 @@
-use super::*;
-
 mod checksums;
 
+use std::net::Ipv4Addr;
+
+use super::*;
 use crate::config::model::{
     AdvertInterval, Destination, InitialState, InterfaceName, Peer, TrackWeight, Tracked, Unicast,
     VirtualAddress, Vrid,
 };
 use crate::track::{Carrier, Link, Standing, carriers};
+use crate::vrrp::packet::Advert;
 
 const US: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 100, 102));
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 100, 101));

@@ -382,23 +382,24 @@ impl Node {
         &mut self,
         now: Instant,
         id: Id,
-        mut frames: Vec<(bool, Frame)>,
+        frames: Vec<(bool, Frame)>,
         rounds: u32,
         out: &mut Vec<Action>,
     ) {
         self.waiting.forget(id);
-        let lane = |(ipv6, (index, _)): &(bool, Frame)| {
-            let name = self.kernel.link(*index).map_or("", |link| link.name.as_str());
-            self.pacing.lane(*index, name, *ipv6)
-        };
-        let spaced: Vec<_> = frames.extract_if(.., |frame| lane(frame).is_some()).collect();
-        let spaced: Vec<_> = spaced.into_iter().filter_map(|frame| Some((lane(&frame)?, frame.1))).collect();
+        let (mut at_once, mut spaced) = (Vec::new(), Vec::new());
+        for (ipv6, frame) in frames {
+            let name = self.kernel.link(frame.0).map_or("", |link| link.name.as_str());
+            match self.pacing.lane(frame.0, name, ipv6) {
+                Some(lane) => spaced.push((lane, frame)),
+                None => at_once.push(frame),
+            }
+        }
         for (lane, frame) in (0..rounds).flat_map(|_| &spaced) {
             self.waiting.push(now, *lane, id, frame.clone());
         }
-        if !frames.is_empty() {
-            let frames = frames.into_iter().map(|(_, frame)| frame).collect();
-            out.push(Action::Announce { id, frames, rounds });
+        if !at_once.is_empty() {
+            out.push(Action::Announce { id, frames: at_once, rounds });
         }
     }
 

@@ -84,7 +84,7 @@ pub enum Input {
     Refused(Refusal),
     /// What runs after a start or reload.
     Configure(Setup),
-    /// What the tracked scripts and files amount to.
+    /// What the tracked scripts, files and processes amount to.
     Tracked(Facts),
     /// The time that [`Node::next_timer`] named has come.
     Timer,
