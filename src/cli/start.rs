@@ -1,16 +1,17 @@
 //! What a start runs: the configuration file; when that has errors, the configuration that was last applied without
 //! any; when there is none, the file without what is wrong. keepalived comes up with nearly every file: so must we.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use tracing::Level;
 
 use crate::config::changes::changes;
-use crate::config::diagnostic::{Diagnostic, Format, Severity, render};
+use crate::config::diagnostic::{Code, Diagnostic, Format, Severity, render};
 use crate::config::host::Host;
 use crate::config::io::Disk;
 use crate::config::missing::missing;
-use crate::config::model::{Instance, Model};
+use crate::config::model::{Instance, InterfaceName, Model};
 use crate::config::recorded::Recorder;
 use crate::config::source::Files;
 use crate::config::supported::{Runnable, runnable};
@@ -208,20 +209,36 @@ impl Start {
     }
 }
 
+/// So many lines of one kind are in the log; a file of thousands of servers may have one for each.
+const MOST_OF_A_KIND: usize = 10;
+
 /// What there is to say of the configuration file, one line each.
 fn lines(loaded: &Loaded) -> Vec<Line> {
-    let line = |diagnostic: &Diagnostic| {
-        let text = render(std::slice::from_ref(diagnostic), &loaded.sources, Format::Line, false);
-        let level = match diagnostic.severity {
-            Severity::Lint | Severity::Note => Level::INFO,
-            Severity::Error => Level::ERROR,
-            // Part of the configuration does not run.
-            Severity::Warning if diagnostic.code.blocks() => Level::ERROR,
-            Severity::Warning => Level::WARN,
-        };
-        Line { level, text: text.trim_end().to_owned() }
+    let level = |one: &Diagnostic| match one.severity {
+        Severity::Lint | Severity::Note => Level::INFO,
+        Severity::Error => Level::ERROR,
+        // Part of the configuration does not run.
+        Severity::Warning if one.code.blocks() => Level::ERROR,
+        Severity::Warning => Level::WARN,
     };
-    loaded.diagnostics.iter().map(line).collect()
+    let mut kinds: BTreeMap<(Severity, Code), (Level, usize)> = BTreeMap::new();
+    let mut lines = Vec::new();
+    for one in &loaded.diagnostics {
+        let (level, count) = kinds.entry((one.severity, one.code)).or_insert((level(one), 0));
+        if *count < MOST_OF_A_KIND {
+            let text = render(std::slice::from_ref(one), &loaded.sources, Format::Line, false);
+            lines.push(Line { level: *level, text: text.trim_end().to_owned() });
+        }
+        *count += one.count;
+    }
+    for ((severity, code), (level, count)) in kinds {
+        if count > MOST_OF_A_KIND {
+            let more = count - MOST_OF_A_KIND;
+            let text = format!("{more} more of {}[{code}]: `directord --check` lists them", severity.name());
+            lines.push(Line { level, text });
+        }
+    }
+    lines
 }
 
 /// What is legal and this version leaves out, a line each, without the place: a line that moves is no news.
@@ -305,6 +322,12 @@ pub(super) fn describe(config: &Path, decision: &Decision, host: &dyn Host) -> S
 pub(super) fn missing_interface(instance: &Instance, host: &dyn Host) -> Option<String> {
     let held = instance.addresses.iter().chain(&instance.excluded_addresses);
     let others = held.filter_map(|address| address.interface.as_ref());
-    let mut all = std::iter::once(&instance.interface).chain(others).map(ToString::to_string);
+    // Those of its own come with it.
+    let own = |name: &InterfaceName| instance.vmacs.iter().any(|vmac| vmac.name == *name);
+    let below = instance.vmacs.iter().map(|vmac| &vmac.base);
+    let mut all = std::iter::once(&instance.interface)
+        .chain(others.filter(|name| !own(name)))
+        .chain(below)
+        .map(ToString::to_string);
     all.find(|name| host.addresses(name).is_none())
 }

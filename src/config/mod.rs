@@ -36,6 +36,7 @@ pub mod supported;
 mod tokens;
 mod tracked;
 mod tree;
+mod vmac;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -16,6 +16,7 @@ use super::model::{
     VirtualServerGroup, VirtualServerName, Vrid,
 };
 use super::tracked::tracking;
+use super::vmac;
 
 /// What is read and does not run.
 const MISSING: &[Missing] = &[
@@ -176,6 +177,10 @@ pub fn runnable(model: &Model) -> Runnable {
             None => result.instances.push(held(instance, model, &mut result.left_out)),
         }
     }
+    let vrrp = &model.globals.vrrp;
+    let mut names =
+        vmac::Names::new(&result.instances, vrrp.vmac_prefix.as_ref(), vrrp.vmac_address_prefix.as_ref());
+    result.instances.iter_mut().for_each(|instance| names.place(instance));
     result.groups.clone_from(&model.sync_groups);
     result.scripts = tracked_scripts(model, &result.instances);
     result.files = tracked_files(model, &result.instances);
@@ -302,7 +307,13 @@ fn statics(model: &Model, left_out: &mut Vec<LeftOut>) -> Statics {
     let mut routes = model.static_routes.clone();
     settable(&mut routes, "static_routes", left_out);
     let addresses = model.static_addresses.iter().map(placed).collect();
-    Statics { addresses, routes, rules: model.static_rules.clone() }
+    Statics {
+        addresses,
+        routes,
+        rules: model.static_rules.clone(),
+        vmacs: Vec::new(),
+        no_local_igmp: model.globals.host.no_local_igmp,
+    }
 }
 
 /// Takes out the routes that cannot be set.

@@ -127,6 +127,12 @@ impl<R: Fn(Kind) -> Vec<String>> Names<R> {
             }
         };
         let statics = &mut runnable.statics;
+        for vmac in runnable.instances.iter_mut().flat_map(|instance| &mut instance.vmacs) {
+            let found = self.resolve(Kind::Group, &mut vmac.group);
+            if !tell("the group", &format!("interface {}", vmac.name), found) {
+                vmac.group = None;
+            }
+        }
         let fixed = ("the configuration".to_owned(), &mut statics.routes, &mut statics.rules);
         let instances = runnable.instances.iter_mut();
         let instances =

@@ -10,7 +10,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
-use super::object::{Address, Hop, Key, Object, Operation, PROTOCOL, Route};
+use super::object::{Address, Hop, Key, Kind, Link, Mac, Object, Operation, PROTOCOL, Route};
+use super::rule::Device;
 
 /// One interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,23 @@ pub struct LinkState {
     pub hardware_type: u16,
     /// Link-layer address.
     pub mac: Vec<u8>,
+    /// Index of the interface below it; 0: there is none.
+    pub base: u32,
+    /// What it is.
+    pub kind: Kind,
+    /// Group of interfaces.
+    pub group: u32,
+}
+
+impl LinkState {
+    /// As an object of ours may be. `None`: no object of ours is of that kind, or it has a name that the kernel gives
+    /// to none.
+    fn object(&self, index: u32) -> Option<Object> {
+        let name = Device::new(&self.name)?;
+        let mac = Mac(self.mac.first_chunk().copied().unwrap_or_default());
+        let (base, kind, enabled, group) = (self.base, self.kind, self.enabled, Some(self.group));
+        Some(Object::Link(Link { name, index, base, mac, kind, enabled, group }))
+    }
 }
 
 /// Something that the kernel tells.
@@ -127,7 +145,7 @@ impl Kernel {
         let of = self.order.range((index, 0)..=(index, u64::MAX));
         of.filter_map(|(_, key)| match self.object(key)? {
             Object::Address(address) => Some(address),
-            Object::Route(_) | Object::Rule(_) => None,
+            Object::Link(_) | Object::Route(_) | Object::Rule(_) => None,
         })
     }
 
@@ -186,9 +204,15 @@ impl Kernel {
                 if self.links.get(&index) == Some(&link) {
                     return false;
                 }
-                self.forget_name(index);
+                if self.links.get(&index).is_some_and(|known| known.name != link.name) {
+                    self.forget_name(index);
+                }
                 self.names.insert(link.name.clone(), index);
                 let enabled = link.enabled;
+                if let Some(object) = link.object(index) {
+                    self.note(&object.key(), true);
+                    self.added(object);
+                }
                 self.links.insert(index, link);
                 if !enabled {
                     self.routes_go(|kernel, route| kernel.leads_to_the_dead(route));
@@ -341,7 +365,12 @@ impl Kernel {
         if let Some(old) = self.links.get(&index)
             && self.names.get(&old.name) == Some(&index)
         {
+            let key = Device::new(&old.name).map(Key::Link);
             self.names.remove(&old.name);
+            if let Some(key) = key {
+                self.note(&key, false);
+                self.removed(&key);
+            }
         }
     }
 
@@ -406,7 +435,15 @@ mod tests {
             mtu: 1500,
             hardware_type: 1,
             mac: vec![2, 0, 0, 0, 0, 1],
+            base: 0,
+            kind: Kind::Other,
+            group: 0,
         }
+    }
+
+    /// All but the interfaces.
+    fn objects(kernel: &Kernel) -> impl Iterator<Item = &Object> {
+        kernel.objects().filter(|object| !matches!(object, Object::Link(_)))
     }
 
     fn listed(kernel: &Kernel) -> Vec<Object> {
@@ -482,14 +519,14 @@ mod tests {
         let mut kernel = Kernel::default();
         kernel.apply(Change::Added(of(vec![hop(1), hop(2)])));
         assert!(kernel.apply(Change::Removed(of(vec![hop(1)]))));
-        assert_eq!(kernel.objects().collect::<Vec<_>>(), [&of(vec![hop(2)])]);
+        assert_eq!(objects(&kernel).collect::<Vec<_>>(), [&of(vec![hop(2)])]);
         assert!(kernel.apply(Change::Removed(of(vec![hop(2)]))));
-        assert_eq!(kernel.objects().count(), 0);
+        assert_eq!(objects(&kernel).count(), 0);
         // Both had the protocol of the other one's.
         let foreign = PROTOCOL + 1;
         kernel.apply(Change::Added(by(foreign, vec![hop(1), hop(2)])));
         kernel.apply(Change::Removed(by(foreign, vec![hop(2)])));
-        assert_eq!(kernel.objects().collect::<Vec<_>>(), [&of(vec![hop(1)])]);
+        assert_eq!(objects(&kernel).collect::<Vec<_>>(), [&of(vec![hop(1)])]);
     }
 
     #[test]
@@ -571,7 +608,7 @@ mod tests {
         assert_eq!(kernel.take_silent(), [Key::Route(one.key())]);
         kernel.apply(Change::LinkGone(8));
         assert_eq!(kernel.take_silent(), [Key::Route(both.key())]);
-        assert_eq!(kernel.objects().count(), 2, "the kernel tells of IPv6 routes, and rules stay");
+        assert_eq!(objects(&kernel).count(), 2, "the kernel tells of IPv6 routes, and rules stay");
     }
 
     #[test]
@@ -594,6 +631,6 @@ mod tests {
         assert!(!kernel.apply(Change::Replaced(Route { metric: 5, ..other.clone() })));
         assert!(kernel.apply(Change::Replaced(other)));
         assert_eq!(kernel.take_silent(), [Key::Route(ours.key())]);
-        assert_eq!(kernel.objects().count(), 0);
+        assert_eq!(objects(&kernel).count(), 0);
     }
 }

@@ -1,15 +1,17 @@
 //! Links, addresses, routes and rules: what the kernel has, what we want, and the operations between the two.
 //!
-//! [`object`] says what there is and what it is known by (`route` and `rule` have files of their own), [`rtnetlink`]
+//! [`object`] says what there is and what it is known by (`link`, `route` and `rule` have files of their own), [`rtnetlink`]
 //! turns it into bytes and back, [`kernel`] is the mirror of what the kernel has, [`objects`] what ought to be there.
 //! `io/` talks to the kernel.
 
 pub mod arp;
 pub(crate) mod io;
 pub mod kernel;
+pub(crate) mod link;
 pub mod ndp;
 pub mod object;
 pub mod objects;
 pub(crate) mod route;
 pub mod rtnetlink;
 pub(crate) mod rule;
+pub mod settings;

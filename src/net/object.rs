@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::config::model::Net;
 
+pub use super::link::{Kind, Link, Mac};
 pub use super::route::{Hop, Route, RouteKey, Start};
 pub use super::rule::{Device, Does, Rule};
 
@@ -12,10 +13,13 @@ pub use super::rule::{Device, Does, Rule};
 /// tools know it. It does not say whose an object is: both daemons use it.
 pub const PROTOCOL: u8 = 18;
 
-/// Something that is needed in the kernel. They come in this order and go in the other: a route needs the addresses
-/// that its gateway and its source belong to, and a rule sends packets to a table that has its routes.
+/// Something that is needed in the kernel. They come in this order and go in the other: an address needs its interface,
+/// a route the addresses that its gateway and its source belong to, and a rule sends packets to a table that has its
+/// routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Object {
+    /// An interface of our own.
+    Link(Link),
     /// An address on an interface.
     Address(Address),
     /// A route.
@@ -27,6 +31,8 @@ pub enum Object {
 /// What the kernel knows an object by: two objects of one key are never there together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
+    /// An interface: its name.
+    Link(Device),
     /// An address: interface, address, prefix length.
     Address {
         /// Index of the interface.
@@ -127,6 +133,7 @@ impl Object {
     /// What the kernel knows it by.
     pub fn key(&self) -> Key {
         match self {
+            Self::Link(link) => Key::Link(link.name),
             Self::Address(one) => Key::Address { index: one.index, address: one.address, prefix: one.prefix },
             Self::Route(route) => Key::Route(route.key()),
             Self::Rule(rule) => Key::Rule(*rule),
@@ -137,6 +144,7 @@ impl Object {
     /// as label to an IPv4 address that has none.
     pub fn is_met_by(&self, actual: &Self, name: Option<&str>) -> bool {
         match (self, actual) {
+            (Self::Link(wanted), Self::Link(actual)) => wanted.is_met_by(actual),
             (Self::Address(wanted), Self::Address(actual)) => wanted.is_met_by(actual, name),
             (Self::Route(wanted), Self::Route(actual)) => wanted.is_met_by(actual),
             // All of it is its key.
@@ -149,10 +157,11 @@ impl Object {
     /// gateway must be reached without another gateway.
     pub fn rank(&self) -> u8 {
         match self {
-            Self::Address(_) => 0,
-            Self::Route(route) if route.hops.iter().all(|hop| hop.via.is_none()) => 1,
-            Self::Route(_) => 2,
-            Self::Rule(_) => 3,
+            Self::Link(_) => 0,
+            Self::Address(_) => 1,
+            Self::Route(route) if route.hops.iter().all(|hop| hop.via.is_none()) => 2,
+            Self::Route(_) => 3,
+            Self::Rule(_) => 4,
         }
     }
 
@@ -169,13 +178,22 @@ impl Object {
                 let net = Net { address: *to, prefix: *prefix };
                 other.rank() < self.rank() && gateways.any(|gateway| net.contains(gateway))
             }
-            Self::Rule(_) => false,
+            Self::Link(_) | Self::Rule(_) => false,
+        }
+    }
+
+    /// Whether `actual` becomes what this asks for when it is asked for once more: nothing need go before.
+    pub fn amends(&self, actual: &Self) -> bool {
+        match (self, actual) {
+            (Self::Link(wanted), Self::Link(actual)) => wanted.is_nearly_met_by(actual),
+            _ => false,
         }
     }
 
     /// Whether it has to do with the interface of this index.
     pub fn is_on(&self, index: u32) -> bool {
         match self {
+            Self::Link(link) => link.base == index,
             Self::Address(address) => address.index == index,
             Self::Route(route) => route.hops.iter().any(|hop| hop.index == index),
             Self::Rule(_) => false,
@@ -188,7 +206,7 @@ impl Key {
     pub fn index(&self) -> Option<u32> {
         match self {
             Self::Address { index, .. } => Some(*index),
-            Self::Route(_) | Self::Rule(_) => None,
+            Self::Link(_) | Self::Route(_) | Self::Rule(_) => None,
         }
     }
 
@@ -215,6 +233,7 @@ impl Key {
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Link(name) => write!(f, "interface {}", name.as_str()),
             Self::Address { address, prefix, .. } => write!(f, "{address}/{prefix}"),
             Self::Route(route) => write!(f, "route {route}"),
             Self::Rule(rule) => write!(f, "rule {rule}"),
@@ -251,6 +270,7 @@ impl Operation {
             // Of IPv6 it may be another one of the same destination and metric.
             (Self::Add(Object::Route(route)), libc::EEXIST) => route.to.is_ipv4(),
             (Self::Add(_), libc::EEXIST) => true,
+            (Self::Remove(Object::Link(_)), libc::ENODEV) => true,
             (Self::Remove(Object::Address(_)), libc::EADDRNOTAVAIL | libc::ENODEV) => true,
             (Self::Remove(Object::Route(_)), libc::ESRCH | libc::ENODEV | libc::ENETDOWN) => true,
             (Self::Remove(Object::Rule(_)), libc::ENOENT) => true,

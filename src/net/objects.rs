@@ -152,6 +152,19 @@ impl Objects {
         self.under_way.contains(key) || self.dirty.contains(key)
     }
 
+    /// Whether `key` is not as it is wanted and will be soon, or the kernel's answer is awaited.
+    pub fn is_coming(&self, key: &Key, kernel: &Kernel) -> bool {
+        let is_met =
+            |wanted: &Object| kernel.object(key).is_some_and(|actual| wanted.is_met_by(actual, None));
+        let is_asked_for = || {
+            let waits = self.refused.contains_key(key) && !self.retried.contains(key);
+            let hosts = self.hosts.contains(key) && kernel.object(key).is_some();
+            self.dirty.contains(key) && !waits && !hosts
+        };
+        let wanted = self.wanted.get(key).is_some_and(|wanted| !is_met(wanted));
+        self.under_way.contains(key) || (wanted && is_asked_for())
+    }
+
     /// What we want, had, and the kernel has not. What is not tracked is not wanted any more.
     pub fn missing(&mut self, kernel: &Kernel) -> Vec<Key> {
         let missing = |key: &&Key| {
@@ -351,10 +364,14 @@ impl Objects {
                         }
                     } else if !waits {
                         self.made.insert(key, (wanted.clone(), actual.clone()));
-                        replace.push(Operation::Remove(match actual {
-                            Object::Route(route) if route.hops.len() > 1 => Object::Route(route.our_part()),
-                            other => other.clone(),
-                        }));
+                        if !wanted.amends(actual) {
+                            replace.push(Operation::Remove(match actual {
+                                Object::Route(route) if route.hops.len() > 1 => {
+                                    Object::Route(route.our_part())
+                                }
+                                other => other.clone(),
+                            }));
+                        }
                         replace.push(Operation::Add(wanted));
                     }
                 }

@@ -2,6 +2,7 @@
 //!
 //! Readers are total: what is cut short or of a kind that nobody asked for is `None`.
 
+mod link;
 mod route;
 mod rule;
 
@@ -9,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::sys::netlink::{self, Message, Request};
 
-use super::kernel::{Change, LinkState};
+use super::kernel::Change;
 use super::object::{Address, Object, Operation};
 
 pub(crate) use route::DAEMONS;
@@ -27,11 +28,6 @@ const RTM_NEWRULE: u16 = 32;
 const RTM_DELRULE: u16 = 33;
 const RTM_GETRULE: u16 = 34;
 
-const IFLA_ADDRESS: u16 = 1;
-const IFLA_IFNAME: u16 = 3;
-const IFLA_MTU: u16 = 4;
-const IFLA_AF_SPEC: u16 = 26;
-const IFLA_INET6_CONF: u16 = 2;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_LABEL: u16 = 3;
@@ -47,20 +43,13 @@ const IFA_F_TENTATIVE: u32 = 0x40;
 const V4: u8 = libc::AF_INET as u8;
 const V6: u8 = libc::AF_INET6 as u8;
 
-const IFF_UP: u32 = 0x1;
-const IFF_LOOPBACK: u32 = 0x8;
-const IFF_RUNNING: u32 = 0x40;
-const IFF_NOARP: u32 = 0x80;
-const IFF_MULTICAST: u32 = 0x1000;
-
 /// Multicast groups that tell of links, and of addresses, routes and rules of IPv4 and IPv6.
 pub const MONITOR_GROUPS: [u32; 7] = [1, 5, 9, 7, 11, 8, 19];
 
 /// What a message of a dump or of the monitor says.
 pub fn read(message: Message<'_>) -> Option<Change> {
     match message.kind {
-        RTM_NEWLINK => read_link(message.payload).map(|(index, link)| Change::Link(index, link)),
-        RTM_DELLINK => read_link(message.payload).map(|(index, _)| Change::LinkGone(index)),
+        RTM_NEWLINK | RTM_DELLINK => link::read(message),
         RTM_NEWADDR => read_address(message.payload).map(|address| Change::Added(Object::Address(address))),
         RTM_DELADDR => read_address(message.payload).map(|address| Change::Removed(Object::Address(address))),
         RTM_NEWROUTE | RTM_DELROUTE => route::read(message),
@@ -90,14 +79,24 @@ pub fn dump_rules() -> Request {
     Request::new(RTM_GETRULE, netlink::DUMP).fixed(&[0; 12])
 }
 
-/// The request that carries `operation` out.
-pub fn request(operation: &Operation) -> Request {
+/// The requests that carry `operation` out, in their order.
+pub fn requests(operation: &Operation) -> Vec<Request> {
     let add = matches!(operation, Operation::Add(_));
     let (Operation::Add(object) | Operation::Remove(object)) = operation;
     match object {
-        Object::Address(address) => address_request(address, add),
-        Object::Route(route) => route::request(route, add),
-        Object::Rule(rule) => rule::request(rule, add),
+        Object::Link(link) if add => link::add(link),
+        Object::Link(link) => link::remove(link),
+        Object::Address(address) => vec![address_request(address, add)],
+        Object::Route(route) => vec![route::request(route, add)],
+        Object::Rule(rule) => vec![rule::request(rule, add)],
+    }
+}
+
+/// What the answers to the [`requests`] of `operation` amount to (an errno; 0: done).
+pub fn outcome(operation: &Operation, answers: &[i32]) -> i32 {
+    match operation {
+        Operation::Add(Object::Link(_)) => link::outcome(answers),
+        _ => answers.iter().copied().find(|answer| *answer != 0).unwrap_or(0),
     }
 }
 
@@ -160,47 +159,6 @@ fn any(family: u8) -> Option<IpAddr> {
         V6 => Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
         _ => None,
     }
-}
-
-fn read_link(payload: &[u8]) -> Option<(u32, LinkState)> {
-    // Bridges tell of their ports in the same messages: "deleted" means only that a port left its bridge.
-    if payload.first().is_some_and(|family| i32::from(*family) == libc::AF_BRIDGE) {
-        return None;
-    }
-    let hardware_type = netlink::u16_at(payload, 2)?;
-    let index = netlink::u32_at(payload, 4)?;
-    let flags = netlink::u32_at(payload, 8)?;
-    let (mut name, mut mac, mut mtu, mut forwards) = (String::new(), Vec::new(), 0, false);
-    for (id, value) in netlink::attributes(payload.get(16..)?) {
-        match id {
-            IFLA_IFNAME => name = netlink::text(value),
-            IFLA_ADDRESS => mac = value.to_vec(),
-            IFLA_AF_SPEC => forwards = forwards_ipv6(value),
-            IFLA_MTU => mtu = netlink::u32_at(value, 0).unwrap_or(0),
-            _ => {}
-        }
-    }
-    let state = LinkState {
-        name,
-        up: flags & IFF_UP != 0 && flags & IFF_RUNNING != 0,
-        enabled: flags & IFF_UP != 0,
-        forwards,
-        multicast: flags & IFF_MULTICAST != 0,
-        loopback: flags & IFF_LOOPBACK != 0,
-        no_arp: flags & IFF_NOARP != 0,
-        mtu,
-        hardware_type,
-        mac,
-    };
-    Some((index, state))
-}
-
-/// The first setting of IPv6, `net.ipv6.conf.IF.forwarding`.
-fn forwards_ipv6(families: &[u8]) -> bool {
-    let of_ipv6 = netlink::attributes(families).filter(|(family, _)| *family == u16::from(V6));
-    let mut settings = of_ipv6.flat_map(|(_, value)| netlink::attributes(value));
-    let settings = settings.find(|(id, _)| *id == IFLA_INET6_CONF);
-    settings.and_then(|(_, values)| netlink::u32_at(values, 0)).is_some_and(|number| number != 0)
 }
 
 fn read_address(payload: &[u8]) -> Option<Address> {
@@ -271,7 +229,7 @@ mod tests {
     fn an_add_request_reads_back_as_the_address() {
         let peer = Address { peer: Some([10, 0, 0, 2].into()), ..address("10.0.0.1", 32) };
         for address in [address("192.168.100.240", 32), address("2001:db8::240", 128), peer] {
-            let bytes = request(&Operation::Add(Object::Address(address.clone()))).for_test(1);
+            let bytes = requests(&Operation::Add(Object::Address(address.clone())))[0].for_test(1);
             let message = netlink::messages(&bytes).next().unwrap();
             assert_eq!(read(message), Some(Change::Added(Object::Address(address))));
         }
@@ -281,7 +239,7 @@ mod tests {
     fn an_address_that_others_may_have_is_tentative() {
         let told = |address: &str, flags: u32| {
             let one = Address { flags, ..self::address(address, 24) };
-            let bytes = request(&Operation::Add(Object::Address(one))).for_test(1);
+            let bytes = requests(&Operation::Add(Object::Address(one)))[0].for_test(1);
             match read(netlink::messages(&bytes).next().unwrap()) {
                 Some(Change::Added(Object::Address(address))) => address.tentative,
                 other => panic!("{other:?}"),
@@ -301,42 +259,12 @@ mod tests {
 
     #[test]
     fn no_prefix_of_a_message_panics() {
-        let bytes = request(&Operation::Add(Object::Address(address("10.0.0.1", 24)))).for_test(1);
+        let bytes = requests(&Operation::Add(Object::Address(address("10.0.0.1", 24))))[0].for_test(1);
         for length in 0..bytes.len() {
             for kind in [RTM_NEWLINK, RTM_DELLINK, RTM_NEWADDR, RTM_DELADDR] {
                 let payload = &bytes[..length];
                 let _ = read(Message { kind, flags: 0, sequence: 0, payload });
             }
         }
-    }
-
-    #[test]
-    fn a_link_says_whether_it_forwards() {
-        let told = |number: u32| {
-            let header = [0, 0, 1, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-            let bytes = Request::new(RTM_NEWLINK, 0).fixed(&header).nest(IFLA_AF_SPEC, |request| {
-                let settings = [number, 64].map(u32::to_ne_bytes);
-                request.nest(V6.into(), |request| request.attribute(IFLA_INET6_CONF, settings.as_flattened()))
-            });
-            match read(netlink::messages(&bytes.for_test(1)).next().unwrap()) {
-                Some(Change::Link(7, link)) => link.forwards,
-                other => panic!("{other:?}"),
-            }
-        };
-        assert!(!told(0) && told(1));
-    }
-
-    #[test]
-    fn a_port_that_leaves_its_bridge_is_not_deleted() {
-        let link = |family: u8| {
-            let mut header = [0; 16];
-            header[0] = family;
-            header[4] = 7;
-            Request::new(RTM_DELLINK, 0).fixed(&header).string(IFLA_IFNAME, "eth0").for_test(1)
-        };
-        let left = link(libc::AF_BRIDGE as u8);
-        assert_eq!(netlink::messages(&left).next().and_then(read), None);
-        let deleted = link(0);
-        assert_eq!(netlink::messages(&deleted).next().and_then(read), Some(Change::LinkGone(7)));
     }
 }

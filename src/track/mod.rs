@@ -228,6 +228,8 @@ pub fn faults(config: &Instance, conditions: &Conditions) -> BTreeSet<Fault> {
     for (name, carrier) in &conditions.carriers {
         match carrier {
             Carrier::Up => {}
+            // It has the carrier of the interface below it.
+            Carrier::Down if config.dont_track_primary && config.transmits_on() == name => {}
             Carrier::Down => drop(faults.insert(Fault::InterfaceDown(name.to_string()))),
             Carrier::Missing => drop(faults.insert(Fault::InterfaceMissing(name.to_string()))),
         }
@@ -272,8 +274,8 @@ fn link_faults(config: &Instance, link: Link) -> impl Iterator<Item = Fault> {
     down.then_some(Fault::InterfaceDown(name)).into_iter().chain(transport).chain(source)
 }
 
-/// The interfaces of the virtual addresses, routes and rules of `config` that are not its own. Those with `no_track` move
-/// nothing.
+/// The interfaces of the virtual addresses, routes and rules of `config` that are not its `interface`, and that of its
+/// adverts. Those with `no_track` move nothing.
 pub fn carriers(config: &Instance) -> BTreeSet<InterfaceName> {
     let addresses = config.all_addresses().filter(|address| !address.no_track);
     let addresses = addresses.filter_map(|address| address.interface.as_ref());
@@ -283,6 +285,6 @@ pub fn carriers(config: &Instance) -> BTreeSet<InterfaceName> {
     });
     let rules = config.rules.iter().filter(|rule| !rule.no_track);
     let rules = rules.flat_map(|rule| rule.input.iter().chain(&rule.output));
-    let all = addresses.chain(routes).chain(rules);
+    let all = addresses.chain(routes).chain(rules).chain([config.transmits_on()]);
     all.filter(|name| **name != config.interface).cloned().collect()
 }

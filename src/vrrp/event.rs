@@ -216,6 +216,18 @@ pub enum Event {
         /// `route 2001:db8::/32`.
         object: String,
     },
+    /// An interface that is to be ours was there before.
+    HostsLink {
+        /// `interface vrrp.51`.
+        object: String,
+    },
+    /// A setting of the kernel is not as it must be.
+    SettingRefused {
+        /// `net/ipv4/conf/eth0/arp_ignore`.
+        setting: String,
+        /// The kernel's answer.
+        errno: i32,
+    },
     /// An earlier process that was killed left this; it is removed.
     Leftover {
         /// `192.168.100.240/24 on eth0`.
@@ -317,7 +329,10 @@ impl Event {
             | Self::Altered { .. } => Level::Warning,
             Self::HostsOwn { owner: true, .. } | Self::Leftover { .. } | Self::Set { .. } => Level::Info,
             Self::StartDelayed { .. } | Self::StartDelayOver => Level::Info,
-            Self::HostsOwn { owner: false, .. } | Self::HostsPolicy { .. } => Level::Warning,
+            Self::HostsOwn { owner: false, .. }
+            | Self::HostsPolicy { .. }
+            | Self::HostsLink { .. }
+            | Self::SettingRefused { .. } => Level::Warning,
             Self::NotRemoved { .. } | Self::NotSet { .. } | Self::Unreadable { .. } => Level::Error,
         }
     }
@@ -419,6 +434,17 @@ impl fmt::Display for Event {
                 "{object} is this host's own: it was there before, and no record says that directord set it. It stays as \
                  it is, whoever is master; remove it by hand when it is left over, or give the one in the file another \
                  metric or preference"
+            ),
+            Self::HostsLink { object } => write!(
+                f,
+                "{object} was there before, and no record says that directord made it: it is used as it is, and stays"
+            ),
+            Self::SettingRefused { setting, errno } => write!(
+                f,
+                "/proc/sys/{setting} cannot be written ({}): neighbours may be told the address of the interface below \
+                 that of the virtual router; set it by hand, or let directord write there (ReadWritePaths=/proc/sys of \
+                 the unit)",
+                errno_text(*errno)
             ),
             Self::Leftover { object } => {
                 write!(f, "removing {object}: left by a process that was killed")

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use directord::config::model::{Family, Gaps, Instance, Pacing, Statics, SyncGroup};
 use directord::net::object::{Operation, Rule};
+use directord::net::settings;
 use directord::track::scripts::{Scripts, Standings, Wanted};
 use directord::track::{Facts, Fault, Standing};
 use directord::vrrp::event::State;
@@ -20,6 +21,7 @@ use crate::kernel::Kernel;
 pub(crate) enum Job {
     Change(Vec<Operation>),
     Read,
+    Tune(settings::Wanted, settings::AllHeld),
     Open(Endpoint),
 }
 
@@ -175,6 +177,12 @@ impl Host {
         }
     }
 
+    /// The interface that packets of `interface` travel on: its own, or that below a virtual router's.
+    pub(crate) fn wire(&self, interface: &str) -> &'static str {
+        let below = self.kernel.vmac(interface).unwrap_or(interface);
+        if below == "eth0" { "eth0" } else { "eth1" }
+    }
+
     pub(crate) fn is_awake(&self) -> bool {
         self.node.is_some() && !self.paused
     }
@@ -261,6 +269,10 @@ impl Host {
             if let (true, Some(missing)) = (quiet, missing) {
                 return Err(format!("{}: {name} is MASTER without {}", self.number, missing.address));
             }
+            let vmac = config.vmacs.iter().find(|vmac| self.kernel.vmac(vmac.name.as_str()).is_none());
+            if let (true, Some(missing)) = (quiet, vmac) {
+                return Err(format!("{}: {name} is MASTER without {}", self.number, missing.name));
+            }
             let route = config.routes.iter().find(|route| !self.kernel.has_route(destination(route)));
             if let (true, Some(missing)) = (quiet, route) {
                 return Err(format!("{}: {name} is MASTER without {missing:?}", self.number));
@@ -304,6 +316,18 @@ impl Host {
                 || self.kernel.keeps.contains(&address);
             if self.kernel.has(address) && !may_be {
                 return Err(format!("{}: {address} is here, and no MASTER holds it", self.number));
+            }
+        }
+        for (name, base) in crate::scenario::VMACS {
+            let of = |config: &Instance| config.vmacs.iter().any(|vmac| vmac.name.as_str() == name);
+            let wanted = self.config.iter().any(of) && self.kernel.index(base).is_some();
+            if (self.kernel.vmac(name) == Some(base)) != wanted {
+                return Err(format!("{}: {name} is wanted: {wanted}, and that is not so", self.number));
+            }
+            // Of IPv6 nothing is to be set there.
+            let tuned = wanted && base == "eth0";
+            if self.kernel.is_tuned(base) != tuned && self.kernel.index(base).is_some() {
+                return Err(format!("{}: the settings of {base} are not as they must be", self.number));
             }
         }
         self.check_policy(&masters().map(|machine| machine.config()).collect::<Vec<_>>())?;
@@ -388,6 +412,10 @@ impl Host {
             node.handle(now, input, &mut actions);
             for action in actions {
                 match action {
+                    Action::Tune { wanted, held } => {
+                        let held = kernel.tune(&wanted, held);
+                        inputs.push_back(Input::Tuned { held, refused: Vec::new() });
+                    }
                     Action::Read => inputs.push_back(Input::Read(Ok(kernel.read()))),
                     Action::Open(endpoint) => inputs.push_back(open(&kernel, endpoint)),
                     Action::Change(operations) => {

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use directord::net::kernel::{Change, LinkState, Reading};
-use directord::net::object::{Address, Key, Object, Operation, Route, Rule};
+use directord::net::object::{Address, Key, Kind, Link, Object, Operation, Route, Rule};
+use directord::net::settings::{AllHeld, Setting, Wanted, Write, plan};
 
 /// Notifications that wait; more are lost.
 const QUEUE: usize = 24;
@@ -23,6 +24,8 @@ pub(crate) struct Kernel {
     pub(crate) refuses: BTreeSet<IpAddr>,
     /// It does not remove these, and no route to them.
     pub(crate) keeps: BTreeSet<IpAddr>,
+    /// What was written of the settings of interfaces; the others are 0.
+    settings: BTreeMap<Setting, u32>,
     /// No socket opens.
     pub(crate) no_sockets: bool,
 }
@@ -40,14 +43,12 @@ impl Kernel {
         self.index(name).is_some_and(|index| self.links[&index].up)
     }
 
-    /// An interface with its own address, up.
     /// A new interface, without addresses.
     pub(crate) fn plug(&mut self, name: &str) {
         if self.index(name).is_some() {
             return;
         }
-        self.last_index += 1;
-        let link = LinkState {
+        self.insert(LinkState {
             name: name.into(),
             up: true,
             enabled: true,
@@ -58,7 +59,14 @@ impl Kernel {
             mtu: 1500,
             hardware_type: 1,
             mac: vec![2, 0, 0, 0, 0, 1],
-        };
+            base: 0,
+            kind: Kind::Other,
+            group: 0,
+        });
+    }
+
+    fn insert(&mut self, link: LinkState) {
+        self.last_index += 1;
         let index = self.last_index;
         self.links.insert(index, link.clone());
         self.tell(Change::Link(index, link));
@@ -66,22 +74,91 @@ impl Kernel {
 
     pub(crate) fn unplug(&mut self, name: &str) {
         let Some(index) = self.index(name) else { return };
+        let above = self.links.values().filter(|link| link.base == index).map(|link| link.name.clone());
+        for name in above.collect::<Vec<String>>() {
+            self.unplug(&name);
+        }
         for address in self.addresses.extract_if(.., |address| address.index == index).collect::<Vec<_>>() {
             self.tell(Change::Removed(Object::Address(address)));
         }
         self.links.remove(&index);
+        self.settings.retain(|setting, _| setting.path().split('/').nth(3) != Some(name));
         self.forget_routes();
         self.tell(Change::LinkGone(index));
     }
 
     pub(crate) fn set_up(&mut self, name: &str, up: bool) {
         let Some(index) = self.index(name) else { return };
-        let link = self.links.get_mut(&index).unwrap();
-        link.up = up;
-        link.enabled = up;
-        let link = link.clone();
+        self.links.get_mut(&index).unwrap().enabled = up;
         self.forget_routes();
-        self.tell(Change::Link(index, link));
+        self.carry();
+    }
+
+    /// What is above an interface has the carrier of that one.
+    fn carry(&mut self) {
+        let all = self.links.clone();
+        let mut changed = Vec::new();
+        for (index, link) in &mut self.links {
+            let below = link.base == 0 || all.get(&link.base).is_some_and(|base| base.enabled);
+            link.up = link.enabled && below;
+            if all[index].up != link.up || !below {
+                changed.push(Change::Link(*index, link.clone()));
+            }
+        }
+        changed.into_iter().for_each(|change| self.tell(change));
+    }
+
+    fn setting(&self, setting: &Setting) -> Option<u32> {
+        let of_none = setting.path().split('/').nth(2) != Some("conf");
+        let exists = setting.path().split('/').nth(3).is_some_and(|name| self.index(name).is_some());
+        (of_none || exists).then(|| self.settings.get(setting).copied().unwrap_or(0))
+    }
+
+    /// Whether a router's address is answered for by the interface that has it alone.
+    pub(crate) fn is_tuned(&self, interface: &str) -> bool {
+        self.setting(&Setting::of_interface(interface, "arp_ignore")) == Some(1)
+    }
+
+    pub(crate) fn tune(&mut self, wanted: &Wanted, mut held: AllHeld) -> AllHeld {
+        for write in plan(wanted, &held, &|setting| self.setting(setting), &BTreeMap::new()) {
+            match write {
+                Write::Set(setting, new) => {
+                    self.settings.insert(setting.clone(), new.now);
+                    held.insert(setting, new);
+                }
+                Write::Restore(setting, before) => {
+                    held.remove(&setting);
+                    self.settings.insert(setting, before);
+                }
+                Write::Forget(setting) => drop(held.remove(&setting)),
+            }
+        }
+        held
+    }
+
+    /// The interface of this name that a virtual router has made, with its base.
+    pub(crate) fn vmac(&self, name: &str) -> Option<&str> {
+        let link = &self.links[&self.index(name)?];
+        Some(&self.links.get(&link.base)?.name)
+    }
+
+    fn add_link(&mut self, link: &Link) -> i32 {
+        let name = link.name.as_str();
+        let Some(base) = self.links.get(&link.base).cloned() else { return libc::ENODEV };
+        if self.index(name).is_none() {
+            let own = LinkState {
+                name: name.into(),
+                mac: link.mac.0.to_vec(),
+                base: link.base,
+                kind: link.kind,
+                up: false,
+                enabled: false,
+                ..base
+            };
+            self.insert(own);
+        }
+        self.set_up(name, true);
+        0
     }
 
     /// The host sets an address.
@@ -121,6 +198,7 @@ impl Kernel {
             Operation::Add(Object::Address(address)) => self.unset(address.address),
             Operation::Add(Object::Route(route)) => self.unset_route(route.to),
             Operation::Add(Object::Rule(rule)) => self.unset_rule(rule),
+            Operation::Add(Object::Link(link)) => self.unplug(link.name.as_str()),
             Operation::Remove(_) => return false,
         }
         true
@@ -172,6 +250,13 @@ impl Kernel {
                     self.add(address.clone());
                     0
                 }
+            }
+            Operation::Add(Object::Link(link)) => self.add_link(link),
+            Operation::Remove(Object::Link(link)) if !self.links.contains_key(&link.index) => libc::ENODEV,
+            Operation::Remove(Object::Link(link)) => {
+                let name = self.links[&link.index].name.clone();
+                self.unplug(&name);
+                0
             }
             Operation::Add(Object::Route(route)) => self.add_route(route.clone()),
             Operation::Add(Object::Rule(rule)) if self.has_rule(rule) => libc::EEXIST,

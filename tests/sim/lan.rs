@@ -334,6 +334,9 @@ impl Lan {
                 Input::Changed(answers)
             }
             Job::Read => Input::Read(Ok(this.kernel.read())),
+            Job::Tune(wanted, held) => {
+                Input::Tuned { held: this.kernel.tune(&wanted, held), refused: Vec::new() }
+            }
             Job::Open(endpoint) => {
                 let answer = open(&this.kernel, endpoint.clone());
                 if matches!(answer, Input::Opened(_)) {
@@ -359,6 +362,7 @@ impl Lan {
                 Action::Close(endpoint) => drop(self.hosts[host].open.remove(&endpoint)),
                 Action::Change(operations) => self.job(host, Job::Change(operations)),
                 Action::Read => self.job(host, Job::Read),
+                Action::Tune { wanted, held } => self.job(host, Job::Tune(wanted, held)),
                 Action::Announce { frames, .. } => self.hosts[host].announce(now, &frames),
                 Action::Report(report) => {
                     match (&report.instance, &report.event) {
@@ -404,7 +408,7 @@ impl Lan {
         for name in names.collect::<Vec<_>>() {
             self.hosts[from].sent.insert(name, self.now);
         }
-        let interface = if endpoint.interface.as_str() == "eth0" { "eth0" } else { "eth1" };
+        let interface = self.hosts[from].wire(endpoint.interface.as_str());
         if !self.hosts[from].kernel.is_up(interface) {
             return;
         }
@@ -431,21 +435,22 @@ impl Lan {
     }
 
     fn deliver(&mut self, to: usize, interface: &'static str, packet: Received) {
-        let host = &mut self.hosts[to];
+        let host = &self.hosts[to];
         if !host.kernel.is_up(interface) {
             return;
         }
         let hears = |endpoint: &&Endpoint| {
-            endpoint.interface.as_str() == interface && endpoint.local == packet.destination
+            host.wire(endpoint.interface.as_str()) == interface && endpoint.local == packet.destination
         };
-        let Some(endpoint) = host.open.iter().find(hears).cloned() else { return };
-        if host.paused {
-            // A socket buffer is finite.
-            if host.waiting.len() < 32 {
+        let endpoints: Vec<Endpoint> = host.open.iter().filter(hears).cloned().collect();
+        for endpoint in endpoints {
+            let (host, packet) = (&mut self.hosts[to], packet.clone());
+            if !host.paused {
+                self.feed(to, Input::Heard { endpoint, packet });
+            } else if host.waiting.len() < 32 {
+                // A socket buffer is finite.
                 host.waiting.push((endpoint, packet));
             }
-        } else {
-            self.feed(to, Input::Heard { endpoint, packet });
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use directord::config::model::{
     AdvertInterval, Authentication, Command, Destination, Family, Instance, InterfaceName, Named, Net, Peer,
     Preempt, Priority, Route, Rule, RuleAction, Statics, SyncGroup, TrackScript, TrackWeight, Tracked,
-    Tracking, Transport, Unicast, Version, VirtualAddress, Vrid,
+    Tracking, Transport, Unicast, Version, VirtualAddress, Vmac, Vrid,
 };
 use directord::script::{Identity, Program};
 use directord::track::Standing;
@@ -20,6 +20,9 @@ use crate::lan::{Lan, Path};
 const ROUTERS: [(&str, &str); 4] = [("VI_1", "eth0"), ("VI_2", "eth1"), ("VI_3", "eth0"), ("VI_6", "eth1")];
 /// The one of IPv6.
 const IPV6: usize = 3;
+
+/// Interfaces that routers may have of their own, and those below them.
+pub(crate) const VMACS: [(&str, &str); 2] = [("vrrp.51", "eth0"), ("vrrp.54", "eth1")];
 
 fn addresses(router: usize) -> [IpAddr; 2] {
     if router == IPV6 {
@@ -77,7 +80,7 @@ fn statics() -> Statics {
     let mut routes = routes(number, "eth0", addresses(0)[0]);
     // What it would send from is virtual.
     routes.remove(1);
-    Statics { addresses: Vec::new(), routes, rules: vec![rule(number)] }
+    Statics { routes, rules: vec![rule(number)], ..Statics::default() }
 }
 
 /// The longest `vrrp_startup_delay`, in milliseconds.
@@ -87,7 +90,9 @@ pub(crate) fn run(seed: u64, trace: bool) -> Result<(), String> {
     let mut random = fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let configs = group(&mut random);
     let mut lan = Lan::new(configs, seed, trace);
-    if random.u8(0..4) == 0 {
+    if random.u8(0..3) == 0 {
+        own_interfaces(&mut lan);
+    } else if random.u8(0..4) == 0 {
         // The host has the address by itself: as an owner ought to, or by mistake.
         let host = random.usize(0..lan.hosts.len());
         let address = addresses(0)[0];
@@ -143,6 +148,33 @@ pub(crate) fn run(seed: u64, trace: bool) -> Result<(), String> {
     let end = lan.now + rest;
     lan.run_until(end)?;
     verdict(&lan, &groups)
+}
+
+/// The first router and that of IPv6 have interfaces of their own.
+fn own_interfaces(lan: &mut Lan) {
+    for instance in lan.hosts.iter_mut().flat_map(|host| &mut host.config) {
+        let Some((name, base)) =
+            VMACS.iter().find(|(name, _)| name.ends_with(&format!(".{}", instance.vrid.number())))
+        else {
+            continue;
+        };
+        let name = InterfaceName::new(name).unwrap();
+        let ipv4 = instance.family == Family::Ipv4;
+        for address in instance.addresses.iter_mut().chain(&mut instance.excluded_addresses) {
+            address.interface = Some(name.clone());
+        }
+        instance.vmacs = vec![Vmac {
+            name,
+            base: InterfaceName::new(base).unwrap(),
+            mac: [0, 0, 0x5e, 0, 1 + u8::from(!ipv4), instance.vrid.number()],
+            adverts: true,
+            ipv4,
+            ipv6: !ipv4,
+            group: None,
+        }];
+        // A router's routes lead where its addresses are.
+        instance.routes.clear();
+    }
 }
 
 /// Some virtual routers are one sync group on every host, or none is in one any more.
@@ -522,7 +554,8 @@ fn reload(lan: &mut Lan, host: usize, random: &mut fastrand::Rng) {
             0 => instance.garp.master_repeat = random.u32(1..6),
             1 => instance.down_timer_adverts = random.u8(2..5),
             2 => {
-                let more = VirtualAddress::new(extra(router), Family::of(extra(router)).bits());
+                let mut more = VirtualAddress::new(extra(router), Family::of(extra(router)).bits());
+                more.interface = instance.vmacs.first().map(|vmac| vmac.name.clone());
                 if instance.excluded_addresses.contains(&more) {
                     instance.excluded_addresses.retain(|address| *address != more);
                 } else {

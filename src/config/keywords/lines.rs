@@ -45,7 +45,7 @@ pub(super) static ROWS: &[Row] = &[
     row("(ADDRESS)/no_track", FLAG, OFF, ANY, "do not re-add the address nor track its device", "2.0.3", Implemented),
     row("(ADDRESS)/preferred_lft", words(&[Either(&[A_NUMBER, Word("forever")])]), told("0 for /128, else forever"), whole(0, 4_294_967_295).unit("s").note("; stored but unused for IPv4"), "preferred lifetime (0 = deprecated address)", "", Implemented),
     row("(ADDRESS)/track_group", NAME, NONE, ANY.note("static_ipaddress only; group must already exist"), "instances that depend on this static address", "2.0.3", NotYet("it is set without it, and its loss moves no instance")),
-    row("(ADDRESS)/use_vmac", FLAG, OFF, ANY.note("virtual addresses only"), "put this VIP on its own macvlan", "2.2.0", NotYet("the address is set without it")),
+    row("(ADDRESS)/use_vmac", FLAG, OFF, ANY.note("virtual addresses only"), "put this VIP on its own macvlan", "2.2.0", Implemented),
     row("(ROUTE)/<DEST>", words(&[Maybe(&[Word("to")]), Maybe(&[Called("TYPE", TEXT)]), Either(&[Value(Shape::Text(Format::Net)), Word("default"), Word("default6")])]), REQUIRED, ANY.note("TYPE = unicast, local, nat, broadcast (brd), multicast, anycast, throw, unreachable, prohibit, blackhole, xresolve or 0..255; default, any, all mean 0/0, default6 is deprecated; any unknown word is tried as destination"), "route destination and type", "", Implemented),
     row("(ROUTE)/inet", SKIPPED, told("from addresses"), ANY.note("consumes the following word in this source"), "force IPv4", "", Implemented),
     row("(ROUTE)/inet6", SKIPPED, told("from addresses"), ANY.note("consumes the following word in this source"), "force IPv6", "", Implemented),

@@ -194,7 +194,7 @@ fn what_an_instance_tracks_and_tells() {
         bfd_instance peer {\nneighbor_ip 10.0.0.2\nmin_rx 150\nweight 10\n}\n\
         vrrp_instance A {\ninterface eth0\nvirtual_router_id 7\nvirtual_ipaddress { 10.0.0.9 }\n\
         track_interface {\neth1 weight 5\neth2\n}\ntrack_process {\nweb weight 3\n}\ntrack_file {\nload\n}\ntrack_bfd {\npeer\n}\n\
-        notify_master \"/up.sh a\" root :adm\nnotify_deleted\nuse_vmac vrrp.7 00:00:5e:00:01\nstrict_mode off\n}\n\
+        notify_master \"/up.sh a\" root :adm\nnotify_deleted\nuse_vmac vrrp.7 02:00:00:00:00\nstrict_mode off\n}\n\
         vrrp_sync_group G {\ngroup {\nA\n}\nnotify /g.sh\nsync_group_tracking_weight\n}\n";
     let model = model(text);
     let instance = &model.instances[0];

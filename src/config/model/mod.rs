@@ -49,7 +49,7 @@ pub use transport::{Destination, IpvlanMode, OldChecksum, OwnDevice, Peer, Trans
 pub use values::{AdvertInterval, InterfaceName, NameError, Priority, RangeError, Vrid, Weight};
 pub use vrrp::{
     AddressFlags, Family, Gaps, Garp, GarpExtra, InitialState, Instance, Pacing, Preempt, Unplaced, Version,
-    VirtualAddress,
+    VirtualAddress, Vmac,
 };
 
 /// One complete configuration, in the order of the file.

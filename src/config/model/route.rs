@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use super::{Family, InterfaceName, VirtualAddress};
+use super::{Family, InterfaceName, VirtualAddress, Vmac};
 
 /// An address and a prefix length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,13 +51,17 @@ pub struct Statics {
     pub routes: Vec<Route>,
     /// `static_rules`.
     pub rules: Vec<Rule>,
+    /// The interfaces of the virtual routers' own, once it is worked out what runs.
+    pub vmacs: Vec<Vmac>,
+    /// `disable_local_igmp`: the host reports none of its groups in 224.0.0.0/24.
+    pub no_local_igmp: bool,
 }
 
 impl Statics {
     /// Whether there is nothing to keep.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.addresses.is_empty() && self.routes.is_empty() && self.rules.is_empty()
+        self.addresses.is_empty() && self.routes.is_empty() && self.rules.is_empty() && self.vmacs.is_empty()
     }
 }
 

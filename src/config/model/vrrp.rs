@@ -2,8 +2,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::{
-    AdvertInterval, Authentication, Destination, InterfaceName, Net, Notify, OwnDevice, Peer, Priority,
-    Route, Rule, Tracking, Transport, Unicast, Vrid,
+    AdvertInterval, Authentication, Destination, InterfaceName, Named, Net, Notify, OwnDevice, Peer,
+    Priority, Route, Rule, Tracking, Transport, Unicast, Vrid,
 };
 
 /// One `vrrp_instance`: a virtual router on one interface.
@@ -49,6 +49,8 @@ pub struct Instance {
     pub garp_extra: Option<GarpExtra>,
     /// `use_vmac`, `use_ipvlan`.
     pub device: Option<OwnDevice>,
+    /// Once it is worked out what runs: its own interface, when it has one, then those of addresses on other interfaces.
+    pub vmacs: Vec<Vmac>,
     /// `use_vmac_addr`.
     pub vmac_addresses: bool,
     /// `vmac_xmit_base`.
@@ -129,6 +131,7 @@ impl Instance {
             garp: Garp::default(),
             garp_extra: None,
             device: None,
+            vmacs: Vec::new(),
             vmac_addresses: false,
             transmit_on_base: false,
             vrf: None,
@@ -172,10 +175,34 @@ impl Instance {
         self.unicast().map_or(&[], |unicast| &unicast.peers)
     }
 
+    /// The interface that adverts are sent and heard on.
+    pub fn transmits_on(&self) -> &InterfaceName {
+        self.vmacs.iter().find(|vmac| vmac.adverts).map_or(&self.interface, |vmac| &vmac.name)
+    }
+
     /// Every address that the master holds: those that the adverts name, then the excluded ones.
     pub fn all_addresses(&self) -> impl Iterator<Item = &VirtualAddress> {
         self.addresses.iter().chain(&self.excluded_addresses)
     }
+}
+
+/// A macvlan that is there as long as its instance is configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vmac {
+    /// Its name.
+    pub name: InterfaceName,
+    /// The interface below it.
+    pub base: InterfaceName,
+    /// Its address.
+    pub mac: [u8; 6],
+    /// Adverts are sent and heard on it.
+    pub adverts: bool,
+    /// Addresses of IPv4 are on it.
+    pub ipv4: bool,
+    /// Addresses or adverts of IPv6 are on it.
+    pub ipv6: bool,
+    /// `group`: a number once a configuration runs.
+    pub group: Option<Named>,
 }
 
 /// `vrrp_garp_interval`, `vrrp_gna_interval`, `garp_group`.

@@ -2,6 +2,7 @@
 //! kernel's configuration lock, so none of them belongs on a thread that must be on time.
 
 mod filter;
+pub(crate) mod settings;
 
 use std::io;
 
@@ -12,7 +13,9 @@ use crate::sys::netlink::{Client, Monitor, Request};
 
 use super::kernel::{Change, Reading};
 use super::object::Operation;
-use super::rtnetlink::{MONITOR_GROUPS, dump_addresses, dump_links, dump_routes, dump_rules, read, request};
+use super::rtnetlink::{
+    MONITOR_GROUPS, dump_addresses, dump_links, dump_routes, dump_rules, outcome, read, requests,
+};
 
 /// Tables that change all the time are read this often; what is missing in one reading is in another.
 const ATTEMPTS: usize = 8;
@@ -81,14 +84,20 @@ impl Network {
     /// Carries `operations` out in order, and returns each one's answer (an errno; 0: done). A failing one stops no
     /// other. When the socket itself fails, so do all: what was carried out is unknown then.
     pub(crate) fn change(&mut self, operations: &[Operation]) -> Vec<i32> {
-        let requests: Vec<Request> = operations.iter().map(request).collect();
+        let of_each: Vec<Vec<Request>> = operations.iter().map(requests).collect();
+        let counts: Vec<usize> = of_each.iter().map(Vec::len).collect();
+        let requests: Vec<Request> = of_each.into_iter().flatten().collect();
         let errno = |error: &io::Error| match error.kind() {
             io::ErrorKind::TimedOut => libc::ETIMEDOUT,
             _ => error.raw_os_error().unwrap_or(libc::EIO),
         };
         match self.client.transact(&requests) {
-            Ok(outcomes) => {
-                outcomes.iter().map(|outcome| outcome.as_ref().map_or_else(errno, |()| 0)).collect()
+            Ok(answers) => {
+                let mut answers = answers.iter().map(|answer| answer.as_ref().map_or_else(errno, |()| 0));
+                let answer = |(operation, count): (&Operation, usize)| {
+                    outcome(operation, &answers.by_ref().take(count).collect::<Vec<i32>>())
+                };
+                operations.iter().zip(counts).map(answer).collect()
             }
             Err(error) => vec![errno(&error); operations.len()],
         }

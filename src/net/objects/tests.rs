@@ -2,7 +2,8 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::net::kernel::{Change, LinkState};
-use crate::net::object::{Address, Hop, Route, Rule};
+use crate::net::link::PRIVATE;
+use crate::net::object::{Address, Device, Hop, Kind, Link, Mac, Route, Rule};
 
 fn address(last: u8) -> Object {
     Object::Address(Address::new(1, IpAddr::from([10, 0, 0, last]), 24))
@@ -40,6 +41,9 @@ fn kernel_link() -> LinkState {
         mtu: 1500,
         hardware_type: 1,
         mac: Vec::new(),
+        base: 0,
+        kind: Kind::Other,
+        group: 0,
     }
 }
 
@@ -492,4 +496,75 @@ fn what_is_asked_for_anew_is_not_held_to_an_old_answer() {
     objects.release(&[address(2).key()]);
     assert!(!objects.answered(now, &operations[0], libc::ENODEV), "that is no news");
     assert_eq!(objects.next(), None, "and is not tried again");
+}
+
+fn vmac(enabled: bool, mac: u8, kind: Kind) -> Object {
+    Object::Link(Link {
+        name: Device::new("vrrp.51").unwrap(),
+        index: 0,
+        base: 1,
+        mac: Mac([0, 0, 0x5e, 0, 1, mac]),
+        kind,
+        enabled,
+        group: None,
+    })
+}
+
+const MACVLAN: Kind = Kind::Macvlan { mode: PRIVATE };
+
+/// The operations towards `wanted`, where an interface of that name is as in `there` and is ours.
+fn towards(wanted: &Object, there: &Object) -> Vec<Operation> {
+    let mut kernel = kernel(&[]);
+    let Object::Link(link) = there else { panic!() };
+    let mac = link.mac.0.to_vec();
+    let state = LinkState {
+        name: "vrrp.51".into(),
+        base: link.base,
+        kind: link.kind,
+        enabled: link.enabled,
+        mac,
+        ..kernel_link()
+    };
+    kernel.apply(Change::Link(9, state));
+    let mut objects = Objects::default();
+    objects.recorded(&[wanted.key()]);
+    objects.configure(&[wanted.key()], &kernel);
+    objects.want(wanted.key(), Some(wanted.clone()));
+    objects.operations(&kernel)
+}
+
+#[test]
+fn an_interface_that_is_switched_off_is_switched_on_and_another_one_makes_room() {
+    let wanted = vmac(true, 51, MACVLAN);
+    assert_eq!(towards(&wanted, &wanted), []);
+    assert_eq!(towards(&wanted, &vmac(false, 51, MACVLAN)), [Operation::Add(wanted.clone())]);
+    for other in
+        [vmac(true, 52, MACVLAN), vmac(true, 51, Kind::Other), vmac(true, 51, Kind::Macvlan { mode: 4 })]
+    {
+        let operations = towards(&wanted, &other);
+        let [Operation::Remove(Object::Link(gone)), Operation::Add(added)] = operations.as_slice() else {
+            panic!("{operations:?}")
+        };
+        assert_eq!((gone.index, added), (9, &wanted));
+    }
+}
+
+#[test]
+fn an_interface_comes_before_its_addresses_and_goes_behind_them() {
+    let kernel = kernel(&[]);
+    let mut objects = Objects::default();
+    let all = [address(1), vmac(true, 51, MACVLAN)];
+    objects.configure(&keys(&all), &kernel);
+    for object in &all {
+        objects.want(object.key(), Some(object.clone()));
+    }
+    let link = all[1].key();
+    assert!(objects.is_coming(&link, &kernel));
+    assert_eq!(
+        objects.operations(&kernel).iter().map(Operation::key).collect::<Vec<_>>(),
+        [link, all[0].key()]
+    );
+    assert!(objects.is_coming(&link, &kernel));
+    objects.answered(Instant::now(), &Operation::Add(all[1].clone()), libc::EPERM);
+    assert!(!objects.is_coming(&link, &kernel), "it was refused");
 }

@@ -409,7 +409,7 @@ mod tests {
     #[test]
     fn a_request_reads_back_as_the_route() {
         for route in samples() {
-            let bytes = rtnetlink::request(&Operation::Add(Object::Route(route.clone()))).for_test(1);
+            let bytes = rtnetlink::requests(&Operation::Add(Object::Route(route.clone())))[0].for_test(1);
             let message = netlink::messages(&bytes).next().unwrap();
             assert_eq!(read(message), Some(Change::Added(Object::Route(route))));
         }
@@ -418,7 +418,7 @@ mod tests {
     #[test]
     fn no_prefix_of_a_message_panics() {
         for route in samples() {
-            let bytes = rtnetlink::request(&Operation::Add(Object::Route(route))).for_test(1);
+            let bytes = rtnetlink::requests(&Operation::Add(Object::Route(route)))[0].for_test(1);
             for length in 0..bytes.len() - 16 {
                 let payload = &bytes[16..16 + length];
                 let _ = read(Message { kind: RTM_NEWROUTE, flags: 0, sequence: 0, payload });
@@ -429,7 +429,7 @@ mod tests {
     #[test]
     fn the_tables_of_routing_daemons_are_passed_over() {
         let told = |route: Route, flags| {
-            let bytes = rtnetlink::request(&Operation::Add(Object::Route(route))).for_test(1);
+            let bytes = rtnetlink::requests(&Operation::Add(Object::Route(route)))[0].for_test(1);
             let message = netlink::messages(&bytes).next().unwrap();
             read(Message { flags, ..message })
         };

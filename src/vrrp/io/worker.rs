@@ -8,9 +8,10 @@ use std::sync::mpsc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::net::io::Network;
+use crate::net::io::{Network, settings};
 use crate::net::kernel::Reading;
 use crate::net::object::Operation;
+use crate::net::settings::{AllHeld, Wanted};
 use crate::sys::schedule;
 use crate::text::reason;
 use crate::vrrp::node::{Endpoint, Id, Input, Refusal};
@@ -23,6 +24,7 @@ use super::sockets::{self, Pair};
 pub(super) enum Job {
     Change(Vec<Operation>),
     Read,
+    Tune(Wanted, AllHeld),
     Announce {
         id: Id,
         frames: Vec<(u32, Vec<u8>)>,
@@ -65,6 +67,10 @@ fn carry_out(network: &mut Network, job: Job) -> Option<Answer> {
         Job::Change(operations) => {
             let answers = network.change(&operations);
             Input::Changed(operations.into_iter().zip(answers).collect())
+        }
+        Job::Tune(wanted, held) => {
+            let (held, refused) = settings::apply(&wanted, held);
+            Input::Tuned { held, refused }
         }
         Job::Read => Input::Read(read(network)),
         Job::Announce { id, frames, rounds } => {

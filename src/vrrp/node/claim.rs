@@ -8,7 +8,8 @@ use serde::{Serialize, Serializer};
 
 use crate::config::model::{Family, InterfaceName, Net};
 use crate::net::kernel::Kernel;
-use crate::net::object::{Key, RouteKey, Rule, Start};
+use crate::net::object::{Device, Key, Object, RouteKey, Rule, Start};
+use crate::net::settings::{Held, Setting};
 
 use super::needs::{self, Need, Setup};
 
@@ -33,6 +34,17 @@ pub enum Claim {
     },
     /// A rule.
     Rule(Rule),
+    /// An interface: its name.
+    Link(String),
+    /// A setting of the kernel that was changed.
+    Setting {
+        /// Which one.
+        setting: Setting,
+        /// What it was.
+        before: u32,
+        /// What it was set to.
+        now: u32,
+    },
 }
 
 impl Claim {
@@ -51,10 +63,25 @@ impl Claim {
                 _ => Self::Route { interface: None, key },
             },
             Key::Rule(rule) => Self::Rule(rule),
+            Key::Link(name) => Self::Link(name.as_str().to_owned()),
         })
     }
 
-    /// The keys that it means now. An interface that is not found by its name may have another one by now.
+    pub(super) fn setting(setting: &Setting, held: &Held) -> Self {
+        Self::Setting { setting: setting.clone(), before: held.before, now: held.now }
+    }
+
+    /// What was changed, of a setting.
+    pub(super) fn held(&self) -> Option<(Setting, Held)> {
+        match self {
+            Self::Setting { setting, before, now } => {
+                Some((setting.clone(), Held { before: *before, now: *now, index: 0 }))
+            }
+            _ => None,
+        }
+    }
+
+    /// The keys that it means now. Everything on an interface of ours is ours. An interface that is not found by its name may have another one by now.
     pub(super) fn find(&self, kernel: &Kernel) -> Vec<Key> {
         let there = |key: Key| kernel.object(&key).is_some().then_some(key);
         let (interface, on): (&str, &dyn Fn(u32) -> Key) = match self {
@@ -66,6 +93,14 @@ impl Claim {
             }
             Self::Route { interface: None, key } => return there(Key::Route(*key)).into_iter().collect(),
             Self::Rule(rule) => return there(Key::Rule(*rule)).into_iter().collect(),
+            Self::Link(name) => {
+                let link = Device::new(name).and_then(|name| there(Key::Link(name)));
+                let index = link.and_then(|_| kernel.link_by_name(name)).map(|(index, _)| index);
+                let addresses = index.into_iter().flat_map(|index| kernel.addresses_of(index));
+                let addresses = addresses.map(|address| Object::Address(address.clone()).key());
+                return link.into_iter().chain(addresses).collect();
+            }
+            Self::Setting { .. } => return Vec::new(),
         };
         match kernel.link_by_name(interface) {
             Some((index, _)) => there(on(index)).into_iter().collect(),
@@ -81,6 +116,8 @@ impl Claim {
         match first {
             "route" if of_family => parse_route(rest),
             "rule" if of_family => Rule::parse(rest).map(Self::Rule),
+            "interface" if InterfaceName::new(rest).is_ok() => Some(Self::Link(rest.to_owned())),
+            "setting" if rest.contains(' ') => parse_setting(rest),
             _ => {
                 let (address, prefix) = parse_net(rest)?;
                 let interface = InterfaceName::new(first).ok()?.to_string();
@@ -95,6 +132,8 @@ impl fmt::Display for Claim {
         match self {
             Self::Address { interface, address, prefix } => write!(f, "{interface} {address}/{prefix}"),
             Self::Rule(rule) => write!(f, "rule {rule}"),
+            Self::Link(name) => write!(f, "interface {name}"),
+            Self::Setting { setting, before, now } => write!(f, "setting {setting} {before} {now}"),
             Self::Route { interface, key } => {
                 let RouteKey { table, to, prefix, from, tos, metric, start, protocol } = key;
                 write!(f, "route {} to {to}/{prefix}", Family::of(*to).word())?;
@@ -123,6 +162,13 @@ fn parse_net(text: &str) -> Option<(IpAddr, u8)> {
     let address: IpAddr = address.parse().ok()?;
     let prefix = prefix.parse().ok().filter(|prefix| *prefix <= Family::of(address).bits())?;
     Some((address, prefix))
+}
+
+fn parse_setting(text: &str) -> Option<Claim> {
+    let (rest, now) = text.rsplit_once(' ')?;
+    let (path, before) = rest.rsplit_once(' ')?;
+    let (before, now) = (before.parse().ok()?, now.parse().ok()?);
+    Some(Claim::Setting { setting: Setting::parse(path)?, before, now })
 }
 
 fn parse_route(text: &str) -> Option<Claim> {
@@ -159,6 +205,7 @@ fn parse_route(text: &str) -> Option<Claim> {
 
 /// What `setup` may set without touching what is the host's: what the kernel has and `record` does not name is.
 pub fn new_claims(setup: &Setup, record: &BTreeSet<Claim>, kernel: &Kernel) -> BTreeSet<Claim> {
+    let setup = setup.clone().complete();
     let of_instances = setup.instances.iter().map(|one| needs::of_instance(one, kernel));
     let all = of_instances.chain([needs::of_statics(&setup.statics, kernel)]);
     let claim = |need: Need| {
@@ -183,6 +230,9 @@ mod tests {
             "route inet to 0.0.0.0/0 dev eth0 table 1000 tos 16 metric 0 protocol 18",
             "route inet6 to 2001:db8::/32 from 2001:db8:1::/48 table 254 tos 0 metric 1024 protocol 0",
             "rule inet priority 1000 from 10.0.0.1/32 table 201",
+            "interface vrrp.51",
+            "interface 10.0.0.1/24",
+            "setting net/ipv4/conf/eth0.7/arp_ignore 0 1",
         ] {
             assert_eq!(Claim::parse(line).map(|claim| claim.to_string()).as_deref(), Some(line));
         }
@@ -191,6 +241,9 @@ mod tests {
             "route inet to 10.0.0.0/33",
             "route inet6 to 10.0.0.0/8",
             "rule inet 1",
+            "setting kernel/panic 0 1",
+            "setting net/ipv4/conf/eth0/arp_ignore 1",
+            "interface a b",
             "eth0",
             "",
         ] {

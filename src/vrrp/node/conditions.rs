@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use crate::config::model::{Family, Instance, InterfaceName, Tracked};
-use crate::net::object::{Address, Key, Operation, PROTOCOL};
+use crate::net::object::{Address, Device, Key, Operation, PROTOCOL};
 use crate::net::objects::Refused;
 use crate::report::errno_text;
 use crate::track::{Carrier, Conditions, Facts, Link, Standing, carriers, faults, tracked_interfaces};
@@ -14,6 +14,10 @@ use crate::vrrp::instance;
 use super::needs::Need;
 use super::sockets::{Endpoint, State};
 use super::{Action, Id, Node};
+
+/// Why an interface of our own is not there.
+const TAKEN: &str =
+    "another interface has this name: give the one of the virtual router another, `use_vmac NAME`";
 
 /// What an instance sees, but for what its group suffers.
 struct Seen {
@@ -52,6 +56,7 @@ impl Node {
             }
         }
         let config = self.instances.get(&id)?.machine.config();
+        opening |= config.vmacs.iter().any(|vmac| self.is_coming(&vmac.name));
         opening &= faults(config, &conditions).is_empty();
         Some(Seen { conditions, endpoint, opening })
     }
@@ -112,6 +117,7 @@ impl Node {
         });
         let carrier = |name: InterfaceName| {
             let carrier = match self.kernel.link_by_name(name.as_str()) {
+                _ if self.is_coming(&name) => Carrier::Up,
                 None => Carrier::Missing,
                 Some((_, state)) if !state.up => Carrier::Down,
                 Some(_) => Carrier::Up,
@@ -119,7 +125,8 @@ impl Node {
             (name, carrier)
         };
         let source = link.filter(|link| !link.loopback).and_then(|link| link.source);
-        let endpoint = found.zip(source).map(|((index, _), source)| Endpoint::of(config, index, source));
+        let transmits = self.kernel.link_by_name(config.transmits_on().as_str());
+        let endpoint = transmits.zip(source).map(|((index, _), source)| Endpoint::of(config, index, source));
         let carriers = carriers(config).into_iter().map(carrier).collect();
         let interfaces = tracked_interfaces(config).cloned().map(carrier).collect();
         let standings = |lines: &[Tracked], known: &BTreeMap<String, Standing>| {
@@ -162,6 +169,12 @@ impl Node {
         (primary.or_else(|| all().next()).map(|address| address.address), true)
     }
 
+    /// Whether this is an interface of our own that will be there soon.
+    pub(super) fn is_coming(&self, name: &InterfaceName) -> bool {
+        let key = Key::Link(Device::from(name));
+        self.kept.contains_key(&key) && self.objects.is_coming(&key, &self.kernel)
+    }
+
     /// Whether an instance is in FAULT while the kernel does not set this.
     pub(super) fn means_fault(&self, key: &Key) -> bool {
         let holders = self.holders.get(key).into_iter().flatten();
@@ -179,7 +192,18 @@ impl Node {
             let is_fault = matches!(refused.operation, Operation::Add(_)) && !off;
             is_fault.then(|| (self.describe(key), refusal(refused)))
         };
-        needs.filter_map(refused).collect()
+        let running = self.instances.get(&id);
+        let vmacs = running.into_iter().flat_map(|running| &running.machine.config().vmacs);
+        let links = vmacs.filter_map(|vmac| {
+            let key = Key::Link(Device::from(&vmac.name));
+            let is_another = || {
+                let (wanted, actual) = (&self.kept.get(&key)?.object, self.kernel.object(&key)?);
+                (self.objects.is_hosts(&key) && !wanted.is_met_by(actual, None)).then_some(TAKEN.to_owned())
+            };
+            let why = self.objects.refused(&key).map(refusal).or_else(is_another)?;
+            Some((self.describe(&key), why))
+        });
+        needs.filter_map(refused).chain(links).collect()
     }
 }
 
@@ -192,6 +216,14 @@ pub(super) fn refusal(refused: &Refused) -> String {
         (Key::Address { .. }, libc::EINVAL) => {
             "another address of the same network has another scope, or the values do not fit together"
         }
+        (Key::Link(_), libc::EINVAL) => {
+            "the interface below it is no ethernet interface, or its address may not be used"
+        }
+        (Key::Link(_), libc::EBUSY) => {
+            "the interface below it is part of a bridge or of a bond: name that as `interface`"
+        }
+        (Key::Link(_), libc::EOPNOTSUPP) => "this kernel has no macvlan (module `macvlan`)",
+        (Key::Link(_), libc::EEXIST) => TAKEN,
         (Key::Address { .. } | Key::Route(_), libc::EACCES) => "IPv6 is off there",
         (Key::Route(_), libc::ENETUNREACH | libc::EHOSTUNREACH) => {
             "its gateway is in no network of this host: name an address of that network, or add `dev` and `onlink`"

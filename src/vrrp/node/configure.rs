@@ -16,13 +16,14 @@ use super::{Action, Id, Node, Phase, Running};
 impl Node {
     /// An instance that is equal in both configurations is not touched.
     pub(super) fn configure(&mut self, now: Instant, setup: Setup, out: &mut Vec<Action>) {
-        let Setup { instances, groups, statics, pacing, delay } = setup.numbered();
+        let Setup { instances, groups, statics, pacing, delay } = setup.complete();
         (self.statics, self.pacing) = (statics, pacing);
         if self.phase == Phase::Blind && self.last_id == 0 && !delay.is_zero() {
             self.starts_at = Some(now + delay);
             self.report(None, Event::StartDelayed { delay }, out);
         }
         self.note_statics();
+        self.tuning.look_again();
         let mut wanted: BTreeMap<Identity, Instance> = BTreeMap::new();
         for config in instances {
             wanted.entry(Identity::of(&config)).or_insert(config);
@@ -119,6 +120,7 @@ impl Node {
             self.feed(now, id, instance::Input::Stop, out);
         }
         self.starts_at = None;
+        self.tuning.look_again();
         let kept: Vec<Key> = std::mem::take(&mut self.kept).into_keys().collect();
         self.want(kept);
     }
@@ -128,7 +130,8 @@ impl Node {
         let Some(running) = self.instances.get(&id) else { return };
         let config = running.machine.config();
         let tracked = tracked_interfaces(config).cloned().chain([config.interface.clone()]);
-        let names = carriers(config).into_iter().chain(devices(config)).chain(tracked);
+        let vmacs = config.vmacs.iter().map(|vmac| vmac.name.clone());
+        let names = carriers(config).into_iter().chain(devices(config)).chain(tracked).chain(vmacs);
         for name in names {
             self.interfaces.entry(name.to_string()).or_default().insert(id);
         }

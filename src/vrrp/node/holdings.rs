@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::model::{Priority, VirtualAddress};
 use crate::net::kernel::{Change, Reading};
-use crate::net::object::{Key, Object, Operation, RouteKey, Start};
+use crate::net::object::{Device, Key, Object, Operation, RouteKey, Start};
 use crate::net::objects::News;
 use crate::net::{arp, ndp};
 use crate::vrrp::event::Event;
@@ -47,6 +47,7 @@ impl Node {
         let (new, present) = match self.instances.get_mut(&id) {
             Some(running) => (of_instance(running.machine.config(), &self.kernel), &mut running.objects),
             None if id == Id::STATIC && self.phase != Phase::Stopping => {
+                self.tuning.look_again();
                 (of_statics(&self.statics, &self.kernel), &mut self.kept)
             }
             None => return,
@@ -97,6 +98,7 @@ impl Node {
         let object = self.describe(&key);
         let event = match key {
             Key::Address { .. } => Event::HostsOwn { object, owner },
+            Key::Link(_) => Event::HostsLink { object },
             Key::Route(_) | Key::Rule(_) => Event::HostsPolicy { object },
         };
         self.report(holder, event, out);
@@ -189,7 +191,9 @@ impl Node {
                     if self.kernel.apply(change) {
                         self.objects.link_changed(index);
                         self.objects.links_up(&self.kernel);
-                        self.touch_interfaces(before.into_iter().chain([name]));
+                        let names: BTreeSet<String> = before.into_iter().chain([name]).collect();
+                        missing.extend(self.links_changed(now, &names, out));
+                        self.touch_interfaces(names);
                     }
                     self.along(now, &mut missing, out);
                 }
@@ -198,7 +202,9 @@ impl Node {
                     let before = self.kernel.link(index).map(|link| link.name.clone());
                     self.kernel.apply(change);
                     self.objects.link_gone(index);
-                    self.touch_interfaces(before);
+                    let names: BTreeSet<String> = before.into_iter().collect();
+                    missing.extend(self.links_changed(now, &names, out));
+                    self.touch_interfaces(names);
                     self.along(now, &mut missing, out);
                 }
                 Change::Added(object) | Change::Removed(object) => {
@@ -218,6 +224,12 @@ impl Node {
             }
         }
         self.restore(now, missing, out);
+    }
+
+    /// Those of our own interfaces that are missing.
+    fn links_changed(&mut self, now: Instant, names: &BTreeSet<String>, out: &mut Vec<Action>) -> Vec<Key> {
+        let keys: Vec<Key> = names.iter().filter_map(|name| Device::new(name).map(Key::Link)).collect();
+        keys.into_iter().filter(|key| self.object_changed(now, *key, out)).collect()
     }
 
     /// What has gone with something else, and the kernel tells nobody of.
@@ -266,7 +278,11 @@ impl Node {
     fn restore(&mut self, now: Instant, missing: Vec<Key>, out: &mut Vec<Action>) {
         let mut concerned = BTreeSet::new();
         for key in missing {
-            let gone = key.index().is_some_and(|index| self.kernel.link(index).is_none());
+            let needs = match self.objects.wanted(&key) {
+                Some(Object::Link(link)) => Some(link.base),
+                _ => key.index(),
+            };
+            let gone = needs.is_some_and(|index| self.kernel.link(index).is_none());
             if gone || self.is_off(&key) {
                 continue;
             }
@@ -325,6 +341,9 @@ impl Node {
             if news || before != self.objects.refused(&key).is_some() {
                 self.touched.extend(self.holders.get(&key).into_iter().flatten());
             }
+            if let Key::Link(name) = key {
+                self.touch_interfaces([name.as_str().to_owned()]);
+            }
             let holder = self.holders.get(&key).and_then(|holders| holders.first().copied());
             let object = self.describe(&key);
             match &operation {
@@ -359,12 +378,14 @@ impl Node {
     /// Sends what is due for objects that are there.
     pub(super) fn announce(&mut self, now: Instant, out: &mut Vec<Action>) {
         for id in std::mem::take(&mut self.announcing) {
-            let Some(running) = self.instances.get_mut(&id) else { continue };
-            if running.objects.keys().any(|key| self.objects.is_pending(key)) {
+            let Some(running) = self.instances.get(&id) else { continue };
+            let coming = running.machine.config().vmacs.iter().any(|vmac| self.is_coming(&vmac.name));
+            if coming || running.objects.keys().any(|key| self.objects.is_pending(key)) {
                 self.announcing.insert(id);
                 continue;
             }
-            let rounds = std::mem::take(&mut running.announce);
+            let rounds =
+                self.instances.get_mut(&id).map_or(0, |running| std::mem::take(&mut running.announce));
             let Some(running) = self.instances.get(&id) else { continue };
             let all = running.machine.config().all_addresses();
             let frames: Vec<_> = all.filter_map(|address| self.announcement(running, address)).collect();
@@ -465,11 +486,12 @@ impl Node {
     /// What this process may have set. What was on an interface went with it.
     pub(super) fn renew_claims(&mut self) {
         let stopping = self.phase == Phase::Stopping;
-        if self.objects.claims_changed() || stopping {
+        if self.objects.claims_changed() | self.tuning.has_news() || stopping {
             let of = |key: &Key| Claim::of(key, &self.kernel);
             // At the end only what could not be removed is left.
             let keys = if stopping { self.objects.remains(&self.kernel) } else { self.objects.claims() };
-            self.claims = Arc::new(keys.iter().filter_map(of).collect());
+            let settings = self.tuning.held().iter().map(|(setting, held)| Claim::setting(setting, held));
+            self.claims = Arc::new(keys.iter().filter_map(of).chain(settings).collect());
         }
     }
 }

@@ -16,6 +16,7 @@ mod identity;
 mod needs;
 mod pacing;
 mod sockets;
+mod tuning;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -28,6 +29,7 @@ use crate::config::model::{Pacing, Statics};
 use crate::net::kernel::{Change, Kernel, Reading};
 use crate::net::object::{Key, Operation};
 use crate::net::objects::Objects;
+use crate::net::settings::{AllHeld, Setting, Wanted};
 use crate::report::Repeats;
 use crate::track::{Conditions, Facts, Fault};
 
@@ -43,6 +45,7 @@ pub use needs::Setup;
 use pacing::Waiting;
 pub use sockets::Endpoint;
 use sockets::Sockets;
+use tuning::Tuning;
 
 /// Tells the instances of one process apart; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -78,6 +81,13 @@ pub enum Input {
     Read(Result<Reading, String>),
     /// What [`Action::Change`] asked for was answered: each operation with its errno, 0 when it was done.
     Changed(Vec<(Operation, i32)>),
+    /// What [`Action::Tune`] asked for was done.
+    Tuned {
+        /// What was changed so far and not set back.
+        held: AllHeld,
+        /// What could not be written: the errno.
+        refused: Vec<(Setting, i32)>,
+    },
     /// What [`Action::Open`] asked for is there.
     Opened(Endpoint),
     /// What was asked for could not be done.
@@ -140,6 +150,13 @@ pub enum Action {
     },
     /// Carry these out in order; [`Input::Changed`] is the answer.
     Change(Vec<Operation>),
+    /// Bring the settings of the kernel there; [`Input::Tuned`] is the answer.
+    Tune {
+        /// What is wanted.
+        wanted: Wanted,
+        /// What was changed so far.
+        held: AllHeld,
+    },
     /// Read the kernel's tables; [`Input::Read`] is the answer.
     Read,
     /// Send frames, each out of the interface with this index, all of them in each round.
@@ -242,6 +259,7 @@ pub struct Node {
     /// What an earlier process may have left, until the first tables are read.
     record: BTreeSet<Claim>,
     claims: Arc<BTreeSet<Claim>>,
+    tuning: Tuning,
     /// The tables are being read, and must be once more: something was lost meanwhile.
     read_once_more: bool,
     /// When the tables are read again.
@@ -273,7 +291,8 @@ enum Phase {
 impl Node {
     /// A node that knows from `record` what an earlier process may have set. The first input is [`Input::Configure`].
     pub fn new(record: BTreeSet<Claim>) -> Self {
-        Self { record, ..Self::default() }
+        let tuning = Tuning::new(record.iter().filter_map(Claim::held).collect());
+        Self { record, tuning, ..Self::default() }
     }
 
     /// Feeds one input; what must be done is appended to `out`, in order.
@@ -299,6 +318,7 @@ impl Node {
             Input::Lost => self.read(out),
             Input::Read(reading) => self.reading(now, reading, out),
             Input::Changed(answers) => self.changed(now, answers, out),
+            Input::Tuned { held, refused } => self.tuned(held, refused, out),
             Input::Configure(setup) => self.configure(now, setup, out),
             Input::Tracked(facts) => self.facts_changed(facts),
             Input::Timer => self.timer(now, out),
@@ -341,7 +361,7 @@ impl Node {
 
     /// Whether everything that was asked of the kernel is answered.
     pub fn is_quiet(&self) -> bool {
-        self.kernel.is_current() && !self.objects.is_busy()
+        self.kernel.is_current() && !self.objects.is_busy() && !self.tuning.is_busy()
     }
 
     /// What `setup` may set without touching what is the host's.
@@ -456,6 +476,7 @@ impl Node {
         self.tell_groups(from, out);
         out.extend(self.sockets.take_wanted().into_iter().map(Action::Open));
         self.change(out);
+        self.tune(out);
         self.announce(now, out);
         out.extend(self.sockets.take_unused().into_iter().map(Action::Close));
         self.renew_claims();

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use crate::config::model::{
     self, Family, Instance, InterfaceName, MetricKind, Named, Net, NextHop, Pacing, RuleAction, Statics,
-    SyncGroup, VirtualAddress,
+    SyncGroup, VirtualAddress, Vmac,
 };
 use crate::net::kernel::Kernel;
-use crate::net::object::{Address, Device, Does, Hop, Key, Object, Route, Rule};
+use crate::net::link::PRIVATE;
+use crate::net::object::{Address, Device, Does, Hop, Key, Kind, Link, Mac, Object, Route, Rule};
 use crate::net::route::{MAIN, UNICAST};
+use crate::net::settings::{Setting, Wanted};
 
 const RTAX_LOCK: u16 = 1;
 const RTAX_FEATURES: u16 = 12;
@@ -48,9 +50,11 @@ impl From<Vec<Instance>> for Setup {
 }
 
 impl Setup {
-    /// Gives each rule without a preference one of its own: static ones first, then in the order of the instances.
+    /// Gives each rule without a preference one of its own: static ones first, then in the order of the instances. The
+    /// interfaces of the instances are there whatever their state.
     #[must_use]
-    pub(super) fn numbered(mut self) -> Self {
+    pub(super) fn complete(mut self) -> Self {
+        self.statics.vmacs = self.instances.iter().flat_map(|instance| instance.vmacs.clone()).collect();
         let mut next = BTreeMap::new();
         let rules = self.instances.iter_mut().flat_map(|instance| &mut instance.rules);
         for rule in self.statics.rules.iter_mut().chain(rules) {
@@ -78,13 +82,64 @@ pub(super) fn of_statics(statics: &Statics, kernel: &Kernel) -> BTreeMap<Key, Ne
         .addresses
         .iter()
         .filter_map(|one| Some(Need { object: address(None, one, kernel)?, tracked: !one.no_track }));
-    collect(addresses.chain(policy(&statics.routes, &statics.rules, kernel)))
+    let links =
+        statics.vmacs.iter().filter_map(|vmac| Some(Need { object: link(vmac, kernel)?, tracked: true }));
+    collect(links.chain(addresses).chain(policy(&statics.routes, &statics.rules, kernel)))
 }
 
 /// The interfaces that static objects are on.
 pub(super) fn devices_of_statics(statics: &Statics) -> BTreeSet<InterfaceName> {
     let addresses = statics.addresses.iter().filter_map(|one| one.interface.clone());
-    addresses.chain(statics.routes.iter().flat_map(devices_of_route)).collect()
+    let vmacs = statics.vmacs.iter().flat_map(|vmac| [vmac.base.clone(), vmac.name.clone()]);
+    addresses.chain(vmacs).chain(statics.routes.iter().flat_map(devices_of_route)).collect()
+}
+
+/// How the kernel would show it. `None`: the interface below it does not exist.
+fn link(vmac: &Vmac, kernel: &Kernel) -> Option<Object> {
+    let (base, _) = kernel.link_by_name(vmac.base.as_str())?;
+    Some(Object::Link(Link {
+        name: Device::from(&vmac.name),
+        index: 0,
+        base,
+        mac: Mac(vmac.mac),
+        kind: Kind::Macvlan { mode: PRIVATE },
+        enabled: true,
+        group: vmac.group.as_ref().and_then(number),
+    }))
+}
+
+/// The settings of the kernel that go with the interfaces of the virtual routers.
+pub(super) fn settings(statics: &Statics, kernel: &Kernel) -> Wanted {
+    let mut wanted = Wanted::default();
+    let mut no_local_igmp = statics.no_local_igmp;
+    let index = |name: &InterfaceName| kernel.link_by_name(name.as_str()).map(|(index, _)| index);
+    for vmac in &statics.vmacs {
+        if vmac.ipv4
+            && let Some(base) = index(&vmac.base)
+        {
+            // The interface below is not to answer for the addresses of the virtual router.
+            for name in ["arp_ignore", "arp_filter"] {
+                let setting = Setting::of_interface(vmac.base.as_str(), name);
+                wanted.values.insert(setting, (1, base));
+            }
+            wanted.own_reverse_path = true;
+            if let Some(own) = index(&vmac.name) {
+                let setting = Setting::of_interface(vmac.name.as_str(), "rp_filter");
+                wanted.values.insert(setting, (0, own));
+            }
+            // A backup that reports its group would draw the traffic of the master's address to itself.
+            no_local_igmp |= vmac.adverts;
+        }
+        if !vmac.ipv6
+            && let Some(own) = index(&vmac.name)
+        {
+            wanted.values.insert(Setting::no_ipv6(vmac.name.as_str()), (1, own));
+        }
+    }
+    if no_local_igmp {
+        wanted.values.insert(Setting::local_igmp(), (0, 0));
+    }
+    wanted
 }
 
 /// The interfaces that the objects of `instance` are on.
@@ -328,6 +383,9 @@ mod tests {
             mtu: 1500,
             hardware_type: 1,
             mac: Vec::new(),
+            base: 0,
+            kind: Kind::Other,
+            group: 0,
         };
         kernel.apply(Change::Link(7, link));
         kernel
@@ -382,7 +440,7 @@ mod tests {
             rule(net("10.0.0.0", 10), None),
         ];
         let statics = Statics { rules, ..Statics::default() };
-        let numbered = Setup { statics, ..Setup::default() }.numbered();
+        let numbered = Setup { statics, ..Setup::default() }.complete();
         let numbers: Vec<_> = numbered.statics.rules.iter().map(|rule| rule.preference.unwrap()).collect();
         assert_eq!(numbers, [16384, 16384, 5, 16383]);
     }

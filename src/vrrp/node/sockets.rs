@@ -16,7 +16,7 @@ const RETRY: Duration = Duration::from_secs(1);
 pub struct Endpoint {
     /// Index of the interface.
     pub index: u32,
-    /// Its name.
+    /// Its name: that of the instance, or the one that is its own.
     pub interface: InterfaceName,
     /// The group, or the own address that unicast peers send to.
     pub local: IpAddr,
@@ -28,7 +28,7 @@ impl Endpoint {
     pub(super) fn of(instance: &Instance, index: u32, source: IpAddr) -> Self {
         let local = instance.group().unwrap_or(source);
         let ah = matches!(instance.authentication, Authentication::Ah(_));
-        Self { index, interface: instance.interface.clone(), local, ah }
+        Self { index, interface: instance.transmits_on().clone(), local, ah }
     }
 }
 

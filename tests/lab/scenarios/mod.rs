@@ -34,6 +34,7 @@ mod split;
 mod start;
 mod sync_group;
 mod systemd;
+mod vmac;
 mod wire_equal;
 mod worst;
 
@@ -110,6 +111,7 @@ pub fn all() -> Vec<Scenario> {
         objects::SCENARIOS,
         split::SCENARIOS,
         systemd::SCENARIOS,
+        vmac::SCENARIOS,
         start::SCENARIOS,
         includes::SCENARIOS,
         beside::SCENARIOS,

@@ -68,6 +68,16 @@ impl Lower<'_> {
         let octets: Option<Vec<u8>> = word.text.split(':').map(octet).collect();
         let octets = octets.filter(|octets| matches!(octets.len(), 5 | 6));
         let multicast = octets.as_ref().and_then(|octets| octets.first()).is_some_and(|first| first & 1 == 1);
+        if octets.as_ref().is_some_and(|octets| matches!(octets.get(..5), Some([0, 0, 0x5e, 0, 1 | 2]))) {
+            let message =
+                format!("`{}` is one of the addresses that the RFC gives to virtual routers", word.text);
+            self.adjusted(
+                Some(word.span),
+                message,
+                "it is passed over, as in keepalived: the router has its own of them",
+            );
+            return None;
+        }
         if octets.is_none() || multicast {
             let message = format!("`{}` is no address of an interface", word.text);
             self.report(

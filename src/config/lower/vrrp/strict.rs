@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::{Lower, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::model::{Family, Instance, Preempt, Version};
+use crate::config::model::{Family, Instance, OwnDevice, Preempt, Version};
 use crate::config::source::Span;
 use crate::config::tree::Node;
 
@@ -49,6 +49,15 @@ impl Lower<'_> {
             }
         }
         (instance.garp.lower_prio_delay, instance.garp.lower_prio_repeat) = (Duration::ZERO, 0);
+        if let Some(OwnDevice::Vmac { mac: mac @ Some(_), .. }) = &mut instance.device {
+            *mac = None;
+            let what = "the address of RFC 9568 §7.3 for the interface of a virtual router";
+            self.gives_way(said("use_vmac"), what, "it has that one");
+        }
+        if std::mem::take(&mut instance.transmit_on_base) {
+            let what = "adverts from the address of the virtual router";
+            self.gives_way(said("vmac_xmit_base"), what, "they are sent so");
+        }
         if let Some(span) = said("unicast_peer").filter(|_| !instance.peers().is_empty()) {
             self.report(
                 Diagnostic::warning(Code::Conflict, span, "the strict mode knows multicast alone")
