@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::model::{
-    Authentication, Family, Gaps, Instance, InterfaceName, Model, Net, Pacing, Priority, RealServer, Route,
-    Scripts, StaticAddress, Statics, SyncGroup, TrackFile, TrackProcess, TrackScript, VirtualServer,
+    Authentication, Family, Filter, Gaps, Instance, InterfaceName, Model, Net, Pacing, Priority, RealServer,
+    Route, Scripts, StaticAddress, Statics, SyncGroup, TrackFile, TrackProcess, TrackScript, VirtualServer,
     VirtualServerGroup, VirtualServerName, Vrid,
 };
 use super::tracked::tracking;
@@ -116,6 +116,8 @@ pub struct Runnable {
     pub statics: Statics,
     /// How announcements are spaced out.
     pub pacing: Pacing,
+    /// The table for traffic that is dropped.
+    pub filter: Filter,
     /// Virtual servers, those of groups with their services.
     pub virtual_servers: Vec<Arc<VirtualServer>>,
     /// What does not run.
@@ -182,6 +184,7 @@ pub fn runnable(model: &Model) -> Runnable {
     result.processes = tracked_processes(model, &result.instances);
     result.script_settings = model.globals.scripts.clone();
     result.pacing = pacing(model);
+    result.filter = model.globals.host.filter();
     if let Some(missing) = missing(Feature::NoInterface) {
         let unplaced = model.unplaced.iter().map(|unplaced| LeftOut::instance(&unplaced.0, missing.why));
         result.left_out.extend(unplaced);
@@ -286,9 +289,16 @@ fn held(instance: &Instance, model: &Model, left_out: &mut Vec<LeftOut>) -> Inst
     let ignores =
         instance.owner_ignore_adverts.unwrap_or(vrrp.owner_ignore_adverts || instance.strict == Some(true));
     instance.owner_ignore_adverts = Some(ignores && instance.priority == Priority::OWNER);
+    instance.accept = Some(accepts(&instance, model.globals.host.filters()));
     let of = format!("vrrp_instance {}", instance.name);
     settable(&mut instance.routes, &of, left_out);
     instance
+}
+
+/// Whether traffic to its virtual addresses is let through. The strict mode drops it where a packet filter is asked for.
+fn accepts(instance: &Instance, filters: bool) -> bool {
+    let strict = instance.strict == Some(true) && filters;
+    instance.priority == Priority::OWNER || instance.accept.unwrap_or(!strict)
 }
 
 /// What is there as long as the daemon runs.
@@ -484,6 +494,38 @@ mod tests {
         assert_eq!(names, ["A", "DDDD"]);
         let whats: Vec<&str> = result.left_out.iter().map(|one| &*one.what).collect();
         assert_eq!(whats, ["vrrp_instance BB", "vrrp_instance CCC"]);
+    }
+
+    #[test]
+    fn the_strict_mode_drops_where_a_firewall_is_asked_for() {
+        let accepts = |globals: &str, more: &str| {
+            let text = format!(
+                "global_defs {{\n{globals}\n}}\nvrrp_instance A {{\ninterface eth0\nvirtual_router_id 1\n{more}\n\
+                 virtual_ipaddress {{\n10.0.0.1\n}}\n}}\n"
+            );
+            run(&text).instances[0].accept.unwrap()
+        };
+        assert!(accepts("", "") && !accepts("", "no_accept"));
+        assert!(accepts("nftables", "") && accepts("vrrp_iptables", ""));
+        assert!(accepts("vrrp_strict", "") && !accepts("vrrp_strict", "no_accept"));
+        for word in ["nftables", "vrrp_iptables", "vrrp_iptables IN OUT", "vrrp_ipsets a b"] {
+            let strict = format!("vrrp_strict\n{word}");
+            assert!(!accepts(&strict, "") && !accepts(word, "strict_mode"), "{word}");
+            assert!(accepts(&strict, "strict_mode off"));
+            assert!(accepts(&strict, "state MASTER\npriority 255") && accepts(&strict, "version 3\naccept"));
+            assert!(!accepts(&strict, "accept"), "version 2 has no word against it");
+        }
+        assert!(accepts("", "no_accept\npriority 255"));
+    }
+
+    #[test]
+    fn the_table_is_named_as_it_is_written() {
+        let filter = |globals: &str| run(&format!("global_defs {{\n{globals}\n}}\n")).filter;
+        assert_eq!(filter(""), Filter::default());
+        assert_eq!(filter("nftables"), filter("vrrp_iptables A B"));
+        let all = "nftables mine\nnftables_priority -150\nnftables_counters\nnftables_ifindex";
+        let expected = Filter { table: "mine".into(), priority: -150, counters: true, by_index: true };
+        assert_eq!(filter(all), expected);
     }
 
     #[test]

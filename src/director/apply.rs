@@ -83,12 +83,12 @@ impl Director {
                 "the configuration has no instance, no virtual server and nothing static: nothing to do"
             );
         }
-        let Runnable { instances, groups, statics, pacing, virtual_servers, .. } = runnable;
+        let Runnable { instances, groups, statics, pacing, filter, virtual_servers, .. } = runnable;
         candidate.programs.lines.iter().for_each(Line::log);
         director.mails.configure(Mail::of(&candidate.model.globals, &instances, &groups, &virtual_servers));
         director.balance(virtual_servers);
         let delay = start_delay(&candidate.model.globals.vrrp);
-        director.start_vrrp(Setup { instances, groups, statics, pacing, delay })?;
+        director.start_vrrp(Setup { instances, groups, statics, pacing, filter, delay })?;
         // Its reports wait until they are taken.
         director.configure_programs(candidate.programs);
         director.tell_what_does_not_run();
@@ -204,11 +204,11 @@ impl Director {
         programs: Programs,
         globals: &Globals,
     ) -> Result<(), Error> {
-        let Runnable { instances, groups, statics, pacing, virtual_servers, .. } = runnable;
+        let Runnable { instances, groups, statics, pacing, filter, virtual_servers, .. } = runnable;
         self.mails.configure(Mail::of(globals, &instances, &groups, &virtual_servers));
         self.balance(virtual_servers);
         self.configure_programs(programs);
-        let setup = Setup { instances, groups, statics, pacing, delay: Duration::ZERO };
+        let setup = Setup { instances, groups, statics, pacing, filter, delay: Duration::ZERO };
         let Some(handle) = &self.vrrp else {
             self.start_vrrp(setup)?;
             self.track(|_| {});

@@ -267,6 +267,35 @@ impl Client {
         }
     }
 
+    /// Carries the requests out, all of them or none: `begin` and `end` go around them. Error: the first reason against
+    /// them.
+    pub fn transaction(&mut self, (begin, end): &(Request, Request), requests: &[Request]) -> io::Result<()> {
+        let first = self.sequence.wrapping_add(1);
+        let mut bytes = Vec::new();
+        for request in std::iter::once(begin).chain(requests).chain([end]) {
+            self.sequence = self.sequence.wrapping_add(1);
+            bytes.extend(request.finish(self.sequence));
+        }
+        self.send(&bytes)?;
+        let mut answer = Ok(());
+        loop {
+            let length = self.receive()?;
+            for message in messages(self.buffer.get(..length).unwrap_or_default()) {
+                let number = usize::try_from(message.sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
+                if message.kind != TYPE_ERROR || number > requests.len() {
+                    continue;
+                }
+                let outcome = outcome(message.payload);
+                // That of `begin` is about all of them, and nothing needs to follow.
+                let over = number == requests.len() || (number == 0 && outcome.is_err());
+                answer = answer.and(outcome);
+                if over {
+                    return answer;
+                }
+            }
+        }
+    }
+
     /// Sends one request and hands every message of the answer to `each`.
     pub fn ask(&mut self, request: &Request, mut each: impl FnMut(Message<'_>)) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);

@@ -209,10 +209,7 @@ impl Lower<'_> {
             }
             "lower_prio_no_advert" => draft.lower_prio_no_advert = self.boolean(node),
             "higher_prio_send_advert" => draft.higher_prio_send_advert = self.boolean(node),
-            "strict_mode" => {
-                draft.strict = self.boolean(node);
-                self.accepts(node, draft.strict == Some(true));
-            }
+            "strict_mode" => draft.strict = self.boolean(node),
             "auth_hmac" => draft.hmac = self.hmac(node),
             "no_virtual_ipaddress" => draft.no_addresses = self.flag(node),
             _ => return self.garp(word, node, &mut draft.garp),
@@ -246,9 +243,11 @@ impl Lower<'_> {
                     result.rules.extend(rules);
                 });
             }
-            "no_accept" => result.no_accept = self.flag(node),
-            // Traffic to the virtual addresses is accepted anyway.
-            "accept" => drop(self.flag(node)),
+            "accept" | "no_accept" => {
+                if self.flag(node) {
+                    result.accept = Some(word == "accept");
+                }
+            }
             "debug" => result.debug = self.whole_as(node).unwrap_or(0),
             "lvs_sync_daemon_interface" => {
                 let interface = self.interface_of(node);
@@ -417,7 +416,8 @@ impl Lower<'_> {
             strict: draft.strict,
             ..result
         };
-        let instance = if strict { self.strictly(node, instance) } else { instance };
+        let filters = defaults.globals.host.filters();
+        let instance = if strict { self.strictly(node, instance, filters) } else { instance };
         if !alone {
             return None;
         }

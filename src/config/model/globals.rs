@@ -1,7 +1,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-use super::{Account, Command, Fifo, GarpExtra, InterfaceName, Mail};
+use super::{Account, Command, Fifo, Filter, GarpExtra, InterfaceName, Mail};
 
 /// `global_defs` and the settings of the root, as far as they are no default of something else.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -282,6 +282,26 @@ pub struct Host {
     pub iproute_usr: Option<String>,
     /// `iproute_etc_dir`.
     pub iproute_etc: Option<String>,
+}
+
+impl Host {
+    /// Whether the file asks for a packet filter by any of its words.
+    pub fn filters(&self) -> bool {
+        self.iptables.is_some() || self.ipsets.is_some() || self.nftables.is_some()
+    }
+
+    /// The table for traffic of virtual addresses. The chains and sets of iptables have their counterparts in it, and
+    /// their names mean nothing.
+    pub fn filter(&self) -> Filter {
+        let standard = Filter::default();
+        let table = self.nftables.clone().filter(|table| !table.is_empty());
+        Filter {
+            table: table.unwrap_or(standard.table),
+            priority: self.nftables_priority.unwrap_or(standard.priority),
+            counters: self.nftables_counters,
+            by_index: self.nftables_index,
+        }
+    }
 }
 
 /// What is shown to SNMP and D-Bus.

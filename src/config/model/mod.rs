@@ -48,8 +48,8 @@ pub use track::{
 pub use transport::{Destination, IpvlanMode, OldChecksum, OwnDevice, Peer, Transport, Unicast};
 pub use values::{AdvertInterval, InterfaceName, NameError, Priority, RangeError, Vrid, Weight};
 pub use vrrp::{
-    AddressFlags, Family, Gaps, Garp, GarpExtra, InitialState, Instance, Pacing, Preempt, Unplaced, Version,
-    VirtualAddress,
+    AddressFlags, Family, Filter, Gaps, Garp, GarpExtra, InitialState, Instance, Pacing, Preempt, Unplaced,
+    Version, VirtualAddress,
 };
 
 /// One complete configuration, in the order of the file.

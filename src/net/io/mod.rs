@@ -2,6 +2,7 @@
 //! kernel's configuration lock, so none of them belongs on a thread that must be on time.
 
 mod filter;
+mod firewall;
 
 use std::io;
 
@@ -10,6 +11,7 @@ use neli::consts::socket::NlFamily;
 use crate::sys::link_frame::FrameSocket;
 use crate::sys::netlink::{Client, Monitor, Request};
 
+use super::firewall::Batch;
 use super::kernel::{Change, Reading};
 use super::object::Operation;
 use super::rtnetlink::{MONITOR_GROUPS, dump_addresses, dump_links, dump_routes, dump_rules, read, request};
@@ -21,6 +23,8 @@ const ATTEMPTS: usize = 8;
 pub(crate) struct Network {
     client: Client,
     frames: FrameSocket,
+    /// Opened when it is needed: who uses no packet filter is not to load its modules.
+    firewall: Option<firewall::Client>,
 }
 
 /// A socket that hears of every change from now on.
@@ -33,7 +37,7 @@ pub(crate) fn monitor() -> io::Result<Monitor> {
 impl Network {
     /// Opens the sockets.
     pub(crate) fn open() -> io::Result<Self> {
-        Ok(Self { client: Client::connect(NlFamily::Route)?, frames: FrameSocket::open()? })
+        Ok(Self { client: Client::connect(NlFamily::Route)?, frames: FrameSocket::open()?, firewall: None })
     }
 
     /// Reads links, addresses, and the routes and rules that matter to us.
@@ -82,16 +86,24 @@ impl Network {
     /// other. When the socket itself fails, so do all: what was carried out is unknown then.
     pub(crate) fn change(&mut self, operations: &[Operation]) -> Vec<i32> {
         let requests: Vec<Request> = operations.iter().map(request).collect();
-        let errno = |error: &io::Error| match error.kind() {
-            io::ErrorKind::TimedOut => libc::ETIMEDOUT,
-            _ => error.raw_os_error().unwrap_or(libc::EIO),
-        };
         match self.client.transact(&requests) {
             Ok(outcomes) => {
                 outcomes.iter().map(|outcome| outcome.as_ref().map_or_else(errno, |()| 0)).collect()
             }
             Err(error) => vec![errno(&error); operations.len()],
         }
+    }
+
+    /// Carries `batch` out, all of it or nothing; the answer (an errno; 0: done).
+    pub(crate) fn filter(&mut self, batch: &Batch) -> i32 {
+        let client = match &mut self.firewall {
+            Some(client) => client,
+            none => match firewall::Client::open() {
+                Ok(client) => none.insert(client),
+                Err(error) => return errno(&error),
+            },
+        };
+        client.carry_out(batch).map_or_else(|error| errno(&error), |()| 0)
     }
 
     /// Sends each frame out of its interface, round by round. A frame that fails stops no other. Error: the first
@@ -107,5 +119,12 @@ impl Network {
             }
         }
         failed.map_or(Ok(()), Err)
+    }
+}
+
+fn errno(error: &io::Error) -> i32 {
+    match error.kind() {
+        io::ErrorKind::TimedOut => libc::ETIMEDOUT,
+        _ => error.raw_os_error().unwrap_or(libc::EIO),
     }
 }

@@ -231,6 +231,7 @@ impl Thread {
             }
             Action::Open(endpoint) => Job::Open(endpoint),
             Action::Change(operations) => Job::Change(operations),
+            Action::Filter(batch) => Job::Filter(batch),
             Action::Read => Job::Read,
             Action::Announce { id, frames, rounds } => Job::Announce { id, frames, rounds },
         };

@@ -8,6 +8,7 @@ use std::sync::mpsc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::net::firewall::Batch;
 use crate::net::io::Network;
 use crate::net::kernel::Reading;
 use crate::net::object::Operation;
@@ -22,6 +23,7 @@ use super::sockets::{self, Pair};
 #[derive(Debug)]
 pub(super) enum Job {
     Change(Vec<Operation>),
+    Filter(Batch),
     Read,
     Announce {
         id: Id,
@@ -65,6 +67,10 @@ fn carry_out(network: &mut Network, job: Job) -> Option<Answer> {
         Job::Change(operations) => {
             let answers = network.change(&operations);
             Input::Changed(operations.into_iter().zip(answers).collect())
+        }
+        Job::Filter(batch) => {
+            let errno = network.filter(&batch);
+            Input::Filtered(batch, errno)
         }
         Job::Read => Input::Read(read(network)),
         Job::Announce { id, frames, rounds } => {

@@ -10,6 +10,7 @@ use crate::config::model::{Family, InterfaceName, Net};
 use crate::net::kernel::Kernel;
 use crate::net::object::{Key, RouteKey, Rule, Start};
 
+use super::firewall::drops;
 use super::needs::{self, Need, Setup};
 
 /// One object.
@@ -33,6 +34,8 @@ pub enum Claim {
     },
     /// A rule.
     Rule(Rule),
+    /// A table of nftables.
+    Table(String),
 }
 
 impl Claim {
@@ -66,6 +69,7 @@ impl Claim {
             }
             Self::Route { interface: None, key } => return there(Key::Route(*key)).into_iter().collect(),
             Self::Rule(rule) => return there(Key::Rule(*rule)).into_iter().collect(),
+            Self::Table(_) => return Vec::new(),
         };
         match kernel.link_by_name(interface) {
             Some((index, _)) => there(on(index)).into_iter().collect(),
@@ -81,6 +85,7 @@ impl Claim {
         match first {
             "route" if of_family => parse_route(rest),
             "rule" if of_family => Rule::parse(rest).map(Self::Rule),
+            "table" if parse_net(rest).is_none() => Some(Self::Table(rest.to_owned())),
             _ => {
                 let (address, prefix) = parse_net(rest)?;
                 let interface = InterfaceName::new(first).ok()?.to_string();
@@ -95,6 +100,7 @@ impl fmt::Display for Claim {
         match self {
             Self::Address { interface, address, prefix } => write!(f, "{interface} {address}/{prefix}"),
             Self::Rule(rule) => write!(f, "rule {rule}"),
+            Self::Table(name) => write!(f, "table {name}"),
             Self::Route { interface, key } => {
                 let RouteKey { table, to, prefix, from, tos, metric, start, protocol } = key;
                 write!(f, "route {} to {to}/{prefix}", Family::of(*to).word())?;
@@ -167,7 +173,8 @@ pub fn new_claims(setup: &Setup, record: &BTreeSet<Claim>, kernel: &Kernel) -> B
         let hosts = kernel.object(&key).is_some() && !record.contains(&claim);
         (!hosts).then_some(claim)
     };
-    all.flat_map(BTreeMap::into_values).filter_map(claim).collect()
+    let table = setup.instances.iter().any(drops).then(|| Claim::Table(setup.filter.table.clone()));
+    all.flat_map(BTreeMap::into_values).filter_map(claim).chain(table).collect()
 }
 
 #[cfg(test)]
@@ -183,6 +190,8 @@ mod tests {
             "route inet to 0.0.0.0/0 dev eth0 table 1000 tos 16 metric 0 protocol 18",
             "route inet6 to 2001:db8::/32 from 2001:db8:1::/48 table 254 tos 0 metric 1024 protocol 0",
             "rule inet priority 1000 from 10.0.0.1/32 table 201",
+            "table keepalived",
+            "table 10.0.0.1/24",
         ] {
             assert_eq!(Claim::parse(line).map(|claim| claim.to_string()).as_deref(), Some(line));
         }

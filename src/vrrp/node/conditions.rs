@@ -43,6 +43,7 @@ impl Node {
         let config = self.instances.get(&id)?.machine.config();
         let (mut conditions, endpoint) = self.conditions(config);
         conditions.refused = self.refusals(id);
+        conditions.refused.extend(self.filter_refusal(id));
         let mut opening = false;
         if let Some(endpoint) = &endpoint {
             match self.sockets.attach(id, endpoint) {

@@ -16,8 +16,8 @@ use super::{Action, Id, Node, Phase, Running};
 impl Node {
     /// An instance that is equal in both configurations is not touched.
     pub(super) fn configure(&mut self, now: Instant, setup: Setup, out: &mut Vec<Action>) {
-        let Setup { instances, groups, statics, pacing, delay } = setup.numbered();
-        (self.statics, self.pacing) = (statics, pacing);
+        let Setup { instances, groups, statics, pacing, filter, delay } = setup.numbered();
+        (self.statics, self.pacing, self.packet_filter) = (statics, pacing, filter);
         if self.phase == Phase::Blind && self.last_id == 0 && !delay.is_zero() {
             self.starts_at = Some(now + delay);
             self.report(None, Event::StartDelayed { delay }, out);

@@ -30,7 +30,8 @@ impl Node {
     pub(super) fn want(&mut self, keys: impl IntoIterator<Item = Key>) {
         for key in keys {
             let holders = self.holders.get(&key).into_iter().flatten();
-            let held = holders.filter_map(|id| self.instances.get(id)).filter(|running| running.held);
+            let held = holders.filter_map(|id| self.instances.get(id));
+            let held = held.filter(|running| running.held && !self.waits_for_filter(running, &key));
             let wanted = || held.filter_map(|running| running.objects.get(&key)).next();
             let wanted = self.kept.get(&key).or_else(wanted);
             self.objects.track(key, wanted.is_none_or(|need| need.tracked));
@@ -141,11 +142,13 @@ impl Node {
             self.read(out);
         }
         let first = self.phase == Phase::Blind;
-        let left: Vec<Key> = if first {
-            std::mem::take(&mut self.record).iter().flat_map(|claim| claim.find(&self.kernel)).collect()
-        } else {
-            Vec::new()
-        };
+        let record = if first { std::mem::take(&mut self.record) } else { BTreeSet::new() };
+        let left: Vec<Key> = record.iter().flat_map(|claim| claim.find(&self.kernel)).collect();
+        for claim in record {
+            if let Claim::Table(table) = claim {
+                self.firewall.recorded(table);
+            }
+        }
         self.objects.recorded(&left);
         if first {
             self.phase = Phase::Clearing;
@@ -359,11 +362,13 @@ impl Node {
     /// Sends what is due for objects that are there.
     pub(super) fn announce(&mut self, now: Instant, out: &mut Vec<Action>) {
         for id in std::mem::take(&mut self.announcing) {
-            let Some(running) = self.instances.get_mut(&id) else { continue };
-            if running.objects.keys().any(|key| self.objects.is_pending(key)) {
+            let Some(running) = self.instances.get(&id) else { continue };
+            let waits = |key: &Key| running.held && self.waits_for_filter(running, key);
+            if running.objects.keys().any(|key| self.objects.is_pending(key) || waits(key)) {
                 self.announcing.insert(id);
                 continue;
             }
+            let Some(running) = self.instances.get_mut(&id) else { continue };
             let rounds = std::mem::take(&mut running.announce);
             let Some(running) = self.instances.get(&id) else { continue };
             let all = running.machine.config().all_addresses();
@@ -465,11 +470,13 @@ impl Node {
     /// What this process may have set. What was on an interface went with it.
     pub(super) fn renew_claims(&mut self) {
         let stopping = self.phase == Phase::Stopping;
-        if self.objects.claims_changed() || stopping {
+        let tables_changed = self.firewall.new_tables().is_some();
+        if self.objects.claims_changed() || tables_changed || stopping {
             let of = |key: &Key| Claim::of(key, &self.kernel);
             // At the end only what could not be removed is left.
             let keys = if stopping { self.objects.remains(&self.kernel) } else { self.objects.claims() };
-            self.claims = Arc::new(keys.iter().filter_map(of).collect());
+            let tables = self.firewall.tables().iter().cloned().map(Claim::Table);
+            self.claims = Arc::new(keys.iter().filter_map(of).chain(tables).collect());
         }
     }
 }

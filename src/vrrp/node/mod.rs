@@ -10,6 +10,7 @@
 mod claim;
 mod conditions;
 mod configure;
+mod firewall;
 mod groups;
 mod holdings;
 mod identity;
@@ -24,7 +25,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::config::model::{Pacing, Statics};
+use crate::config::model::{Filter, Pacing, Statics};
+use crate::net::firewall::{Batch, Firewall};
 use crate::net::kernel::{Change, Kernel, Reading};
 use crate::net::object::{Key, Operation};
 use crate::net::objects::Objects;
@@ -78,6 +80,8 @@ pub enum Input {
     Read(Result<Reading, String>),
     /// What [`Action::Change`] asked for was answered: each operation with its errno, 0 when it was done.
     Changed(Vec<(Operation, i32)>),
+    /// What [`Action::Filter`] asked for was answered: an errno, 0 when it was done.
+    Filtered(Batch, i32),
     /// What [`Action::Open`] asked for is there.
     Opened(Endpoint),
     /// What was asked for could not be done.
@@ -140,6 +144,9 @@ pub enum Action {
     },
     /// Carry these out in order; [`Input::Changed`] is the answer.
     Change(Vec<Operation>),
+    /// Change the packet filter, all of it or nothing, in the order of this and [`Self::Change`]; [`Input::Filtered`] is
+    /// the answer.
+    Filter(Batch),
     /// Read the kernel's tables; [`Input::Read`] is the answer.
     Read,
     /// Send frames, each out of the interface with this index, all of them in each round.
@@ -177,6 +184,8 @@ pub enum Timer {
     Refused,
     /// An announcement may leave that keeps its distance to the last one.
     Announce,
+    /// The packet filter is looked at, or what it refused is tried again.
+    Filter,
     /// The delay after the start is over.
     Start,
 }
@@ -246,12 +255,19 @@ pub struct Node {
     read_once_more: bool,
     /// When the tables are read again.
     read_at: Option<Instant>,
+    packet_filter: Filter,
+    firewall: Firewall,
+    /// Addresses of which traffic is to be dropped.
+    dropped: BTreeSet<Key>,
+    /// They may be others by now.
+    refilter: bool,
     pacing: Pacing,
     /// Announcements that keep their distance.
     waiting: Waiting,
     /// Until then no instance starts.
     starts_at: Option<Instant>,
     restored: Repeats<Key>,
+    refiltered: Repeats<()>,
     unsent: Repeats<(Id, i32)>,
     latest: Duration,
     transitions: u64,
@@ -279,6 +295,8 @@ impl Node {
     /// Feeds one input; what must be done is appended to `out`, in order.
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Action>) {
         let from = out.len();
+        // What comes over the wire changes no address by itself.
+        self.refilter |= !matches!(input, Input::Heard { .. } | Input::Timer);
         match input {
             Input::Heard { endpoint, packet } => self.heard(now, &endpoint, packet, out),
             Input::Closed { endpoint, why } | Input::Refused(Refusal::Open { endpoint, why }) => {
@@ -299,6 +317,7 @@ impl Node {
             Input::Lost => self.read(out),
             Input::Read(reading) => self.reading(now, reading, out),
             Input::Changed(answers) => self.changed(now, answers, out),
+            Input::Filtered(batch, errno) => self.filtered(now, batch, errno, out),
             Input::Configure(setup) => self.configure(now, setup, out),
             Input::Tracked(facts) => self.facts_changed(facts),
             Input::Timer => self.timer(now, out),
@@ -318,6 +337,7 @@ impl Node {
             self.objects.next().map(|at| (at, Timer::Refused)),
             self.read_at.map(|at| (at, Timer::Read)),
             self.waiting.next().map(|at| (at, Timer::Announce)),
+            self.firewall.next().map(|at| (at, Timer::Filter)),
             self.starts_at.map(|at| (at, Timer::Start)),
         ];
         instance.into_iter().chain(others.into_iter().flatten()).min_by_key(|(at, _)| *at)
@@ -341,7 +361,7 @@ impl Node {
 
     /// Whether everything that was asked of the kernel is answered.
     pub fn is_quiet(&self) -> bool {
-        self.kernel.is_current() && !self.objects.is_busy()
+        self.kernel.is_current() && !self.objects.is_busy() && !self.firewall.is_busy()
     }
 
     /// What `setup` may set without touching what is the host's.
@@ -423,6 +443,7 @@ impl Node {
             }
         }
         if held {
+            self.refilter = true;
             let keys: Vec<Key> = running.objects.keys().copied().collect();
             self.want(keys);
         }
@@ -438,9 +459,10 @@ impl Node {
         if self.phase == Phase::Blind {
             return;
         }
+        self.filter(now, out);
         if self.phase == Phase::Clearing {
             self.change(out);
-            if !self.objects.is_busy() {
+            if !self.objects.is_busy() && !self.firewall.is_open() {
                 self.phase = Phase::Running;
             }
         }
@@ -455,6 +477,7 @@ impl Node {
         }
         self.tell_groups(from, out);
         out.extend(self.sockets.take_wanted().into_iter().map(Action::Open));
+        self.filter(now, out);
         self.change(out);
         self.announce(now, out);
         out.extend(self.sockets.take_unused().into_iter().map(Action::Close));

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::config::model::{
-    self, Family, Instance, InterfaceName, MetricKind, Named, Net, NextHop, Pacing, RuleAction, Statics,
-    SyncGroup, VirtualAddress,
+    self, Family, Filter, Instance, InterfaceName, MetricKind, Named, Net, NextHop, Pacing, RuleAction,
+    Statics, SyncGroup, VirtualAddress,
 };
 use crate::net::kernel::Kernel;
 use crate::net::object::{Address, Device, Does, Hop, Key, Object, Route, Rule};
@@ -37,6 +37,8 @@ pub struct Setup {
     pub statics: Statics,
     /// How announcements are spaced out.
     pub pacing: Pacing,
+    /// The table for traffic that is dropped.
+    pub filter: Filter,
     /// How long the instances wait after a start; a reload changes nothing of it.
     pub delay: Duration,
 }
