@@ -11,9 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::model::{
-    Authentication, Family, Filter, Gaps, Instance, InterfaceName, Model, Net, Pacing, Priority, RealServer,
-    Route, Scripts, StaticAddress, Statics, SyncGroup, TrackFile, TrackProcess, TrackScript, VirtualServer,
-    VirtualServerGroup, VirtualServerName, Vrid,
+    Authentication, Family, Filter, Gaps, Instance, InterfaceName, LinkDelay, Model, Net, NetlinkBuffers,
+    Pacing, Priority, RealServer, ReceiveBuffers, Route, Scripts, StaticAddress, Statics, SyncGroup,
+    TrackFile, TrackGroup, TrackProcess, TrackScript, VirtualServer, VirtualServerGroup, VirtualServerName,
+    Vrid,
 };
 use super::tracked::tracking;
 
@@ -118,6 +119,14 @@ pub struct Runnable {
     pub pacing: Pacing,
     /// The table for traffic that is dropped.
     pub filter: Filter,
+    /// Instances that suffer when a static object is not there.
+    pub track_groups: Vec<TrackGroup>,
+    /// How long changes of interfaces must last.
+    pub link_delays: Vec<LinkDelay>,
+    /// How large receive buffers of adverts are.
+    pub buffers: ReceiveBuffers,
+    /// Those of netlink.
+    pub netlink: NetlinkBuffers,
     /// Virtual servers, those of groups with their services.
     pub virtual_servers: Vec<Arc<VirtualServer>>,
     /// What does not run.
@@ -185,6 +194,10 @@ pub fn runnable(model: &Model) -> Runnable {
     result.script_settings = model.globals.scripts.clone();
     result.pacing = pacing(model);
     result.filter = model.globals.host.filter();
+    result.track_groups.clone_from(&model.track_groups);
+    result.link_delays.clone_from(&model.link_delays);
+    result.buffers = model.globals.vrrp.receive_buffers();
+    result.netlink = model.globals.vrrp.netlink();
     if let Some(missing) = missing(Feature::NoInterface) {
         let unplaced = model.unplaced.iter().map(|unplaced| LeftOut::instance(&unplaced.0, missing.why));
         result.left_out.extend(unplaced);
@@ -304,10 +317,10 @@ fn accepts(instance: &Instance, filters: bool) -> bool {
 /// What is there as long as the daemon runs.
 fn statics(model: &Model, left_out: &mut Vec<LeftOut>) -> Statics {
     let placed = |one: &StaticAddress| {
-        let mut address = one.address.clone();
+        let mut one = one.clone();
         let default = || model.globals.host.default_interface.clone().or(InterfaceName::new("eth0").ok());
-        address.interface = address.interface.or_else(default);
-        address
+        one.address.interface = one.address.interface.or_else(default);
+        one
     };
     let mut routes = model.static_routes.clone();
     settable(&mut routes, "static_routes", left_out);
@@ -465,8 +478,12 @@ mod tests {
              static_routes {\n10.1.0.0/16 via 10.0.0.1\n10.3.0.0/16 dev eth0 vrf RED\n}\n\
              static_rules {\nfrom 10.0.0.0/8 table 200\n}\n";
         let result = run(text);
-        let interfaces: Vec<String> =
-            result.statics.addresses.iter().map(|one| one.interface.clone().unwrap().to_string()).collect();
+        let interfaces: Vec<String> = result
+            .statics
+            .addresses
+            .iter()
+            .map(|one| one.address.interface.clone().unwrap().to_string())
+            .collect();
         assert_eq!(interfaces, ["eth3", "eth1"]);
         assert_eq!((result.statics.routes.len(), result.statics.rules.len()), (1, 1));
         let whats: Vec<&str> = result.left_out.iter().map(|one| &*one.what).collect();

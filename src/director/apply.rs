@@ -42,6 +42,25 @@ fn start_delay(vrrp: &VrrpGlobals) -> Duration {
     vrrp.startup_delay.unwrap_or_default().max(vrrp.delay_after_boot.map_or(Duration::ZERO, left))
 }
 
+/// What is for VRRP, and what for IPVS.
+fn parts(runnable: Runnable, delay: Duration) -> (Setup, Vec<Arc<VirtualServer>>) {
+    let Runnable { instances, groups, statics, pacing, filter, virtual_servers, .. } = runnable;
+    let Runnable { track_groups, link_delays, buffers, netlink, .. } = runnable;
+    let setup = Setup {
+        instances,
+        groups,
+        statics,
+        pacing,
+        filter,
+        track_groups,
+        link_delays,
+        buffers,
+        netlink,
+        delay,
+    };
+    (setup, virtual_servers)
+}
+
 impl Director {
     /// The table first, then VRRP: a master must not answer for services that are not there yet. Whoever looks for us
     /// finds us when both are there.
@@ -83,12 +102,16 @@ impl Director {
                 "the configuration has no instance, no virtual server and nothing static: nothing to do"
             );
         }
-        let Runnable { instances, groups, statics, pacing, filter, virtual_servers, .. } = runnable;
+        let (setup, virtual_servers) = parts(runnable, start_delay(&candidate.model.globals.vrrp));
         candidate.programs.lines.iter().for_each(Line::log);
-        director.mails.configure(Mail::of(&candidate.model.globals, &instances, &groups, &virtual_servers));
+        director.mails.configure(Mail::of(
+            &candidate.model.globals,
+            &setup.instances,
+            &setup.groups,
+            &virtual_servers,
+        ));
         director.balance(virtual_servers);
-        let delay = start_delay(&candidate.model.globals.vrrp);
-        director.start_vrrp(Setup { instances, groups, statics, pacing, filter, delay })?;
+        director.start_vrrp(setup)?;
         // Its reports wait until they are taken.
         director.configure_programs(candidate.programs);
         director.tell_what_does_not_run();
@@ -204,11 +227,10 @@ impl Director {
         programs: Programs,
         globals: &Globals,
     ) -> Result<(), Error> {
-        let Runnable { instances, groups, statics, pacing, filter, virtual_servers, .. } = runnable;
-        self.mails.configure(Mail::of(globals, &instances, &groups, &virtual_servers));
+        let (setup, virtual_servers) = parts(runnable, Duration::ZERO);
+        self.mails.configure(Mail::of(globals, &setup.instances, &setup.groups, &virtual_servers));
         self.balance(virtual_servers);
         self.configure_programs(programs);
-        let setup = Setup { instances, groups, statics, pacing, filter, delay: Duration::ZERO };
         let Some(handle) = &self.vrrp else {
             self.start_vrrp(setup)?;
             self.track(|_| {});

@@ -224,6 +224,11 @@ impl Client {
         Ok(Self { socket, sequence: 0, buffer: vec![0; RECEIVE_BUFFER] })
     }
 
+    /// Makes the receive buffer that large; `force`: beyond the limit of the host.
+    pub fn size(&self, bytes: u32, force: bool) -> io::Result<()> {
+        size(&descriptor(&self.socket), bytes, force)
+    }
+
     /// Carries the requests out in order and returns each one's outcome; a failing one stops nothing.
     /// Error: the socket itself failed; what was carried out is unknown.
     pub fn transact(&mut self, requests: &[Request]) -> io::Result<Vec<io::Result<()>>> {
@@ -377,6 +382,11 @@ impl Monitor {
         Ok(Self { socket })
     }
 
+    /// Makes the receive buffer that large; `force`: beyond the limit of the host.
+    pub fn size(&self, bytes: u32, force: bool) -> io::Result<()> {
+        size(&descriptor(&self.socket), bytes, force)
+    }
+
     /// From now on the kernel queues only what this program takes.
     pub fn filter(&self, program: &[SockFilter]) -> io::Result<()> {
         SockRef::from(&descriptor(&self.socket)).attach_filter(program)
@@ -424,6 +434,15 @@ fn again_after_signals<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result
             other => return other,
         }
     }
+}
+
+/// Beyond the limit of the host only with CAP_NET_ADMIN.
+fn size(socket: &BorrowedFd<'_>, bytes: u32, force: bool) -> io::Result<()> {
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    if force && setsockopt(socket, RcvBufForce, &bytes).is_ok() {
+        return Ok(());
+    }
+    SockRef::from(socket).set_recv_buffer_size(bytes)
 }
 
 #[allow(unsafe_code)]

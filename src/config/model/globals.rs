@@ -171,6 +171,39 @@ pub enum BufferPolicy {
     Bytes(u32),
 }
 
+/// How large receive buffers of adverts are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiveBuffers {
+    /// `vrrp_rx_bufs_policy`; none: as the system has them.
+    pub policies: Vec<BufferPolicy>,
+    /// `vrrp_rx_bufs_multiplier`.
+    pub multiplier: u32,
+}
+
+impl Default for ReceiveBuffers {
+    fn default() -> Self {
+        Self { policies: Vec::new(), multiplier: 3 }
+    }
+}
+
+/// Receive buffers of netlink sockets; `None`: as they are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NetlinkBuffers {
+    /// `vrrp_netlink_cmd_rcv_bufs`.
+    pub commands: Option<NetlinkBuffer>,
+    /// `vrrp_netlink_monitor_rcv_bufs`.
+    pub monitor: Option<NetlinkBuffer>,
+}
+
+/// The receive buffer of a netlink socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NetlinkBuffer {
+    /// Its size.
+    pub bytes: u32,
+    /// `*_force`: beyond what the system allows.
+    pub force: bool,
+}
+
 /// A socket whose receive buffer has a size of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BufferedSocket {
@@ -247,6 +280,27 @@ pub struct VrrpGlobals {
     pub netlink_buffers: Vec<SocketBuffer>,
     /// `*_rcv_bufs_force`: beyond what the system allows.
     pub netlink_force: Vec<BufferedSocket>,
+}
+
+impl VrrpGlobals {
+    /// How large receive buffers of adverts are.
+    pub fn receive_buffers(&self) -> ReceiveBuffers {
+        let standard = ReceiveBuffers::default();
+        let multiplier = self.buffer_multiplier.unwrap_or(standard.multiplier);
+        ReceiveBuffers { policies: self.buffers.clone(), multiplier }
+    }
+
+    /// Receive buffers of the netlink sockets of VRRP.
+    pub fn netlink(&self) -> NetlinkBuffers {
+        let buffer = |socket: BufferedSocket| {
+            let found = self.netlink_buffers.iter().find(|one| one.socket == socket && one.bytes > 0)?;
+            Some(NetlinkBuffer { bytes: found.bytes, force: self.netlink_force.contains(&socket) })
+        };
+        NetlinkBuffers {
+            commands: buffer(BufferedSocket::VrrpCommands),
+            monitor: buffer(BufferedSocket::VrrpMonitor),
+        }
+    }
 }
 
 /// Namespaces, interfaces, firewall.

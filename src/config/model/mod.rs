@@ -26,8 +26,9 @@ pub use check::{
     Ssl, StatusCodes, Timing, UrlRegex,
 };
 pub use globals::{
-    BufferPolicy, BufferedSocket, Globals, Host, LvsGlobals, Outside, OutsideView, Process, ProcessPart,
-    RunFiles, Scripts, SocketBuffer, SyncDaemon, Timeouts, VrrpGlobals,
+    BufferPolicy, BufferedSocket, Globals, Host, LvsGlobals, NetlinkBuffer, NetlinkBuffers, Outside,
+    OutsideView, Process, ProcessPart, ReceiveBuffers, RunFiles, Scripts, SocketBuffer, SyncDaemon, Timeouts,
+    VrrpGlobals,
 };
 pub use group::{GroupEntry, GroupedServer, VirtualServerGroup};
 pub use lvs::{

@@ -4,13 +4,16 @@
 mod filter;
 mod firewall;
 
+use std::collections::BTreeSet;
 use std::io;
 
 use neli::consts::socket::NlFamily;
 
+use crate::config::model::NetlinkBuffer;
 use crate::sys::link_frame::FrameSocket;
 use crate::sys::netlink::{Client, Monitor, Request};
 
+use super::conf;
 use super::firewall::Batch;
 use super::kernel::{Change, Reading};
 use super::object::Operation;
@@ -25,19 +28,43 @@ pub(crate) struct Network {
     frames: FrameSocket,
     /// Opened when it is needed: who uses no packet filter is not to load its modules.
     firewall: Option<firewall::Client>,
+    /// Interfaces that were changed by [`Self::promote`].
+    promoted: BTreeSet<u32>,
 }
 
 /// A socket that hears of every change from now on.
-pub(crate) fn monitor() -> io::Result<Monitor> {
+pub(crate) fn monitor(buffer: Option<NetlinkBuffer>) -> io::Result<Monitor> {
     let monitor = Monitor::connect(NlFamily::Route, &MONITOR_GROUPS)?;
+    if let Some(NetlinkBuffer { bytes, force }) = buffer {
+        monitor.size(bytes, force)?;
+    }
     monitor.filter(&filter::program())?;
     Ok(monitor)
 }
 
 impl Network {
     /// Opens the sockets.
-    pub(crate) fn open() -> io::Result<Self> {
-        Ok(Self { client: Client::connect(NlFamily::Route)?, frames: FrameSocket::open()?, firewall: None })
+    pub(crate) fn open(buffer: Option<NetlinkBuffer>) -> io::Result<Self> {
+        let client = Client::connect(NlFamily::Route)?;
+        if let Some(NetlinkBuffer { bytes, force }) = buffer {
+            client.size(bytes, force)?;
+        }
+        Ok(Self { client, frames: FrameSocket::open()?, firewall: None, promoted: BTreeSet::new() })
+    }
+
+    /// Has the kernel keep the other addresses of a subnet when the first one goes; `on` false: as it was before.
+    pub(crate) fn promote(&mut self, index: u32, on: bool) -> io::Result<()> {
+        if on {
+            let mut promotes = None;
+            self.client.ask(&conf::ask(index), |message| promotes = conf::promotes(message))?;
+            if promotes != Some(false) {
+                return Ok(());
+            }
+            self.promoted.insert(index);
+        } else if !self.promoted.remove(&index) {
+            return Ok(());
+        }
+        self.client.transact(&[conf::promote(index, on)])?.into_iter().collect()
     }
 
     /// Reads links, addresses, and the routes and rules that matter to us.

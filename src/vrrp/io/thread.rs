@@ -57,8 +57,8 @@ impl Thread {
         record: BTreeSet<Claim>,
     ) -> io::Result<(Self, BTreeSet<Claim>)> {
         // The monitor comes first, so that no change falls between.
-        let monitor = poll::register(net::monitor()?)?;
-        let mut network = Network::open()?;
+        let monitor = poll::register(net::monitor(setup.netlink.monitor)?)?;
+        let mut network = Network::open(setup.netlink.commands)?;
         let reading = network.read()?;
         let claims = new_claims(&setup, &record, &Kernel::from(reading.clone()));
         let (answer, answers) = mpsc::unbounded_channel();
@@ -232,6 +232,14 @@ impl Thread {
             Action::Open(endpoint) => Job::Open(endpoint),
             Action::Change(operations) => Job::Change(operations),
             Action::Filter(batch) => Job::Filter(batch),
+            Action::Promote { index, on } => Job::Promote(index, on),
+            Action::Buffer { endpoint, bytes } => {
+                let listening = self.sockets.get(&endpoint);
+                if let Some(Err(error)) = listening.map(|listening| listening.size(bytes)) {
+                    tracing::debug!("the receive buffer on {} stays as it is: {error}", endpoint.interface);
+                }
+                return;
+            }
             Action::Read => Job::Read,
             Action::Announce { id, frames, rounds } => Job::Announce { id, frames, rounds },
         };

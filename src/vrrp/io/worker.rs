@@ -24,6 +24,8 @@ use super::sockets::{self, Pair};
 pub(super) enum Job {
     Change(Vec<Operation>),
     Filter(Batch),
+    /// Index of the interface, and whether other addresses of a subnet are to be kept.
+    Promote(u32, bool),
     Read,
     Announce {
         id: Id,
@@ -67,6 +69,12 @@ fn carry_out(network: &mut Network, job: Job) -> Option<Answer> {
         Job::Change(operations) => {
             let answers = network.change(&operations);
             Input::Changed(operations.into_iter().zip(answers).collect())
+        }
+        Job::Promote(index, on) => {
+            if let Err(error) = network.promote(index, on) {
+                tracing::warn!("promote_secondaries of interface {index} stays as it is: {}", reason(&error));
+            }
+            Input::Promoted
         }
         Job::Filter(batch) => {
             let errno = network.filter(&batch);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use crate::config::model::Instance;
+use crate::config::model::{Instance, TrackGroup};
 use crate::net::object::Key;
 use crate::track::{Conditions, carriers, tracked_interfaces};
 use crate::vrrp::event::Event;
@@ -16,7 +16,7 @@ use super::{Action, Id, Node, Phase, Running};
 impl Node {
     /// An instance that is equal in both configurations is not touched.
     pub(super) fn configure(&mut self, now: Instant, setup: Setup, out: &mut Vec<Action>) {
-        let Setup { instances, groups, statics, pacing, filter, delay } = setup.numbered();
+        let Setup { instances, groups, statics, pacing, filter, delay, .. } = self.settings(setup.numbered());
         (self.statics, self.pacing, self.packet_filter) = (statics, pacing, filter);
         if self.phase == Phase::Blind && self.last_id == 0 && !delay.is_zero() {
             self.starts_at = Some(now + delay);
@@ -51,6 +51,16 @@ impl Node {
         if self.phase == Phase::Blind && self.kernel.is_current() {
             self.read(out);
         }
+    }
+
+    /// Takes what is about interfaces and sockets out of it.
+    fn settings(&mut self, setup: Setup) -> Setup {
+        self.carriers.configure(&setup.link_delays, setup.instances.iter());
+        self.buffers = setup.buffers.clone();
+        let members = |group: &TrackGroup| (group.name.clone(), group.members.iter().cloned().collect());
+        self.track_groups = setup.track_groups.iter().map(members).collect();
+        self.touch_track_groups();
+        setup
     }
 
     fn insert(&mut self, identity: Identity, config: Instance, out: &mut Vec<Action>) -> Id {

@@ -15,7 +15,7 @@ use crate::vrrp::instance;
 
 use super::claim::Claim;
 use super::conditions::refusal;
-use super::needs::{Need, of_instance, of_statics};
+use super::needs::{Need, of_instance, of_statics, of_track_groups};
 use super::pacing::Frame;
 use super::{Action, Id, Node, Phase, Running};
 
@@ -45,12 +45,17 @@ impl Node {
             // What the host has of it is not known yet.
             return;
         }
-        let (new, present) = match self.instances.get_mut(&id) {
-            Some(running) => (of_instance(running.machine.config(), &self.kernel), &mut running.objects),
+        let new = match self.instances.get(&id) {
+            Some(running) => of_instance(running.machine.config(), &self.kernel),
             None if id == Id::STATIC && self.phase != Phase::Stopping => {
-                (of_statics(&self.statics, &self.kernel), &mut self.kept)
+                self.note_track_groups();
+                of_statics(&self.statics, &self.kernel)
             }
             None => return,
+        };
+        let present = match self.instances.get_mut(&id) {
+            Some(running) => &mut running.objects,
+            None => &mut self.kept,
         };
         if new == *present {
             return;
@@ -67,6 +72,28 @@ impl Node {
         }
         self.let_go(id, &gone);
         self.hold_together(keys, out);
+    }
+
+    /// The static objects of each `track_group` on the interfaces that exist.
+    fn note_track_groups(&mut self) {
+        let objects = of_track_groups(&self.statics, &self.kernel);
+        if self.group_objects != objects {
+            self.group_objects = objects;
+            self.touch_track_groups();
+        }
+    }
+
+    /// The instances of all `track_group` have to look at the static objects.
+    pub(super) fn touch_track_groups(&mut self) {
+        if self.track_groups.is_empty() {
+            return;
+        }
+        let concerned = |running: &Running| {
+            let name = &running.machine.config().name;
+            self.track_groups.values().any(|members| members.contains(name))
+        };
+        let concerned = self.instances.iter().filter(|(_, running)| concerned(running)).map(|(id, _)| *id);
+        self.touched.extend(concerned);
     }
 
     /// `id` has none of these any more.
@@ -239,6 +266,9 @@ impl Node {
         if news == News::Hosts {
             self.tell_hosts_own(key, out);
         }
+        if self.kept.contains_key(&key) {
+            self.touch_track_groups();
+        }
         let stays = hosts || news == News::Hosts || self.kept.contains_key(&key);
         let others = stays || !self.holders.contains_key(&key);
         if let (true, Key::Address { index, address, .. }) = (others, key) {
@@ -257,7 +287,7 @@ impl Node {
         news == News::Missing
     }
 
-    fn touch_interfaces(&mut self, names: impl IntoIterator<Item = String>) {
+    pub(super) fn touch_interfaces(&mut self, names: impl IntoIterator<Item = String>) {
         for name in names {
             self.touched.extend(self.interfaces.get(&name).into_iter().flatten());
         }
@@ -325,6 +355,9 @@ impl Node {
             let before = self.objects.refused(&key).is_some();
             let news = self.objects.answered(now, &operation, errno);
             self.along(now, &mut missing, out);
+            if self.kept.contains_key(&key) {
+                self.touch_track_groups();
+            }
             if news || before != self.objects.refused(&key).is_some() {
                 self.touched.extend(self.holders.get(&key).into_iter().flatten());
             }

@@ -7,6 +7,7 @@
 //! does not set, or whose sockets are not open, is in FAULT; an instance that is equal in two configurations does not
 //! notice the reload; nobody starts before what a killed process left is gone.
 
+mod buffers;
 mod claim;
 mod conditions;
 mod configure;
@@ -14,6 +15,7 @@ mod firewall;
 mod groups;
 mod holdings;
 mod identity;
+mod links;
 mod needs;
 mod pacing;
 mod sockets;
@@ -25,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::config::model::{Filter, Pacing, Statics};
+use crate::config::model::{Filter, Pacing, ReceiveBuffers, Statics};
 use crate::net::firewall::{Batch, Firewall};
 use crate::net::kernel::{Change, Kernel, Reading};
 use crate::net::object::{Key, Operation};
@@ -40,6 +42,7 @@ use super::packet::{Outgoing, Received};
 pub use claim::{Claim, new_claims};
 use groups::{Group, Wish};
 use identity::Identity;
+use links::Carriers;
 use needs::Need;
 pub use needs::Setup;
 use pacing::Waiting;
@@ -82,6 +85,8 @@ pub enum Input {
     Changed(Vec<(Operation, i32)>),
     /// What [`Action::Filter`] asked for was answered: an errno, 0 when it was done.
     Filtered(Batch, i32),
+    /// What [`Action::Promote`] asked for was done, or cannot be.
+    Promoted,
     /// What [`Action::Open`] asked for is there.
     Opened(Endpoint),
     /// What was asked for could not be done.
@@ -149,6 +154,21 @@ pub enum Action {
     Filter(Batch),
     /// Read the kernel's tables; [`Input::Read`] is the answer.
     Read,
+    /// Let the kernel keep the other addresses of a subnet when the first one goes (`promote_secondaries`), or have it as it
+    /// was; [`Input::Promoted`] is the answer.
+    Promote {
+        /// Index of the interface.
+        index: u32,
+        /// False: as it was.
+        on: bool,
+    },
+    /// Make the receive buffer of an open endpoint that large.
+    Buffer {
+        /// Which one.
+        endpoint: Endpoint,
+        /// How large.
+        bytes: u32,
+    },
     /// Send frames, each out of the interface with this index, all of them in each round.
     Announce {
         /// Whose addresses they announce.
@@ -186,6 +206,8 @@ pub enum Timer {
     Announce,
     /// The packet filter is looked at, or what it refused is tried again.
     Filter,
+    /// A change of an interface has lasted as long as it must to count.
+    Carrier,
     /// The delay after the start is over.
     Start,
 }
@@ -255,6 +277,19 @@ pub struct Node {
     read_once_more: bool,
     /// When the tables are read again.
     read_at: Option<Instant>,
+    /// What counts of interfaces whose changes must last.
+    carriers: Carriers,
+    /// Interfaces that were asked to keep the other addresses of a subnet.
+    promoted: BTreeSet<u32>,
+    /// How many of these requests are not answered.
+    promoting: usize,
+    buffers: ReceiveBuffers,
+    /// How large buffers were said to be.
+    sized: BTreeMap<Endpoint, u32>,
+    /// Names of the instances that suffer when a static object of the group is not there.
+    track_groups: BTreeMap<String, BTreeSet<String>>,
+    /// The static objects of each; `None`: the interface of one does not exist.
+    group_objects: BTreeMap<String, Vec<Option<Key>>>,
     packet_filter: Filter,
     firewall: Firewall,
     /// Addresses of which traffic is to be dropped.
@@ -296,7 +331,8 @@ impl Node {
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Action>) {
         let from = out.len();
         // What comes over the wire changes no address by itself.
-        self.refilter |= !matches!(input, Input::Heard { .. } | Input::Timer);
+        let structural = !matches!(input, Input::Heard { .. } | Input::Timer);
+        self.refilter |= structural;
         match input {
             Input::Heard { endpoint, packet } => self.heard(now, &endpoint, packet, out),
             Input::Closed { endpoint, why } | Input::Refused(Refusal::Open { endpoint, why }) => {
@@ -317,13 +353,21 @@ impl Node {
             Input::Lost => self.read(out),
             Input::Read(reading) => self.reading(now, reading, out),
             Input::Changed(answers) => self.changed(now, answers, out),
+            Input::Promoted => self.promoting = self.promoting.saturating_sub(1),
             Input::Filtered(batch, errno) => self.filtered(now, batch, errno, out),
             Input::Configure(setup) => self.configure(now, setup, out),
             Input::Tracked(facts) => self.facts_changed(facts),
             Input::Timer => self.timer(now, out),
             Input::Stop => self.stop(now, out),
         }
+        if structural && self.phase != Phase::Blind {
+            self.compare_carriers(now);
+        }
         self.finish(now, from, out);
+        if structural && self.phase != Phase::Blind {
+            self.promote(out);
+            self.size_buffers(out);
+        }
     }
 
     /// When to call again with [`Input::Timer`], and why.
@@ -338,6 +382,7 @@ impl Node {
             self.read_at.map(|at| (at, Timer::Read)),
             self.waiting.next().map(|at| (at, Timer::Announce)),
             self.firewall.next().map(|at| (at, Timer::Filter)),
+            self.carriers.next().map(|at| (at, Timer::Carrier)),
             self.starts_at.map(|at| (at, Timer::Start)),
         ];
         instance.into_iter().chain(others.into_iter().flatten()).min_by_key(|(at, _)| *at)
@@ -361,7 +406,7 @@ impl Node {
 
     /// Whether everything that was asked of the kernel is answered.
     pub fn is_quiet(&self) -> bool {
-        self.kernel.is_current() && !self.objects.is_busy() && !self.firewall.is_busy()
+        self.kernel.is_current() && !self.objects.is_busy() && !self.firewall.is_busy() && self.promoting == 0
     }
 
     /// What `setup` may set without touching what is the host's.
@@ -393,6 +438,8 @@ impl Node {
             self.feed(now, id, instance::Input::Timer, out);
         }
         self.sockets.timer(now);
+        let carriers = self.carriers.due(now);
+        self.touch_interfaces(carriers);
         self.retry(now);
         if self.starts_at.take_if(|at| *at <= now).is_some() {
             self.report(None, Event::StartDelayOver, out);
