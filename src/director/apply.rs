@@ -27,7 +27,7 @@ use super::requests::Answer;
 use super::state::{NotRunning, Source, State, without_interface};
 use super::{
     Balancer, Checks, Director, Error, Manager, Options, Owned, Presence, Reloads, Requests, RuntimeLock,
-    rival,
+    rival, scheduling,
 };
 
 /// Pause after a start or a reload before memory is given back.
@@ -72,6 +72,7 @@ impl Director {
         files: Option<(u64, u64)>,
     ) -> Result<Self, Error> {
         let options = Arc::new(options);
+        scheduling::settle(&candidate.model.globals.process);
         let runtime = &options.runtime_directory;
         let presence = Presence::new(lock, runtime, options.pid_file.clone());
         let (requests, asked) = Requests::new(runtime);
@@ -94,6 +95,7 @@ impl Director {
             reloads: Reloads::new(load, Arc::clone(&options)),
             running,
             refused: None,
+            part: candidate.model.globals.process.vrrp.clone(),
             changed: false,
             options,
         };
@@ -112,6 +114,7 @@ impl Director {
         ));
         director.balance(virtual_servers);
         director.start_vrrp(setup)?;
+        scheduling::settle_checks(&candidate.model.globals.process);
         // Its reports wait until they are taken.
         director.configure_programs(candidate.programs);
         director.tell_what_does_not_run();
@@ -134,7 +137,7 @@ impl Director {
                 return Ok(());
             }
         }
-        let prepared = vrrp::start(setup, left.clone())?;
+        let prepared = vrrp::start(setup, left.clone(), &self.part)?;
         // Recorded before they are set: a kill in between leaves nothing unknown behind.
         self.record(left.union(&prepared.claims).cloned().collect());
         self.vrrp = Some(prepared.go());

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
 
+use crate::config::model::ProcessPart;
 use crate::net::io::{self as net, Network};
 use crate::net::kernel::Kernel;
 use crate::sys::netlink::Monitor;
@@ -55,6 +56,7 @@ impl Thread {
         outward: Outward,
         setup: Setup,
         record: BTreeSet<Claim>,
+        part: &ProcessPart,
     ) -> io::Result<(Self, BTreeSet<Claim>)> {
         // The monitor comes first, so that no change falls between.
         let monitor = poll::register(net::monitor(setup.netlink.monitor)?)?;
@@ -62,7 +64,7 @@ impl Thread {
         let reading = network.read()?;
         let claims = new_claims(&setup, &record, &Kernel::from(reading.clone()));
         let (answer, answers) = mpsc::unbounded_channel();
-        let jobs = worker::start(network, answer)?;
+        let jobs = worker::start(network, answer, part.clone())?;
         let (packets, heard) = mpsc::channel(PACKETS);
         let thread = Self {
             node: Node::new(record),

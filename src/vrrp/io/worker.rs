@@ -8,15 +8,15 @@ use std::sync::mpsc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::config::model::ProcessPart;
 use crate::net::firewall::Batch;
 use crate::net::io::Network;
 use crate::net::kernel::Reading;
 use crate::net::object::Operation;
-use crate::sys::schedule;
 use crate::text::reason;
 use crate::vrrp::node::{Endpoint, Id, Input, Refusal};
 
-use super::REALTIME_PRIORITY;
+use super::settle;
 use super::sockets::{self, Pair};
 
 /// What is to be done.
@@ -47,12 +47,14 @@ pub(super) enum Answer {
 }
 
 /// Starts the thread; it ends when the sender of jobs is dropped.
-pub(super) fn start(mut network: Network, answers: UnboundedSender<Answer>) -> io::Result<mpsc::Sender<Job>> {
+pub(super) fn start(
+    mut network: Network,
+    answers: UnboundedSender<Answer>,
+    part: ProcessPart,
+) -> io::Result<mpsc::Sender<Job>> {
     let (jobs, receiver) = mpsc::channel();
     let work = move || {
-        if let Err(error) = schedule::realtime(REALTIME_PRIORITY) {
-            tracing::debug!("changes of the network are made without realtime priority: {error}");
-        }
+        settle(&part);
         for job in receiver {
             let Some(answer) = carry_out(&mut network, job) else { continue };
             if answers.send(answer).is_err() {

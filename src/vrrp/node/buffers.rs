@@ -35,8 +35,15 @@ impl Node {
     }
 }
 
-/// What the policy gives an instance; of several sizes the largest.
+/// What the policy gives an instance: a number as it is; of packets the largest, and room for several.
 fn by_policy(buffers: &ReceiveBuffers, config: &Instance, mtu: u32) -> Option<u32> {
+    let number = |policy: &BufferPolicy| match policy {
+        BufferPolicy::Bytes(bytes) => Some(*bytes),
+        BufferPolicy::Mtu | BufferPolicy::Advert => None,
+    };
+    if let Some(bytes) = buffers.policies.iter().find_map(number) {
+        return Some(bytes);
+    }
     let mtu = if mtu == 0 { MTU } else { mtu };
     let size = |policy: &BufferPolicy| match policy {
         BufferPolicy::Mtu => mtu,
@@ -68,6 +75,6 @@ mod tests {
         assert_eq!(size(&[BufferPolicy::Mtu], 0), Some(4500));
         // IP, VRRP, three addresses, authentication data.
         assert_eq!(size(&[BufferPolicy::Advert], 1500), Some(3 * (20 + 8 + 12 + 8)));
-        assert_eq!(size(&[BufferPolicy::Bytes(5000), BufferPolicy::Mtu], 1500), Some(15_000));
+        assert_eq!(size(&[BufferPolicy::Bytes(5000), BufferPolicy::Mtu], 1500), Some(5000));
     }
 }
