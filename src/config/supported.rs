@@ -35,13 +35,6 @@ const MISSING: &[Missing] = &[
         why: "it does not run: this version needs the interface of an instance",
     },
     Missing {
-        feature: Feature::SharedRouterId,
-        what: "a virtual router id that is taken on its interface",
-        consequence: "this version does not tell apart two instances of one number on one interface",
-        help: None,
-        why: "it does not run: this version does not tell apart two instances of one number on one interface",
-    },
-    Missing {
         feature: Feature::Vrf,
         what: "a route in a VRF",
         consequence: "the route is not set",
@@ -70,8 +63,6 @@ pub(super) enum Feature {
     MaskWithGaps,
     /// A unicast instance without `interface`.
     NoInterface,
-    /// Two instances of one number on one interface, with different groups or peers.
-    SharedRouterId,
     /// A route in the table of a VRF.
     Vrf,
 }
@@ -180,9 +171,8 @@ impl Runnable {
 pub fn runnable(model: &Model) -> Runnable {
     let mut result = Runnable::default();
     result.statics = statics(model, &mut result.left_out);
-    let mut routers = BTreeSet::new();
     for instance in &model.instances {
-        match why_not(instance, &mut routers) {
+        match why_not(instance) {
             Some(why) => result.left_out.push(LeftOut::instance(instance, why)),
             None => result.instances.push(held(instance, model, &mut result.left_out)),
         }
@@ -234,19 +224,11 @@ pub fn runnable(model: &Model) -> Runnable {
     result
 }
 
-/// Why an instance does not run. `routers`: the numbers that are taken on each interface.
-fn why_not(
-    instance: &Instance,
-    routers: &mut BTreeSet<(InterfaceName, Vrid, Family)>,
-) -> Option<&'static str> {
-    // One router id serves IPv4 and IPv6 apart (RFC 9568 §5.2.3).
-    let is_first = routers.insert((instance.interface.clone(), instance.vrid, instance.family));
-    let needs = [
-        (matches!(instance.authentication, Authentication::Hmac(_)), Feature::AuthenticationHmac),
-        (!is_first, Feature::SharedRouterId),
-    ];
-    let mut needed = needs.into_iter().filter(|(needed, _)| *needed);
-    needed.find_map(|(_, feature)| missing(feature)).map(|missing| missing.why)
+/// Why an instance does not run.
+fn why_not(instance: &Instance) -> Option<&'static str> {
+    let hmac = matches!(instance.authentication, Authentication::Hmac(_));
+    let feature = hmac.then_some(Feature::AuthenticationHmac)?;
+    missing(feature).map(|missing| missing.why)
 }
 
 /// The scripts that somebody tracks; of two that have one name the first, as in keepalived.
@@ -508,9 +490,9 @@ mod tests {
         let result = run(&text.concat());
         let names: Vec<&str> = result.instances.iter().map(|instance| &*instance.name).collect();
         // Without a peer it is in FAULT.
-        assert_eq!(names, ["A", "DDDD"]);
+        assert_eq!(names, ["A", "BB", "DDDD"]);
         let whats: Vec<&str> = result.left_out.iter().map(|one| &*one.what).collect();
-        assert_eq!(whats, ["vrrp_instance BB", "vrrp_instance CCC"]);
+        assert_eq!(whats, ["vrrp_instance CCC"]);
     }
 
     #[test]

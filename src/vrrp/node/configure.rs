@@ -9,7 +9,7 @@ use crate::track::{Conditions, carriers, tracked_interfaces};
 use crate::vrrp::event::Event;
 use crate::vrrp::instance::{self, Machine};
 
-use super::identity::Identity;
+use super::identity::{Identity, identify};
 use super::needs::{Setup, devices, devices_of_statics};
 use super::{Action, Id, Node, Phase, Running};
 
@@ -23,10 +23,9 @@ impl Node {
             self.report(None, Event::StartDelayed { delay }, out);
         }
         self.note_statics();
-        let mut wanted: BTreeMap<Identity, Instance> = BTreeMap::new();
-        for config in instances {
-            wanted.entry(Identity::of(&config)).or_insert(config);
-        }
+        let name = |id: &Id| self.instances.get(id).map_or("", |one| one.machine.config().name.as_str());
+        let running = self.identities.iter().map(|(identity, id)| (identity, name(id)));
+        let wanted = identify(instances, running);
         let gone = |(identity, id): (&Identity, &Id)| (!wanted.contains_key(identity)).then_some(*id);
         for id in self.identities.iter().filter_map(gone).collect::<Vec<Id>>() {
             self.remove(now, id, out);

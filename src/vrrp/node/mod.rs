@@ -425,7 +425,9 @@ impl Node {
             config(id).is_some_and(|config| config.peers().iter().any(|peer| peer.address == packet.source))
         };
         let users = || self.sockets.users(endpoint).filter(concerned);
-        let chosen = users().find(peer).or_else(|| users().next()).copied();
+        // A stranger's is for an instance that is alone; among several it is nobody's.
+        let alone = || users().next().filter(|_| users().nth(1).is_none());
+        let chosen = users().find(peer).or_else(alone).copied();
         if let Some(id) = chosen {
             self.feed(now, id, instance::Input::Packet(packet), out);
         }
