@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::model::{
-    Authentication, Family, Gaps, Instance, InterfaceName, Model, Net, Pacing, Priority, RealServer, Route,
-    Scripts, StaticAddress, Statics, SyncGroup, TrackFile, TrackProcess, TrackScript, VirtualServer,
-    VirtualServerGroup, VirtualServerName, Vrid,
+    Authentication, Filter, Gaps, Instance, InterfaceName, LinkDelay, Model, Net, NetlinkBuffers, Pacing,
+    Priority, RealServer, ReceiveBuffers, Route, Scripts, StaticAddress, Statics, SyncGroup, TrackFile,
+    TrackGroup, TrackProcess, TrackScript, VirtualServer, VirtualServerGroup, VirtualServerName,
 };
 use super::tracked::tracking;
 use super::vmac;
@@ -33,13 +33,6 @@ const MISSING: &[Missing] = &[
         consequence: "no interface tells whether its addresses can be reached",
         help: Some("add `interface NAME`"),
         why: "it does not run: this version needs the interface of an instance",
-    },
-    Missing {
-        feature: Feature::SharedRouterId,
-        what: "a virtual router id that is taken on its interface",
-        consequence: "this version does not tell apart two instances of one number on one interface",
-        help: None,
-        why: "it does not run: this version does not tell apart two instances of one number on one interface",
     },
     Missing {
         feature: Feature::Vrf,
@@ -70,8 +63,6 @@ pub(super) enum Feature {
     MaskWithGaps,
     /// A unicast instance without `interface`.
     NoInterface,
-    /// Two instances of one number on one interface, with different groups or peers.
-    SharedRouterId,
     /// A route in the table of a VRF.
     Vrf,
 }
@@ -117,6 +108,16 @@ pub struct Runnable {
     pub statics: Statics,
     /// How announcements are spaced out.
     pub pacing: Pacing,
+    /// The table for traffic that is dropped.
+    pub filter: Filter,
+    /// Instances that suffer when a static object is not there.
+    pub track_groups: Vec<TrackGroup>,
+    /// How long changes of interfaces must last.
+    pub link_delays: Vec<LinkDelay>,
+    /// How large receive buffers of adverts are.
+    pub buffers: ReceiveBuffers,
+    /// Those of netlink.
+    pub netlink: NetlinkBuffers,
     /// Virtual servers, those of groups with their services.
     pub virtual_servers: Vec<Arc<VirtualServer>>,
     /// What does not run.
@@ -170,9 +171,8 @@ impl Runnable {
 pub fn runnable(model: &Model) -> Runnable {
     let mut result = Runnable::default();
     result.statics = statics(model, &mut result.left_out);
-    let mut routers = BTreeSet::new();
     for instance in &model.instances {
-        match why_not(instance, &mut routers) {
+        match why_not(instance) {
             Some(why) => result.left_out.push(LeftOut::instance(instance, why)),
             None => result.instances.push(held(instance, model, &mut result.left_out)),
         }
@@ -187,6 +187,11 @@ pub fn runnable(model: &Model) -> Runnable {
     result.processes = tracked_processes(model, &result.instances);
     result.script_settings = model.globals.scripts.clone();
     result.pacing = pacing(model);
+    result.filter = model.globals.host.filter();
+    result.track_groups.clone_from(&model.track_groups);
+    result.link_delays.clone_from(&model.link_delays);
+    result.buffers = model.globals.vrrp.receive_buffers();
+    result.netlink = model.globals.vrrp.netlink();
     if let Some(missing) = missing(Feature::NoInterface) {
         let unplaced = model.unplaced.iter().map(|unplaced| LeftOut::instance(&unplaced.0, missing.why));
         result.left_out.extend(unplaced);
@@ -223,19 +228,11 @@ pub fn runnable(model: &Model) -> Runnable {
     result
 }
 
-/// Why an instance does not run. `routers`: the numbers that are taken on each interface.
-fn why_not(
-    instance: &Instance,
-    routers: &mut BTreeSet<(InterfaceName, Vrid, Family)>,
-) -> Option<&'static str> {
-    // One router id serves IPv4 and IPv6 apart (RFC 9568 §5.2.3).
-    let is_first = routers.insert((instance.interface.clone(), instance.vrid, instance.family));
-    let needs = [
-        (matches!(instance.authentication, Authentication::Hmac(_)), Feature::AuthenticationHmac),
-        (!is_first, Feature::SharedRouterId),
-    ];
-    let mut needed = needs.into_iter().filter(|(needed, _)| *needed);
-    needed.find_map(|(_, feature)| missing(feature)).map(|missing| missing.why)
+/// Why an instance does not run.
+fn why_not(instance: &Instance) -> Option<&'static str> {
+    let hmac = matches!(instance.authentication, Authentication::Hmac(_));
+    let feature = hmac.then_some(Feature::AuthenticationHmac)?;
+    missing(feature).map(|missing| missing.why)
 }
 
 /// The scripts that somebody tracks; of two that have one name the first, as in keepalived.
@@ -291,18 +288,25 @@ fn held(instance: &Instance, model: &Model, left_out: &mut Vec<LeftOut>) -> Inst
     let ignores =
         instance.owner_ignore_adverts.unwrap_or(vrrp.owner_ignore_adverts || instance.strict == Some(true));
     instance.owner_ignore_adverts = Some(ignores && instance.priority == Priority::OWNER);
+    instance.accept = Some(accepts(&instance, model.globals.host.filters()));
     let of = format!("vrrp_instance {}", instance.name);
     settable(&mut instance.routes, &of, left_out);
     instance
 }
 
+/// Whether traffic to its virtual addresses is let through. The strict mode drops it where a packet filter is asked for.
+fn accepts(instance: &Instance, filters: bool) -> bool {
+    let strict = instance.strict == Some(true) && filters;
+    instance.priority == Priority::OWNER || instance.accept.unwrap_or(!strict)
+}
+
 /// What is there as long as the daemon runs.
 fn statics(model: &Model, left_out: &mut Vec<LeftOut>) -> Statics {
     let placed = |one: &StaticAddress| {
-        let mut address = one.address.clone();
+        let mut one = one.clone();
         let default = || model.globals.host.default_interface.clone().or(InterfaceName::new("eth0").ok());
-        address.interface = address.interface.or_else(default);
-        address
+        one.address.interface = one.address.interface.or_else(default);
+        one
     };
     let mut routes = model.static_routes.clone();
     settable(&mut routes, "static_routes", left_out);
@@ -466,8 +470,12 @@ mod tests {
              static_routes {\n10.1.0.0/16 via 10.0.0.1\n10.3.0.0/16 dev eth0 vrf RED\n}\n\
              static_rules {\nfrom 10.0.0.0/8 table 200\n}\n";
         let result = run(text);
-        let interfaces: Vec<String> =
-            result.statics.addresses.iter().map(|one| one.interface.clone().unwrap().to_string()).collect();
+        let interfaces: Vec<String> = result
+            .statics
+            .addresses
+            .iter()
+            .map(|one| one.address.interface.clone().unwrap().to_string())
+            .collect();
         assert_eq!(interfaces, ["eth3", "eth1"]);
         assert_eq!((result.statics.routes.len(), result.statics.rules.len()), (1, 1));
         let whats: Vec<&str> = result.left_out.iter().map(|one| &*one.what).collect();
@@ -492,9 +500,41 @@ mod tests {
         let result = run(&text.concat());
         let names: Vec<&str> = result.instances.iter().map(|instance| &*instance.name).collect();
         // Without a peer it is in FAULT.
-        assert_eq!(names, ["A", "DDDD"]);
+        assert_eq!(names, ["A", "BB", "DDDD"]);
         let whats: Vec<&str> = result.left_out.iter().map(|one| &*one.what).collect();
-        assert_eq!(whats, ["vrrp_instance BB", "vrrp_instance CCC"]);
+        assert_eq!(whats, ["vrrp_instance CCC"]);
+    }
+
+    #[test]
+    fn the_strict_mode_drops_where_a_firewall_is_asked_for() {
+        let accepts = |globals: &str, more: &str| {
+            let text = format!(
+                "global_defs {{\n{globals}\n}}\nvrrp_instance A {{\ninterface eth0\nvirtual_router_id 1\n{more}\n\
+                 virtual_ipaddress {{\n10.0.0.1\n}}\n}}\n"
+            );
+            run(&text).instances[0].accept.unwrap()
+        };
+        assert!(accepts("", "") && !accepts("", "no_accept"));
+        assert!(accepts("nftables", "") && accepts("vrrp_iptables", ""));
+        assert!(accepts("vrrp_strict", "") && !accepts("vrrp_strict", "no_accept"));
+        for word in ["nftables", "vrrp_iptables", "vrrp_iptables IN OUT", "vrrp_ipsets a b"] {
+            let strict = format!("vrrp_strict\n{word}");
+            assert!(!accepts(&strict, "") && !accepts(word, "strict_mode"), "{word}");
+            assert!(accepts(&strict, "strict_mode off"));
+            assert!(accepts(&strict, "state MASTER\npriority 255") && accepts(&strict, "version 3\naccept"));
+            assert!(!accepts(&strict, "accept"), "version 2 has no word against it");
+        }
+        assert!(accepts("", "no_accept\npriority 255"));
+    }
+
+    #[test]
+    fn the_table_is_named_as_it_is_written() {
+        let filter = |globals: &str| run(&format!("global_defs {{\n{globals}\n}}\n")).filter;
+        assert_eq!(filter(""), Filter::default());
+        assert_eq!(filter("nftables"), filter("vrrp_iptables A B"));
+        let all = "nftables mine\nnftables_priority -150\nnftables_counters\nnftables_ifindex";
+        let expected = Filter { table: "mine".into(), priority: -150, counters: true, by_index: true };
+        assert_eq!(filter(all), expected);
     }
 
     #[test]

@@ -27,7 +27,7 @@ use super::requests::Answer;
 use super::state::{NotRunning, Source, State, without_interface};
 use super::{
     Balancer, Checks, Director, Error, Manager, Options, Owned, Presence, Reloads, Requests, RuntimeLock,
-    rival,
+    rival, scheduling,
 };
 
 /// Pause after a start or a reload before memory is given back.
@@ -42,6 +42,25 @@ fn start_delay(vrrp: &VrrpGlobals) -> Duration {
     vrrp.startup_delay.unwrap_or_default().max(vrrp.delay_after_boot.map_or(Duration::ZERO, left))
 }
 
+/// What is for VRRP, and what for IPVS.
+fn parts(runnable: Runnable, delay: Duration) -> (Setup, Vec<Arc<VirtualServer>>) {
+    let Runnable { instances, groups, statics, pacing, filter, virtual_servers, .. } = runnable;
+    let Runnable { track_groups, link_delays, buffers, netlink, .. } = runnable;
+    let setup = Setup {
+        instances,
+        groups,
+        statics,
+        pacing,
+        filter,
+        track_groups,
+        link_delays,
+        buffers,
+        netlink,
+        delay,
+    };
+    (setup, virtual_servers)
+}
+
 impl Director {
     /// The table first, then VRRP: a master must not answer for services that are not there yet. Whoever looks for us
     /// finds us when both are there.
@@ -53,6 +72,7 @@ impl Director {
         files: Option<(u64, u64)>,
     ) -> Result<Self, Error> {
         let options = Arc::new(options);
+        scheduling::settle(&candidate.model.globals.process);
         let runtime = &options.runtime_directory;
         let presence = Presence::new(lock, runtime, options.pid_file.clone());
         let (requests, asked) = Requests::new(runtime);
@@ -75,6 +95,7 @@ impl Director {
             reloads: Reloads::new(load, Arc::clone(&options)),
             running,
             refused: None,
+            part: candidate.model.globals.process.vrrp.clone(),
             changed: false,
             options,
         };
@@ -83,12 +104,17 @@ impl Director {
                 "the configuration has no instance, no virtual server and nothing static: nothing to do"
             );
         }
-        let Runnable { instances, groups, statics, pacing, virtual_servers, .. } = runnable;
+        let (setup, virtual_servers) = parts(runnable, start_delay(&candidate.model.globals.vrrp));
         candidate.programs.lines.iter().for_each(Line::log);
-        director.mails.configure(Mail::of(&candidate.model.globals, &instances, &groups, &virtual_servers));
+        director.mails.configure(Mail::of(
+            &candidate.model.globals,
+            &setup.instances,
+            &setup.groups,
+            &virtual_servers,
+        ));
         director.balance(virtual_servers);
-        let delay = start_delay(&candidate.model.globals.vrrp);
-        director.start_vrrp(Setup { instances, groups, statics, pacing, delay })?;
+        director.start_vrrp(setup)?;
+        scheduling::settle_checks(&candidate.model.globals.process);
         // Its reports wait until they are taken.
         director.configure_programs(candidate.programs);
         director.tell_what_does_not_run();
@@ -111,7 +137,7 @@ impl Director {
                 return Ok(());
             }
         }
-        let prepared = vrrp::start(setup, left.clone())?;
+        let prepared = vrrp::start(setup, left.clone(), &self.part)?;
         // Recorded before they are set: a kill in between leaves nothing unknown behind.
         self.record(left.union(&prepared.claims).cloned().collect());
         self.vrrp = Some(prepared.go());
@@ -204,11 +230,10 @@ impl Director {
         programs: Programs,
         globals: &Globals,
     ) -> Result<(), Error> {
-        let Runnable { instances, groups, statics, pacing, virtual_servers, .. } = runnable;
-        self.mails.configure(Mail::of(globals, &instances, &groups, &virtual_servers));
+        let (setup, virtual_servers) = parts(runnable, Duration::ZERO);
+        self.mails.configure(Mail::of(globals, &setup.instances, &setup.groups, &virtual_servers));
         self.balance(virtual_servers);
         self.configure_programs(programs);
-        let setup = Setup { instances, groups, statics, pacing, delay: Duration::ZERO };
         let Some(handle) = &self.vrrp else {
             self.start_vrrp(setup)?;
             self.track(|_| {});

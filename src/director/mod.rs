@@ -22,6 +22,7 @@ mod reload;
 pub(crate) mod requests;
 mod rival;
 mod say;
+mod scheduling;
 mod service_manager;
 pub(crate) mod signals;
 mod state;
@@ -36,6 +37,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use crate::check::Standing;
 use crate::check::checks::Key;
 use crate::check::io::runner::Ended;
+use crate::config::model::ProcessPart;
 use crate::mail;
 use crate::mail::io::Mails;
 use crate::notify::What;
@@ -133,6 +135,8 @@ struct Director {
     running: Arc<Running>,
     /// Why the last reload was refused.
     refused: Option<String>,
+    /// How the threads of VRRP run.
+    part: ProcessPart,
     /// The state is to be shown anew.
     changed: bool,
 }
@@ -181,6 +185,11 @@ impl Director {
                 Event::Retry => self.retry(),
                 Event::Signal(Asked::Stop) => return Ok(()),
                 Event::Signal(Asked::Reload) => self.reloads.ask(false, None),
+                Event::Signal(Asked::Pause) => {
+                    tracing::warn!(
+                        "a thread with realtime priority has worked for longer than `*_rlimit_rttime` without a pause; it goes on"
+                    );
+                }
                 Event::Signal(Asked::Unknown(name)) => {
                     tracing::info!("{name} has no effect in this version");
                 }

@@ -13,6 +13,8 @@ pub(super) enum Asked {
     Reload,
     /// End.
     Stop,
+    /// The VRRP thread has worked for longer than `*_rlimit_rttime` without a pause.
+    Pause,
     /// One of keepalived's signals that does nothing yet; unhandled it would end the process.
     Unknown(&'static str),
 }
@@ -54,6 +56,7 @@ pub(super) struct Signals {
     user2: Signal,
     json: Signal,
     clear: Signal,
+    overtime: Signal,
 }
 
 impl Signals {
@@ -68,6 +71,7 @@ impl Signals {
             user2: signal(SignalKind::user_defined2())?,
             json: signal(SignalKind::from_raw(libc::SIGRTMIN() + 2))?,
             clear: signal(SignalKind::from_raw(libc::SIGRTMAX() - 1))?,
+            overtime: signal(SignalKind::from_raw(libc::SIGXCPU))?,
         };
         sys::unblock(&early(ignore_sigint))?;
         Ok(signals)
@@ -80,6 +84,7 @@ impl Signals {
                 _ = self.terminate.recv() => return Asked::Stop,
                 _ = self.interrupt.recv() => if !self.ignore_sigint { return Asked::Stop },
                 _ = self.hangup.recv() => return Asked::Reload,
+                _ = self.overtime.recv() => return Asked::Pause,
                 _ = self.user1.recv() => return Asked::Unknown("SIGUSR1 (state dump)"),
                 _ = self.user2.recv() => return Asked::Unknown("SIGUSR2 (statistics)"),
                 _ = self.json.recv() => return Asked::Unknown("SIGRTMIN+2 (JSON)"),

@@ -2,13 +2,16 @@
 //!
 //! [`object`] says what there is and what it is known by (`link`, `route` and `rule` have files of their own), [`rtnetlink`]
 //! turns it into bytes and back, [`kernel`] is the mirror of what the kernel has, [`objects`] what ought to be there.
-//! `io/` talks to the kernel.
+//! [`firewall`] says whose traffic is dropped, [`nftables`] has the bytes of that. `io/` talks to the kernel.
 
 pub mod arp;
+mod conf;
+pub mod firewall;
 pub(crate) mod io;
 pub mod kernel;
 pub(crate) mod link;
 pub mod ndp;
+pub mod nftables;
 pub mod object;
 pub mod objects;
 pub(crate) mod route;

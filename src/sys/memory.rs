@@ -1,4 +1,6 @@
-//! Memory that is free in the process, back to the system.
+//! Memory that is free in the process, back to the system; and none of it into the swap.
+
+use std::io;
 
 /// So much free memory at its end a heap keeps, in bytes.
 #[cfg(target_env = "gnu")]
@@ -25,4 +27,12 @@ pub(crate) fn give_back() {
     unsafe {
         libc::malloc_trim(0);
     }
+}
+
+/// What the process has touched stays in memory, and what it will touch does.
+#[allow(unsafe_code)]
+pub(crate) fn stay() -> io::Result<()> {
+    // SAFETY: it takes no pointer, and moves nothing.
+    let failed = unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT) };
+    if failed == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

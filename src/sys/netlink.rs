@@ -224,6 +224,11 @@ impl Client {
         Ok(Self { socket, sequence: 0, buffer: vec![0; RECEIVE_BUFFER] })
     }
 
+    /// Makes the receive buffer that large; `force`: beyond the limit of the host.
+    pub fn size(&self, bytes: u32, force: bool) -> io::Result<()> {
+        size(&descriptor(&self.socket), bytes, force)
+    }
+
     /// Carries the requests out in order and returns each one's outcome; a failing one stops nothing.
     /// Error: the socket itself failed; what was carried out is unknown.
     pub fn transact(&mut self, requests: &[Request]) -> io::Result<Vec<io::Result<()>>> {
@@ -262,6 +267,35 @@ impl Client {
                 if number + 1 == batch.len() {
                     outcomes.append(&mut answered);
                     return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Carries the requests out, all of them or none: `begin` and `end` go around them. Error: the first reason against
+    /// them.
+    pub fn transaction(&mut self, (begin, end): &(Request, Request), requests: &[Request]) -> io::Result<()> {
+        let first = self.sequence.wrapping_add(1);
+        let mut bytes = Vec::new();
+        for request in std::iter::once(begin).chain(requests).chain([end]) {
+            self.sequence = self.sequence.wrapping_add(1);
+            bytes.extend(request.finish(self.sequence));
+        }
+        self.send(&bytes)?;
+        let mut answer = Ok(());
+        loop {
+            let length = self.receive()?;
+            for message in messages(self.buffer.get(..length).unwrap_or_default()) {
+                let number = usize::try_from(message.sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
+                if message.kind != TYPE_ERROR || number > requests.len() {
+                    continue;
+                }
+                let outcome = outcome(message.payload);
+                // That of `begin` is about all of them, and nothing needs to follow.
+                let over = number == requests.len() || (number == 0 && outcome.is_err());
+                answer = answer.and(outcome);
+                if over {
+                    return answer;
                 }
             }
         }
@@ -348,6 +382,11 @@ impl Monitor {
         Ok(Self { socket })
     }
 
+    /// Makes the receive buffer that large; `force`: beyond the limit of the host.
+    pub fn size(&self, bytes: u32, force: bool) -> io::Result<()> {
+        size(&descriptor(&self.socket), bytes, force)
+    }
+
     /// From now on the kernel queues only what this program takes.
     pub fn filter(&self, program: &[SockFilter]) -> io::Result<()> {
         SockRef::from(&descriptor(&self.socket)).attach_filter(program)
@@ -395,6 +434,15 @@ fn again_after_signals<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result
             other => return other,
         }
     }
+}
+
+/// Beyond the limit of the host only with CAP_NET_ADMIN.
+fn size(socket: &BorrowedFd<'_>, bytes: u32, force: bool) -> io::Result<()> {
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    if force && setsockopt(socket, RcvBufForce, &bytes).is_ok() {
+        return Ok(());
+    }
+    SockRef::from(socket).set_recv_buffer_size(bytes)
 }
 
 #[allow(unsafe_code)]

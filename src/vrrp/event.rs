@@ -66,6 +66,11 @@ pub enum Why {
     },
     /// Another member of its sync group follows another master.
     GroupFollows,
+    /// `timer_expired_backup`: this process did not run, and another one may have taken over.
+    Late {
+        /// Since the last advert.
+        silent: Duration,
+    },
     /// Something that the instance needs is missing.
     Faults(Vec<Fault>),
     /// Nothing that the instance needs is missing any more.
@@ -86,6 +91,11 @@ impl fmt::Display for Why {
             Self::MasterStopped => f.write_str("the master stopped: priority 0"),
             Self::Preempted { master, priority } => write!(f, "replaces {master}, priority {priority}"),
             Self::Outranked { by, priority } => write!(f, "{by} has priority {priority}"),
+            Self::Late { silent } => write!(
+                f,
+                "this process sent nothing for {:.1} s, another one may have taken over",
+                silent.as_secs_f64()
+            ),
             Self::GroupFollows => f.write_str("its sync group follows another master"),
             Self::Faults(faults) => {
                 for (index, fault) in faults.iter().enumerate() {

@@ -232,6 +232,9 @@ impl Machine {
 
     /// Feeds one input; what must be done is appended to `out`, in order.
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Action>) {
+        if matches!(input, Input::Packet(_) | Input::Timer) {
+            self.step_down_when_late(now, out);
+        }
         match input {
             Input::Conditions(conditions) => {
                 self.conditions = Some(conditions);
@@ -487,6 +490,26 @@ impl Machine {
         self.bursts.stop();
         self.deadline = Some(now + self.master_down());
         self.preempt_at = None;
+    }
+
+    /// `timer_expired_backup`: after a pause in which another one may have taken over, a master that preempts nobody
+    /// follows, before it says anything.
+    fn step_down_when_late(&mut self, now: Instant, out: &mut Vec<Action>) {
+        let Some(other) = self.config.timer_expired_backup else { return };
+        let Some(due) = self.deadline.filter(|_| self.state == State::Master) else { return };
+        if self.config.preempt != Preempt::Never || self.config.priority == Priority::OWNER {
+            return;
+        }
+        let interval = self.config.advert_interval.duration();
+        let since_last = now.saturating_duration_since(due) + interval;
+        let unit = match self.config.version {
+            Version::V2 => Duration::from_secs(1),
+            Version::V3 => interval,
+        };
+        let skew = unit * (256 - u32::from(other)) / 256;
+        if since_last > interval * u32::from(Instance::DOWN_TIMER_ADVERTS) + skew {
+            self.leave_master(now, Why::Late { silent: since_last }, out);
+        }
     }
 
     // ---- reload and stop ----

@@ -214,6 +214,16 @@ pub fn most_addresses(mtu: u32, version: Version, family: Family, ah: bool) -> u
     (room / address_length(family)).min(usize::from(u8::MAX))
 }
 
+/// How many bytes a packet with so many addresses has, with the header of IP.
+pub fn size(version: Version, family: Family, addresses: usize, ah: bool) -> u32 {
+    let ip = match family {
+        Family::Ipv4 => IPV4_HEADER,
+        Family::Ipv6 => IPV6_HEADER,
+    };
+    let headers = ip + if ah { ah::LENGTH } else { 0 } + HEADER + trailer_length(number(version), family);
+    u32::try_from(headers + addresses * address_length(family)).unwrap_or(u32::MAX)
+}
+
 /// The version as it stands in a packet.
 pub fn number(version: Version) -> u8 {
     match version {

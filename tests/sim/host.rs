@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use directord::config::model::{Family, Gaps, Instance, Pacing, Statics, SyncGroup};
+use directord::config::model::{Family, Filter, Gaps, Instance, Pacing, Statics, SyncGroup};
+use directord::net::firewall::Batch;
 use directord::net::object::{Operation, Rule};
 use directord::net::settings;
 use directord::track::scripts::{Scripts, Standings, Wanted};
@@ -20,6 +21,7 @@ use crate::kernel::Kernel;
 #[derive(Debug, Clone)]
 pub(crate) enum Job {
     Change(Vec<Operation>),
+    Filter(Batch),
     Read,
     Tune(settings::Wanted, settings::AllHeld),
     Open(Endpoint),
@@ -173,7 +175,9 @@ impl Host {
             groups: self.groups.clone(),
             statics: self.statics.clone(),
             pacing: Pacing { all, groups: Vec::new() },
+            filter: Filter::default(),
             delay: self.delay,
+            ..Setup::default()
         }
     }
 
@@ -251,6 +255,12 @@ impl Host {
                     self.number
                 ));
             }
+            if let Some(open) = self.open_address(config) {
+                return Err(format!(
+                    "{}: {open} of {name} is here, and whoever sends to it is answered",
+                    self.number
+                ));
+            }
             let takes_part = matches!(state, State::Backup | State::Master);
             if takes_part && machine.next_timer().is_none() {
                 return Err(format!("{}: {name} is {state} and waits for nothing", self.number));
@@ -283,6 +293,40 @@ impl Host {
             }
         }
         Ok(())
+    }
+
+    /// An address of which no traffic is to be accepted, and is.
+    fn open_address(&self, config: &Instance) -> Option<IpAddr> {
+        let mut addresses = config.all_addresses().map(|one| one.address);
+        let is_open = |address: &IpAddr| {
+            self.kernel.has(*address) && self.hosts != Some(*address) && !self.kernel.drops(*address)
+        };
+        if config.accept != Some(false) || self.kernel.flushed {
+            return None;
+        }
+        addresses.find(is_open)
+    }
+
+    /// No table is here that nobody needs, and nobody is dropped who is not held.
+    fn check_filter(&self, node: &Node, masters: &[&Instance]) -> Result<(), String> {
+        let drops = |config: &&&Instance| config.accept == Some(false);
+        let held = masters.iter().filter(drops).flat_map(|config| config.all_addresses());
+        let held: BTreeSet<IpAddr> = held.map(|one| one.address).collect();
+        let needed = node.machines().any(|machine| machine.config().accept == Some(false));
+        if needed != !self.kernel.tables.is_empty() {
+            return Err(format!("{}: tables {:?}, needed: {needed}", self.number, self.kernel.tables));
+        }
+        if let Some(open) = held.iter().find(|address| !self.kernel.drops(**address)) {
+            return Err(format!("{}: traffic of {open} is not dropped", self.number));
+        }
+        let may_be = |address: &IpAddr| {
+            held.contains(address) || self.kernel.refuses.contains(address) || self.kernel.has(*address)
+        };
+        let dropped = self.kernel.tables.values().flatten().map(|element| element.address);
+        match dropped.into_iter().find(|address| !may_be(address)) {
+            Some(left) => Err(format!("{}: traffic of {left} is dropped, and nobody holds it", self.number)),
+            None => Ok(()),
+        }
     }
 
     /// The faults of the others of its group are what an instance knows of them.
@@ -330,7 +374,9 @@ impl Host {
                 return Err(format!("{}: the settings of {base} are not as they must be", self.number));
             }
         }
-        self.check_policy(&masters().map(|machine| machine.config()).collect::<Vec<_>>())?;
+        let configs: Vec<&Instance> = masters().map(Machine::config).collect();
+        self.check_policy(&configs)?;
+        self.check_filter(node, &configs)?;
         let found = self.script.as_ref().map(|_| if self.healthy { Standing::Up } else { Standing::Down });
         if self.standings.values().copied().next() != found {
             return Err(format!("{}: the last result does not count: {:?}", self.number, self.standings));
@@ -424,6 +470,10 @@ impl Host {
                             (operation, errno)
                         };
                         inputs.push_back(Input::Changed(operations.into_iter().map(answer).collect()));
+                    }
+                    Action::Filter(batch) => {
+                        let errno = kernel.filter(&batch);
+                        inputs.push_back(Input::Filtered(batch, errno));
                     }
                     _ => {}
                 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
+use directord::net::firewall::{Batch, Element};
 use directord::net::kernel::{Change, LinkState, Reading};
 use directord::net::object::{Address, Key, Kind, Link, Object, Operation, Route, Rule};
 use directord::net::settings::{AllHeld, Setting, Wanted, Write, plan};
@@ -28,6 +29,12 @@ pub(crate) struct Kernel {
     settings: BTreeMap<Setting, u32>,
     /// No socket opens.
     pub(crate) no_sockets: bool,
+    /// Tables of the packet filter, by name: whose traffic is dropped.
+    pub(crate) tables: BTreeMap<String, BTreeSet<Element>>,
+    /// It takes no table.
+    pub(crate) no_filter: bool,
+    /// Somebody has taken the tables away, and nobody has made one since.
+    pub(crate) flushed: bool,
 }
 
 impl Kernel {
@@ -296,6 +303,38 @@ impl Kernel {
                 }
             }
         }
+    }
+
+    /// Carries a change of the packet filter out; the errno.
+    pub(crate) fn filter(&mut self, batch: &Batch) -> i32 {
+        match batch {
+            Batch::Build { .. } if self.no_filter => libc::EOPNOTSUPP,
+            Batch::Build { plan, elements } => {
+                self.tables.insert(plan.filter.table.clone(), elements.clone());
+                self.flushed = false;
+                0
+            }
+            Batch::Edit { plan, add, remove } => {
+                let Some(elements) = self.tables.get_mut(&plan.filter.table) else { return libc::ENOENT };
+                if self.no_filter {
+                    return libc::ENOMEM;
+                }
+                if !remove.is_subset(elements) {
+                    return libc::ENOENT;
+                }
+                elements.retain(|element| !remove.contains(element));
+                elements.extend(add.iter().cloned());
+                0
+            }
+            Batch::Clear(table) if self.tables.remove(table).is_none() => libc::ENOENT,
+            Batch::Look(plan) if !self.tables.contains_key(&plan.filter.table) => Batch::CHANGED,
+            Batch::Clear(_) | Batch::Look(_) => 0,
+        }
+    }
+
+    /// Whether traffic of an address is dropped.
+    pub(crate) fn drops(&self, address: IpAddr) -> bool {
+        self.tables.values().flatten().any(|element| element.address == address)
     }
 
     /// A dump of the tables.

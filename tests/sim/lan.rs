@@ -333,6 +333,13 @@ impl Lan {
                 }
                 Input::Changed(answers)
             }
+            Job::Filter(batch) => {
+                let errno = this.kernel.filter(&batch);
+                if self.trace {
+                    println!("          {host} {batch:?}: {errno}");
+                }
+                Input::Filtered(batch, errno)
+            }
             Job::Read => Input::Read(Ok(this.kernel.read())),
             Job::Tune(wanted, held) => {
                 Input::Tuned { held: this.kernel.tune(&wanted, held), refused: Vec::new() }
@@ -361,7 +368,10 @@ impl Lan {
                 Action::Open(endpoint) => self.job(host, Job::Open(endpoint)),
                 Action::Close(endpoint) => drop(self.hosts[host].open.remove(&endpoint)),
                 Action::Change(operations) => self.job(host, Job::Change(operations)),
+                Action::Filter(batch) => self.job(host, Job::Filter(batch)),
                 Action::Read => self.job(host, Job::Read),
+                Action::Promote { .. } => self.feed(host, Input::Promoted),
+                Action::Buffer { .. } => {}
                 Action::Tune { wanted, held } => self.job(host, Job::Tune(wanted, held)),
                 Action::Announce { frames, .. } => self.hosts[host].announce(now, &frames),
                 Action::Report(report) => {

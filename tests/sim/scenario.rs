@@ -369,6 +369,7 @@ fn template(router: usize, random: &mut fastrand::Rng) -> Instance {
         },
         routes: if policy { routes(number, interface, first) } else { Vec::new() },
         rules: if policy { vec![rule(number)] } else { Vec::new() },
+        accept: (random.u8(0..4) == 0).then_some(false),
         ..Instance::new(name, InterfaceName::new(interface).unwrap(), vrid)
     }
 }
@@ -378,7 +379,17 @@ fn fault(lan: &mut Lan, random: &mut fastrand::Rng) -> bool {
     let count = lan.hosts.len();
     let host = random.usize(0..count);
     let name = if random.bool() { "eth0" } else { "eth1" };
-    match random.u8(0..29) {
+    match random.u8(0..32) {
+        29 | 30 => {
+            lan.say(|| format!("somebody takes the tables of the packet filter of {host} away"));
+            lan.hosts[host].kernel.tables.clear();
+            lan.hosts[host].kernel.flushed = true;
+        }
+        31 => {
+            lan.say(|| format!("{host} takes no packet filter"));
+            lan.hosts[host].kernel.no_filter = true;
+            return true;
+        }
         27 | 28 => {
             let standing = if random.u8(0..3) > 0 { Standing::Up } else { Standing::Down };
             lan.say(|| format!("the process of {host} is {standing:?}"));
@@ -581,6 +592,7 @@ fn heal(lan: &mut Lan, random: &mut fastrand::Rng) -> Vec<Vec<usize>> {
     }
     for host in 0..count {
         lan.hosts[host].kernel.no_sockets = false;
+        lan.hosts[host].kernel.no_filter = false;
         lan.hosts[host].kernel.keeps.clear();
         lan.hosts[host].snipes = 0;
         if random.u8(0..4) > 0 {

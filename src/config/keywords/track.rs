@@ -14,7 +14,7 @@ use crate::config::model::{BfdInstance, TrackProcess, TrackScript};
 
 #[rustfmt::skip]
 pub(super) static ROWS: &[Row] = &[
-    row("track_group", NAMED_BLOCK, UNSAID, ANY.note("name required and unique; removed if empty; must precede the static entries that use it"), "name a set of instances that static entries belong to", "2.0.3", NotYet("it belongs to static entries, which are not set")),
+    row("track_group", NAMED_BLOCK, UNSAID, ANY.note("name required and unique; removed if empty; must precede the static entries that use it"), "name a set of instances that static entries belong to", "2.0.3", Implemented),
     part("track_group/group", INSTANCES, UNSAID, ANY.note("second use skipped with error"), "members of the group", "2.0.3"),
     row("vrrp_script", NAMED_BLOCK, UNSAID, ANY.note("duplicate names are not rejected, first match is used; must precede the tracker that names it"), "define a health script for priority or fault tracking", "1.1.13", Implemented),
     part("vrrp_script/script", COMMAND, REQUIRED, ANY.note("one quoted word that is re-split with escapes; last wins"), "command to run", ""),

@@ -6,11 +6,14 @@ use std::time::Duration;
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{BufferedSocket, Garp, GarpExtra, Globals, SocketBuffer, Version};
+use crate::config::source::Span;
 use crate::config::tree::{Node, Word};
 
 /// What `global_defs` blocks say, all together.
 #[derive(Default)]
 pub(super) struct Defaults {
+    /// The file asks for a packet filter.
+    pub(super) filters: bool,
     pub(super) globals: Globals,
     pub(super) version: Option<Version>,
     pub(super) group: Option<Ipv4Addr>,
@@ -101,6 +104,11 @@ impl Lower<'_> {
                     };
                 }
             }
+            "vrrp_strict" => {
+                let strict = self.boolean(node) == Some(true);
+                defaults.globals.vrrp.strict = strict;
+                self.accepts(node.span().filter(|_| strict && !defaults.filters));
+            }
             "vrrp_check_unicast_src" => defaults.check_unicast_source = self.flag(node),
             "vrrp_down_timer_adverts" => defaults.down_timer_adverts = self.down_timer_adverts(node),
             "vrrp_min_garp" => {
@@ -131,10 +139,6 @@ impl Lower<'_> {
             "vrrp_garp_interval" => vrrp.garp_interval = self.time(node),
             "vrrp_gna_interval" => vrrp.gna_interval = self.time(node),
             "vrrp_garp_extra_if" | "vrrp_vmac_garp_intvl" => vrrp.garp_extra = self.garp_extra(node),
-            "vrrp_strict" => {
-                vrrp.strict = self.boolean(node).unwrap_or(false);
-                self.accepts(node, vrrp.strict);
-            }
             "v3_checksum_as_v2" => vrrp.v3_checksum_as_v2 = self.boolean(node).unwrap_or(false),
             "vrrp_owner_ignore_adverts" => {
                 vrrp.owner_ignore_adverts = self.boolean(node).unwrap_or(false);
@@ -165,13 +169,14 @@ impl Lower<'_> {
         true
     }
 
-    /// Traffic to the virtual addresses of a strict instance.
-    pub(super) fn accepts(&mut self, node: &Node<'_>, strict: bool) {
-        if let Some(span) = node.span().filter(|_| strict) {
+    /// Traffic to the virtual addresses of a strict instance, where no packet filter is asked for.
+    pub(super) fn accepts(&mut self, span: Option<Span>) {
+        if let Some(span) = span {
             self.portable(
                 span,
                 "the strict mode of keepalived drops what is sent to the virtual addresses",
-                "directord lets it through: ping and services answer there; other rules of the RFC are kept",
+                "directord lets it through: ping and services answer there; `no_accept` of an instance, or \
+                 `nftables` in global_defs, has it dropped",
             );
         }
     }

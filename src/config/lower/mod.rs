@@ -51,7 +51,8 @@ pub(super) fn lower(tree: &[Node<'_>], sources: &Sources, diagnostics: &mut Diag
         slip: None,
         timing: None,
     };
-    let mut defaults = globals::Defaults::default();
+    let filters = tree.iter().filter(|node| is_globals(node)).flat_map(inside).any(asks_for_filter);
+    let mut defaults = globals::Defaults { filters, ..globals::Defaults::default() };
     for node in tree.iter().filter(|node| is_globals(node)) {
         lower.globals(node, &mut defaults);
     }
@@ -133,6 +134,12 @@ mod tests;
 
 fn is_globals(node: &Node<'_>) -> bool {
     node.keyword.is_some_and(|keyword| keyword.path == "global_defs")
+}
+
+/// Whether a statement of the globals asks for a packet filter.
+fn asks_for_filter(node: &Node<'_>) -> bool {
+    let words = ["nftables", "vrrp_iptables", "vrrp_ipsets"];
+    node.keyword.is_some_and(|keyword| words.contains(&keyword.word()))
 }
 
 /// The words in front of a `{`, for messages; no text is made before there is one.

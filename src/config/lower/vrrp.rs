@@ -27,18 +27,15 @@ use crate::config::tree::Node;
 pub(super) struct Instances {
     names: BTreeMap<String, Span>,
     /// By interface, number and family.
-    routers: BTreeMap<(InterfaceName, Vrid, Family), Routers>,
+    routers: BTreeMap<(InterfaceName, Vrid, Family), Ways>,
     /// Those without an interface.
     pub(super) unplaced: Vec<Unplaced>,
 }
 
-/// The instances of one number on one interface.
-struct Routers {
-    /// Where the number of the first stands.
-    first: Span,
-    /// The groups and the peers that adverts go to, each with where the number of the first to send there stands.
-    to: BTreeMap<IpAddr, Span>,
-}
+/// The ways that adverts of one number go, from a configured address or any to a group or a peer, each with where the
+/// number of the first to send there stands.
+#[derive(Default)]
+struct Ways(BTreeMap<(Option<IpAddr>, IpAddr), Span>);
 
 /// An instance as the file has it.
 #[derive(Default)]
@@ -209,10 +206,7 @@ impl Lower<'_> {
             }
             "lower_prio_no_advert" => draft.lower_prio_no_advert = self.boolean(node),
             "higher_prio_send_advert" => draft.higher_prio_send_advert = self.boolean(node),
-            "strict_mode" => {
-                draft.strict = self.boolean(node);
-                self.accepts(node, draft.strict == Some(true));
-            }
+            "strict_mode" => draft.strict = self.boolean(node),
             "auth_hmac" => draft.hmac = self.hmac(node),
             "no_virtual_ipaddress" => draft.no_addresses = self.flag(node),
             _ => return self.garp(word, node, &mut draft.garp),
@@ -246,9 +240,11 @@ impl Lower<'_> {
                     result.rules.extend(rules);
                 });
             }
-            "no_accept" => result.no_accept = self.flag(node),
-            // Traffic to the virtual addresses is accepted anyway.
-            "accept" => drop(self.flag(node)),
+            "accept" | "no_accept" => {
+                if self.flag(node) {
+                    result.accept = Some(word == "accept");
+                }
+            }
             "debug" => result.debug = self.whole_as(node).unwrap_or(0),
             "lvs_sync_daemon_interface" => {
                 let interface = self.interface_of(node);
@@ -357,9 +353,11 @@ impl Lower<'_> {
         // One router id serves IPv4 and IPv6 apart (RFC 9568 §5.2.3).
         let router = draft.vrid.zip(draft.interface.clone()).filter(|_| !draft.again);
         let alone = router.is_none_or(|((vrid, span), interface)| {
-            let peers: Vec<IpAddr> = draft.peers.iter().map(|peer| peer.address).collect();
-            let to = if peers.is_empty() { &[group][..] } else { &peers };
-            self.unique_router(instances, (interface, vrid, family), to, span)
+            let mut ways: Vec<_> = draft.peers.iter().map(|peer| (draft.source, peer.address)).collect();
+            if ways.is_empty() {
+                ways.push((None, group));
+            }
+            self.unique_router(instances, (interface, vrid, family), &ways, span)
         });
         let strict = draft.strict.unwrap_or(defaults.globals.vrrp.strict);
         let version = match (family, draft.version) {
@@ -417,7 +415,8 @@ impl Lower<'_> {
             strict: draft.strict,
             ..result
         };
-        let instance = if strict { self.strictly(node, instance) } else { instance };
+        let filters = defaults.globals.host.filters();
+        let instance = if strict { self.strictly(node, instance, filters) } else { instance };
         if !alone {
             return None;
         }

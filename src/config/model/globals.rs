@@ -1,7 +1,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-use super::{Account, Command, Fifo, GarpExtra, InterfaceName, Mail};
+use super::{Account, Command, Fifo, Filter, GarpExtra, InterfaceName, Mail};
 
 /// `global_defs` and the settings of the root, as far as they are no default of something else.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -171,6 +171,39 @@ pub enum BufferPolicy {
     Bytes(u32),
 }
 
+/// How large receive buffers of adverts are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiveBuffers {
+    /// `vrrp_rx_bufs_policy`; none: as the system has them.
+    pub policies: Vec<BufferPolicy>,
+    /// `vrrp_rx_bufs_multiplier`.
+    pub multiplier: u32,
+}
+
+impl Default for ReceiveBuffers {
+    fn default() -> Self {
+        Self { policies: Vec::new(), multiplier: 3 }
+    }
+}
+
+/// Receive buffers of netlink sockets; `None`: as they are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NetlinkBuffers {
+    /// `vrrp_netlink_cmd_rcv_bufs`.
+    pub commands: Option<NetlinkBuffer>,
+    /// `vrrp_netlink_monitor_rcv_bufs`.
+    pub monitor: Option<NetlinkBuffer>,
+}
+
+/// The receive buffer of a netlink socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NetlinkBuffer {
+    /// Its size.
+    pub bytes: u32,
+    /// `*_force`: beyond what the system allows.
+    pub force: bool,
+}
+
 /// A socket whose receive buffer has a size of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BufferedSocket {
@@ -249,6 +282,27 @@ pub struct VrrpGlobals {
     pub netlink_force: Vec<BufferedSocket>,
 }
 
+impl VrrpGlobals {
+    /// How large receive buffers of adverts are.
+    pub fn receive_buffers(&self) -> ReceiveBuffers {
+        let standard = ReceiveBuffers::default();
+        let multiplier = self.buffer_multiplier.unwrap_or(standard.multiplier);
+        ReceiveBuffers { policies: self.buffers.clone(), multiplier }
+    }
+
+    /// Receive buffers of the netlink sockets of VRRP.
+    pub fn netlink(&self) -> NetlinkBuffers {
+        let buffer = |socket: BufferedSocket| {
+            let found = self.netlink_buffers.iter().find(|one| one.socket == socket && one.bytes > 0)?;
+            Some(NetlinkBuffer { bytes: found.bytes, force: self.netlink_force.contains(&socket) })
+        };
+        NetlinkBuffers {
+            commands: buffer(BufferedSocket::VrrpCommands),
+            monitor: buffer(BufferedSocket::VrrpMonitor),
+        }
+    }
+}
+
 /// Namespaces, interfaces, firewall.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Host {
@@ -282,6 +336,26 @@ pub struct Host {
     pub iproute_usr: Option<String>,
     /// `iproute_etc_dir`.
     pub iproute_etc: Option<String>,
+}
+
+impl Host {
+    /// Whether the file asks for a packet filter by any of its words.
+    pub fn filters(&self) -> bool {
+        self.iptables.is_some() || self.ipsets.is_some() || self.nftables.is_some()
+    }
+
+    /// The table for traffic of virtual addresses. The chains and sets of iptables have their counterparts in it, and
+    /// their names mean nothing.
+    pub fn filter(&self) -> Filter {
+        let standard = Filter::default();
+        let table = self.nftables.clone().filter(|table| !table.is_empty());
+        Filter {
+            table: table.unwrap_or(standard.table),
+            priority: self.nftables_priority.unwrap_or(standard.priority),
+            counters: self.nftables_counters,
+            by_index: self.nftables_index,
+        }
+    }
 }
 
 /// What is shown to SNMP and D-Bus.

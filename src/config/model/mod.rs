@@ -26,8 +26,9 @@ pub use check::{
     Ssl, StatusCodes, Timing, UrlRegex,
 };
 pub use globals::{
-    BufferPolicy, BufferedSocket, Globals, Host, LvsGlobals, Outside, OutsideView, Process, ProcessPart,
-    RunFiles, Scripts, SocketBuffer, SyncDaemon, Timeouts, VrrpGlobals,
+    BufferPolicy, BufferedSocket, Globals, Host, LvsGlobals, NetlinkBuffer, NetlinkBuffers, Outside,
+    OutsideView, Process, ProcessPart, ReceiveBuffers, RunFiles, Scripts, SocketBuffer, SyncDaemon, Timeouts,
+    VrrpGlobals,
 };
 pub use group::{GroupEntry, GroupedServer, VirtualServerGroup};
 pub use lvs::{
@@ -48,8 +49,8 @@ pub use track::{
 pub use transport::{Destination, IpvlanMode, OldChecksum, OwnDevice, Peer, Transport, Unicast};
 pub use values::{AdvertInterval, InterfaceName, NameError, Priority, RangeError, Vrid, Weight};
 pub use vrrp::{
-    AddressFlags, Family, Gaps, Garp, GarpExtra, InitialState, Instance, Pacing, Preempt, Unplaced, Version,
-    VirtualAddress, Vmac,
+    AddressFlags, Family, Filter, Gaps, Garp, GarpExtra, InitialState, Instance, Pacing, Preempt, Unplaced,
+    Version, VirtualAddress, Vmac,
 };
 
 /// One complete configuration, in the order of the file.

@@ -46,7 +46,7 @@ pub struct StaticAddress {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Statics {
     /// `static_ipaddress`, each with its interface.
-    pub addresses: Vec<VirtualAddress>,
+    pub addresses: Vec<StaticAddress>,
     /// `static_routes`.
     pub routes: Vec<Route>,
     /// `static_rules`.

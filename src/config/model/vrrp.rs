@@ -78,8 +78,9 @@ pub struct Instance {
     pub v3_checksum_as_v2: Option<bool>,
     /// `strict_mode`; `None`: `vrrp_strict`.
     pub strict: Option<bool>,
-    /// `no_accept`.
-    pub no_accept: bool,
+    /// `accept`, `no_accept`: whether traffic to and from the virtual addresses is let through; `None`: as it is for
+    /// all. An owner accepts always.
+    pub accept: Option<bool>,
     /// `promote_secondaries`.
     pub promote_secondaries: bool,
     /// `lvs_sync_daemon_interface`.
@@ -145,7 +146,7 @@ impl Instance {
             owner_ignore_adverts: None,
             v3_checksum_as_v2: None,
             strict: None,
-            no_accept: false,
+            accept: None,
             promote_secondaries: false,
             sync_interface: None,
             timer_expired_backup: None,
@@ -212,6 +213,32 @@ pub struct Pacing {
     pub all: Gaps,
     /// Interfaces that share one spacing.
     pub groups: Vec<(Vec<InterfaceName>, Gaps)>,
+}
+
+/// The table of nftables in which traffic to and from virtual addresses is dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    /// Its name.
+    pub table: String,
+    /// `nftables_priority`: when its chains are gone through.
+    pub priority: i32,
+    /// `nftables_counters`: the rules count packets.
+    pub counters: bool,
+    /// `nftables_ifindex`: link-local addresses are told apart by the index of the interface, not by its name.
+    pub by_index: bool,
+}
+
+impl Filter {
+    /// Where chains stand unless something else is said.
+    pub const PRIORITY: i32 = -1;
+    /// The name of the table unless another one is given.
+    pub const TABLE: &str = "keepalived";
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self { table: Self::TABLE.to_owned(), priority: Self::PRIORITY, counters: false, by_index: false }
+    }
 }
 
 /// Least time between two announcements of a family; zero: none.

@@ -49,7 +49,8 @@ impl Block {
             block.flag("track_src_ip", instance.transport.track_source);
             block.flag("promote_secondaries", instance.promote_secondaries);
             block.flag("linkbeat_use_polling", instance.linkbeat_polling);
-            block.flag("no_accept", instance.no_accept);
+            block.flag("accept", instance.accept == Some(true));
+            block.flag("no_accept", instance.accept == Some(false));
             block.given("strict_mode", instance.strict);
             block.unless("debug", instance.debug, 0);
             block.given("lvs_sync_daemon_interface", instance.sync_interface.as_ref());

@@ -2,15 +2,20 @@
 //! kernel's configuration lock, so none of them belongs on a thread that must be on time.
 
 mod filter;
+mod firewall;
 pub(crate) mod settings;
 
+use std::collections::BTreeSet;
 use std::io;
 
 use neli::consts::socket::NlFamily;
 
+use crate::config::model::NetlinkBuffer;
 use crate::sys::link_frame::FrameSocket;
 use crate::sys::netlink::{Client, Monitor, Request};
 
+use super::conf;
+use super::firewall::Batch;
 use super::kernel::{Change, Reading};
 use super::object::Operation;
 use super::rtnetlink::{
@@ -24,19 +29,45 @@ const ATTEMPTS: usize = 8;
 pub(crate) struct Network {
     client: Client,
     frames: FrameSocket,
+    /// Opened when it is needed: who uses no packet filter is not to load its modules.
+    firewall: Option<firewall::Client>,
+    /// Interfaces that were changed by [`Self::promote`].
+    promoted: BTreeSet<u32>,
 }
 
 /// A socket that hears of every change from now on.
-pub(crate) fn monitor() -> io::Result<Monitor> {
+pub(crate) fn monitor(buffer: Option<NetlinkBuffer>) -> io::Result<Monitor> {
     let monitor = Monitor::connect(NlFamily::Route, &MONITOR_GROUPS)?;
+    if let Some(NetlinkBuffer { bytes, force }) = buffer {
+        monitor.size(bytes, force)?;
+    }
     monitor.filter(&filter::program())?;
     Ok(monitor)
 }
 
 impl Network {
     /// Opens the sockets.
-    pub(crate) fn open() -> io::Result<Self> {
-        Ok(Self { client: Client::connect(NlFamily::Route)?, frames: FrameSocket::open()? })
+    pub(crate) fn open(buffer: Option<NetlinkBuffer>) -> io::Result<Self> {
+        let client = Client::connect(NlFamily::Route)?;
+        if let Some(NetlinkBuffer { bytes, force }) = buffer {
+            client.size(bytes, force)?;
+        }
+        Ok(Self { client, frames: FrameSocket::open()?, firewall: None, promoted: BTreeSet::new() })
+    }
+
+    /// Has the kernel keep the other addresses of a subnet when the first one goes; `on` false: as it was before.
+    pub(crate) fn promote(&mut self, index: u32, on: bool) -> io::Result<()> {
+        if on {
+            let mut promotes = None;
+            self.client.ask(&conf::ask(index), |message| promotes = conf::promotes(message))?;
+            if promotes != Some(false) {
+                return Ok(());
+            }
+            self.promoted.insert(index);
+        } else if !self.promoted.remove(&index) {
+            return Ok(());
+        }
+        self.client.transact(&[conf::promote(index, on)])?.into_iter().collect()
     }
 
     /// Reads links, addresses, and the routes and rules that matter to us.
@@ -87,10 +118,6 @@ impl Network {
         let of_each: Vec<Vec<Request>> = operations.iter().map(requests).collect();
         let counts: Vec<usize> = of_each.iter().map(Vec::len).collect();
         let requests: Vec<Request> = of_each.into_iter().flatten().collect();
-        let errno = |error: &io::Error| match error.kind() {
-            io::ErrorKind::TimedOut => libc::ETIMEDOUT,
-            _ => error.raw_os_error().unwrap_or(libc::EIO),
-        };
         match self.client.transact(&requests) {
             Ok(answers) => {
                 let mut answers = answers.iter().map(|answer| answer.as_ref().map_or_else(errno, |()| 0));
@@ -101,6 +128,18 @@ impl Network {
             }
             Err(error) => vec![errno(&error); operations.len()],
         }
+    }
+
+    /// Carries `batch` out, all of it or nothing; the answer (an errno; 0: done).
+    pub(crate) fn filter(&mut self, batch: &Batch) -> i32 {
+        let client = match &mut self.firewall {
+            Some(client) => client,
+            none => match firewall::Client::open() {
+                Ok(client) => none.insert(client),
+                Err(error) => return errno(&error),
+            },
+        };
+        client.carry_out(batch).map_or_else(|error| errno(&error), |()| 0)
     }
 
     /// Sends each frame out of its interface, round by round. A frame that fails stops no other. Error: the first
@@ -116,5 +155,12 @@ impl Network {
             }
         }
         failed.map_or(Ok(()), Err)
+    }
+}
+
+fn errno(error: &io::Error) -> i32 {
+    match error.kind() {
+        io::ErrorKind::TimedOut => libc::ETIMEDOUT,
+        _ => error.raw_os_error().unwrap_or(libc::EIO),
     }
 }

@@ -765,3 +765,40 @@ fn over_ipv6_a_password_keeps_nobody_from_being_heard() {
     let seen = machine.snapshot();
     assert_eq!((seen.stats.auth_failure, seen.master), (0, Some(peer)));
 }
+
+/// `timer_expired_backup`: whoever was stopped for so long that another one leads by now does not lead for another moment.
+#[test]
+fn a_master_that_was_stopped_follows_before_it_says_anything() {
+    for (version, other, limit) in [
+        (Version::V2, 254, Duration::from_micros(3_007_812)),
+        (Version::V2, 100, Duration::from_micros(3_609_375)),
+        (Version::V3, 254, Duration::from_micros(3_007_812)),
+    ] {
+        let config = Instance {
+            timer_expired_backup: Some(other),
+            preempt: crate::config::model::Preempt::Never,
+            ..config(150, version)
+        };
+        // The beat goes on after a pause that is short enough.
+        let (mut machine, at) = master(config.clone());
+        feed(&mut machine, at + limit - Duration::from_millis(1), Input::Timer);
+        assert_eq!(machine.state(), State::Master);
+        for packet in [false, true] {
+            let (mut machine, at) = master(config.clone());
+            let input = if packet { advert(&machine, PEER, 100) } else { Input::Timer };
+            let out = feed(&mut machine, at + limit + Duration::from_millis(1), input);
+            assert_eq!(machine.state(), State::Backup);
+            assert!(!out.iter().any(|action| matches!(action, Action::Transmit(_))), "{out:?}");
+            assert!(out.contains(&Action::Hold(false)));
+        }
+        // Without the word, and where it preempts, it goes on.
+        for other in [
+            Instance { timer_expired_backup: None, ..config.clone() },
+            Instance { preempt: Preempt::After { delay: Duration::ZERO }, ..config.clone() },
+        ] {
+            let (mut machine, at) = master(other);
+            feed(&mut machine, at + 10 * SECOND, Input::Timer);
+            assert_eq!(machine.state(), State::Master);
+        }
+    }
+}

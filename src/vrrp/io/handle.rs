@@ -7,13 +7,13 @@ use std::sync::mpsc as blocking;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::sys::schedule;
+use crate::config::model::ProcessPart;
 use crate::track::Facts;
 use crate::vrrp::node::{Claim, Setup, Snapshot};
 
-use super::REALTIME_PRIORITY;
 use super::outward::Outward;
 use super::reports::{self, Reports};
+use super::settle;
 use super::thread::Thread;
 
 const COMMANDS: usize = 8;
@@ -94,7 +94,12 @@ impl Prepared {
 }
 
 /// Starts the thread, which looks at the kernel and waits. `record`: what an earlier process may have set.
-pub(crate) fn start(setup: Setup, record: BTreeSet<Claim>) -> Result<Prepared, StartError> {
+/// `part`: how its threads run.
+pub(crate) fn start(
+    setup: Setup,
+    record: BTreeSet<Claim>,
+    part: &ProcessPart,
+) -> Result<Prepared, StartError> {
     let (commands, command_receiver) = mpsc::channel(COMMANDS);
     let (snapshots, snapshot) = watch::channel(Arc::default());
     let (facts, known) = watch::channel(Facts::default());
@@ -102,18 +107,17 @@ pub(crate) fn start(setup: Setup, record: BTreeSet<Claim>) -> Result<Prepared, S
     let (started, outcome) = blocking::channel();
     let (go, gone) = blocking::channel();
     let failed = |doing| move |source| StartError { doing, source };
+    let own = part.clone();
     let run = move || {
-        if let Err(error) = schedule::realtime(REALTIME_PRIORITY) {
-            tracing::debug!("VRRP runs without realtime priority: {error}");
-        }
+        settle(&own);
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => return drop(started.send(Err(failed("start the VRRP runtime")(error)))),
         };
         runtime.block_on(async move {
             let outward = Outward::new(report_sender, snapshots);
-            let thread =
-                Thread::open(outward, setup, record).map_err(failed("open the netlink and packet sockets"));
+            let thread = Thread::open(outward, setup, record, &own)
+                .map_err(failed("open the netlink and packet sockets"));
             match thread {
                 Ok((mut thread, claims)) => {
                     drop(started.send(Ok(claims)));
@@ -128,7 +132,7 @@ pub(crate) fn start(setup: Setup, record: BTreeSet<Claim>) -> Result<Prepared, S
         });
     };
     let thread = std::thread::Builder::new()
-        .name("vrrp".into())
+        .name(part.name.clone().unwrap_or_else(|| "vrrp".into()))
         .spawn(run)
         .map_err(failed("start the VRRP thread"))?;
     let claims =
@@ -146,7 +150,8 @@ mod tests {
     fn what_has_begun_shows_every_instance() {
         let instance = Instance::new("A", InterfaceName::new("none0").unwrap(), Vrid::new(51).unwrap());
         for _ in 0..100 {
-            let handle = start(vec![instance.clone()].into(), BTreeSet::new()).unwrap().go();
+            let handle =
+                start(vec![instance.clone()].into(), BTreeSet::new(), &ProcessPart::default()).unwrap().go();
             let names: Vec<String> =
                 handle.snapshot.borrow().instances.iter().map(|one| one.name.to_string()).collect();
             assert_eq!(names, ["A"]);

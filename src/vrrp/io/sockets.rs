@@ -127,6 +127,11 @@ impl Listening {
         Ok(Self { sender: pair.sender, receiver, task })
     }
 
+    /// Makes the receive buffer that large.
+    pub(super) fn size(&self, bytes: u32) -> io::Result<()> {
+        self.receiver.set_recv_buffer_size(usize::try_from(bytes).unwrap_or(usize::MAX))
+    }
+
     /// Ends the task; what is left is to be dropped where closing may wait.
     pub(super) async fn end(self) -> (Sender, Socket) {
         self.task.abort();

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
 
+use crate::config::model::ProcessPart;
 use crate::net::io::{self as net, Network};
 use crate::net::kernel::Kernel;
 use crate::sys::netlink::Monitor;
@@ -55,14 +56,15 @@ impl Thread {
         outward: Outward,
         setup: Setup,
         record: BTreeSet<Claim>,
+        part: &ProcessPart,
     ) -> io::Result<(Self, BTreeSet<Claim>)> {
         // The monitor comes first, so that no change falls between.
-        let monitor = poll::register(net::monitor()?)?;
-        let mut network = Network::open()?;
+        let monitor = poll::register(net::monitor(setup.netlink.monitor)?)?;
+        let mut network = Network::open(setup.netlink.commands)?;
         let reading = network.read()?;
         let claims = new_claims(&setup, &record, &Kernel::from(reading.clone()));
         let (answer, answers) = mpsc::unbounded_channel();
-        let jobs = worker::start(network, answer)?;
+        let jobs = worker::start(network, answer, part.clone())?;
         let (packets, heard) = mpsc::channel(PACKETS);
         let thread = Self {
             node: Node::new(record),
@@ -232,6 +234,15 @@ impl Thread {
             Action::Open(endpoint) => Job::Open(endpoint),
             Action::Change(operations) => Job::Change(operations),
             Action::Tune { wanted, held } => Job::Tune(wanted, held),
+            Action::Filter(batch) => Job::Filter(batch),
+            Action::Promote { index, on } => Job::Promote(index, on),
+            Action::Buffer { endpoint, bytes } => {
+                let listening = self.sockets.get(&endpoint);
+                if let Some(Err(error)) = listening.map(|listening| listening.size(bytes)) {
+                    tracing::debug!("the receive buffer on {} stays as it is: {error}", endpoint.interface);
+                }
+                return;
+            }
             Action::Read => Job::Read,
             Action::Announce { id, frames, rounds } => Job::Announce { id, frames, rounds },
         };

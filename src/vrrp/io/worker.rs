@@ -8,21 +8,25 @@ use std::sync::mpsc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::config::model::ProcessPart;
+use crate::net::firewall::Batch;
 use crate::net::io::{Network, settings};
 use crate::net::kernel::Reading;
 use crate::net::object::Operation;
 use crate::net::settings::{AllHeld, Wanted};
-use crate::sys::schedule;
 use crate::text::reason;
 use crate::vrrp::node::{Endpoint, Id, Input, Refusal};
 
-use super::REALTIME_PRIORITY;
+use super::settle;
 use super::sockets::{self, Pair};
 
 /// What is to be done.
 #[derive(Debug)]
 pub(super) enum Job {
     Change(Vec<Operation>),
+    Filter(Batch),
+    /// Index of the interface, and whether other addresses of a subnet are to be kept.
+    Promote(u32, bool),
     Read,
     Tune(Wanted, AllHeld),
     Announce {
@@ -45,12 +49,14 @@ pub(super) enum Answer {
 }
 
 /// Starts the thread; it ends when the sender of jobs is dropped.
-pub(super) fn start(mut network: Network, answers: UnboundedSender<Answer>) -> io::Result<mpsc::Sender<Job>> {
+pub(super) fn start(
+    mut network: Network,
+    answers: UnboundedSender<Answer>,
+    part: ProcessPart,
+) -> io::Result<mpsc::Sender<Job>> {
     let (jobs, receiver) = mpsc::channel();
     let work = move || {
-        if let Err(error) = schedule::realtime(REALTIME_PRIORITY) {
-            tracing::debug!("changes of the network are made without realtime priority: {error}");
-        }
+        settle(&part);
         for job in receiver {
             let Some(answer) = carry_out(&mut network, job) else { continue };
             if answers.send(answer).is_err() {
@@ -71,6 +77,16 @@ fn carry_out(network: &mut Network, job: Job) -> Option<Answer> {
         Job::Tune(wanted, held) => {
             let (held, refused) = settings::apply(&wanted, held);
             Input::Tuned { held, refused }
+        }
+        Job::Promote(index, on) => {
+            if let Err(error) = network.promote(index, on) {
+                tracing::warn!("promote_secondaries of interface {index} stays as it is: {}", reason(&error));
+            }
+            Input::Promoted
+        }
+        Job::Filter(batch) => {
+            let errno = network.filter(&batch);
+            Input::Filtered(batch, errno)
         }
         Job::Read => Input::Read(read(network)),
         Job::Announce { id, frames, rounds } => {

@@ -11,6 +11,7 @@ use crate::net::kernel::Kernel;
 use crate::net::object::{Device, Key, Object, RouteKey, Rule, Start};
 use crate::net::settings::{Held, Setting};
 
+use super::firewall::drops;
 use super::needs::{self, Need, Setup};
 
 /// One object.
@@ -45,6 +46,8 @@ pub enum Claim {
         /// What it was set to.
         now: u32,
     },
+    /// A table of nftables.
+    Table(String),
 }
 
 impl Claim {
@@ -101,6 +104,7 @@ impl Claim {
                 return link.into_iter().chain(addresses).collect();
             }
             Self::Setting { .. } => return Vec::new(),
+            Self::Table(_) => return Vec::new(),
         };
         match kernel.link_by_name(interface) {
             Some((index, _)) => there(on(index)).into_iter().collect(),
@@ -118,6 +122,7 @@ impl Claim {
             "rule" if of_family => Rule::parse(rest).map(Self::Rule),
             "interface" if InterfaceName::new(rest).is_ok() => Some(Self::Link(rest.to_owned())),
             "setting" if rest.contains(' ') => parse_setting(rest),
+            "table" if parse_net(rest).is_none() => Some(Self::Table(rest.to_owned())),
             _ => {
                 let (address, prefix) = parse_net(rest)?;
                 let interface = InterfaceName::new(first).ok()?.to_string();
@@ -134,6 +139,7 @@ impl fmt::Display for Claim {
             Self::Rule(rule) => write!(f, "rule {rule}"),
             Self::Link(name) => write!(f, "interface {name}"),
             Self::Setting { setting, before, now } => write!(f, "setting {setting} {before} {now}"),
+            Self::Table(name) => write!(f, "table {name}"),
             Self::Route { interface, key } => {
                 let RouteKey { table, to, prefix, from, tos, metric, start, protocol } = key;
                 write!(f, "route {} to {to}/{prefix}", Family::of(*to).word())?;
@@ -214,7 +220,8 @@ pub fn new_claims(setup: &Setup, record: &BTreeSet<Claim>, kernel: &Kernel) -> B
         let hosts = kernel.object(&key).is_some() && !record.contains(&claim);
         (!hosts).then_some(claim)
     };
-    all.flat_map(BTreeMap::into_values).filter_map(claim).collect()
+    let table = setup.instances.iter().any(drops).then(|| Claim::Table(setup.filter.table.clone()));
+    all.flat_map(BTreeMap::into_values).filter_map(claim).chain(table).collect()
 }
 
 #[cfg(test)]
@@ -233,6 +240,8 @@ mod tests {
             "interface vrrp.51",
             "interface 10.0.0.1/24",
             "setting net/ipv4/conf/eth0.7/arp_ignore 0 1",
+            "table keepalived",
+            "table 10.0.0.1/24",
         ] {
             assert_eq!(Claim::parse(line).map(|claim| claim.to_string()).as_deref(), Some(line));
         }

@@ -47,6 +47,8 @@ impl Node {
         let config = self.instances.get(&id)?.machine.config();
         let (mut conditions, endpoint) = self.conditions(config);
         conditions.refused = self.refusals(id);
+        conditions.refused.extend(self.filter_refusal(id));
+        conditions.refused.extend(self.static_refusals(id));
         let mut opening = false;
         if let Some(endpoint) = &endpoint {
             match self.sockets.attach(id, endpoint) {
@@ -112,14 +114,15 @@ impl Node {
         let found = self.kernel.link_by_name(config.interface.as_str());
         let link = found.map(|(index, state)| {
             let (source, source_is_here) = self.source(config, index);
-            let (up, multicast, loopback, mtu) = (state.up, state.multicast, state.loopback, state.mtu);
+            let up = self.carriers.is_up(config.interface.as_str(), state.up);
+            let (multicast, loopback, mtu) = (state.multicast, state.loopback, state.mtu);
             Link { up, multicast, loopback, mtu, source, source_is_here }
         });
         let carrier = |name: InterfaceName| {
             let carrier = match self.kernel.link_by_name(name.as_str()) {
                 _ if self.is_coming(&name) => Carrier::Up,
                 None => Carrier::Missing,
-                Some((_, state)) if !state.up => Carrier::Down,
+                Some((_, state)) if !self.carriers.is_up(name.as_str(), state.up) => Carrier::Down,
                 Some(_) => Carrier::Up,
             };
             (name, carrier)
@@ -180,6 +183,31 @@ impl Node {
         let holders = self.holders.get(key).into_iter().flatten();
         let mut needs = holders.filter_map(|id| self.instances.get(id)?.objects.get(key));
         needs.any(|need| need.tracked)
+    }
+
+    /// Static objects of its `track_group` that are not there and cannot be, and why.
+    fn static_refusals(&self, id: Id) -> BTreeMap<String, String> {
+        let name = self.instances.get(&id).map(|running| running.machine.config().name.as_str());
+        let mut found = BTreeMap::new();
+        for (group, members) in &self.track_groups {
+            if !name.is_some_and(|name| members.contains(name)) {
+                continue;
+            }
+            for key in self.group_objects.get(group).into_iter().flatten() {
+                let Some(key) = key else {
+                    let object = format!("a static object of track_group {group}");
+                    found.insert(object, "its interface does not exist".to_owned());
+                    continue;
+                };
+                if let Some(refused) = self.objects.refused(key) {
+                    found.insert(self.describe(key), refusal(refused));
+                } else if self.kept.contains_key(key) && self.objects.wanted(key).is_none() {
+                    let why = "another program removed it, and `no_track` has it stay away";
+                    found.insert(self.describe(key), why.to_owned());
+                }
+            }
+        }
+        found
     }
 
     /// Objects of the instance that the kernel does not set, and why.

@@ -3,31 +3,30 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use crate::config::model::Instance;
+use crate::config::model::{Instance, TrackGroup};
 use crate::net::object::Key;
 use crate::track::{Conditions, carriers, tracked_interfaces};
 use crate::vrrp::event::Event;
 use crate::vrrp::instance::{self, Machine};
 
-use super::identity::Identity;
+use super::identity::{Identity, identify};
 use super::needs::{Setup, devices, devices_of_statics};
 use super::{Action, Id, Node, Phase, Running};
 
 impl Node {
     /// An instance that is equal in both configurations is not touched.
     pub(super) fn configure(&mut self, now: Instant, setup: Setup, out: &mut Vec<Action>) {
-        let Setup { instances, groups, statics, pacing, delay } = setup.complete();
-        (self.statics, self.pacing) = (statics, pacing);
+        let Setup { instances, groups, statics, pacing, filter, delay, .. } = self.settings(setup.complete());
+        (self.statics, self.pacing, self.packet_filter) = (statics, pacing, filter);
         if self.phase == Phase::Blind && self.last_id == 0 && !delay.is_zero() {
             self.starts_at = Some(now + delay);
             self.report(None, Event::StartDelayed { delay }, out);
         }
         self.note_statics();
         self.tuning.look_again();
-        let mut wanted: BTreeMap<Identity, Instance> = BTreeMap::new();
-        for config in instances {
-            wanted.entry(Identity::of(&config)).or_insert(config);
-        }
+        let name = |id: &Id| self.instances.get(id).map_or("", |one| one.machine.config().name.as_str());
+        let running = self.identities.iter().map(|(identity, id)| (identity, name(id)));
+        let wanted = identify(instances, running);
         let gone = |(identity, id): (&Identity, &Id)| (!wanted.contains_key(identity)).then_some(*id);
         for id in self.identities.iter().filter_map(gone).collect::<Vec<Id>>() {
             self.remove(now, id, out);
@@ -52,6 +51,16 @@ impl Node {
         if self.phase == Phase::Blind && self.kernel.is_current() {
             self.read(out);
         }
+    }
+
+    /// Takes what is about interfaces and sockets out of it.
+    fn settings(&mut self, setup: Setup) -> Setup {
+        self.carriers.configure(&setup.link_delays, setup.instances.iter());
+        self.buffers = setup.buffers.clone();
+        let members = |group: &TrackGroup| (group.name.clone(), group.members.iter().cloned().collect());
+        self.track_groups = setup.track_groups.iter().map(members).collect();
+        self.touch_track_groups();
+        setup
     }
 
     fn insert(&mut self, identity: Identity, config: Instance, out: &mut Vec<Action>) -> Id {

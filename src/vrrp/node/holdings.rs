@@ -15,7 +15,7 @@ use crate::vrrp::instance;
 
 use super::claim::Claim;
 use super::conditions::refusal;
-use super::needs::{Need, of_instance, of_statics};
+use super::needs::{Need, of_instance, of_statics, of_track_groups};
 use super::pacing::Frame;
 use super::{Action, Id, Node, Phase, Running};
 
@@ -30,7 +30,8 @@ impl Node {
     pub(super) fn want(&mut self, keys: impl IntoIterator<Item = Key>) {
         for key in keys {
             let holders = self.holders.get(&key).into_iter().flatten();
-            let held = holders.filter_map(|id| self.instances.get(id)).filter(|running| running.held);
+            let held = holders.filter_map(|id| self.instances.get(id));
+            let held = held.filter(|running| running.held && !self.waits_for_filter(running, &key));
             let wanted = || held.filter_map(|running| running.objects.get(&key)).next();
             let wanted = self.kept.get(&key).or_else(wanted);
             self.objects.track(key, wanted.is_none_or(|need| need.tracked));
@@ -44,13 +45,18 @@ impl Node {
             // What the host has of it is not known yet.
             return;
         }
-        let (new, present) = match self.instances.get_mut(&id) {
-            Some(running) => (of_instance(running.machine.config(), &self.kernel), &mut running.objects),
+        let new = match self.instances.get(&id) {
+            Some(running) => of_instance(running.machine.config(), &self.kernel),
             None if id == Id::STATIC && self.phase != Phase::Stopping => {
                 self.tuning.look_again();
-                (of_statics(&self.statics, &self.kernel), &mut self.kept)
+                self.note_track_groups();
+                of_statics(&self.statics, &self.kernel)
             }
             None => return,
+        };
+        let present = match self.instances.get_mut(&id) {
+            Some(running) => &mut running.objects,
+            None => &mut self.kept,
         };
         if new == *present {
             return;
@@ -67,6 +73,28 @@ impl Node {
         }
         self.let_go(id, &gone);
         self.hold_together(keys, out);
+    }
+
+    /// The static objects of each `track_group` on the interfaces that exist.
+    fn note_track_groups(&mut self) {
+        let objects = of_track_groups(&self.statics, &self.kernel);
+        if self.group_objects != objects {
+            self.group_objects = objects;
+            self.touch_track_groups();
+        }
+    }
+
+    /// The instances of all `track_group` have to look at the static objects.
+    pub(super) fn touch_track_groups(&mut self) {
+        if self.track_groups.is_empty() {
+            return;
+        }
+        let concerned = |running: &Running| {
+            let name = &running.machine.config().name;
+            self.track_groups.values().any(|members| members.contains(name))
+        };
+        let concerned = self.instances.iter().filter(|(_, running)| concerned(running)).map(|(id, _)| *id);
+        self.touched.extend(concerned);
     }
 
     /// `id` has none of these any more.
@@ -143,11 +171,13 @@ impl Node {
             self.read(out);
         }
         let first = self.phase == Phase::Blind;
-        let left: Vec<Key> = if first {
-            std::mem::take(&mut self.record).iter().flat_map(|claim| claim.find(&self.kernel)).collect()
-        } else {
-            Vec::new()
-        };
+        let record = if first { std::mem::take(&mut self.record) } else { BTreeSet::new() };
+        let left: Vec<Key> = record.iter().flat_map(|claim| claim.find(&self.kernel)).collect();
+        for claim in record {
+            if let Claim::Table(table) = claim {
+                self.firewall.recorded(table);
+            }
+        }
         self.objects.recorded(&left);
         if first {
             self.phase = Phase::Clearing;
@@ -248,6 +278,9 @@ impl Node {
         if news == News::Hosts {
             self.tell_hosts_own(key, out);
         }
+        if self.kept.contains_key(&key) {
+            self.touch_track_groups();
+        }
         let stays = hosts || news == News::Hosts || self.kept.contains_key(&key);
         let others = stays || !self.holders.contains_key(&key);
         if let (true, Key::Address { index, address, .. }) = (others, key) {
@@ -266,7 +299,7 @@ impl Node {
         news == News::Missing
     }
 
-    fn touch_interfaces(&mut self, names: impl IntoIterator<Item = String>) {
+    pub(super) fn touch_interfaces(&mut self, names: impl IntoIterator<Item = String>) {
         for name in names {
             self.touched.extend(self.interfaces.get(&name).into_iter().flatten());
         }
@@ -338,6 +371,9 @@ impl Node {
             let before = self.objects.refused(&key).is_some();
             let news = self.objects.answered(now, &operation, errno);
             self.along(now, &mut missing, out);
+            if self.kept.contains_key(&key) {
+                self.touch_track_groups();
+            }
             if news || before != self.objects.refused(&key).is_some() {
                 self.touched.extend(self.holders.get(&key).into_iter().flatten());
             }
@@ -380,12 +416,13 @@ impl Node {
         for id in std::mem::take(&mut self.announcing) {
             let Some(running) = self.instances.get(&id) else { continue };
             let coming = running.machine.config().vmacs.iter().any(|vmac| self.is_coming(&vmac.name));
-            if coming || running.objects.keys().any(|key| self.objects.is_pending(key)) {
+            let waits = |key: &Key| running.held && self.waits_for_filter(running, key);
+            if coming || running.objects.keys().any(|key| self.objects.is_pending(key) || waits(key)) {
                 self.announcing.insert(id);
                 continue;
             }
-            let rounds =
-                self.instances.get_mut(&id).map_or(0, |running| std::mem::take(&mut running.announce));
+            let Some(running) = self.instances.get_mut(&id) else { continue };
+            let rounds = std::mem::take(&mut running.announce);
             let Some(running) = self.instances.get(&id) else { continue };
             let all = running.machine.config().all_addresses();
             let frames: Vec<_> = all.filter_map(|address| self.announcement(running, address)).collect();
@@ -486,12 +523,14 @@ impl Node {
     /// What this process may have set. What was on an interface went with it.
     pub(super) fn renew_claims(&mut self) {
         let stopping = self.phase == Phase::Stopping;
-        if self.objects.claims_changed() | self.tuning.has_news() || stopping {
+        let tables_changed = self.firewall.new_tables().is_some();
+        if self.objects.claims_changed() || tables_changed || self.tuning.has_news() || stopping {
             let of = |key: &Key| Claim::of(key, &self.kernel);
             // At the end only what could not be removed is left.
             let keys = if stopping { self.objects.remains(&self.kernel) } else { self.objects.claims() };
+            let tables = self.firewall.tables().iter().cloned().map(Claim::Table);
             let settings = self.tuning.held().iter().map(|(setting, held)| Claim::setting(setting, held));
-            self.claims = Arc::new(keys.iter().filter_map(of).chain(settings).collect());
+            self.claims = Arc::new(keys.iter().filter_map(of).chain(tables).chain(settings).collect());
         }
     }
 }

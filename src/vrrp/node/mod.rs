@@ -7,12 +7,15 @@
 //! does not set, or whose sockets are not open, is in FAULT; an instance that is equal in two configurations does not
 //! notice the reload; nobody starts before what a killed process left is gone.
 
+mod buffers;
 mod claim;
 mod conditions;
 mod configure;
+mod firewall;
 mod groups;
 mod holdings;
 mod identity;
+mod links;
 mod needs;
 mod pacing;
 mod sockets;
@@ -25,7 +28,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::config::model::{Pacing, Statics};
+use crate::config::model::{Filter, Pacing, ReceiveBuffers, Statics};
+use crate::net::firewall::{Batch, Firewall};
 use crate::net::kernel::{Change, Kernel, Reading};
 use crate::net::object::{Key, Operation};
 use crate::net::objects::Objects;
@@ -40,6 +44,7 @@ use super::packet::{Outgoing, Received};
 pub use claim::{Claim, new_claims};
 use groups::{Group, Wish};
 use identity::Identity;
+use links::Carriers;
 use needs::Need;
 pub use needs::Setup;
 use pacing::Waiting;
@@ -88,6 +93,10 @@ pub enum Input {
         /// What could not be written: the errno.
         refused: Vec<(Setting, i32)>,
     },
+    /// What [`Action::Filter`] asked for was answered: an errno, 0 when it was done.
+    Filtered(Batch, i32),
+    /// What [`Action::Promote`] asked for was done, or cannot be.
+    Promoted,
     /// What [`Action::Open`] asked for is there.
     Opened(Endpoint),
     /// What was asked for could not be done.
@@ -157,8 +166,26 @@ pub enum Action {
         /// What was changed so far.
         held: AllHeld,
     },
+    /// Change the packet filter, all of it or nothing, in the order of this and [`Self::Change`]; [`Input::Filtered`] is
+    /// the answer.
+    Filter(Batch),
     /// Read the kernel's tables; [`Input::Read`] is the answer.
     Read,
+    /// Let the kernel keep the other addresses of a subnet when the first one goes (`promote_secondaries`), or have it as it
+    /// was; [`Input::Promoted`] is the answer.
+    Promote {
+        /// Index of the interface.
+        index: u32,
+        /// False: as it was.
+        on: bool,
+    },
+    /// Make the receive buffer of an open endpoint that large.
+    Buffer {
+        /// Which one.
+        endpoint: Endpoint,
+        /// How large.
+        bytes: u32,
+    },
     /// Send frames, each out of the interface with this index, all of them in each round.
     Announce {
         /// Whose addresses they announce.
@@ -194,6 +221,10 @@ pub enum Timer {
     Refused,
     /// An announcement may leave that keeps its distance to the last one.
     Announce,
+    /// The packet filter is looked at, or what it refused is tried again.
+    Filter,
+    /// A change of an interface has lasted as long as it must to count.
+    Carrier,
     /// The delay after the start is over.
     Start,
 }
@@ -264,12 +295,32 @@ pub struct Node {
     read_once_more: bool,
     /// When the tables are read again.
     read_at: Option<Instant>,
+    /// What counts of interfaces whose changes must last.
+    carriers: Carriers,
+    /// Interfaces that were asked to keep the other addresses of a subnet.
+    promoted: BTreeSet<u32>,
+    /// How many of these requests are not answered.
+    promoting: usize,
+    buffers: ReceiveBuffers,
+    /// How large buffers were said to be.
+    sized: BTreeMap<Endpoint, u32>,
+    /// Names of the instances that suffer when a static object of the group is not there.
+    track_groups: BTreeMap<String, BTreeSet<String>>,
+    /// The static objects of each; `None`: the interface of one does not exist.
+    group_objects: BTreeMap<String, Vec<Option<Key>>>,
+    packet_filter: Filter,
+    firewall: Firewall,
+    /// Addresses of which traffic is to be dropped.
+    dropped: BTreeSet<Key>,
+    /// They may be others by now.
+    refilter: bool,
     pacing: Pacing,
     /// Announcements that keep their distance.
     waiting: Waiting,
     /// Until then no instance starts.
     starts_at: Option<Instant>,
     restored: Repeats<Key>,
+    refiltered: Repeats<()>,
     unsent: Repeats<(Id, i32)>,
     latest: Duration,
     transitions: u64,
@@ -298,6 +349,9 @@ impl Node {
     /// Feeds one input; what must be done is appended to `out`, in order.
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Action>) {
         let from = out.len();
+        // What comes over the wire changes no address by itself.
+        let structural = !matches!(input, Input::Heard { .. } | Input::Timer);
+        self.refilter |= structural;
         match input {
             Input::Heard { endpoint, packet } => self.heard(now, &endpoint, packet, out),
             Input::Closed { endpoint, why } | Input::Refused(Refusal::Open { endpoint, why }) => {
@@ -319,12 +373,21 @@ impl Node {
             Input::Read(reading) => self.reading(now, reading, out),
             Input::Changed(answers) => self.changed(now, answers, out),
             Input::Tuned { held, refused } => self.tuned(held, refused, out),
+            Input::Promoted => self.promoting = self.promoting.saturating_sub(1),
+            Input::Filtered(batch, errno) => self.filtered(now, batch, errno, out),
             Input::Configure(setup) => self.configure(now, setup, out),
             Input::Tracked(facts) => self.facts_changed(facts),
             Input::Timer => self.timer(now, out),
             Input::Stop => self.stop(now, out),
         }
+        if structural && self.phase != Phase::Blind {
+            self.compare_carriers(now);
+        }
         self.finish(now, from, out);
+        if structural && self.phase != Phase::Blind {
+            self.promote(out);
+            self.size_buffers(out);
+        }
     }
 
     /// When to call again with [`Input::Timer`], and why.
@@ -338,6 +401,8 @@ impl Node {
             self.objects.next().map(|at| (at, Timer::Refused)),
             self.read_at.map(|at| (at, Timer::Read)),
             self.waiting.next().map(|at| (at, Timer::Announce)),
+            self.firewall.next().map(|at| (at, Timer::Filter)),
+            self.carriers.next().map(|at| (at, Timer::Carrier)),
             self.starts_at.map(|at| (at, Timer::Start)),
         ];
         instance.into_iter().chain(others.into_iter().flatten()).min_by_key(|(at, _)| *at)
@@ -361,7 +426,11 @@ impl Node {
 
     /// Whether everything that was asked of the kernel is answered.
     pub fn is_quiet(&self) -> bool {
-        self.kernel.is_current() && !self.objects.is_busy() && !self.tuning.is_busy()
+        self.kernel.is_current()
+            && !self.objects.is_busy()
+            && !self.firewall.is_busy()
+            && self.promoting == 0
+            && !self.tuning.is_busy()
     }
 
     /// What `setup` may set without touching what is the host's.
@@ -380,7 +449,9 @@ impl Node {
             config(id).is_some_and(|config| config.peers().iter().any(|peer| peer.address == packet.source))
         };
         let users = || self.sockets.users(endpoint).filter(concerned);
-        let chosen = users().find(peer).or_else(|| users().next()).copied();
+        // A stranger's is for an instance that is alone; among several it is nobody's.
+        let alone = || users().next().filter(|_| users().nth(1).is_none());
+        let chosen = users().find(peer).or_else(alone).copied();
         if let Some(id) = chosen {
             self.feed(now, id, instance::Input::Packet(packet), out);
         }
@@ -393,6 +464,8 @@ impl Node {
             self.feed(now, id, instance::Input::Timer, out);
         }
         self.sockets.timer(now);
+        let carriers = self.carriers.due(now);
+        self.touch_interfaces(carriers);
         self.retry(now);
         if self.starts_at.take_if(|at| *at <= now).is_some() {
             self.report(None, Event::StartDelayOver, out);
@@ -443,6 +516,7 @@ impl Node {
             }
         }
         if held {
+            self.refilter = true;
             let keys: Vec<Key> = running.objects.keys().copied().collect();
             self.want(keys);
         }
@@ -458,9 +532,10 @@ impl Node {
         if self.phase == Phase::Blind {
             return;
         }
+        self.filter(now, out);
         if self.phase == Phase::Clearing {
             self.change(out);
-            if !self.objects.is_busy() {
+            if !self.objects.is_busy() && !self.firewall.is_open() {
                 self.phase = Phase::Running;
             }
         }
@@ -475,6 +550,7 @@ impl Node {
         }
         self.tell_groups(from, out);
         out.extend(self.sockets.take_wanted().into_iter().map(Action::Open));
+        self.filter(now, out);
         self.change(out);
         self.tune(out);
         self.announce(now, out);

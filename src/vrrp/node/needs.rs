@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::config::model::{
-    self, Family, Instance, InterfaceName, MetricKind, Named, Net, NextHop, Pacing, RuleAction, Statics,
-    SyncGroup, VirtualAddress, Vmac,
+    self, Family, Filter, Instance, InterfaceName, LinkDelay, MetricKind, Named, Net, NetlinkBuffers,
+    NextHop, Pacing, ReceiveBuffers, RuleAction, Statics, SyncGroup, TrackGroup, VirtualAddress, Vmac,
 };
 use crate::net::kernel::Kernel;
 use crate::net::link::PRIVATE;
@@ -39,6 +39,16 @@ pub struct Setup {
     pub statics: Statics,
     /// How announcements are spaced out.
     pub pacing: Pacing,
+    /// The table for traffic that is dropped.
+    pub filter: Filter,
+    /// `track_group`: instances that suffer when a static object is not there.
+    pub track_groups: Vec<TrackGroup>,
+    /// `interface_up_down_delays`.
+    pub link_delays: Vec<LinkDelay>,
+    /// How large receive buffers of adverts are.
+    pub buffers: ReceiveBuffers,
+    /// Those of netlink; a reload changes nothing of them.
+    pub netlink: NetlinkBuffers,
     /// How long the instances wait after a start; a reload changes nothing of it.
     pub delay: Duration,
 }
@@ -78,18 +88,38 @@ pub(super) fn of_instance(instance: &Instance, kernel: &Kernel) -> BTreeMap<Key,
 
 /// The objects of no instance.
 pub(super) fn of_statics(statics: &Statics, kernel: &Kernel) -> BTreeMap<Key, Need> {
-    let addresses = statics
-        .addresses
-        .iter()
-        .filter_map(|one| Some(Need { object: address(None, one, kernel)?, tracked: !one.no_track }));
+    let addresses = statics.addresses.iter().filter_map(|one| {
+        let tracked = !one.address.no_track;
+        Some(Need { object: address(None, &one.address, kernel)?, tracked })
+    });
     let links =
         statics.vmacs.iter().filter_map(|vmac| Some(Need { object: link(vmac, kernel)?, tracked: true }));
     collect(links.chain(addresses).chain(policy(&statics.routes, &statics.rules, kernel)))
 }
 
+/// The static objects of each `track_group`; `None`: the interface of one does not exist.
+pub(super) fn of_track_groups(statics: &Statics, kernel: &Kernel) -> BTreeMap<String, Vec<Option<Key>>> {
+    let mut groups: BTreeMap<String, Vec<Option<Key>>> = BTreeMap::new();
+    let mut note = |group: &Option<String>, key: &dyn Fn() -> Option<Key>| {
+        if let Some(group) = group {
+            groups.entry(group.clone()).or_default().push(key());
+        }
+    };
+    for one in &statics.addresses {
+        note(&one.track_group, &|| address(None, &one.address, kernel).map(|object| object.key()));
+    }
+    for one in &statics.routes {
+        note(&one.track_group, &|| route(one, kernel).map(|route| Key::Route(route.key())));
+    }
+    for one in &statics.rules {
+        note(&one.track_group, &|| rule(one).map(Key::Rule));
+    }
+    groups
+}
+
 /// The interfaces that static objects are on.
 pub(super) fn devices_of_statics(statics: &Statics) -> BTreeSet<InterfaceName> {
-    let addresses = statics.addresses.iter().filter_map(|one| one.interface.clone());
+    let addresses = statics.addresses.iter().filter_map(|one| one.address.interface.clone());
     let vmacs = statics.vmacs.iter().flat_map(|vmac| [vmac.base.clone(), vmac.name.clone()]);
     addresses.chain(vmacs).chain(statics.routes.iter().flat_map(devices_of_route)).collect()
 }

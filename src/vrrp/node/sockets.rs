@@ -97,6 +97,10 @@ impl Sockets {
         self.endpoints.get(endpoint).into_iter().flat_map(|entry| &entry.users)
     }
 
+    pub(super) fn state(&self, endpoint: &Endpoint) -> Option<&State> {
+        self.endpoints.get(endpoint).map(|entry| &entry.state)
+    }
+
     pub(super) fn opened(&mut self, endpoint: &Endpoint) {
         if let Some(entry) = self.endpoints.get_mut(endpoint) {
             entry.state = State::Open;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::lab::Lab;
 
+mod accept;
 mod answers;
 mod bench;
 mod beside;
@@ -89,6 +90,7 @@ impl Scenario {
 pub fn all() -> Vec<Scenario> {
     let files = [
         reload::SCENARIOS,
+        accept::SCENARIOS,
         processes::SCENARIOS,
         scripts::SCENARIOS,
         sync_group::SCENARIOS,

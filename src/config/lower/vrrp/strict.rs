@@ -11,7 +11,8 @@ use crate::config::tree::Node;
 impl Lower<'_> {
     /// The instance as the RFC has it. A warning for each statement of its own that gives way; that of the globals gives
     /// way silently.
-    pub(super) fn strictly(&mut self, node: &Node<'_>, mut instance: Instance) -> Instance {
+    /// `filters`: the file asks for a packet filter.
+    pub(super) fn strictly(&mut self, node: &Node<'_>, mut instance: Instance, filters: bool) -> Instance {
         let said = |word: &str| {
             let mut statements = inside(node).iter();
             statements.find(|node| node.keyword.is_some_and(|keyword| keyword.word() == word))?.span()
@@ -42,6 +43,12 @@ impl Lower<'_> {
             );
         }
         instance.higher_prio_send_advert = Some(false);
+        self.accepts(said("strict_mode").filter(|_| !filters && instance.accept.is_none()));
+        if filters && instance.accept == Some(true) && instance.version == Version::V2 {
+            instance.accept = None;
+            let what = "no traffic to the virtual addresses in version 2";
+            self.gives_way(said("accept"), what, "it is dropped");
+        }
         for word in ["garp_lower_prio_delay", "garp_lower_prio_repeat"] {
             if said(word).is_some() && instance.garp.lower_prio_repeat > 0 {
                 let what = "no announcement in answer to a lower priority";

@@ -1,18 +1,16 @@
 //! With whom an instance talks: address family, peers, groups.
 
-use std::collections::btree_map::Entry;
 use std::net::IpAddr;
 
 use super::super::globals::Defaults;
-use super::super::{Lower, inside, unsupported};
-use super::{Draft, Instances, Routers};
+use super::super::{Lower, inside};
+use super::{Draft, Instances, Ways};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::keywords::Keyword;
 use crate::config::model::{
     Destination, Family, InterfaceName, Peer, Transport, Unicast, VirtualAddress, Vrid,
 };
 use crate::config::source::Span;
-use crate::config::supported::Feature;
 use crate::config::tree::{Node, Word};
 
 impl Lower<'_> {
@@ -110,24 +108,17 @@ impl Lower<'_> {
     }
 
     /// Two instances of one number must not hear each other: keepalived refuses the same interface with the
-    /// same group or a peer in common. False: it answers the adverts of another one.
+    /// same group, or a peer in common from the same address. False: it answers the adverts of another one.
     pub(super) fn unique_router(
         &mut self,
         instances: &mut Instances,
         key: (InterfaceName, Vrid, Family),
-        to: &[IpAddr],
+        ways: &[(Option<IpAddr>, IpAddr)],
         span: Span,
     ) -> bool {
         let message = format!("virtual router id {} is taken on {}", key.1.number(), key.0);
-        let routers = match instances.routers.entry(key) {
-            Entry::Vacant(entry) => {
-                let to = to.iter().map(|address| (*address, span)).collect();
-                entry.insert(Routers { first: span, to });
-                return true;
-            }
-            Entry::Occupied(entry) => entry.into_mut(),
-        };
-        if let Some(first) = to.iter().filter_map(|address| routers.to.get(address)).min() {
+        let Ways(taken) = instances.routers.entry(key).or_default();
+        if let Some(first) = ways.iter().filter_map(|way| taken.get(way)).min() {
             let diagnostic = Diagnostic::error(Code::Duplicate, span, message)
                 .related(*first, "by this instance")
                 .consequence("the two instances would answer each other's adverts")
@@ -135,11 +126,7 @@ impl Lower<'_> {
             self.report(diagnostic);
             return false;
         }
-        routers.to.extend(to.iter().map(|address| (*address, span)));
-        if let Some(diagnostic) = unsupported(Feature::SharedRouterId, span) {
-            let diagnostic = Diagnostic { message, ..diagnostic };
-            self.report(diagnostic.related(routers.first, "by this instance"));
-        }
+        taken.extend(ways.iter().map(|way| (*way, span)));
         true
     }
 
