@@ -229,7 +229,7 @@ pub fn faults(config: &Instance, conditions: &Conditions) -> BTreeSet<Fault> {
         match carrier {
             Carrier::Up => {}
             // It has the carrier of the interface below it.
-            Carrier::Down if config.dont_track_primary && config.transmits_on() == name => {}
+            Carrier::Down if config.dont_track_primary && is_above_primary(config, name) => {}
             Carrier::Down => drop(faults.insert(Fault::InterfaceDown(name.to_string()))),
             Carrier::Missing => drop(faults.insert(Fault::InterfaceMissing(name.to_string()))),
         }
@@ -243,6 +243,10 @@ pub fn faults(config: &Instance, conditions: &Conditions) -> BTreeSet<Fault> {
     let refused = conditions.refused.iter();
     faults.extend(refused.map(|(object, why)| Fault::Refused { object: object.clone(), why: why.clone() }));
     faults
+}
+
+fn is_above_primary(config: &Instance, name: &InterfaceName) -> bool {
+    config.vmacs.iter().any(|vmac| vmac.name == *name && vmac.base == config.interface)
 }
 
 /// Those of its `track_interface`. The own interface is watched anyway, unless `dont_track_primary`: as in keepalived

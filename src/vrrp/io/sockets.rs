@@ -1,10 +1,10 @@
 //! Raw sockets of protocol 112, or 51 with an authentication header: for each endpoint one that sends and one that receives.
 
-use std::io::{self, IoSliceMut, Read};
+use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd as _;
 
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, recvmsg};
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn6, recvmsg, sendmsg};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, SockFilter, Socket, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -62,6 +62,8 @@ impl Sender {
                 socket.set_header_included_v6(true)?;
                 socket.set_multicast_loop_v6(false)?;
                 socket.set_multicast_all_v6(false)?;
+                // The address below that of a virtual router.
+                socket.set_freebind_v6(true)?;
             }
         }
         socket.set_priority(PRIORITY)?;
@@ -72,14 +74,26 @@ impl Sender {
 
     pub(super) fn send(&self, packet: &Outgoing) -> io::Result<()> {
         let Some(bytes) = packet.bytes() else { return Err(io::ErrorKind::Unsupported.into()) };
-        let (address, flags) = match packet.destination {
-            IpAddr::V4(to) => {
+        match (packet.destination, packet.source) {
+            (IpAddr::V4(to), _) => {
                 let flags = if to.is_multicast() { libc::MSG_DONTROUTE } else { 0 };
-                (SockAddr::from(SocketAddrV4::new(to, 0)), flags)
+                let address = SockAddr::from(SocketAddrV4::new(to, 0));
+                self.socket.send_to_with_flags(&bytes, &address, flags).map(drop)
             }
-            IpAddr::V6(to) => (SockAddr::from(SocketAddrV6::new(to, 0, 0, self.index)), 0),
-        };
-        self.socket.send_to_with_flags(&bytes, &address, flags).map(drop)
+            (IpAddr::V6(to), IpAddr::V6(source)) => self.send_v6(&bytes, to, source),
+            (IpAddr::V6(_), IpAddr::V4(_)) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// With the source said beside the packet: the kernel looks for one otherwise, and finds none on the interface of a
+    /// virtual router.
+    fn send_v6(&self, bytes: &[u8], to: Ipv6Addr, source: Ipv6Addr) -> io::Result<()> {
+        let address = SockaddrIn6::from(SocketAddrV6::new(to, 0, 0, self.index));
+        let source = libc::in6_addr { s6_addr: source.octets() };
+        let info = libc::in6_pktinfo { ipi6_addr: source, ipi6_ifindex: self.index };
+        let (bytes, said) = ([IoSlice::new(bytes)], [ControlMessage::Ipv6PacketInfo(&info)]);
+        sendmsg(self.socket.as_raw_fd(), &bytes, &said, MsgFlags::empty(), Some(&address))?;
+        Ok(())
     }
 }
 

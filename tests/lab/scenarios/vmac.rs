@@ -133,7 +133,10 @@ fn moves(lab: &Lab) {
 fn interop(lab: &Lab) {
     let v6 = Config { version: 3, vips: "fe80::51:240/64\n 2001:db8::240/64", ..Config::V4 };
     let v3 = Config { version: 3, ..Config::V4 };
-    for (config, vip) in [(&Config::V4, VIP), (&v3, VIP), (&v6, "2001:db8::240")] {
+    // None of the link: adverts leave all the same.
+    let global = Config { vips: "2001:db8::240/64", ..v6 };
+    for (config, vip) in [(&Config::V4, VIP), (&v3, VIP), (&v6, "2001:db8::240"), (&global, "2001:db8::240")]
+    {
         pair(lab, vip, [&config.text(100), &config.text(50)]);
     }
 }
