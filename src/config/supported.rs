@@ -11,10 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::model::{
-    Authentication, Family, Filter, Gaps, Instance, InterfaceName, LinkDelay, Model, Net, NetlinkBuffers,
-    Pacing, Priority, RealServer, ReceiveBuffers, Route, Scripts, StaticAddress, Statics, SyncGroup,
-    TrackFile, TrackGroup, TrackProcess, TrackScript, VirtualServer, VirtualServerGroup, VirtualServerName,
-    Vrid,
+    Authentication, Filter, Gaps, Instance, InterfaceName, LinkDelay, Model, Net, NetlinkBuffers, Pacing,
+    Priority, RealServer, ReceiveBuffers, Route, Scripts, StaticAddress, Statics, SyncGroup, TrackFile,
+    TrackGroup, TrackProcess, TrackScript, VirtualServer, VirtualServerGroup, VirtualServerName,
 };
 use super::tracked::tracking;
 

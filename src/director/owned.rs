@@ -100,7 +100,7 @@ pub fn recorded_addresses(directory: &Path) -> Option<BTreeSet<IpAddr>> {
     let text = read(&directory.join(Claim::FILE)).ok()?;
     let address = |claim| match claim {
         Claim::Address { address, .. } => Some(address),
-        Claim::Route { .. } | Claim::Rule(_) => None,
+        Claim::Route { .. } | Claim::Rule(_) | Claim::Table(_) => None,
     };
     Some(parse_lines::<Claim>(&text).into_iter().filter_map(address).collect())
 }

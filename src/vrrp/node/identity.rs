@@ -1,6 +1,6 @@
 //! What an instance is known by over a reload.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::config::model::{Family, Instance, InterfaceName, Vrid};
