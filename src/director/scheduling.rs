@@ -22,7 +22,7 @@ pub(super) fn settle(process: &Process) {
     if parts.iter().any(|part| part.no_swap) {
         told("the memory may be swapped out", memory::stay());
     }
-    if let Some(limit) = parts.iter().find_map(|part| part.real_time_limit) {
+    if let Some(limit) = process.vrrp.real_time_limit.or(process.checker.real_time_limit) {
         // Beyond it a signal says so; nothing ends a director that works.
         let limited = getrlimit(Resource::RLIMIT_RTTIME)
             .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_RTTIME, u64::from(limit).min(hard), hard));
@@ -52,5 +52,51 @@ pub(super) fn settle_checks(process: &Process) {
 fn told(instead: &str, outcome: io::Result<()>) {
     if let Err(error) = outcome {
         tracing::warn!("{instead}: {}", reason(&error));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Nice value, realtime priority, policy, processors and name of this thread.
+    fn thread() -> (i32, u32, u32, String, String) {
+        let stat = fs::read_to_string("/proc/thread-self/stat").unwrap();
+        let (_, rest) = stat.rsplit_once(") ").unwrap();
+        let fields: Vec<&str> = rest.split(' ').collect();
+        let status = fs::read_to_string("/proc/thread-self/status").unwrap();
+        let processors = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
+        let name = fs::read_to_string("/proc/thread-self/comm").unwrap();
+        let number = |at: usize| fields[at].parse().unwrap();
+        let nice = fields[16].parse().unwrap();
+        (nice, number(37), number(38), processors.trim().to_owned(), name.trim().to_owned())
+    }
+
+    #[test]
+    fn the_threads_run_as_the_file_says() {
+        let work = || {
+            let part = ProcessPart {
+                nice: Some(-5),
+                real_time: Some(7),
+                cpus: vec![0],
+                name: Some("checks".into()),
+                ..ProcessPart::default()
+            };
+            let process = Process { checker: part, ..Process::default() };
+            settle_checks(&process);
+            let round_robin = u32::try_from(libc::SCHED_RR).unwrap();
+            let found = thread();
+            if !nix::unistd::geteuid().is_root() {
+                assert!(std::env::var_os("CI").is_none(), "this needs root");
+                return;
+            }
+            assert_eq!(found, (-5, 7, round_robin, "0".into(), "checks".into()));
+            // The name of the process goes before that of its part.
+            settle_checks(&Process { name: Some("lb1".into()), ..process });
+            assert_eq!(thread().4, "lb1");
+        };
+        std::thread::spawn(work).join().unwrap();
     }
 }

@@ -194,6 +194,13 @@ impl Firewall {
             .or_else(|| if clear { self.clearance(now) } else { None })
             .or_else(|| self.look(now));
         self.under_way = batch.is_some();
+        // From now on nobody relies on what is to go.
+        match &batch {
+            Some(Batch::Build { elements, .. }) => self.dropped.retain(|one| elements.contains(one)),
+            Some(Batch::Edit { remove, .. }) => self.dropped.retain(|one| !remove.contains(one)),
+            Some(Batch::Clear(_)) if self.plan.is_none() => self.dropped.clear(),
+            Some(Batch::Clear(_) | Batch::Look(_)) | None => {}
+        }
         batch
     }
 
@@ -338,7 +345,9 @@ mod tests {
         assert!(firewall.drops(elements(&[1]).first().unwrap()));
         firewall.want(Some(plan("a")), elements(&[2]));
         let edit = Batch::Edit { plan: plan("a"), add: elements(&[]), remove: elements(&[1]) };
-        assert_eq!(step(&mut firewall, now, 0).0, Some(edit));
+        assert_eq!(firewall.batch(now, true), Some(edit.clone()));
+        assert!(!firewall.drops(elements(&[1]).first().unwrap()), "it is on its way out");
+        firewall.answered(now, edit, 0);
         firewall.want(None, elements(&[]));
         assert_eq!(step(&mut firewall, now, 0).0, Some(Batch::Clear("a".into())));
         assert!(!firewall.is_busy() && !firewall.drops(elements(&[2]).first().unwrap()));

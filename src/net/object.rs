@@ -75,6 +75,8 @@ pub struct Address {
     pub secondary: bool,
     /// Nobody may send from it: the kernel still asks whether another host has it, or has found one (IPv6).
     pub tentative: bool,
+    /// The kernel has found another host that has it (IPv6).
+    pub duplicate: bool,
 }
 
 impl Address {
@@ -93,6 +95,7 @@ impl Address {
             protocol: PROTOCOL,
             secondary: false,
             tentative: false,
+            duplicate: false,
         }
     }
 

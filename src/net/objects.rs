@@ -147,6 +147,11 @@ impl Objects {
         !self.under_way.is_empty()
     }
 
+    /// Whether something is asked of `key` and not answered.
+    pub fn is_under_way(&self, key: &Key) -> bool {
+        self.under_way.contains(key)
+    }
+
     /// Whether `key` is still to be asked for or answered.
     pub fn is_pending(&self, key: &Key) -> bool {
         self.under_way.contains(key) || self.dirty.contains(key)

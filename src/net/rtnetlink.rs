@@ -182,8 +182,8 @@ fn read_address(payload: &[u8]) -> Option<Address> {
     let peer = other.filter(|other| *other != address);
     // The same bit says "temporary" of an IPv6 address.
     let secondary = flags & IFA_F_SECONDARY != 0;
-    let tentative =
-        flags & (IFA_F_TENTATIVE | IFA_F_OPTIMISTIC) == IFA_F_TENTATIVE || flags & IFA_F_DADFAILED != 0;
+    let duplicate = flags & IFA_F_DADFAILED != 0;
+    let tentative = flags & (IFA_F_TENTATIVE | IFA_F_OPTIMISTIC) == IFA_F_TENTATIVE || duplicate;
     flags &= Address::ASKED;
     Some(Address {
         index,
@@ -198,6 +198,7 @@ fn read_address(payload: &[u8]) -> Option<Address> {
         protocol,
         secondary,
         tentative: tentative && family == V6,
+        duplicate: duplicate && family == V6,
     })
 }
 
@@ -222,6 +223,7 @@ mod tests {
             protocol: PROTOCOL,
             secondary: false,
             tentative: false,
+            duplicate: false,
         }
     }
 
@@ -241,7 +243,7 @@ mod tests {
             let one = Address { flags, ..self::address(address, 24) };
             let bytes = requests(&Operation::Add(Object::Address(one)))[0].for_test(1);
             match read(netlink::messages(&bytes).next().unwrap()) {
-                Some(Change::Added(Object::Address(address))) => address.tentative,
+                Some(Change::Added(Object::Address(address))) => (address.tentative, address.duplicate),
                 other => panic!("{other:?}"),
             }
         };
@@ -252,9 +254,10 @@ mod tests {
             (IFA_F_TENTATIVE | IFA_F_DADFAILED, true),
             (IFA_F_DADFAILED, true),
         ] {
-            assert_eq!(told("2001:db8::240", flags), tentative, "{flags:x}");
+            let duplicate = flags & IFA_F_DADFAILED != 0;
+            assert_eq!(told("2001:db8::240", flags), (tentative, duplicate), "{flags:x}");
         }
-        assert!(!told("10.0.0.1", IFA_F_TENTATIVE));
+        assert_eq!(told("10.0.0.1", IFA_F_TENTATIVE | IFA_F_DADFAILED), (false, false));
     }
 
     #[test]

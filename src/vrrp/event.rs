@@ -294,6 +294,13 @@ pub enum Event {
         /// Lines of the same kind that were not said since the last one.
         suppressed: u64,
     },
+    /// Another host has an address that a master holds: nobody may send from it here.
+    Duplicate {
+        /// `2001:db8::240/64 on eth0`.
+        object: String,
+        /// Lines of the same kind that were not said since the last one.
+        suppressed: u64,
+    },
     /// The kernel's tables cannot be read.
     Unreadable {
         /// The reason.
@@ -343,7 +350,10 @@ impl Event {
             | Self::HostsPolicy { .. }
             | Self::HostsLink { .. }
             | Self::SettingRefused { .. } => Level::Warning,
-            Self::NotRemoved { .. } | Self::NotSet { .. } | Self::Unreadable { .. } => Level::Error,
+            Self::NotRemoved { .. }
+            | Self::NotSet { .. }
+            | Self::Duplicate { .. }
+            | Self::Unreadable { .. } => Level::Error,
         }
     }
 
@@ -487,6 +497,13 @@ impl fmt::Display for Event {
             Self::Altered { object, suppressed } => {
                 write!(f, "{object} was changed, not by us: set again{}", Again(*suppressed))
             }
+            Self::Duplicate { object, suppressed } => write!(
+                f,
+                "another host has {object}: it does not answer there until it is set once more. Look who answers for it \
+                 with `ndisc6` or `ip neighbour`; a former master that still has it is not heard by this node. Without \
+                 `-nodad` the kernel does not ask{}",
+                Again(*suppressed)
+            ),
             Self::Unreadable { why } => {
                 write!(
                     f,

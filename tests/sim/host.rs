@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use directord::config::model::{Family, Filter, Gaps, Instance, Pacing, Statics, SyncGroup};
+use directord::config::model::{
+    Family, Filter, Gaps, Instance, LinkDelay, NetlinkBuffers, Pacing, ReceiveBuffers, Statics, SyncGroup,
+};
 use directord::net::firewall::Batch;
 use directord::net::object::{Operation, Rule};
 use directord::net::settings;
@@ -22,6 +24,7 @@ use crate::kernel::Kernel;
 pub(crate) enum Job {
     Change(Vec<Operation>),
     Filter(Batch),
+    Promote(u32, bool),
     Read,
     Tune(settings::Wanted, settings::AllHeld),
     Open(Endpoint),
@@ -40,6 +43,8 @@ pub(crate) struct Host {
     pub(crate) delay: Duration,
     /// Until then nobody takes part.
     pub(crate) starts_at: Option<Instant>,
+    /// `interface_up_down_delays`.
+    pub(crate) link_delays: Vec<LinkDelay>,
     /// Least time between two announcements.
     pub(crate) gap: Duration,
     /// When the last one left, by interface, and whether it was of IPv6.
@@ -99,6 +104,7 @@ impl Host {
             statics: Statics::default(),
             delay: Duration::ZERO,
             starts_at: None,
+            link_delays: Vec::new(),
             gap: Duration::ZERO,
             announced: BTreeMap::new(),
             record: BTreeSet::new(),
@@ -176,6 +182,10 @@ impl Host {
             statics: self.statics.clone(),
             pacing: Pacing { all, groups: Vec::new() },
             filter: Filter::default(),
+            track_groups: Vec::new(),
+            link_delays: self.link_delays.clone(),
+            buffers: ReceiveBuffers::default(),
+            netlink: NetlinkBuffers::default(),
             delay: self.delay,
             ..Setup::default()
         }
@@ -313,15 +323,18 @@ impl Host {
         let held = masters.iter().filter(drops).flat_map(|config| config.all_addresses());
         let held: BTreeSet<IpAddr> = held.map(|one| one.address).collect();
         let needed = node.machines().any(|machine| machine.config().accept == Some(false));
-        if needed != !self.kernel.tables.is_empty() {
+        if needed == self.kernel.tables.is_empty() {
             return Err(format!("{}: tables {:?}, needed: {needed}", self.number, self.kernel.tables));
         }
         if let Some(open) = held.iter().find(|address| !self.kernel.drops(**address)) {
             return Err(format!("{}: traffic of {open} is not dropped", self.number));
         }
-        let may_be = |address: &IpAddr| {
-            held.contains(address) || self.kernel.refuses.contains(address) || self.kernel.has(*address)
-        };
+        // What is refused is tried again from time to time.
+        let tries = node.machines().filter(|machine| machine.state() == State::Fault);
+        let tried: BTreeSet<IpAddr> =
+            tries.flat_map(|machine| machine.config().all_addresses().map(|one| one.address)).collect();
+        let may_be =
+            |address: &IpAddr| held.contains(address) || tried.contains(address) || self.kernel.has(*address);
         let dropped = self.kernel.tables.values().flatten().map(|element| element.address);
         match dropped.into_iter().find(|address| !may_be(address)) {
             Some(left) => Err(format!("{}: traffic of {left} is dropped, and nobody holds it", self.number)),
@@ -470,6 +483,10 @@ impl Host {
                             (operation, errno)
                         };
                         inputs.push_back(Input::Changed(operations.into_iter().map(answer).collect()));
+                    }
+                    Action::Promote { index, on } => {
+                        kernel.promote(index, on);
+                        inputs.push_back(Input::Promoted);
                     }
                     Action::Filter(batch) => {
                         let errno = kernel.filter(&batch);

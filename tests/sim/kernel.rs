@@ -31,6 +31,8 @@ pub(crate) struct Kernel {
     pub(crate) no_sockets: bool,
     /// Tables of the packet filter, by name: whose traffic is dropped.
     pub(crate) tables: BTreeMap<String, BTreeSet<Element>>,
+    /// Interfaces on which the other addresses of a subnet stay when the first one goes.
+    promotes: BTreeSet<u32>,
     /// It takes no table.
     pub(crate) no_filter: bool,
     /// Somebody has taken the tables away, and nobody has made one since.
@@ -332,6 +334,14 @@ impl Kernel {
         }
     }
 
+    pub(crate) fn promote(&mut self, index: u32, on: bool) {
+        if on {
+            self.promotes.insert(index);
+        } else {
+            self.promotes.remove(&index);
+        }
+    }
+
     /// Whether traffic of an address is dropped.
     pub(crate) fn drops(&self, address: IpAddr) -> bool {
         self.tables.values().flatten().any(|element| element.address == address)
@@ -423,11 +433,19 @@ impl Kernel {
         self.tell(Change::Added(Object::Address(address)));
     }
 
-    /// With the first address of a subnet the others go (`promote_secondaries` is off).
+    /// With the first address of a subnet the others go, or one of them takes its place (`promote_secondaries`).
     fn remove(&mut self, key: &Key) {
         let Some(at) = self.find(key) else { return };
         let gone = self.addresses.remove(at);
-        if !gone.secondary {
+        let mut others = self
+            .addresses
+            .iter_mut()
+            .filter(|known| known.secondary && key.shares_subnet(&Object::Address((*known).clone()).key()));
+        if !gone.secondary && self.promotes.contains(&gone.index) {
+            if let Some(next) = others.next() {
+                next.secondary = false;
+            }
+        } else if !gone.secondary {
             let along = |known: &mut Address| {
                 known.secondary && key.shares_subnet(&Object::Address(known.clone()).key())
             };

@@ -333,6 +333,10 @@ impl Lan {
                 }
                 Input::Changed(answers)
             }
+            Job::Promote(index, on) => {
+                this.kernel.promote(index, on);
+                Input::Promoted
+            }
             Job::Filter(batch) => {
                 let errno = this.kernel.filter(&batch);
                 if self.trace {
@@ -369,9 +373,9 @@ impl Lan {
                 Action::Close(endpoint) => drop(self.hosts[host].open.remove(&endpoint)),
                 Action::Change(operations) => self.job(host, Job::Change(operations)),
                 Action::Filter(batch) => self.job(host, Job::Filter(batch)),
-                Action::Read => self.job(host, Job::Read),
-                Action::Promote { .. } => self.feed(host, Input::Promoted),
+                Action::Promote { index, on } => self.job(host, Job::Promote(index, on)),
                 Action::Buffer { .. } => {}
+                Action::Read => self.job(host, Job::Read),
                 Action::Tune { wanted, held } => self.job(host, Job::Tune(wanted, held)),
                 Action::Announce { frames, .. } => self.hosts[host].announce(now, &frames),
                 Action::Report(report) => {

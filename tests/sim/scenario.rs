@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use directord::config::model::{
-    AdvertInterval, Authentication, Command, Destination, Family, Instance, InterfaceName, Named, Net, Peer,
-    Preempt, Priority, Route, Rule, RuleAction, Statics, SyncGroup, TrackScript, TrackWeight, Tracked,
-    Tracking, Transport, Unicast, Version, VirtualAddress, Vmac, Vrid,
+    AdvertInterval, Authentication, Command, Destination, Family, Instance, InterfaceName, LinkDelay, Named,
+    Net, Peer, Preempt, Priority, Route, Rule, RuleAction, Statics, SyncGroup, TrackScript, TrackWeight,
+    Tracked, Tracking, Transport, Unicast, Version, VirtualAddress, Vmac, Vrid,
 };
 use directord::script::{Identity, Program};
 use directord::track::Standing;
@@ -113,6 +113,11 @@ pub(crate) fn run(seed: u64, trace: bool) -> Result<(), String> {
         }
         if random.u8(0..4) == 0 {
             lan.hosts[host].delay = Duration::from_millis(random.u64(1..MOST_DELAY));
+        }
+        if random.u8(0..4) == 0 {
+            let interface = InterfaceName::new("eth0").unwrap();
+            let mut time = || Duration::from_millis(random.u64(0..3000));
+            lan.hosts[host].link_delays = vec![LinkDelay { interface, down: time(), up: time() }];
         }
         if random.u8(0..3) == 0 {
             lan.hosts[host].gap = Duration::from_millis(random.u64(1..1000));
@@ -369,6 +374,7 @@ fn template(router: usize, random: &mut fastrand::Rng) -> Instance {
         },
         routes: if policy { routes(number, interface, first) } else { Vec::new() },
         rules: if policy { vec![rule(number)] } else { Vec::new() },
+        promote_secondaries: random.u8(0..4) == 0,
         accept: (random.u8(0..4) == 0).then_some(false),
         ..Instance::new(name, InterfaceName::new(interface).unwrap(), vrid)
     }

@@ -193,7 +193,7 @@ mod tests {
                 let plan = plan(false, matches!(interface, Interface::Index(_)));
                 let all = elements(&["fe80::9"], Some(&interface));
                 client.carry_out(&build(&plan, all)).unwrap();
-                run("ip address replace fe80::9/128 dev lo scope link");
+                run("ip address replace fe80::9/128 dev lo nodad");
                 let to = std::net::SocketAddrV6::new("fe80::9".parse().unwrap(), 0, 0, 1);
                 let there = UdpSocket::bind(to).unwrap();
                 there.set_read_timeout(Some(Duration::from_millis(100))).unwrap();

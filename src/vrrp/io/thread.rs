@@ -192,7 +192,7 @@ impl Thread {
         // The kernel told of what it did before it answered; in this order nothing looks like another's doing.
         self.hear();
         match answer {
-            Answer::Input(input) => self.feed(input),
+            Answer::Input(input) => self.feed(*input),
             Answer::Opened(endpoint, pair) => match Listening::start(&endpoint, pair, self.packets.clone()) {
                 Ok(listening) => {
                     if let Some(old) = self.sockets.insert(endpoint.clone(), listening) {

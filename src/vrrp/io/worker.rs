@@ -43,7 +43,7 @@ pub(super) enum Job {
 #[derive(Debug)]
 pub(super) enum Answer {
     /// To be fed as it is.
-    Input(Input),
+    Input(Box<Input>),
     /// The sockets of an endpoint.
     Opened(Endpoint, Pair),
 }
@@ -69,7 +69,7 @@ pub(super) fn start(
 }
 
 fn carry_out(network: &mut Network, job: Job) -> Option<Answer> {
-    Some(Answer::Input(match job {
+    Some(Answer::Input(Box::new(match job {
         Job::Change(operations) => {
             let answers = network.change(&operations);
             Input::Changed(operations.into_iter().zip(answers).collect())
@@ -105,7 +105,7 @@ fn carry_out(network: &mut Network, job: Job) -> Option<Answer> {
             drop(sockets);
             return None;
         }
-    }))
+    })))
 }
 
 pub(super) fn read(network: &mut Network) -> Result<Reading, String> {

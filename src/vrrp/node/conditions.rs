@@ -271,3 +271,160 @@ pub(super) fn refusal(refused: &Refused) -> String {
     };
     why.to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeSet, VecDeque};
+
+    use super::*;
+    use crate::config::model::{
+        Destination, Peer, StaticAddress, Statics, TrackGroup, Unicast, VirtualAddress, Vrid,
+    };
+    use crate::net::kernel::{Change, LinkState, Reading};
+    use crate::net::object::{Kind, Object};
+    use crate::vrrp::event::{Event, State as Of};
+    use crate::vrrp::node::{Input, Setup};
+    use crate::vrrp::packet::Received;
+
+    fn link(index: u32, name: &str) -> Change {
+        let state = LinkState {
+            name: name.into(),
+            up: true,
+            enabled: true,
+            forwards: false,
+            multicast: true,
+            loopback: false,
+            no_arp: false,
+            mtu: 1500,
+            hardware_type: 1,
+            mac: vec![2, 0, 0, 0, 0, 1],
+            base: 0,
+            kind: Kind::Other,
+            group: 0,
+        };
+        Change::Link(index, state)
+    }
+
+    /// Feeds it, and answers what it asks for: each operation with `errno`.
+    fn feed(node: &mut Node, now: Instant, input: Input, errno: i32) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let mut actions = Vec::new();
+            node.handle(now, input, &mut actions);
+            for action in actions {
+                match action {
+                    Action::Open(endpoint) => inputs.push_back(Input::Opened(endpoint)),
+                    Action::Change(operations) => {
+                        let answers = operations.into_iter().map(|one| (one, errno)).collect();
+                        inputs.push_back(Input::Changed(answers));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn state(node: &Node, name: &str) -> (Of, String) {
+        let machine = node.machines().find(|machine| machine.config().name == name).unwrap();
+        let faults: Vec<String> = machine.faults().iter().map(ToString::to_string).collect();
+        (machine.state(), faults.join(", "))
+    }
+
+    #[test]
+    fn who_belongs_to_a_static_object_suffers_with_it() {
+        let now = Instant::now();
+        let instance = |name: &str, vrid| {
+            Instance::new(name, InterfaceName::new("eth0").unwrap(), Vrid::new(vrid).unwrap())
+        };
+        let mut address = VirtualAddress::new(IpAddr::from([10, 9, 0, 1]), 24);
+        address.interface = InterfaceName::new("eth1").ok();
+        let one = StaticAddress { address, track_group: Some("G".into()) };
+        let statics = Statics { addresses: vec![one], ..Statics::default() };
+        let group = TrackGroup { name: "G".into(), members: vec!["A".into()] };
+        let instances = vec![instance("A", 1), instance("B", 2)];
+        let setup = Setup { instances, statics, track_groups: vec![group], ..Setup::default() };
+        let own =
+            Object::Address(Address { protocol: 0, ..Address::new(1, IpAddr::from([10, 0, 0, 1]), 24) });
+        let reading = Reading { found: vec![link(1, "eth0"), Change::Added(own)], complete: true };
+        let mut node = Node::new(BTreeSet::new());
+        feed(&mut node, now, Input::Configure(setup), 0);
+        feed(&mut node, now, Input::Read(Ok(reading)), 0);
+        let (here, why) = state(&node, "A");
+        assert_eq!(here, Of::Fault);
+        assert!(why.contains("track_group G: its interface does not exist"), "{why}");
+        assert_eq!(state(&node, "B"), (Of::Backup, String::new()));
+        // With its interface comes the object.
+        feed(&mut node, now, Input::Kernel(vec![link(2, "eth1")]), 0);
+        assert_eq!(state(&node, "A"), (Of::Backup, String::new()));
+        // Another interface of that name, and a kernel that refuses.
+        feed(&mut node, now, Input::Kernel(vec![Change::LinkGone(2)]), 0);
+        assert_eq!(state(&node, "A").0, Of::Fault);
+        feed(&mut node, now, Input::Kernel(vec![link(3, "eth1")]), libc::ENOBUFS);
+        let (here, why) = state(&node, "A");
+        assert_eq!(here, Of::Fault);
+        assert!(why.contains("10.9.0.1/24 on eth1"), "{why}");
+        let at = node.next_timer().unwrap().0.max(now + std::time::Duration::from_secs(2));
+        feed(&mut node, at, Input::Timer, 0);
+        assert_eq!(state(&node, "A").0, Of::Backup);
+        assert_eq!(state(&node, "B").1, "");
+    }
+
+    /// A node with these instances on eth0, which has 10.0.0.1.
+    fn node(instances: Vec<Instance>, now: Instant) -> Node {
+        let own =
+            Object::Address(Address { protocol: 0, ..Address::new(1, IpAddr::from([10, 0, 0, 1]), 24) });
+        let reading = Reading { found: vec![link(1, "eth0"), Change::Added(own)], complete: true };
+        let mut node = Node::new(BTreeSet::new());
+        feed(&mut node, now, Input::Configure(instances.into()), 0);
+        feed(&mut node, now, Input::Read(Ok(reading)), 0);
+        node
+    }
+
+    #[test]
+    fn a_stranger_is_for_none_of_several() {
+        let now = Instant::now();
+        let local = IpAddr::from([10, 0, 0, 1]);
+        let peer = |last: u8| IpAddr::from([10, 0, 0, last]);
+        let instance = |name: &str, last| {
+            let mut config = Instance::new(name, InterfaceName::new("eth0").unwrap(), Vrid::new(7).unwrap());
+            let to = Unicast::to(vec![Peer::new(peer(last))], Destination::group(Family::Ipv4));
+            config.transport.to = Destination::Unicast(to);
+            config.transport.source = Some(local);
+            config
+        };
+        let heard = |node: &mut Node, source: IpAddr| {
+            let endpoint = Endpoint::of(&instance("A", 2), 1, local);
+            // Cut short: whoever gets it counts it.
+            let payload = vec![0x21, 7, 100, 1];
+            let packet = Received { source, destination: local, hops: 255, ah: None, payload };
+            feed(node, now, Input::Heard { endpoint, packet }, 0);
+            node.machines().map(|machine| machine.snapshot().stats.packet_len_err).collect::<Vec<u64>>()
+        };
+        let mut two = node(vec![instance("A", 2), instance("B", 3)], now);
+        assert_eq!(state(&two, "B"), (Of::Backup, String::new()));
+        assert_eq!(heard(&mut two, peer(3)), [0, 1]);
+        assert_eq!(heard(&mut two, peer(2)), [1, 1]);
+        assert_eq!(heard(&mut two, peer(9)), [1, 1]);
+        let mut one = node(vec![instance("A", 2)], now);
+        assert_eq!(heard(&mut one, peer(9)), [1]);
+    }
+
+    #[test]
+    fn an_address_that_another_host_has_is_told() {
+        let now = Instant::now();
+        let mut config = Instance::new("A", InterfaceName::new("eth0").unwrap(), Vrid::new(7).unwrap());
+        let address: IpAddr = "2001:db8::240".parse().unwrap();
+        config.addresses = vec![VirtualAddress::new(IpAddr::from([10, 0, 0, 9]), 32)];
+        config.excluded_addresses = vec![VirtualAddress::new(address, 64)];
+        let mut node = node(vec![config], now);
+        let told = |duplicate| {
+            let mut actions = Vec::new();
+            let one = Address { tentative: true, duplicate, ..Address::new(1, address, 64) };
+            let change = Change::Added(Object::Address(one));
+            node.handle(now, Input::Kernel(vec![change]), &mut actions);
+            let told = |action: &Action| matches!(action, Action::Report(one) if matches!(one.event, Event::Duplicate { .. }));
+            actions.iter().filter(|action| told(action)).count()
+        };
+        assert_eq!([false, true, true].map(told), [0, 1, 0]);
+    }
+}

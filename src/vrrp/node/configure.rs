@@ -69,6 +69,7 @@ impl Node {
         let running = Running {
             machine: Machine::new(config),
             held: false,
+            covered: false,
             told: None,
             own_faults: None,
             endpoint: None,

@@ -22,6 +22,7 @@ impl Node {
             let elements = keys.iter().filter_map(|key| self.element(key)).collect();
             self.dropped = keys;
             self.firewall.want(plan, elements);
+            self.cover();
         }
         // Addresses that an earlier process left go before the table.
         let clear = self.phase != Phase::Clearing;
@@ -39,8 +40,9 @@ impl Node {
             if self.phase != Phase::Stopping {
                 families.extend(config.all_addresses().map(|address| Family::of(address.address)));
             }
-            // What was refused is tried again from time to time.
-            let comes = |key: &Key| running.held || self.objects.refused(key).is_some() || self.leaves(key);
+            // What was refused is tried again from time to time, with the addresses that it needs.
+            let tried = running.objects.keys().any(|key| self.objects.refused(key).is_some());
+            let comes = |key: &Key| running.held || tried || self.leaves(key);
             let addresses = running.objects.keys().filter(|key| matches!(key, Key::Address { .. }));
             keys.extend(addresses.filter(|key| comes(key)));
         }
@@ -50,10 +52,10 @@ impl Node {
         (plan, keys)
     }
 
-    /// Whether it is still here although nobody wants it.
+    /// Whether it is still here, or may come yet, although nobody wants it.
     fn leaves(&self, key: &Key) -> bool {
         let unwanted = self.objects.wanted(key).is_none() && !self.objects.is_hosts(key);
-        unwanted && self.kernel.object(key).is_some()
+        unwanted && (self.kernel.object(key).is_some() || self.objects.is_under_way(key))
     }
 
     pub(super) fn element(&self, key: &Key) -> Option<Element> {
@@ -67,14 +69,33 @@ impl Node {
         Some(Element { address, interface })
     }
 
-    /// Whether `key` has to wait until its traffic is dropped. What is there stays.
+    /// Whether `key` has to wait until traffic of the addresses is dropped: an address, and what may need it. What is there
+    /// stays.
     pub(super) fn waits_for_filter(&self, running: &Running, key: &Key) -> bool {
-        drops(running.machine.config())
-            && self.objects.wanted(key).is_none()
-            && self.element(key).is_some_and(|element| !self.firewall.drops(&element))
+        drops(running.machine.config()) && !running.covered && self.objects.wanted(key).is_none()
     }
 
-    /// Takes the kernel's answer in: what has waited comes.
+    /// Works out anew of which masters all traffic is dropped; what has waited for that comes.
+    fn cover(&mut self) {
+        let mut coming = Vec::new();
+        let leads = |running: &Running| running.held && drops(running.machine.config());
+        for (id, running) in self.instances.iter().filter(|(_, running)| leads(running)) {
+            let mut elements = running.objects.keys().filter_map(|key| self.element(key));
+            let covered = elements.all(|element| self.firewall.drops(&element));
+            if covered != running.covered {
+                coming.push((*id, covered, running.objects.keys().copied().collect::<Vec<Key>>()));
+            }
+        }
+        for (id, covered, mut keys) in coming {
+            if let Some(running) = self.instances.get_mut(&id) {
+                running.covered = covered;
+            }
+            keys.retain(|key| self.objects.wanted(key).is_none());
+            self.want(keys);
+        }
+    }
+
+    /// Takes the kernel's answer in.
     pub(super) fn filtered(&mut self, now: Instant, batch: Batch, errno: i32, out: &mut Vec<Action>) {
         match self.firewall.answered(now, batch, errno) {
             News::None => {}
@@ -89,8 +110,6 @@ impl Node {
                 }
             }
         }
-        let waiting = self.dropped.iter().filter(|key| self.objects.wanted(key).is_none());
-        self.want(waiting.copied().collect::<Vec<Key>>());
     }
 
     /// The table when the kernel does not make it, and why.
@@ -99,9 +118,8 @@ impl Node {
         let errno = self.firewall.refused().filter(|_| drops(config))?;
         let why = match errno {
             libc::ENOENT | libc::EOPNOTSUPP | libc::EAFNOSUPPORT | libc::EPROTONOSUPPORT => {
-                "this kernel has no nf_tables, or not for IPv4 and IPv6, and without it traffic to the virtual addresses is \
-                 not dropped: load the modules nf_tables and nf_tables_ipv4, or delete `no_accept` (or `nftables`, \
-                 `vrrp_iptables`, `vrrp_ipsets` of a strict configuration)"
+                "this kernel has no nf_tables for them, so traffic to the virtual addresses is not dropped: load the module \
+                 nf_tables, or delete `no_accept` (with `vrrp_strict` the firewall words)"
                     .to_owned()
             }
             errno => errno_text(errno),

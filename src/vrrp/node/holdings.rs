@@ -55,7 +55,10 @@ impl Node {
             None => return,
         };
         let present = match self.instances.get_mut(&id) {
-            Some(running) => &mut running.objects,
+            Some(running) => {
+                running.covered &= running.objects == new;
+                &mut running.objects
+            }
             None => &mut self.kept,
         };
         if new == *present {
@@ -289,6 +292,14 @@ impl Node {
             let name = self.kernel.link(index).map(|link| link.name.clone());
             self.touch_interfaces(name);
             self.touched.extend(self.sources.get(&address).into_iter().flatten());
+        }
+        let duplicate = |object: &Object| matches!(object, Object::Address(address) if address.duplicate);
+        let holder = self.holders.get(&key).and_then(|holders| holders.first().copied());
+        if self.kernel.object(&key).is_some_and(duplicate)
+            && holder.is_some()
+            && let Some(suppressed) = self.restored.allow(now, key)
+        {
+            self.report(holder, Event::Duplicate { object: self.describe(&key), suppressed }, out);
         }
         if news == News::Altered
             && let Some(suppressed) = self.restored.allow(now, key)

@@ -244,6 +244,8 @@ pub struct Snapshot {
 struct Running {
     machine: Machine,
     held: bool,
+    /// Traffic of all its addresses is dropped, where that is asked for.
+    covered: bool,
     /// What the machine was told last; `None`: nothing yet.
     told: Option<Conditions>,
     /// What it suffers itself, for the others of its group; `None`: it has not been looked at yet.
@@ -496,6 +498,7 @@ impl Node {
                 }
                 instance::Action::Hold(hold) => {
                     running.held = hold;
+                    running.covered = false;
                     if !hold {
                         running.announce = 0;
                         self.waiting.forget(id);

@@ -32,7 +32,7 @@ fn without_nf_tables(lab: &Lab) {
         lab.director(&lab.lvs02, Program::Keepalived, &Vrrp { state: "BACKUP", ..Vrrp::default() }.text());
     eventually("the peer leads", seconds(15), || lab.lvs02.has_address(VIP));
     throughout("it tries again without taking the address", seconds(8), || {
-        !node.has_address(VIP) && ours.log().matches("nf_tables").count() == 1
+        !node.has_address(VIP) && ours.log().matches("FAULT STATE").count() == 1
     });
     // The words alone ask for nothing.
     let words = plain.replacen("global_defs {", "global_defs {\n nftables\n vrrp_iptables", 1);
