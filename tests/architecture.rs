@@ -53,10 +53,11 @@ const INSIDE_CONFIG: &[(&str, &[&str])] = &[
     ("slips", &[]),
     ("source", &["pattern"]),
     ("split", &[]),
-    ("supported", &["model", "tracked"]),
+    ("supported", &["model", "tracked", "vmac"]),
     ("tokens", &["lexer"]),
     ("tracked", &["model"]),
     ("tree", &["diagnostic", "keywords", "lexer", "secrets", "slips", "source", "tokens"]),
+    ("vmac", &["model"]),
 ];
 
 /// Marks of an effect: a file that decides has none of them.

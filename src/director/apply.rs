@@ -84,7 +84,7 @@ impl Director {
             requests,
             asked,
             manager: Manager::from_environment(),
-            balancer: Balancer::new(runtime, options.namespaces.clone()),
+            balancer: Balancer::new(runtime, options.namespaces.clone(), candidate.model.globals.lvs.flush),
             checks,
             ended,
             tracking: Tracking::new(files, options.started_in.clone()),

@@ -32,10 +32,11 @@ pub(super) struct Balancer {
 }
 
 impl Balancer {
-    /// Knows which services a killed predecessor left, from the record in `runtime_directory`.
-    pub(super) fn new(runtime_directory: &Path, namespaces: Namespaces) -> Self {
+    /// Knows which services a killed predecessor left, from the record in `runtime_directory`. `flush`: those of others are
+    /// deleted, too.
+    pub(super) fn new(runtime_directory: &Path, namespaces: Namespaces, flush: bool) -> Self {
         let owned = Owned::read(runtime_directory);
-        let keeper = Keeper::new(Instant::now(), owned.things().clone());
+        let keeper = Keeper::new(Instant::now(), owned.things().clone()).flushing(flush);
         Self { pools: Pools::default(), keeper, namespaces, ipvs: None, owned, occasions: Vec::new() }
     }
 

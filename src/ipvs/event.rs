@@ -28,6 +28,11 @@ pub enum Event {
     Reconnected { why: String },
     /// The table could not be read; the connection stands.
     Unread { why: String },
+    /// `lvs_flush`: so many services of others are deleted.
+    Flushed {
+        /// How many.
+        services: usize,
+    },
     /// The record of our services could not be written.
     NotRecorded { why: String },
 }
@@ -37,7 +42,7 @@ impl Event {
     pub fn level(&self) -> Level {
         match self {
             Self::Refused(_) | Self::MoreRefused(_) | Self::Unavailable { .. } => Level::Error,
-            Self::Available { .. } => Level::Info,
+            Self::Available { .. } | Self::Flushed { .. } => Level::Info,
             _ => Level::Warning,
         }
     }
@@ -48,6 +53,12 @@ impl fmt::Display for Event {
         match self {
             Self::SetBack(operation) => {
                 write!(f, "IPVS table changed by another program: {}", undoing(operation))
+            }
+            Self::Flushed { services } => {
+                write!(
+                    f,
+                    "`lvs_flush`: deleting {services} virtual services that this configuration does not have"
+                )
             }
             Self::MoreSetBack(more) => {
                 write!(f, "IPVS table changed by another program: {more} more set back")

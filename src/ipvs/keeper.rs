@@ -192,6 +192,8 @@ pub struct Keeper {
     record: Option<Instant>,
     /// That was said.
     not_recorded: bool,
+    /// The table is emptied of others' services at the first look.
+    flushes: bool,
 }
 
 impl Keeper {
@@ -213,7 +215,14 @@ impl Keeper {
             unread: false,
             record: None,
             not_recorded: false,
+            flushes: false,
         }
+    }
+
+    /// Has it delete what others have in the table, once (`lvs_flush`).
+    #[must_use]
+    pub fn flushing(self, flushes: bool) -> Self {
+        Self { flushes, ..self }
     }
 
     /// Feeds one input; what must be done is appended to `out`, in order.
@@ -478,6 +487,7 @@ impl Keeper {
             (Awaited::Table { again }, Seen::Table(table)) => {
                 self.link = Link::Known;
                 self.actual = table;
+                self.flush(out);
                 self.disown(out);
                 self.changed.clear();
                 let operations = diff(&self.desired, &self.actual, &self.owned);
@@ -532,6 +542,20 @@ impl Keeper {
                 self.compare(now, out);
             }
             _ => {}
+        }
+    }
+
+    /// At the first look after a start that asks for it, what others have in the table is ours, to be deleted.
+    fn flush(&mut self, out: &mut Vec<Action>) {
+        if !std::mem::take(&mut self.flushes) {
+            return;
+        }
+        let foreign = self.actual.keys().filter(|service| !self.owned.contains(service));
+        let foreign: Vec<Service> = foreign.copied().collect();
+        if !foreign.is_empty() {
+            out.push(Action::Report(Event::Flushed { services: foreign.len() }));
+            self.owned.extend(foreign);
+            self.record(out);
         }
     }
 

@@ -187,7 +187,6 @@ impl Host {
             buffers: ReceiveBuffers::default(),
             netlink: NetlinkBuffers::default(),
             delay: self.delay,
-            ..Setup::default()
         }
     }
 
@@ -294,7 +293,9 @@ impl Host {
                 return Err(format!("{}: {name} is MASTER without {}", self.number, missing.name));
             }
             let route = config.routes.iter().find(|route| !self.kernel.has_route(destination(route)));
-            if let (true, Some(missing)) = (quiet, route) {
+            // What is lost has to last before it counts.
+            let lasting = !self.link_delays.is_empty() && !self.kernel.is_up(config.interface.as_str());
+            if let (true, Some(missing)) = (quiet && !lasting, route) {
                 return Err(format!("{}: {name} is MASTER without {missing:?}", self.number));
             }
             let rule = config.rules.iter().map(rule).find(|rule| !self.kernel.has_rule(rule));

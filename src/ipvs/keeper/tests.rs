@@ -580,3 +580,20 @@ fn what_the_kernel_has_as_it_is_wanted_is_once_in_memory() {
     assert_eq!(world.kernel.table, world.keeper.desired);
     assert!(shared(&world));
 }
+
+#[test]
+fn a_start_that_flushes_deletes_what_others_have() {
+    let mut world = World::new(1);
+    let foreign = service(OURS + 1);
+    let entry = entry(&[]);
+    world.kernel.table.insert(foreign, Arc::clone(&entry));
+    world.keeper = Keeper::new(world.now, BTreeSet::new()).flushing(true);
+    world.feed(Input::Desired { changes: [(service(1), Some(Arc::clone(&entry)))].into(), anew: true });
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.kernel.table.keys().copied().collect::<Vec<_>>(), [service(1)]);
+    assert_eq!(world.said(|event| *event == Event::Flushed { services: 1 }), 1);
+    // Once.
+    world.kernel.table.insert(foreign, entry);
+    world.pass(Duration::from_secs(5));
+    assert!(world.kernel.table.contains_key(&foreign));
+}

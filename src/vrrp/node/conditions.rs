@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use crate::config::model::{Family, Instance, InterfaceName, Tracked};
-use crate::net::object::{Address, Device, Key, Operation, PROTOCOL};
+use crate::net::kernel::LinkState;
+use crate::net::object::{Address, Device, Key, Kind, Operation, PROTOCOL};
 use crate::net::objects::Refused;
 use crate::report::errno_text;
 use crate::track::{Carrier, Conditions, Facts, Link, Standing, carriers, faults, tracked_interfaces};
@@ -114,7 +115,7 @@ impl Node {
         let found = self.kernel.link_by_name(config.interface.as_str());
         let link = found.map(|(index, state)| {
             let (source, source_is_here) = self.source(config, index);
-            let up = self.carriers.is_up(config.interface.as_str(), state.up);
+            let up = self.counts_as_up(state);
             let (multicast, loopback, mtu) = (state.multicast, state.loopback, state.mtu);
             Link { up, multicast, loopback, mtu, source, source_is_here }
         });
@@ -122,7 +123,7 @@ impl Node {
             let carrier = match self.kernel.link_by_name(name.as_str()) {
                 _ if self.is_coming(&name) => Carrier::Up,
                 None => Carrier::Missing,
-                Some((_, state)) if !self.carriers.is_up(name.as_str(), state.up) => Carrier::Down,
+                Some((_, state)) if !self.counts_as_up(state) => Carrier::Down,
                 Some(_) => Carrier::Up,
             };
             (name, carrier)
@@ -143,6 +144,13 @@ impl Node {
         let seen =
             Conditions { link, carriers, interfaces, scripts, files, processes, ..Conditions::default() };
         (seen, endpoint)
+    }
+
+    /// What is above an interface has the carrier of that one, whose changes may have to last.
+    fn counts_as_up(&self, link: &LinkState) -> bool {
+        let is_above = matches!(link.kind, Kind::Macvlan { .. }) && link.enabled;
+        let link = self.kernel.link(link.base).filter(|_| is_above).unwrap_or(link);
+        self.carriers.is_up(&link.name, link.up)
     }
 
     /// Where adverts go out from, and whether that is an address of this host: the configured one, else the first of
@@ -280,8 +288,8 @@ mod tests {
     use crate::config::model::{
         Destination, Peer, StaticAddress, Statics, TrackGroup, Unicast, VirtualAddress, Vrid,
     };
-    use crate::net::kernel::{Change, LinkState, Reading};
-    use crate::net::object::{Kind, Object};
+    use crate::net::kernel::{Change, Reading};
+    use crate::net::object::Object;
     use crate::vrrp::event::{Event, State as Of};
     use crate::vrrp::node::{Input, Setup};
     use crate::vrrp::packet::Received;

@@ -140,7 +140,7 @@ impl Node {
         let Some(running) = self.instances.get(&id) else { return };
         let config = running.machine.config();
         let tracked = tracked_interfaces(config).cloned().chain([config.interface.clone()]);
-        let vmacs = config.vmacs.iter().map(|vmac| vmac.name.clone());
+        let vmacs = config.vmacs.iter().flat_map(|vmac| [vmac.name.clone(), vmac.base.clone()]);
         let names = carriers(config).into_iter().chain(devices(config)).chain(tracked).chain(vmacs);
         for name in names {
             self.interfaces.entry(name.to_string()).or_default().insert(id);
