@@ -256,13 +256,13 @@ mod tests {
         assert_eq!(system.want(&wanted), 0);
         system.want(&Wanted::default());
         assert_eq!(values(&system), [1, 0, 0, 2]);
-        let path = path("eth0");
-        let own = Setting::parse(&path).unwrap();
+        let eth0 = path("eth0");
+        let mut off = System::new(&[("net/ipv4/conf/all/rp_filter", 0), (&eth0, 1)]);
+        assert_eq!(off.want(&wanted), 0);
+        let own = Setting::parse(&eth0).unwrap();
         let wanted = Wanted { values: BTreeMap::from([(own, (0, 2))]), own_reverse_path: true };
         system.want(&wanted);
         assert_eq!(values(&system), [0, 1, 0, 2]);
-        let mut off = System::new(&[("net/ipv4/conf/all/rp_filter", 0), (&path, 1)]);
-        assert_eq!(off.want(&wanted), 0);
     }
 
     #[test]

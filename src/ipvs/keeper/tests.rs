@@ -584,7 +584,7 @@ fn what_the_kernel_has_as_it_is_wanted_is_once_in_memory() {
 #[test]
 fn a_start_that_flushes_deletes_what_others_have() {
     let mut world = World::new(1);
-    let foreign = service(OURS + 1);
+    let foreign = service(OURS - 1);
     let entry = entry(&[]);
     world.kernel.table.insert(foreign, Arc::clone(&entry));
     world.keeper = Keeper::new(world.now, BTreeSet::new()).flushing(true);
