@@ -122,7 +122,10 @@ impl Claim {
             "rule" if of_family => Rule::parse(rest).map(Self::Rule),
             "interface" if InterfaceName::new(rest).is_ok() => Some(Self::Link(rest.to_owned())),
             "setting" if rest.contains(' ') => parse_setting(rest),
-            "table" if parse_net(rest).is_none() => Some(Self::Table(rest.to_owned())),
+            "table" if parse_net(rest).is_none() => {
+                let is_name = !rest.contains(|c: char| c.is_whitespace() || c.is_control());
+                is_name.then(|| Self::Table(rest.to_owned()))
+            }
             _ => {
                 let (address, prefix) = parse_net(rest)?;
                 let interface = InterfaceName::new(first).ok()?.to_string();
@@ -253,6 +256,8 @@ mod tests {
             "setting kernel/panic 0 1",
             "setting net/ipv4/conf/eth0/arp_ignore 1",
             "interface a b",
+            "table a b",
+            "table a\r",
             "eth0",
             "",
         ] {
