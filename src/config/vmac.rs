@@ -14,6 +14,8 @@ const LONGEST_NAME: usize = 15;
 #[derive(Debug)]
 pub(super) struct Names {
     taken: BTreeSet<InterfaceName>,
+    /// Names of the file that have found their interface.
+    given: BTreeSet<InterfaceName>,
     prefix: String,
     address_prefix: String,
 }
@@ -37,6 +39,7 @@ impl Names {
         let prefix = prefix.map_or(PREFIX, String::as_str);
         Self {
             taken: own.chain(others).collect(),
+            given: BTreeSet::new(),
             prefix: prefix.to_owned(),
             address_prefix: address_prefix.map_or(prefix, String::as_str).to_owned(),
         }
@@ -63,7 +66,8 @@ impl Names {
         let mut vmacs = Vec::new();
         if let Some(OwnDevice::Vmac { name, mac, group, .. }) = &instance.device {
             let prefix = self.prefix.clone();
-            let name = name.clone().or_else(|| self.next(&prefix, instance.vrid, instance.family));
+            let name = name.clone().filter(|name| self.given.insert(name.clone()));
+            let name = name.or_else(|| self.next(&prefix, instance.vrid, instance.family));
             let adverts = !instance.transmit_on_base && instance.unicast().is_none();
             vmacs.extend(name.map(|name| Vmac {
                 name,
@@ -177,6 +181,7 @@ mod tests {
             instance("D", "eth1", &format!("use_vmac\n{VIP6}")),
             instance("E", "eth2", &format!("use_vmac vrrp2.51 02:00:00:00:07\n{VIP}")),
             instance("F", "vrrp3.51", &format!("use_vmac\n{VIP}")),
+            instance("G", "eth3", &format!("use_vmac vrrp2.51\n{VIP}")),
         ];
         let names: Vec<String> = placed(&text.concat()).into_iter().flat_map(|(vmacs, _)| vmacs).collect();
         assert_eq!(
@@ -188,6 +193,7 @@ mod tests {
                 "vrrp4.51 eth1 00:00:5e:00:02:33 adverts",
                 "vrrp2.51 eth2 02:00:00:00:07:33 adverts",
                 "vrrp5.51 vrrp3.51 00:00:5e:00:01:33 adverts",
+                "vrrp7.51 eth3 00:00:5e:00:01:33 adverts",
             ]
         );
         let long = format!("global_defs {{\nvmac_prefix averylongprefix\n}}\n{}", text[0]);
@@ -216,5 +222,15 @@ mod tests {
         assert_eq!(vmacs[1..], ["vrrp1.51 eth1 00:00:5e:00:01:33", "vrrp6.51 eth0 00:00:5e:00:02:33"]);
         let text = instance("A", "eth0", &format!("use_vmac\n{VIP}\n{excluded}"));
         assert_eq!(placed(&text)[0].1, ["vrrp.51", "vrrp.51"]);
+    }
+
+    #[test]
+    fn the_name_of_another_interface_is_an_error() {
+        for (name, is_wrong) in [("eth0", true), ("lo", true), ("vrrp.51", false)] {
+            let text = instance("A", "eth0", &format!("use_vmac {name}\n{VIP}"));
+            let loaded = load(Path::new("t"), &Texts::one("t", &text), &Options::default());
+            let told = loaded.diagnostics.iter().any(|one| one.message.contains("router's own"));
+            assert_eq!((told, loaded.model.is_none()), (is_wrong, is_wrong), "{name}");
+        }
     }
 }

@@ -259,7 +259,7 @@ impl Firewall {
                 self.taken(plan, elements)
             }
             // It has gone, or what was to be taken out of it has: it is made anew.
-            (Batch::Edit { .. }, libc::ENOENT) | (Batch::Look(_), Batch::CHANGED) => {
+            (Batch::Edit { .. }, libc::ENOENT | Batch::CHANGED) | (Batch::Look(_), Batch::CHANGED) => {
                 self.actual = None;
                 News::Altered
             }
@@ -405,7 +405,7 @@ mod tests {
         assert_eq!(step(&mut firewall, now, 0).0, build);
         // It is found when something comes or goes, too.
         firewall.want(Some(plan("a")), elements(&[1, 2]));
-        assert_eq!(step(&mut firewall, now, libc::ENOENT).1, News::Altered);
+        assert_eq!(step(&mut firewall, now, Batch::CHANGED).1, News::Altered);
         assert!(matches!(step(&mut firewall, now, libc::ENOMEM), (Some(Batch::Build { .. }), News::Refused)));
         assert!(!firewall.drops(&one));
     }

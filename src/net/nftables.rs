@@ -22,6 +22,8 @@ const GET_ELEMENT: u16 = SUBSYSTEM | 13;
 const DELETE_ELEMENT: u16 = SUBSYSTEM | 14;
 const NEW_GENERATION: u16 = SUBSYSTEM | 15;
 const GET_GENERATION: u16 = SUBSYSTEM | 16;
+/// `NFNL_BATCH_GENID`.
+const BATCH_GENERATION: u16 = 1;
 const BATCH_BEGIN: u16 = 0x10;
 const BATCH_END: u16 = 0x11;
 
@@ -97,9 +99,16 @@ pub fn messages(batch: &Batch) -> Vec<Request> {
 }
 
 /// What goes around messages that are taken together or not at all.
-pub fn around() -> (Request, Request) {
+///
+/// `generation`: the kernel refuses the batch (`ERESTART`) when the packet filter was changed since.
+pub fn around(generation: Option<u32>) -> (Request, Request) {
     let message = |kind: u16| Request::new(kind, 0).fixed(&[UNSPECIFIED, 0, 0, 10]);
-    (message(BATCH_BEGIN), message(BATCH_END))
+    let begin = message(BATCH_BEGIN);
+    let begin = match generation {
+        Some(number) => begin.attribute(BATCH_GENERATION, &number.to_be_bytes()),
+        None => begin,
+    };
+    (begin, message(BATCH_END))
 }
 
 /// Takes the table of one family away, by itself.

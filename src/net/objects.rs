@@ -191,6 +191,15 @@ impl Objects {
         }
     }
 
+    /// The interface of ours that was known as `old` is `new` from now on: it is not as it was asked for, and goes.
+    pub fn renamed(&mut self, old: &Key, new: Key) {
+        if self.ours.contains(old) && !self.configured.contains(&new) {
+            self.ours.insert(new);
+            self.dirty.insert(new);
+            self.claims_changed = true;
+        }
+    }
+
     /// What is wanted of `key`.
     pub fn wanted(&self, key: &Key) -> Option<&Object> {
         self.wanted.get(key)
@@ -271,18 +280,26 @@ impl Objects {
     /// without them for want of a timer.
     pub fn links_up(&mut self, kernel: &Kernel) {
         let up = |index: u32| kernel.link(index).is_some_and(|link| link.enabled);
-        let can = |refused: &Refused| match &refused.operation {
-            Operation::Add(Object::Route(route)) => {
-                refused.errno == libc::ENETDOWN && route.hops.iter().all(|hop| up(hop.index))
-            }
-            _ => false,
+        let route = |refused: &Refused| match &refused.operation {
+            Operation::Add(Object::Route(route)) => Some(route.clone()),
+            _ => None,
         };
-        let free = |key: &Key| !self.under_way.contains(key);
-        let all = self.refused.iter().filter(|(key, refused)| free(key) && can(refused));
-        for key in all.map(|(key, _)| *key).collect::<Vec<Key>>() {
-            self.refused.remove(&key);
-            self.retried.remove(&key);
-            self.dirty.insert(key);
+        let free = self.refused.iter().filter(|(key, _)| !self.under_way.contains(key));
+        let routes = free.filter_map(|(key, refused)| Some((*key, refused.errno, route(refused)?)));
+        for (key, errno, route) in routes.collect::<Vec<_>>() {
+            match errno {
+                libc::ENETDOWN if route.hops.iter().all(|hop| up(hop.index)) => {
+                    self.refused.remove(&key);
+                    self.retried.remove(&key);
+                    self.dirty.insert(key);
+                }
+                // The way to its gateway may be there again.
+                libc::ENETUNREACH | libc::EHOSTUNREACH => {
+                    self.retried.insert(key);
+                    self.dirty.insert(key);
+                }
+                _ => {}
+            }
         }
     }
 
@@ -394,10 +411,17 @@ impl Objects {
             }
         }
         self.part(kernel, &mut add, &mut replace, &mut remove);
+        // Two interfaces above one cannot have one address.
+        let makes_room = |removal: &Operation| {
+            let Operation::Remove(Object::Link(old)) = removal else { return false };
+            let takes = |one: &Operation| matches!(one, Operation::Add(Object::Link(new)) if (new.base, new.mac) == (old.base, old.mac));
+            add.iter().any(takes)
+        };
+        let room: Vec<Operation> = remove.extract_if(.., |removal| makes_room(removal)).collect();
         // What others need is there before them, and goes after them.
         add.sort_by_key(Operation::rank);
         remove.sort_by_key(|operation| std::cmp::Reverse(operation.rank()));
-        let all: Vec<Operation> = add.into_iter().chain(replace).chain(remove).collect();
+        let all: Vec<Operation> = room.into_iter().chain(add).chain(replace).chain(remove).collect();
         self.under_way.extend(all.iter().map(Operation::key));
         self.ours.extend(all.iter().map(Operation::key));
         all

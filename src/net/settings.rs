@@ -92,12 +92,12 @@ pub enum Write {
 }
 
 /// The way from what is to what is wanted. `reads`: the present value; `None`: there is no such setting.
-/// `filters`: the `rp_filter` of every interface, `all` and `default` included, by their names.
+/// `filters`: the `rp_filter` of every interface, `all` and `default` included, by their names, with the index of each.
 pub fn plan(
     wanted: &Wanted,
     held: &AllHeld,
     reads: &dyn Fn(&Setting) -> Option<u32>,
-    filters: &BTreeMap<String, u32>,
+    filters: &BTreeMap<String, (u32, u32)>,
 ) -> Vec<Write> {
     let mut writes = Vec::new();
     let keeps = |setting: &Setting, held: &Held| {
@@ -127,24 +127,44 @@ pub fn plan(
         let rest = filters
             .iter()
             .filter(|(name, _)| !wanted.values.contains_key(&Setting::of_interface(name, RP_FILTER)));
-        writes.extend(own_reverse_path(rest.map(|(name, value)| (name.as_str(), *value)).collect()));
+        writes.extend(own_reverse_path(&rest.collect(), held));
     }
     writes
 }
 
 /// The larger of the one for all and that of an interface counts: those below it are raised to it, then it is taken away.
-fn own_reverse_path(filters: BTreeMap<&str, u32>) -> Vec<Write> {
-    let for_all = filters.get("all").copied().unwrap_or(0);
+fn own_reverse_path(filters: &BTreeMap<&String, &(u32, u32)>, held: &AllHeld) -> Vec<Write> {
+    let all = "all".to_owned();
+    let (for_all, _) = filters.get(&all).copied().copied().unwrap_or_default();
     if for_all == 0 {
         return Vec::new();
     }
-    let set = |name: &str, before: u32, now: u32| {
-        Write::Set(Setting::of_interface(name, RP_FILTER), Held { before, now, index: 0 })
+    let set = |name: &str, present: u32, now: u32, index: u32| {
+        let setting = Setting::of_interface(name, RP_FILTER);
+        // What we have set is not what was before us.
+        let ours = held.get(&setting).filter(|held| held.now == present);
+        let before = ours.map_or(present, |held| held.before);
+        Write::Set(setting, Held { before, now, index })
     };
-    let below = filters.into_iter().filter(|(name, value)| *name != "all" && *value < for_all);
-    let mut writes: Vec<Write> = below.map(|(name, value)| set(name, value, for_all)).collect();
-    writes.push(set("all", for_all, 0));
+    let below = filters.iter().filter(|(name, (value, _))| ***name != all && *value < for_all);
+    let mut writes: Vec<Write> =
+        below.map(|(name, (value, index))| set(name, *value, for_all, *index)).collect();
+    writes.push(set("all", for_all, 0, 0));
     writes
+}
+
+/// What is held under the names that the interfaces have now. `name`: that of an index; `None`: it is gone.
+pub fn renamed(held: AllHeld, name: &dyn Fn(u32) -> Option<String>) -> AllHeld {
+    let rename = |(setting, held): (Setting, Held)| {
+        let now = name(held.index).filter(|_| held.index != 0);
+        let (Some(now), Some((_, rest))) =
+            (now, setting.0.strip_prefix(INTERFACES).and_then(|rest| rest.rsplit_once('/')))
+        else {
+            return (setting, held);
+        };
+        (Setting::of_interface(&now, rest), held)
+    };
+    held.into_iter().map(rename).collect()
 }
 
 #[cfg(test)]
@@ -164,10 +184,10 @@ mod tests {
             Self { values, held: AllHeld::new() }
         }
 
-        fn filters(&self) -> BTreeMap<String, u32> {
+        fn filters(&self) -> BTreeMap<String, (u32, u32)> {
             let filters = self.values.iter().filter(|(setting, _)| setting.is_reverse_path());
             filters
-                .map(|(setting, value)| (setting.path().split('/').nth(3).unwrap().to_owned(), *value))
+                .map(|(setting, value)| (setting.path().split('/').nth(3).unwrap().to_owned(), (*value, 0)))
                 .collect()
         }
 
@@ -251,18 +271,37 @@ mod tests {
             System::new(&paths.iter().map(|(path, value)| (&**path, *value)).collect::<Vec<_>>());
         let wanted = Wanted { own_reverse_path: true, ..Wanted::default() };
         system.want(&wanted);
-        let values = |system: &System| system.filters().into_values().collect::<Vec<u32>>();
+        let values =
+            |system: &System| system.filters().into_values().map(|(value, _)| value).collect::<Vec<u32>>();
         assert_eq!(values(&system), [0, 1, 1, 2]);
         assert_eq!(system.want(&wanted), 0);
+        // Somebody wants more for all.
+        system.values.insert(Setting::parse(&path("all")).unwrap(), 2);
+        system.want(&wanted);
+        assert_eq!(values(&system), [0, 2, 2, 2]);
         system.want(&Wanted::default());
-        assert_eq!(values(&system), [1, 0, 0, 2]);
+        assert_eq!(values(&system), [2, 0, 0, 2]);
         let eth0 = path("eth0");
         let mut off = System::new(&[("net/ipv4/conf/all/rp_filter", 0), (&eth0, 1)]);
         assert_eq!(off.want(&wanted), 0);
         let own = Setting::parse(&eth0).unwrap();
         let wanted = Wanted { values: BTreeMap::from([(own, (0, 2))]), own_reverse_path: true };
         system.want(&wanted);
-        assert_eq!(values(&system), [0, 1, 0, 2]);
+        assert_eq!(values(&system), [0, 2, 0, 2]);
+    }
+
+    #[test]
+    fn an_interface_that_was_renamed_has_its_settings_back() {
+        let held = |index| Held { before: 0, now: 1, index };
+        let all = AllHeld::from([
+            (Setting::of_interface("eth0", "arp_ignore"), held(2)),
+            (Setting::of_interface("eth1", "arp_ignore"), held(3)),
+            (Setting::of_interface("all", "rp_filter"), held(0)),
+        ]);
+        let names = |index| (index == 2).then(|| "lan".to_owned());
+        let paths: Vec<String> = renamed(all, &names).keys().map(ToString::to_string).collect();
+        let conf = |rest: &str| format!("{INTERFACES}/{rest}");
+        assert_eq!(paths, [conf("all/rp_filter"), conf("eth1/arp_ignore"), conf("lan/arp_ignore")]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use neli::consts::socket::{Msg, NlFamily};
 use neli::socket::NlSocket;
 use neli::utils::Groups;
 use nix::sys::socket::setsockopt;
-use nix::sys::socket::sockopt::RcvBufForce;
+use nix::sys::socket::sockopt::{RcvBufForce, SndBufForce};
 use socket2::{SockFilter, SockRef};
 
 /// `nlmsg_flags`: a request.
@@ -227,6 +227,15 @@ impl Client {
     /// Makes the receive buffer that large; `force`: beyond the limit of the host.
     pub fn size(&self, bytes: u32, force: bool) -> io::Result<()> {
         size(&descriptor(&self.socket), bytes, force)
+    }
+
+    /// Lets one message be that long; beyond the limit of the host only with CAP_NET_ADMIN.
+    pub fn allow(&self, bytes: usize) -> io::Result<()> {
+        let socket = descriptor(&self.socket);
+        if setsockopt(&socket, SndBufForce, &bytes).is_err() {
+            SockRef::from(&socket).set_send_buffer_size(bytes)?;
+        }
+        Ok(())
     }
 
     /// Carries the requests out in order and returns each one's outcome; a failing one stops nothing.

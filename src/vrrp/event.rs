@@ -461,9 +461,8 @@ impl fmt::Display for Event {
             ),
             Self::SettingRefused { setting, errno } => write!(
                 f,
-                "/proc/sys/{setting} cannot be written ({}): neighbours may be told the address of the interface below \
-                 that of the virtual router; set it by hand, or let directord write there (ReadWritePaths=/proc/sys of \
-                 the unit)",
+                "/proc/sys/{setting} cannot be written ({}): `use_vmac` needs it, or neighbours and switches may be told \
+                 another address than that of the virtual router; set it by hand, or let directord write there",
                 errno_text(*errno)
             ),
             Self::Leftover { object } => {

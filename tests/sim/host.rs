@@ -237,6 +237,14 @@ impl Host {
         }
         let Some(node) = self.node.as_ref().filter(|_| !self.paused) else { return Ok(()) };
         let quiet = node.is_quiet() && self.jobs.is_empty() && !self.kernel.has_notifications();
+        if quiet && self.starts_at.is_some_and(|at| now < at) {
+            let left = crate::scenario::virtual_addresses().find(|one| {
+                self.kernel.has(*one) && self.hosts != Some(*one) && !self.kernel.keeps.contains(one)
+            });
+            if let Some(left) = left {
+                return Err(format!("{}: {left} is here before the delay of the start is over", self.number));
+            }
+        }
         for machine in node.machines() {
             let (config, state) = (machine.config(), machine.state());
             let name = &config.name;

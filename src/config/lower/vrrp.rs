@@ -415,6 +415,7 @@ impl Lower<'_> {
             strict: draft.strict,
             ..result
         };
+        self.own_name(node, &instance);
         let filters = defaults.globals.host.filters();
         let instance = if strict { self.strictly(node, instance, filters) } else { instance };
         if !alone {

@@ -10,6 +10,13 @@ use crate::net::firewall::{Batch, Plan};
 use crate::net::nftables::{around, ask_content, ask_generation, clear, content, generation, messages};
 use crate::sys::netlink;
 
+/// The kernel's answer to a batch for a packet filter that has changed since.
+const ERESTART: i32 = 85;
+/// Others that change the packet filter all the time make a table be made anew.
+const ATTEMPTS: usize = 8;
+/// 65,536 addresses of IPv6 with the names of their interfaces, and more.
+const LONGEST_BATCH: usize = 16 * 1024 * 1024;
+
 /// Connected to the packet filter.
 pub(super) struct Client {
     client: netlink::Client,
@@ -22,21 +29,32 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn open() -> io::Result<Self> {
         let client = netlink::Client::connect(NlFamily::Netfilter)?;
+        // A batch is one message, however many addresses it has.
+        client.allow(LONGEST_BATCH)?;
         Ok(Self { client, generation: None, content: BTreeSet::new() })
     }
 
     pub(super) fn carry_out(&mut self, batch: &Batch) -> io::Result<()> {
         match batch {
-            Batch::Build { plan, .. } | Batch::Edit { plan, .. } => {
-                self.client.transaction(&around(), &messages(batch))?;
-                self.generation = self.generation();
-                self.content = self.content(plan)?;
-                Ok(())
+            Batch::Build { plan, .. } => {
+                self.client.transaction(&around(None), &messages(batch))?;
+                self.remember(plan)
+            }
+            Batch::Edit { plan, .. } => {
+                for _attempt in 0..ATTEMPTS {
+                    // What somebody has changed is not taken for ours.
+                    self.look(plan)?;
+                    match self.client.transaction(&around(self.generation), &messages(batch)) {
+                        Err(error) if error.raw_os_error() == Some(ERESTART) => {}
+                        outcome => return outcome.and_then(|()| self.remember(plan)),
+                    }
+                }
+                Err(io::Error::from_raw_os_error(Batch::CHANGED))
             }
             Batch::Clear(table) => {
                 let mut answer = Ok(());
                 for family in [Family::Ipv4, Family::Ipv6] {
-                    match self.client.transaction(&around(), &[clear(table, family)]) {
+                    match self.client.transaction(&around(None), &[clear(table, family)]) {
                         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
                         outcome => answer = answer.and(outcome),
                     }
@@ -45,6 +63,13 @@ impl Client {
             }
             Batch::Look(plan) => self.look(plan),
         }
+    }
+
+    /// How it is now is how we left it.
+    fn remember(&mut self, plan: &Plan) -> io::Result<()> {
+        self.generation = self.generation();
+        self.content = self.content(plan)?;
+        Ok(())
     }
 
     fn look(&mut self, plan: &Plan) -> io::Result<()> {
@@ -152,8 +177,13 @@ mod tests {
             // All or nothing.
             assert_eq!(errno(client.carry_out(&edit(&["10.9.0.1"], &["10.9.0.9"]))), Some(libc::ENOENT));
             assert_eq!(open(), [true, false, false, false]);
-            // A table that is there is replaced.
+            // What somebody else changes before ours is found.
             let mut other = Client::open().unwrap();
+            other.content.clone_from(&client.content);
+            other.carry_out(&edit(&["10.9.0.3"], &["fd09::2"])).unwrap();
+            assert_eq!(errno(client.carry_out(&edit(&["10.9.0.1"], &[]))), Some(Batch::CHANGED));
+            client.carry_out(&build(&plan, elements(&["10.9.0.2", "fd09::1"], None))).unwrap();
+            // A table that is there is replaced.
             assert_eq!(errno(client.carry_out(&Batch::Look(plan.clone()))), None);
             other.carry_out(&build(&plan, elements(&[], None))).unwrap();
             assert_eq!(open(), [true; 4]);
@@ -221,6 +251,7 @@ mod tests {
             };
             let plan = plan(false, false);
             let mut client = Client::open().unwrap();
+            client.carry_out(&build(&plan, all(0, 60_000))).unwrap();
             client.carry_out(&build(&plan, all(0, 5000))).unwrap();
             let (add, remove) = (all(5000, 9000), all(0, 4000));
             client.carry_out(&Batch::Edit { plan: plan.clone(), add, remove }).unwrap();

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use crate::config::model::{Family, Instance, InterfaceName, Tracked};
+use crate::config::model::{Family, Instance, InterfaceName, Net, Tracked, Vmac};
 use crate::net::kernel::LinkState;
-use crate::net::object::{Address, Device, Key, Kind, Operation, PROTOCOL};
+use crate::net::object::{Address, Device, Key, Kind, Object, Operation, PROTOCOL};
 use crate::net::objects::Refused;
 use crate::report::errno_text;
 use crate::track::{Carrier, Conditions, Facts, Link, Standing, carriers, faults, tracked_interfaces};
@@ -183,7 +183,39 @@ impl Node {
     /// Whether this is an interface of our own that will be there soon.
     pub(super) fn is_coming(&self, name: &InterfaceName) -> bool {
         let key = Key::Link(Device::from(name));
-        self.kept.contains_key(&key) && self.objects.is_coming(&key, &self.kernel)
+        if self.kept.contains_key(&key) {
+            return self.objects.is_coming(&key, &self.kernel);
+        }
+        // A reload has it, and it has not been asked for yet.
+        let is_new =
+            |vmac: &Vmac| vmac.name == *name && self.kernel.link_by_name(vmac.base.as_str()).is_some();
+        self.kernel.object(&key).is_none() && self.statics.vmacs.iter().any(is_new)
+    }
+
+    /// A route over an interface of the instance that is off, or through a gateway that is reached there; and one that was
+    /// no fault while that was off, and is being tried.
+    fn leads_to_what_is_off(&self, id: Id, key: &Key, object: &Object) -> bool {
+        let (Object::Route(route), Some(running)) = (object, self.instances.get(&id)) else { return false };
+        let config = running.machine.config();
+        let watched = |name: &str| {
+            name == config.interface.as_str() || carriers(config).iter().any(|one| one.as_str() == name)
+        };
+        let off = |link: &&LinkState| !link.enabled && watched(&link.name);
+        let is_off = |index: u32| self.kernel.link(index).filter(off).is_some();
+        let told = running.told.as_ref().is_some_and(|told| told.refused.contains_key(&self.describe(key)));
+        if self.objects.is_pending(key) && running.told.is_some() && !told {
+            return true;
+        }
+        let reached_there = |index: u32, gateway: IpAddr| {
+            let nets = self.kernel.addresses_of(index);
+            nets.into_iter().any(|one| Net { address: one.address, prefix: one.prefix }.contains(gateway))
+        };
+        route.hops.iter().any(|hop| match (hop.index, hop.via) {
+            (0, Some(gateway)) => {
+                self.kernel.links().any(|(index, _)| is_off(index) && reached_there(index, gateway))
+            }
+            (index, _) => is_off(index),
+        })
     }
 
     /// Whether an instance is in FAULT while the kernel does not set this.
@@ -207,7 +239,9 @@ impl Node {
                     found.insert(object, "its interface does not exist".to_owned());
                     continue;
                 };
-                if let Some(refused) = self.objects.refused(key) {
+                let off = |object: &Object| self.leads_to_what_is_off(id, key, object);
+                let off = self.kept.get(key).is_some_and(|need| off(&need.object));
+                if let Some(refused) = self.objects.refused(key).filter(|_| !off) {
                     found.insert(self.describe(key), refusal(refused));
                 } else if self.kept.contains_key(key) && self.objects.wanted(key).is_none() {
                     let why = "another program removed it, and `no_track` has it stay away";
@@ -224,7 +258,7 @@ impl Node {
         let refused = |(key, need): (&Key, &Need)| {
             let refused = self.objects.refused(key).filter(|_| need.tracked)?;
             // An interface that is off is a fault of its own, or meant to be none.
-            let off = refused.errno == libc::ENETDOWN && matches!(key, Key::Route(_));
+            let off = self.leads_to_what_is_off(id, key, &need.object);
             let is_fault = matches!(refused.operation, Operation::Add(_)) && !off;
             is_fault.then(|| (self.describe(key), refusal(refused)))
         };
@@ -259,6 +293,9 @@ pub(super) fn refusal(refused: &Refused) -> String {
             "the interface below it is part of a bridge or of a bond: name that as `interface`"
         }
         (Key::Link(_), libc::EOPNOTSUPP) => "this kernel has no macvlan (module `macvlan`)",
+        (Key::Link(_), libc::EADDRINUSE) => {
+            "another interface above the same one has its address: `ip -d link show type macvlan` names it"
+        }
         (Key::Link(_), libc::EEXIST) => TAKEN,
         (Key::Address { .. } | Key::Route(_), libc::EACCES) => "IPv6 is off there",
         (Key::Route(_), libc::ENETUNREACH | libc::EHOSTUNREACH) => {
@@ -289,7 +326,6 @@ mod tests {
         Destination, Peer, StaticAddress, Statics, TrackGroup, Unicast, VirtualAddress, Vrid,
     };
     use crate::net::kernel::{Change, Reading};
-    use crate::net::object::Object;
     use crate::vrrp::event::{Event, State as Of};
     use crate::vrrp::node::{Input, Setup};
     use crate::vrrp::packet::Received;
@@ -386,6 +422,50 @@ mod tests {
         feed(&mut node, now, Input::Configure(instances.into()), 0);
         feed(&mut node, now, Input::Read(Ok(reading)), 0);
         node
+    }
+
+    #[test]
+    fn a_reload_that_adds_an_interface_moves_nobody() {
+        let now = Instant::now();
+        let mut config = Instance::new("A", InterfaceName::new("eth0").unwrap(), Vrid::new(51).unwrap());
+        config.addresses = vec![VirtualAddress::new(IpAddr::from([10, 0, 0, 9]), 24)];
+        let mut node = node(vec![config.clone()], now);
+        let name = InterfaceName::new("vrrp.51").unwrap();
+        config.addresses[0].interface = Some(name.clone());
+        config.vmacs = vec![Vmac {
+            name,
+            base: config.interface.clone(),
+            mac: [0, 0, 0x5e, 0, 1, 51],
+            adverts: true,
+            ipv4: true,
+            ipv6: false,
+            group: None,
+        }];
+        let (mut actions, mut states) = (Vec::new(), Vec::new());
+        let mut step = |input: Input| {
+            node.handle(now, input, &mut actions);
+            states.push(state(&node, "A"));
+            std::mem::take(&mut actions)
+        };
+        let asked = step(Input::Configure(vec![config].into()));
+        let link = asked.into_iter().find_map(|action| match action {
+            Action::Change(operations) => {
+                operations.into_iter().find(|one| matches!(one.key(), Key::Link(_)))
+            }
+            _ => None,
+        });
+        let Some(Operation::Add(Object::Link(link))) = link else { panic!("{link:?}") };
+        let Change::Link(_, plain) = self::link(9, "vrrp.51") else { panic!() };
+        let made = LinkState { base: link.base, kind: link.kind, mac: link.mac.0.to_vec(), ..plain };
+        step(Input::Kernel(vec![Change::Link(9, made)]));
+        let asked = step(Input::Changed(vec![(Operation::Add(Object::Link(link)), 0)]));
+        let opened = asked.into_iter().find_map(|action| match action {
+            Action::Open(endpoint) => Some(endpoint),
+            _ => None,
+        });
+        assert_eq!(opened.as_ref().map(|endpoint| endpoint.index), Some(9));
+        step(Input::Opened(opened.unwrap()));
+        assert!(states.iter().all(|one| *one == (Of::Backup, String::new())), "{states:?}");
     }
 
     #[test]

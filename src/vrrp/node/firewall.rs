@@ -41,7 +41,9 @@ impl Node {
                 families.extend(config.all_addresses().map(|address| Family::of(address.address)));
             }
             // What was refused is tried again from time to time, with the addresses that it needs.
-            let tried = running.objects.keys().any(|key| self.objects.refused(key).is_some());
+            // Without them the kernel would take a table that it refuses, and refuse it again.
+            let tried = self.firewall.refused().is_some()
+                || running.objects.keys().any(|key| self.objects.refused(key).is_some());
             let comes = |key: &Key| running.held || tried || self.leaves(key);
             let addresses = running.objects.keys().filter(|key| matches!(key, Key::Address { .. }));
             keys.extend(addresses.filter(|key| comes(key)));

@@ -175,7 +175,8 @@ impl Node {
         }
         let first = self.phase == Phase::Blind;
         let record = if first { std::mem::take(&mut self.record) } else { BTreeSet::new() };
-        let left: Vec<Key> = record.iter().flat_map(|claim| claim.find(&self.kernel)).collect();
+        let left: BTreeSet<Key> = record.iter().flat_map(|claim| claim.find(&self.kernel)).collect();
+        let left: Vec<Key> = left.into_iter().collect();
         for claim in record {
             if let Claim::Table(table) = claim {
                 self.firewall.recorded(table);
@@ -205,7 +206,7 @@ impl Node {
             let mut holders = self.holders.get(&key).into_iter().flatten();
             if self.kept.contains_key(&key) {
                 // It is wanted, and compared with what is there.
-            } else if holders.any(|id| self.is_owner(id)) {
+            } else if self.starts_at.is_none() && holders.any(|id| self.is_owner(id)) {
                 self.objects.spare(&key);
             } else {
                 self.report(None, Event::Leftover { object: self.describe(&key) }, out);
@@ -224,6 +225,11 @@ impl Node {
                     if self.kernel.apply(change) {
                         self.objects.link_changed(index);
                         self.objects.links_up(&self.kernel);
+                        let key = |name: &str| Device::new(name).map(Key::Link);
+                        let old = before.as_deref().filter(|before| *before != name).and_then(key);
+                        if let Some((old, new)) = old.zip(key(&name)) {
+                            self.objects.renamed(&old, new);
+                        }
                         let names: BTreeSet<String> = before.into_iter().chain([name]).collect();
                         missing.extend(self.links_changed(now, &names, out));
                         self.touch_interfaces(names);

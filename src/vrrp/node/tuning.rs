@@ -1,5 +1,7 @@
 //! Settings of the kernel that the interfaces of our own need: asked for when something else is wanted than before.
 
+use std::collections::BTreeSet;
+
 use crate::net::settings::{AllHeld, Setting, Wanted};
 use crate::vrrp::event::Event;
 
@@ -15,6 +17,8 @@ pub(super) struct Tuning {
     /// The answer is awaited.
     under_way: bool,
     has_news: bool,
+    /// What could not be written, and was said.
+    refused: BTreeSet<Setting>,
     /// Something that it depends on has changed.
     is_stale: bool,
 }
@@ -73,7 +77,12 @@ impl Node {
         self.tuning.under_way = false;
         self.tuning.has_news |= self.tuning.held != held;
         self.tuning.held = held;
+        let before = std::mem::take(&mut self.tuning.refused);
         for (setting, errno) in refused {
+            self.tuning.refused.insert(setting.clone());
+            if before.contains(&setting) {
+                continue;
+            }
             self.report(None, Event::SettingRefused { setting: setting.to_string(), errno }, out);
         }
     }

@@ -114,6 +114,14 @@ fn moves(lab: &Lab) {
     eventually("with it again", seconds(5), || {
         has_vmac(&lab.lvs01) && lab.lvs01.sh("ip -o addr show dev vrrp.51").contains(VIP)
     });
+    lab.reload(&lab.lvs01, &first, Config::V4.text(200).replace("use_vmac", "use_vmac vx"));
+    eventually("under another name", seconds(5), || {
+        lab.lvs01.sh("ip -o addr show dev vx || true").contains(VIP)
+            && !lab.lvs01.sh("ip -o link show").contains("vrrp.51")
+    });
+    throughout("nobody else has it", seconds(2), holder("lvs01"));
+    let log = first.log();
+    assert!(!log.contains("FAULT"), "{log}");
     eventually("the client hears of it", seconds(5), || {
         lab.client.sh(&format!("ip neigh show to {VIP}")).contains(MAC)
     });
@@ -181,6 +189,7 @@ fn lost(lab: &Lab) {
         ("deleted", "ip link del vrrp.51"),
         ("switched off", "ip link set vrrp.51 down"),
         ("with another address", "ip link set vrrp.51 address 02:00:00:00:00:01"),
+        ("renamed", "ip link set vrrp.51 down; ip link set vrrp.51 name foo"),
     ] {
         let mark = daemon.log().len();
         node.sh(command);
@@ -191,6 +200,7 @@ fn lost(lab: &Lab) {
     }
 
     assert!(daemon.log_has("interface vrrp.51 was"), "{}", daemon.log());
+    assert!(!node.sh("ip -o link show").contains("foo"), "the one that was renamed has gone");
 
     // The interface below it goes down, and comes back.
     node.sh("ip link set eth0 down");

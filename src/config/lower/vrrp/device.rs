@@ -1,8 +1,8 @@
 //! `use_vmac`, `use_ipvlan`: an interface of the instance's own.
 
-use super::super::{Lower, arguments};
+use super::super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::model::{IpvlanMode, OwnDevice};
+use crate::config::model::{Instance, IpvlanMode, OwnDevice};
 use crate::config::tree::{Node, Word};
 
 impl Lower<'_> {
@@ -51,6 +51,28 @@ impl Lower<'_> {
             }
         }
         Some(OwnDevice::Ipvlan { name, address, mode, group })
+    }
+
+    /// The interface of the instance's own is none that there is without it.
+    pub(super) fn own_name(&mut self, node: &Node<'_>, instance: &Instance) {
+        let (Some(OwnDevice::Vmac { name, .. }) | Some(OwnDevice::Ipvlan { name, .. })) = &instance.device
+        else {
+            return;
+        };
+        let Some(name) = name.as_ref().filter(|name| **name == instance.interface || name.as_str() == "lo")
+        else {
+            return;
+        };
+        let named = |node: &&Node<'_>| {
+            node.keyword.is_some_and(|row| matches!(row.word(), "use_vmac" | "use_ipvlan"))
+        };
+        let span = inside(node).iter().find(named).map_or(node.span(), Node::span);
+        let message = format!("`{name}` is not an interface of the virtual router's own");
+        self.report(
+            Diagnostic::error(Code::Conflict, span, message)
+                .expected("a name that no other interface has")
+                .help("leave the name out: it is called after the router id"),
+        );
     }
 
     /// The word behind an option.
