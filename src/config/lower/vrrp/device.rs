@@ -66,13 +66,15 @@ impl Lower<'_> {
         let named = |node: &&Node<'_>| {
             node.keyword.is_some_and(|row| matches!(row.word(), "use_vmac" | "use_ipvlan"))
         };
-        let span = inside(node).iter().find(named).map_or(node.span(), Node::span);
+        let span = inside(node).iter().find(named).and_then(Node::span).or(node.span());
         let message = format!("`{name}` is not an interface of the virtual router's own");
-        self.report(
-            Diagnostic::error(Code::Conflict, span, message)
-                .expected("a name that no other interface has")
-                .help("leave the name out: it is called after the router id"),
-        );
+        if let Some(span) = span {
+            self.report(
+                Diagnostic::error(Code::Conflict, span, message)
+                    .expected("a name that no other interface has")
+                    .help("leave the name out: it is called after the router id"),
+            );
+        }
     }
 
     /// The word behind an option.
