@@ -225,6 +225,11 @@ impl Objects {
         std::mem::take(&mut self.claims_changed)
     }
 
+    /// Whether a refused operation is being tried again.
+    pub fn is_retried(&self, key: &Key) -> bool {
+        self.retried.contains(key)
+    }
+
     /// What the kernel does not do.
     pub fn refused(&self, key: &Key) -> Option<&Refused> {
         self.refused.get(key)

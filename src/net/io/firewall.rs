@@ -163,7 +163,11 @@ mod tests {
             let mut client = Client::open().unwrap();
             let all = ["10.9.0.1", "10.9.0.2", "fd09::1", "fd09::2"];
             let open = || all.map(answers);
-            assert_eq!(open(), [true; 4]);
+            // A new address of IPv6 cannot be sent to at once.
+            let end = std::time::Instant::now() + Duration::from_secs(10);
+            while open() != [true; 4] {
+                assert!(std::time::Instant::now() < end, "{:?}", open());
+            }
             let plan = plan(true, false);
             client.carry_out(&build(&plan, elements(&["10.9.0.1", "fd09::1"], None))).unwrap();
             assert_eq!(open(), [false, true, false, true]);
@@ -199,7 +203,7 @@ mod tests {
                 assert_eq!(open(), [true; 4]);
             }
             assert_eq!(errno(client.carry_out(&Batch::Look(plan.clone()))), Some(Batch::CHANGED));
-            assert_eq!(errno(client.carry_out(&edit(&["10.9.0.1"], &[]))), Some(libc::ENOENT));
+            assert_eq!(errno(client.carry_out(&edit(&["10.9.0.1"], &[]))), Some(Batch::CHANGED));
         };
         std::thread::spawn(work).join().unwrap();
     }

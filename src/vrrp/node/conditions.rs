@@ -203,7 +203,7 @@ impl Node {
         let off = |link: &&LinkState| !link.enabled && watched(&link.name);
         let is_off = |index: u32| self.kernel.link(index).filter(off).is_some();
         let told = running.told.as_ref().is_some_and(|told| told.refused.contains_key(&self.describe(key)));
-        if self.objects.is_pending(key) && running.told.is_some() && !told {
+        if self.objects.is_retried(key) && running.told.is_some() && !told {
             return true;
         }
         let reached_there = |index: u32, gateway: IpAddr| {
@@ -457,8 +457,8 @@ mod tests {
         let Some(Operation::Add(Object::Link(link))) = link else { panic!("{link:?}") };
         let Change::Link(_, plain) = self::link(9, "vrrp.51") else { panic!() };
         let made = LinkState { base: link.base, kind: link.kind, mac: link.mac.0.to_vec(), ..plain };
-        step(Input::Kernel(vec![Change::Link(9, made)]));
-        let asked = step(Input::Changed(vec![(Operation::Add(Object::Link(link)), 0)]));
+        let mut asked = step(Input::Kernel(vec![Change::Link(9, made)]));
+        asked.extend(step(Input::Changed(vec![(Operation::Add(Object::Link(link)), 0)])));
         let opened = asked.into_iter().find_map(|action| match action {
             Action::Open(endpoint) => Some(endpoint),
             _ => None,

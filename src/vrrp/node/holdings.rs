@@ -386,12 +386,13 @@ impl Node {
             let is_down = |errno| errno == libc::ENETDOWN && matches!(key, Key::Route(_));
             let was_down = self.objects.refused(&key).is_some_and(|refused| is_down(refused.errno));
             let before = self.objects.refused(&key).is_some();
+            let retried = self.objects.is_retried(&key);
             let news = self.objects.answered(now, &operation, errno);
             self.along(now, &mut missing, out);
             if self.kept.contains_key(&key) {
                 self.touch_track_groups();
             }
-            if news || before != self.objects.refused(&key).is_some() {
+            if news || retried || before != self.objects.refused(&key).is_some() {
                 self.touched.extend(self.holders.get(&key).into_iter().flatten());
             }
             if let Key::Link(name) = key {
