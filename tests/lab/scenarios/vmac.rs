@@ -189,7 +189,12 @@ fn lost(lab: &Lab) {
         ("deleted", "ip link del vrrp.51"),
         ("switched off", "ip link set vrrp.51 down"),
         ("with another address", "ip link set vrrp.51 address 02:00:00:00:00:01"),
-        ("renamed", "ip link set vrrp.51 down; ip link set vrrp.51 name foo"),
+        // Only one that is off can be renamed, and it is on again soon.
+        (
+            "renamed",
+            "printf 'link set vrrp.51 down\nlink set vrrp.51 name foo\n' > /tmp/rename
+             for try in $(seq 100); do ip -batch /tmp/rename 2> /dev/null && exit; done; exit 1",
+        ),
     ] {
         let mark = daemon.log().len();
         node.sh(command);
