@@ -236,6 +236,10 @@ impl Keeper {
             }
             Input::Opened(Ok(())) if self.awaited == Awaited::Opened => {
                 self.link = Link::Fresh;
+                // What a module without its scheduler refused says nothing of the one that is there now.
+                if self.unavailable.is_some() {
+                    self.refusals.clear();
+                }
                 self.look_at_all(false, out);
             }
             Input::Opened(Err(why)) if self.awaited == Awaited::Opened => self.absent(now, &why, out),
