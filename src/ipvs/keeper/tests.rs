@@ -597,3 +597,22 @@ fn a_start_that_flushes_deletes_what_others_have() {
     world.pass(Duration::from_secs(5));
     assert!(world.kernel.table.contains_key(&foreign));
 }
+
+#[test]
+fn what_a_module_without_its_scheduler_refused_is_tried_with_the_next_one() {
+    let mut world = started(&[(8, 1)]);
+    world.faults.refused = 1000;
+    world.feed(Input::Desired {
+        changes: BTreeMap::from([(service(2), Some(entry(&[(8, 1)])))]),
+        anew: false,
+    });
+    assert_eq!(world.said(|event| matches!(event, Event::Refused(_))), 1);
+    world.kernel.unload();
+    world.kernel.loadable = false;
+    world.pass(Duration::from_secs(3));
+    assert_eq!(world.said(|event| matches!(event, Event::Unavailable { .. })), 1);
+    world.faults.refused = 0;
+    world.kernel.loadable = true;
+    world.pass(REOPEN + Duration::from_secs(2));
+    assert_eq!(world.kernel.table, world.keeper.desired);
+}
