@@ -74,6 +74,21 @@ fn run(_lab: &Lab) {
     assert!(machine.ipvs().serving("TCP 192.168.100.240:80").is_empty(), "the table is empty");
     assert_eq!(property("Result"), "success");
 
+    // The unit lets it write the settings of the kernel that it needs, and nothing else of them.
+    machine
+        .write(FILE, config.replacen("interface eth0", "interface eth0\n use_vmac\n promote_secondaries", 1));
+    let setting =
+        |name: &str| machine.sh(&format!("cat /proc/sys/net/ipv4/conf/eth0/{name}")).trim().to_string();
+    let settings = || ["arp_ignore", "arp_filter", "promote_secondaries"].map(setting);
+    machine.sh("echo 0 > /proc/sys/net/ipv4/conf/eth0/promote_secondaries; systemctl start directord");
+    eventually("the address is on the virtual router's interface", seconds(10), || {
+        machine.sh("ip -o addr show dev vrrp.51 || true").contains(VIP)
+    });
+    assert_eq!(settings(), ["1", "1", "1"]);
+    machine.sh("systemctl stop directord");
+    assert_eq!(settings(), ["0", "0", "0"]);
+    assert!(!journal("cannot be written"));
+
     // The advice for a network namespace works when it is followed, both ways of it.
     machine.sh("ip netns add blue; ip link add away type veth peer name eth0 netns blue; ip link set away up
          ip -n blue link set eth0 up; ip -n blue addr add 192.168.100.250/24 dev eth0");
