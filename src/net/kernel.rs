@@ -45,6 +45,25 @@ pub struct LinkState {
 }
 
 impl LinkState {
+    /// An ethernet interface that is up, of which nothing more is said.
+    pub fn ethernet(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            up: true,
+            enabled: true,
+            forwards: false,
+            multicast: true,
+            loopback: false,
+            no_arp: false,
+            mtu: 1500,
+            hardware_type: 1,
+            mac: vec![2, 0, 0, 0, 0, 1],
+            base: 0,
+            kind: Kind::Other,
+            group: 0,
+        }
+    }
+
     /// As an object of ours may be. `None`: no object of ours is of that kind, or it has a name that the kernel gives
     /// to none.
     fn object(&self, index: u32) -> Option<Object> {
@@ -424,21 +443,7 @@ mod tests {
     }
 
     fn link(name: &str) -> LinkState {
-        LinkState {
-            name: name.into(),
-            up: true,
-            enabled: true,
-            forwards: false,
-            multicast: true,
-            loopback: false,
-            no_arp: false,
-            mtu: 1500,
-            hardware_type: 1,
-            mac: vec![2, 0, 0, 0, 0, 1],
-            base: 0,
-            kind: Kind::Other,
-            group: 0,
-        }
+        LinkState::ethernet(name)
     }
 
     /// All but the interfaces.

@@ -5,7 +5,6 @@
 //! [`firewall`] says whose traffic is dropped, [`nftables`] has the bytes of that. `io/` talks to the kernel.
 
 pub mod arp;
-mod conf;
 pub mod firewall;
 pub(crate) mod io;
 pub mod kernel;

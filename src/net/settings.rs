@@ -66,6 +66,16 @@ pub struct Wanted {
     pub own_reverse_path: bool,
 }
 
+impl Wanted {
+    /// Wants what `other` wants, too.
+    pub fn join(&mut self, other: &Self) {
+        for (setting, value) in &other.values {
+            self.values.entry(setting.clone()).or_insert(*value);
+        }
+        self.own_reverse_path |= other.own_reverse_path;
+    }
+}
+
 /// A setting that was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held {

@@ -461,8 +461,9 @@ impl fmt::Display for Event {
             ),
             Self::SettingRefused { setting, errno } => write!(
                 f,
-                "/proc/sys/{setting} cannot be written ({}): `use_vmac` needs it, or neighbours and switches may be told \
-                 another address than that of the virtual router; set it by hand, or let directord write there",
+                "/proc/sys/{setting} cannot be written ({}): `use_vmac` or `promote_secondaries` needs it; without it \
+                 neighbours may be told another address than that of the virtual router, or other addresses of a \
+                 subnet go with the first one; set it by hand, or let directord write there",
                 errno_text(*errno)
             ),
             Self::Leftover { object } => {

@@ -24,7 +24,6 @@ use crate::kernel::Kernel;
 pub(crate) enum Job {
     Change(Vec<Operation>),
     Filter(Batch),
-    Promote(u32, bool),
     Read,
     Tune(settings::Wanted, settings::AllHeld),
     Open(Endpoint),
@@ -492,10 +491,6 @@ impl Host {
                             (operation, errno)
                         };
                         inputs.push_back(Input::Changed(operations.into_iter().map(answer).collect()));
-                    }
-                    Action::Promote { index, on } => {
-                        kernel.promote(index, on);
-                        inputs.push_back(Input::Promoted);
                     }
                     Action::Filter(batch) => {
                         let errno = kernel.filter(&batch);

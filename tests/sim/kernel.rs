@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use directord::net::firewall::{Batch, Element};
 use directord::net::kernel::{Change, LinkState, Reading};
-use directord::net::object::{Address, Key, Kind, Link, Object, Operation, Route, Rule};
+use directord::net::object::{Address, Key, Link, Object, Operation, Route, Rule};
 use directord::net::settings::{AllHeld, Setting, Wanted, Write, plan};
 
 /// Notifications that wait; more are lost.
@@ -31,8 +31,6 @@ pub(crate) struct Kernel {
     pub(crate) no_sockets: bool,
     /// Tables of the packet filter, by name: whose traffic is dropped.
     pub(crate) tables: BTreeMap<String, BTreeSet<Element>>,
-    /// Interfaces on which the other addresses of a subnet stay when the first one goes.
-    promotes: BTreeSet<u32>,
     /// It takes no table.
     pub(crate) no_filter: bool,
     /// Somebody has taken the tables away, and nobody has made one since.
@@ -57,21 +55,7 @@ impl Kernel {
         if self.index(name).is_some() {
             return;
         }
-        self.insert(LinkState {
-            name: name.into(),
-            up: true,
-            enabled: true,
-            forwards: false,
-            multicast: true,
-            loopback: false,
-            no_arp: false,
-            mtu: 1500,
-            hardware_type: 1,
-            mac: vec![2, 0, 0, 0, 0, 1],
-            base: 0,
-            kind: Kind::Other,
-            group: 0,
-        });
+        self.insert(LinkState::ethernet(name));
     }
 
     fn insert(&mut self, link: LinkState) {
@@ -121,6 +105,11 @@ impl Kernel {
         let of_none = setting.path().split('/').nth(2) != Some("conf");
         let exists = setting.path().split('/').nth(3).is_some_and(|name| self.index(name).is_some());
         (of_none || exists).then(|| self.settings.get(setting).copied().unwrap_or(0))
+    }
+
+    fn promotes(&self, index: u32) -> bool {
+        let name = self.links.get(&index).map_or("", |link| link.name.as_str());
+        self.setting(&Setting::of_interface(name, "promote_secondaries")) == Some(1)
     }
 
     /// Whether a router's address is answered for by the interface that has it alone.
@@ -334,14 +323,6 @@ impl Kernel {
         }
     }
 
-    pub(crate) fn promote(&mut self, index: u32, on: bool) {
-        if on {
-            self.promotes.insert(index);
-        } else {
-            self.promotes.remove(&index);
-        }
-    }
-
     /// Whether traffic of an address is dropped.
     pub(crate) fn drops(&self, address: IpAddr) -> bool {
         self.tables.values().flatten().any(|element| element.address == address)
@@ -437,11 +418,12 @@ impl Kernel {
     fn remove(&mut self, key: &Key) {
         let Some(at) = self.find(key) else { return };
         let gone = self.addresses.remove(at);
+        let promotes = self.promotes(gone.index);
         let mut others = self
             .addresses
             .iter_mut()
             .filter(|known| known.secondary && key.shares_subnet(&Object::Address((*known).clone()).key()));
-        if !gone.secondary && self.promotes.contains(&gone.index) {
+        if !gone.secondary && promotes {
             if let Some(next) = others.next() {
                 next.secondary = false;
             }

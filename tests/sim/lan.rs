@@ -333,10 +333,6 @@ impl Lan {
                 }
                 Input::Changed(answers)
             }
-            Job::Promote(index, on) => {
-                this.kernel.promote(index, on);
-                Input::Promoted
-            }
             Job::Filter(batch) => {
                 let errno = this.kernel.filter(&batch);
                 if self.trace {
@@ -373,7 +369,6 @@ impl Lan {
                 Action::Close(endpoint) => drop(self.hosts[host].open.remove(&endpoint)),
                 Action::Change(operations) => self.job(host, Job::Change(operations)),
                 Action::Filter(batch) => self.job(host, Job::Filter(batch)),
-                Action::Promote { index, on } => self.job(host, Job::Promote(index, on)),
                 Action::Buffer { .. } => {}
                 Action::Read => self.job(host, Job::Read),
                 Action::Tune { wanted, held } => self.job(host, Job::Tune(wanted, held)),

@@ -5,7 +5,6 @@ mod filter;
 mod firewall;
 pub(crate) mod settings;
 
-use std::collections::BTreeSet;
 use std::io;
 
 use neli::consts::socket::NlFamily;
@@ -14,7 +13,6 @@ use crate::config::model::NetlinkBuffer;
 use crate::sys::link_frame::FrameSocket;
 use crate::sys::netlink::{Client, Monitor, Request};
 
-use super::conf;
 use super::firewall::Batch;
 use super::kernel::{Change, Reading};
 use super::object::Operation;
@@ -31,8 +29,6 @@ pub(crate) struct Network {
     frames: FrameSocket,
     /// Opened when it is needed: who uses no packet filter is not to load its modules.
     firewall: Option<firewall::Client>,
-    /// Interfaces that were changed by [`Self::promote`].
-    promoted: BTreeSet<u32>,
 }
 
 /// A socket that hears of every change from now on.
@@ -52,22 +48,7 @@ impl Network {
         if let Some(NetlinkBuffer { bytes, force }) = buffer {
             client.size(bytes, force)?;
         }
-        Ok(Self { client, frames: FrameSocket::open()?, firewall: None, promoted: BTreeSet::new() })
-    }
-
-    /// Has the kernel keep the other addresses of a subnet when the first one goes; `on` false: as it was before.
-    pub(crate) fn promote(&mut self, index: u32, on: bool) -> io::Result<()> {
-        if on {
-            let mut promotes = None;
-            self.client.ask(&conf::ask(index), |message| promotes = conf::promotes(message))?;
-            if promotes != Some(false) {
-                return Ok(());
-            }
-            self.promoted.insert(index);
-        } else if !self.promoted.remove(&index) {
-            return Ok(());
-        }
-        self.client.transact(&[conf::promote(index, on)])?.into_iter().collect()
+        Ok(Self { client, frames: FrameSocket::open()?, firewall: None })
     }
 
     /// Reads links, addresses, and the routes and rules that matter to us.

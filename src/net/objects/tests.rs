@@ -30,21 +30,7 @@ fn rule(priority: u8) -> Object {
 }
 
 fn kernel_link() -> LinkState {
-    LinkState {
-        name: "eth0".into(),
-        up: true,
-        enabled: true,
-        forwards: false,
-        multicast: true,
-        loopback: false,
-        no_arp: false,
-        mtu: 1500,
-        hardware_type: 1,
-        mac: Vec::new(),
-        base: 0,
-        kind: Kind::Other,
-        group: 0,
-    }
+    LinkState::ethernet("eth0")
 }
 
 fn kernel(objects: &[Object]) -> Kernel {

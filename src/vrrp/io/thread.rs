@@ -235,7 +235,6 @@ impl Thread {
             Action::Change(operations) => Job::Change(operations),
             Action::Tune { wanted, held } => Job::Tune(wanted, held),
             Action::Filter(batch) => Job::Filter(batch),
-            Action::Promote { index, on } => Job::Promote(index, on),
             Action::Buffer { endpoint, bytes } => {
                 let listening = self.sockets.get(&endpoint);
                 if let Some(Err(error)) = listening.map(|listening| listening.size(bytes)) {

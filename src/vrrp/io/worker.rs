@@ -25,8 +25,6 @@ use super::sockets::{self, Pair};
 pub(super) enum Job {
     Change(Vec<Operation>),
     Filter(Batch),
-    /// Index of the interface, and whether other addresses of a subnet are to be kept.
-    Promote(u32, bool),
     Read,
     Tune(Wanted, AllHeld),
     Announce {
@@ -77,12 +75,6 @@ fn carry_out(network: &mut Network, job: Job) -> Option<Answer> {
         Job::Tune(wanted, held) => {
             let (held, refused) = settings::apply(&wanted, held);
             Input::Tuned { held, refused }
-        }
-        Job::Promote(index, on) => {
-            if let Err(error) = network.promote(index, on) {
-                tracing::warn!("promote_secondaries of interface {index} stays as it is: {}", reason(&error));
-            }
-            Input::Promoted
         }
         Job::Filter(batch) => {
             let errno = network.filter(&batch);

@@ -331,21 +331,7 @@ mod tests {
     use crate::vrrp::packet::Received;
 
     fn link(index: u32, name: &str) -> Change {
-        let state = LinkState {
-            name: name.into(),
-            up: true,
-            enabled: true,
-            forwards: false,
-            multicast: true,
-            loopback: false,
-            no_arp: false,
-            mtu: 1500,
-            hardware_type: 1,
-            mac: vec![2, 0, 0, 0, 0, 1],
-            base: 0,
-            kind: Kind::Other,
-            group: 0,
-        };
+        let state = LinkState::ethernet(name);
         Change::Link(index, state)
     }
 

@@ -48,7 +48,6 @@ impl Node {
         let new = match self.instances.get(&id) {
             Some(running) => of_instance(running.machine.config(), &self.kernel),
             None if id == Id::STATIC && self.phase != Phase::Stopping => {
-                self.tuning.look_again();
                 self.note_track_groups();
                 of_statics(&self.statics, &self.kernel)
             }
@@ -162,6 +161,7 @@ impl Node {
             Ok(reading) => {
                 self.read_at = (!reading.complete).then_some(now + READ_AGAIN);
                 self.kernel.read(reading);
+                self.tuning.look_again();
             }
             Err(why) => {
                 // What was told meanwhile is in the mirror; what was lost is not.
@@ -223,6 +223,7 @@ impl Node {
                     let (index, name) = (*index, link.name.clone());
                     let before = self.kernel.link(index).map(|link| link.name.clone());
                     if self.kernel.apply(change) {
+                        self.tuning.look_again();
                         self.objects.link_changed(index);
                         self.objects.links_up(&self.kernel);
                         let key = |name: &str| Device::new(name).map(Key::Link);
@@ -240,6 +241,7 @@ impl Node {
                     let index = *index;
                     let before = self.kernel.link(index).map(|link| link.name.clone());
                     self.kernel.apply(change);
+                    self.tuning.look_again();
                     self.objects.link_gone(index);
                     let names: BTreeSet<String> = before.into_iter().collect();
                     missing.extend(self.links_changed(now, &names, out));

@@ -1,15 +1,12 @@
-//! What instances ask of interfaces beyond their objects: how long a change must last before it counts
-//! (`interface_up_down_delays`), and that the kernel keeps the other addresses of a subnet when the first one goes
-//! (`promote_secondaries`).
+//! How long a change of an interface must last before it counts (`interface_up_down_delays`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::config::model::{Instance, LinkDelay};
 use crate::net::kernel::Kernel;
-use crate::net::object::Key;
 
-use super::{Action, Node, Phase};
+use super::Node;
 
 /// Interfaces whose changes must last before they count.
 #[derive(Debug, Clone, Default)]
@@ -98,39 +95,6 @@ impl Node {
         let changed = self.carriers.compare(now, &self.kernel);
         self.touch_interfaces(changed);
     }
-
-    /// Asks for `promote_secondaries` where an instance wants it and its interface is there, as long as addresses may go.
-    pub(super) fn promote(&mut self, out: &mut Vec<Action>) {
-        let mut wanted = BTreeSet::new();
-        if self.phase != Phase::Stopping || self.objects.is_busy() {
-            let configs = self.instances.values().map(|running| running.machine.config());
-            for config in configs.filter(|config| config.promote_secondaries) {
-                let link = self.kernel.link_by_name(config.interface.as_str());
-                wanted.extend(link.map(|(index, _)| index));
-            }
-        }
-        // What was on an interface went with it.
-        self.promoted.retain(|index| self.kernel.link(*index).is_some());
-        for index in wanted.symmetric_difference(&self.promoted).copied().collect::<Vec<u32>>() {
-            let on = wanted.contains(&index);
-            if !on && self.leaves_on(index) {
-                continue;
-            }
-            if on {
-                self.promoted.insert(index);
-            } else {
-                self.promoted.remove(&index);
-            }
-            self.promoting += 1;
-            out.push(Action::Promote { index, on });
-        }
-    }
-
-    /// Whether an address of ours is still to go from this interface.
-    fn leaves_on(&self, index: u32) -> bool {
-        let on = |key: &Key| matches!(key, Key::Address { index: own, .. } if *own == index);
-        self.objects.is_busy() && self.objects.claims().iter().any(on)
-    }
 }
 
 #[cfg(test)]
@@ -138,25 +102,10 @@ mod tests {
     use super::*;
     use crate::config::model::{AdvertInterval, InterfaceName, Vrid};
     use crate::net::kernel::{Change, LinkState};
-    use crate::net::object::Kind;
 
     fn kernel(up: bool) -> Kernel {
         let mut kernel = Kernel::default();
-        let link = LinkState {
-            name: "eth0".into(),
-            up,
-            enabled: true,
-            forwards: false,
-            multicast: true,
-            loopback: false,
-            no_arp: false,
-            mtu: 1500,
-            hardware_type: 1,
-            mac: Vec::new(),
-            base: 0,
-            kind: Kind::Other,
-            group: 0,
-        };
+        let link = LinkState { up, ..LinkState::ethernet("eth0") };
         kernel.apply(Change::Link(7, link));
         kernel
     }

@@ -95,8 +95,6 @@ pub enum Input {
     },
     /// What [`Action::Filter`] asked for was answered: an errno, 0 when it was done.
     Filtered(Batch, i32),
-    /// What [`Action::Promote`] asked for was done, or cannot be.
-    Promoted,
     /// What [`Action::Open`] asked for is there.
     Opened(Endpoint),
     /// What was asked for could not be done.
@@ -171,14 +169,6 @@ pub enum Action {
     Filter(Batch),
     /// Read the kernel's tables; [`Input::Read`] is the answer.
     Read,
-    /// Let the kernel keep the other addresses of a subnet when the first one goes (`promote_secondaries`), or have it as it
-    /// was; [`Input::Promoted`] is the answer.
-    Promote {
-        /// Index of the interface.
-        index: u32,
-        /// False: as it was.
-        on: bool,
-    },
     /// Make the receive buffer of an open endpoint that large.
     Buffer {
         /// Which one.
@@ -299,10 +289,6 @@ pub struct Node {
     read_at: Option<Instant>,
     /// What counts of interfaces whose changes must last.
     carriers: Carriers,
-    /// Interfaces that were asked to keep the other addresses of a subnet.
-    promoted: BTreeSet<u32>,
-    /// How many of these requests are not answered.
-    promoting: usize,
     buffers: ReceiveBuffers,
     /// How large buffers were said to be.
     sized: BTreeMap<Endpoint, u32>,
@@ -375,7 +361,6 @@ impl Node {
             Input::Read(reading) => self.reading(now, reading, out),
             Input::Changed(answers) => self.changed(now, answers, out),
             Input::Tuned { held, refused } => self.tuned(held, refused, out),
-            Input::Promoted => self.promoting = self.promoting.saturating_sub(1),
             Input::Filtered(batch, errno) => self.filtered(now, batch, errno, out),
             Input::Configure(setup) => self.configure(now, setup, out),
             Input::Tracked(facts) => self.facts_changed(facts),
@@ -387,7 +372,6 @@ impl Node {
         }
         self.finish(now, from, out);
         if structural && self.phase != Phase::Blind {
-            self.promote(out);
             self.size_buffers(out);
         }
     }
@@ -431,7 +415,6 @@ impl Node {
         self.kernel.is_current()
             && !self.objects.is_busy()
             && !self.firewall.is_busy()
-            && self.promoting == 0
             && !self.tuning.is_busy()
     }
 

@@ -138,8 +138,12 @@ fn link(vmac: &Vmac, kernel: &Kernel) -> Option<Object> {
     }))
 }
 
-/// The settings of the kernel that go with the interfaces of the virtual routers.
-pub(super) fn settings(statics: &Statics, kernel: &Kernel) -> Wanted {
+/// The settings of the kernel that the interfaces of the virtual routers and `promote_secondaries` need.
+pub(super) fn settings<'a>(
+    statics: &Statics,
+    instances: impl Iterator<Item = &'a Instance>,
+    kernel: &Kernel,
+) -> Wanted {
     let mut wanted = Wanted::default();
     let mut no_local_igmp = statics.no_local_igmp;
     let index = |name: &InterfaceName| kernel.link_by_name(name.as_str()).map(|(index, _)| index);
@@ -164,6 +168,12 @@ pub(super) fn settings(statics: &Statics, kernel: &Kernel) -> Wanted {
             && let Some(own) = index(&vmac.name)
         {
             wanted.values.insert(Setting::no_ipv6(vmac.name.as_str()), (1, own));
+        }
+    }
+    for instance in instances.filter(|instance| instance.promote_secondaries) {
+        if let Some(index) = index(&instance.interface) {
+            let setting = Setting::of_interface(instance.interface.as_str(), "promote_secondaries");
+            wanted.values.insert(setting, (1, index));
         }
     }
     if no_local_igmp {
@@ -402,21 +412,7 @@ mod tests {
 
     fn kernel() -> Kernel {
         let mut kernel = Kernel::default();
-        let link = LinkState {
-            name: "eth0".into(),
-            up: true,
-            enabled: true,
-            forwards: false,
-            multicast: true,
-            loopback: false,
-            no_arp: false,
-            mtu: 1500,
-            hardware_type: 1,
-            mac: Vec::new(),
-            base: 0,
-            kind: Kind::Other,
-            group: 0,
-        };
+        let link = LinkState::ethernet("eth0");
         kernel.apply(Change::Link(7, link));
         kernel
     }

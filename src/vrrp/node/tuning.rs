@@ -1,4 +1,5 @@
-//! Settings of the kernel that the interfaces of our own need: asked for when something else is wanted than before.
+//! Settings of the kernel that instances need (`use_vmac`, `promote_secondaries`): asked for when something else is
+//! wanted than before.
 
 use std::collections::BTreeSet;
 
@@ -61,15 +62,21 @@ impl Tuning {
 }
 
 impl Node {
-    /// At the end all is set back.
+    /// At the end all is set back. What is needed no more stays until the objects that it was needed for have gone.
     pub(super) fn tune(&mut self, out: &mut Vec<Action>) {
         if self.tuning.under_way || !std::mem::take(&mut self.tuning.is_stale) {
             return;
         }
-        let wanted = match self.phase {
+        let instances = self.instances.values().map(|running| running.machine.config());
+        let mut wanted = match self.phase {
             Phase::Stopping => Wanted::default(),
-            _ => settings(&self.statics, &self.kernel),
+            _ => settings(&self.statics, instances, &self.kernel),
         };
+        if let Some(asked) = self.tuning.asked.as_ref().filter(|_| self.objects.is_busy()) {
+            let less = wanted.clone();
+            wanted.join(asked);
+            self.tuning.is_stale = wanted != less;
+        }
         out.extend(self.tuning.ask(wanted));
     }
 
