@@ -2,7 +2,7 @@
 //!
 //! A burst when it becomes master, a second one `garp_master_delay` later, refreshing ones when asked for;
 //! and whenever another master was heard, because its announcements may have turned the neighbours:
-//! at once, within a second, and after `garp_lower_prio_delay`.
+//! at once, within a second, and after `garp_lower_prio_delay`, which is one announcement when that is about a second.
 
 use std::time::{Duration, Instant};
 
@@ -41,9 +41,12 @@ impl Bursts {
         if garp.lower_prio_repeat == 0 {
             return 0;
         }
-        self.repair.get_or_insert(now + REPAIR);
-        if !garp.lower_prio_delay.is_zero() {
-            self.answer.get_or_insert(now + garp.lower_prio_delay);
+        let delay = garp.lower_prio_delay;
+        if !delay.is_zero() {
+            self.answer.get_or_insert(now + delay);
+        }
+        if delay.is_zero() || delay > REPAIR + SPACING {
+            self.repair.get_or_insert(now + REPAIR);
         }
         if self.last.is_some_and(|last| now.saturating_duration_since(last) < SPACING) {
             return 0;
@@ -134,6 +137,17 @@ mod tests {
         assert!(repair <= now + Duration::from_secs(1));
         assert_eq!(bursts.due(repair, &garp), 5);
         assert_eq!(bursts.next(), Some(now + garp.lower_prio_delay));
+    }
+
+    #[test]
+    fn a_delay_of_a_second_is_the_announcement_within_a_second() {
+        let now = Instant::now();
+        let garp = Garp { lower_prio_delay: Duration::from_secs(1), ..Garp::default() };
+        let mut bursts = Bursts::default();
+        assert_eq!(bursts.competitor_heard(now, &garp), 5);
+        assert_eq!(bursts.next(), Some(now + garp.lower_prio_delay));
+        assert_eq!(bursts.due(now + garp.lower_prio_delay, &garp), 5);
+        assert_eq!(bursts.next(), None);
     }
 
     #[test]
