@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::diagnostic::Format;
 use crate::config::dump::{self, Show};
@@ -11,7 +11,7 @@ use crate::config::model::Model;
 use crate::config::{Loaded, Options};
 use crate::director::logging::{self, Destination};
 use crate::director::{self, signals};
-use crate::sys::background::{self, Role};
+use crate::sys::background::{self, Outcome, Role};
 use crate::sys::memory;
 use crate::text::reason as reason_of;
 
@@ -159,21 +159,21 @@ pub fn run(options: RunOptions) -> ExitCode {
         }
         None => director::prepare(&director_options, &candidate),
     };
+    let caller = Arc::new(Mutex::new(caller));
+    let tell = |caller: &Mutex<Option<Outcome>>, status| {
+        let caller = caller.lock().unwrap_or_else(PoisonError::into_inner).take();
+        caller.into_iter().for_each(|caller| caller.tell(status));
+    };
+    let ready = Arc::clone(&caller);
     let outcome = prepared.and_then(|lock| {
         let load = Arc::new(move |running: &Model| start::reload(&config, &language, running));
-        director::run(director_options, lock, candidate, load, || {
-            if let Some(caller) = caller.take() {
-                caller.tell(0);
-            }
-        })
+        director::run(director_options, lock, candidate, load, move || tell(&ready, 0))
     });
     let status = outcome.as_ref().err().map_or(0, director::Error::exit_status);
     if let Err(error) = outcome {
         tracing::error!("{error}");
     }
-    if let Some(caller) = caller {
-        caller.tell(status);
-    }
+    tell(&caller, status);
     ExitCode::from(status)
 }
 

@@ -43,6 +43,7 @@ use crate::mail::io::Mails;
 use crate::notify::What;
 use crate::notify::io::{Notifications, Tag};
 use crate::script::Ending;
+use crate::sys::runtime::drive;
 use crate::track::io::{News, Tracking};
 use crate::vrrp::io::{self as vrrp, Handle};
 use crate::vrrp::node::{Claim, Report};
@@ -87,18 +88,19 @@ pub fn run(
     lock: RuntimeLock,
     candidate: Candidate,
     load: Load,
-    ready: impl FnOnce(),
+    ready: impl FnOnce() + Send + 'static,
 ) -> Result<(), Error> {
     let files = raise_file_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let outcome = runtime.block_on(async {
+    let work = async move {
         let mut signals = Signals::new(options.ignore_sigint)?;
         let mut director = Director::start(options, lock, candidate, load, files)?;
         ready();
         let outcome = director.serve(&mut signals).await;
         director.stop().await;
         outcome
-    });
+    };
+    let outcome = drive(&runtime, work);
     // A configuration that is being read is waited for by nobody.
     runtime.shutdown_timeout(LAST_WRITES);
     outcome

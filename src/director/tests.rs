@@ -56,13 +56,14 @@ fn a_stop_waits_for_no_reload() {
             std::thread::park();
         }
     });
-    let mut there = false;
-    run(options, lock, candidate(), load, || {
-        there = pid_file.exists();
+    let (told, there) = mpsc::channel();
+    let file = pid_file.clone();
+    run(options, lock, candidate(), load, move || {
+        told.send(file.exists()).unwrap();
         raise(Signal::SIGHUP).unwrap();
     })
     .unwrap();
     let took = reading.recv().unwrap().elapsed();
     assert!(took < Duration::from_secs(5), "{took:?}");
-    assert!(there && !pid_file.exists(), "the pid file is there while it is ready");
+    assert!(there.recv().unwrap() && !pid_file.exists(), "the pid file is there while it is ready");
 }

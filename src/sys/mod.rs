@@ -6,5 +6,6 @@ pub(crate) mod memory;
 pub mod netlink;
 pub(crate) mod poll;
 pub(crate) mod process;
+pub(crate) mod runtime;
 pub(crate) mod schedule;
 pub(crate) mod signals;

@@ -8,6 +8,7 @@ use std::sync::mpsc as blocking;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::model::ProcessPart;
+use crate::sys::runtime::drive;
 use crate::track::Facts;
 use crate::vrrp::node::{Claim, Setup, Snapshot};
 
@@ -114,7 +115,7 @@ pub(crate) fn start(
             Ok(runtime) => runtime,
             Err(error) => return drop(started.send(Err(failed("start the VRRP runtime")(error)))),
         };
-        runtime.block_on(async move {
+        let work = async move {
             let outward = Outward::new(report_sender, snapshots);
             let thread = Thread::open(outward, setup, record, &own)
                 .map_err(failed("open the netlink and packet sockets"));
@@ -129,7 +130,8 @@ pub(crate) fn start(
                 }
                 Err(error) => drop(started.send(Err(error))),
             }
-        });
+        };
+        drive(&runtime, work);
     };
     let thread = std::thread::Builder::new()
         .name(part.name.clone().unwrap_or_else(|| "vrrp".into()))
