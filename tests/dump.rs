@@ -265,8 +265,8 @@ fn defaults_of_the_table_are_those_of_the_model() {
     }
     let (mut wrong, mut seen) = (Vec::new(), 0);
     for row in keywords::all().filter(|row| row.is_in_json() && !row.is_block()) {
-        let default = match (row.absent.value, row.default.parse::<serde_json::Number>()) {
-            (AbsentValue::Switch(on), _) if row.absent.is_plain() => serde_json::Value::Bool(on),
+        let default = match (row.absent().value, row.default().parse::<serde_json::Number>()) {
+            (AbsentValue::Switch(on), _) if row.absent().is_plain() => serde_json::Value::Bool(on),
             (AbsentValue::Number(_), Ok(number)) => serde_json::Value::Number(number),
             _ => continue,
         };
@@ -282,7 +282,7 @@ fn defaults_of_the_table_are_those_of_the_model() {
         for value in values {
             seen += 1;
             let number = value.as_f64().is_some_and(|value| Some(value) == default.as_f64());
-            let same = number || value == default || value.as_str() == Some(row.default);
+            let same = number || value == default || value.as_str() == Some(row.default().as_str());
             if !same {
                 wrong.push(format!("{}: {value}, and the table says {default}", row.path));
             }

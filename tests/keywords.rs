@@ -152,9 +152,9 @@ fn an_example_of_every_row_is_legal() {
             .filter(|one| one.severity == Severity::Error && !OF_THE_BLOCK.contains(&one.code))
             .collect();
         if !errors.is_empty() {
-            wrong.push(format!("{} ({}): `{statement}`: {}", row.path, row.args, show(&errors)));
+            wrong.push(format!("{} ({}): `{statement}`: {}", row.path, row.args(), show(&errors)));
         }
-        assert!(!row.doc.is_empty() && !row.doc.contains('\n'), "{}", row.path);
+        assert!(!row.doc().is_empty() && !row.doc().contains('\n'), "{}", row.path);
     }
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
 }
@@ -216,7 +216,7 @@ fn numbers_are_held_to_their_range() {
     for row in rows() {
         let whole = row.first() == Some(Shape::Whole);
         if !whole && row.first() != Some(Shape::Number)
-            || row.range.contains("online")
+            || row.range().contains("online")
             || row.is_block()
             || OF_LINES.contains(&row.path)
         {
@@ -232,8 +232,8 @@ fn numbers_are_held_to_their_range() {
             format!("{sign}{}{dot}{decimals}", number / 1_000_000)
         };
         // Milliseconds are read to the thousandth; weights one beyond the range are lowered.
-        let clamped = row.range.contains("clamp")
-            || row.range.contains("warns outside")
+        let clamped = row.range().contains("clamp")
+            || row.range().contains("warns outside")
             || row.word() == "weight"
             || row.word() == "active_key";
         let bad = [Code::OutOfRange, Code::BadNumber];
@@ -243,7 +243,7 @@ fn numbers_are_held_to_their_range() {
             let found = said(row, &statement);
             let said = has(&found, &bad) || (clamped && has(&found, &[Code::Conflict]));
             if said == legal && !(legal && clamped) {
-                wrong.push(format!("{} ({}): `{statement}`: {}", row.path, row.range, show(&found)));
+                wrong.push(format!("{} ({}): `{statement}`: {}", row.path, row.range(), show(&found)));
             }
         };
         case(low, true);
@@ -270,7 +270,7 @@ fn a_word_that_is_missing_is_asked_for() {
         }
         let found = said(row, row.word());
         if !has(&found, &[Code::MissingArgument]) {
-            wrong.push(format!("{} ({}): {}", row.path, row.args, show(&found)));
+            wrong.push(format!("{} ({}): {}", row.path, row.args(), show(&found)));
         }
     }
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
@@ -305,7 +305,7 @@ fn a_word_too_many_is_said() {
         let codes =
             [Code::SurplusArgument, Code::BadChoice, Code::UnknownKeyword, Code::BadNumber, Code::Conflict];
         if !has(&found, &codes) {
-            wrong.push(format!("{} ({}): {}", row.path, row.args, show(&found)));
+            wrong.push(format!("{} ({}): {}", row.path, row.args(), show(&found)));
         }
     }
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));

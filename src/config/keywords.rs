@@ -31,6 +31,7 @@ use range::Range;
 use shape::Shape;
 
 /// One word at one place, as the files of the table have it.
+#[derive(Debug)]
 struct Row {
     /// See [`Keyword::path`]; of what several blocks have alike, the word alone.
     path: &'static str,
@@ -43,39 +44,17 @@ struct Row {
     status: Option<Status>,
 }
 
-/// One word at one place.
+/// One word at one place. Its texts are made when they are asked for: most are never.
 #[derive(Debug, Clone, Copy)]
 pub struct Keyword {
     /// Blocks and the word, parted by `/`. A first part in parentheses is no block but a kind of line:
     /// `(ADDRESS)/dev`.
     pub path: &'static str,
-    /// What follows the word, as the reference writes it.
-    pub args: &'static str,
-    /// What counts when the word is absent, as the reference writes it.
-    pub default: &'static str,
-    /// The same.
-    pub absent: Absent,
-    /// Range, unit and peculiarities.
-    pub range: &'static str,
-    /// What it means, in one line.
-    pub doc: &'static str,
-    /// The keepalived version that brought it, when known.
-    pub since: &'static str,
     /// How far this version goes.
     pub status: Status,
     /// The last part of the path.
     word: &'static str,
-    shape: Option<Shape>,
-    parts: &'static [Part],
-    limits: &'static str,
-    /// Characters or bytes.
-    longest: Option<usize>,
-    /// Millionths.
-    bounds: (Option<i64>, Option<i64>),
-    /// Braces follow it.
-    block: bool,
-    /// They hold data.
-    is_data: bool,
+    row: &'static Row,
     says_more: bool,
 }
 
@@ -102,14 +81,44 @@ impl Status {
 }
 
 impl Keyword {
+    /// What follows the word, as the reference writes it.
+    pub fn args(&self) -> String {
+        self.row.args.notation(self.row.range.is_seconds())
+    }
+
+    /// What counts when the word is absent, as the reference writes it.
+    pub fn default(&self) -> String {
+        self.row.default.text()
+    }
+
+    /// The same.
+    pub fn absent(&self) -> Absent {
+        self.row.default
+    }
+
+    /// Range, unit and peculiarities.
+    pub fn range(&self) -> String {
+        self.row.range.text()
+    }
+
+    /// What it means, in one line.
+    pub fn doc(&self) -> &'static str {
+        self.row.doc
+    }
+
+    /// The keepalived version that brought it, when known.
+    pub fn since(&self) -> &'static str {
+        self.row.since
+    }
+
     /// The smallest and the largest number that are taken, in millionths; `None` where the table sets no limit.
     pub fn bounds(&self) -> (Option<i64>, Option<i64>) {
-        self.bounds
+        self.row.range.bounds()
     }
 
     /// What values are taken, as messages say it: `1..255`; empty where the table sets no limit.
-    pub fn limits(&self) -> &'static str {
-        self.limits
+    pub fn limits(&self) -> String {
+        self.row.range.limits()
     }
 
     /// The word itself.
@@ -124,7 +133,7 @@ impl Keyword {
 
     /// Whether braces follow it.
     pub fn is_block(&self) -> bool {
-        self.block
+        self.row.args.opens_block()
     }
 
     /// Whether a program to run follows it.
@@ -134,23 +143,30 @@ impl Keyword {
 
     /// What the first value behind it is.
     pub fn first(&self) -> Option<Shape> {
-        notation::first(self.shape, self.parts)
+        notation::first(self.shape(), self.parts())
     }
 
     /// The smallest and the largest number behind the option `option` of its line; the row may say it for all of them.
     pub fn bounds_of(&self, option: &str) -> Option<(i64, i64)> {
-        let row = || self.bounds.0.zip(self.bounds.1).map(|(low, high)| (low / 1_000_000, high / 1_000_000));
-        notation::limits(self.parts, option).or_else(row)
+        let row = || {
+            let (low, high) = self.bounds();
+            low.zip(high).map(|(low, high)| (low / 1_000_000, high / 1_000_000))
+        };
+        notation::limits(self.parts(), option).or_else(row)
+    }
+
+    fn parts(&self) -> &'static [Part] {
+        self.row.args.parts
     }
 
     /// How long its text may be; `None` where the table sets no limit.
     pub fn longest(&self) -> Option<usize> {
-        self.longest
+        self.row.range.longest()
     }
 
     /// The kind of the lines in its braces, whose words have rows of their own: `(ROUTE)`.
     pub fn lines(&self) -> Option<&'static str> {
-        self.parts.iter().find_map(|part| match part {
+        self.parts().iter().find_map(|part| match part {
             Part::LineOf(kind) | Part::Many(Part::LineOf(kind)) => Some(*kind),
             _ => None,
         })
@@ -158,7 +174,7 @@ impl Keyword {
 
     /// The whole statement, where it has signs of its own: `$NAME=TEXT`.
     pub fn spelled(&self) -> Option<&'static str> {
-        self.parts.iter().find_map(|part| match part {
+        self.parts().iter().find_map(|part| match part {
             Part::Statement(text) => Some(*text),
             _ => None,
         })
@@ -170,7 +186,7 @@ impl Keyword {
             Some(Shape::Choice(words)) => words,
             _ => &[],
         };
-        let words = shape.iter().copied().chain(notation::choices(self.parts));
+        let words = shape.iter().copied().chain(notation::choices(self.parts()));
         let told = |word: &str| {
             let alike = match self.word {
                 "lvs_sched" => "lb_algo",
@@ -189,15 +205,15 @@ impl Keyword {
 
     /// Whether the word may stand alone.
     pub fn may_stand_alone(&self) -> bool {
-        match self.shape {
-            Some(shape) if !self.is_block() => shape.may_be_empty(self.parts),
-            _ => self.parts.iter().all(Part::may_be_empty),
+        match self.shape() {
+            Some(shape) if !self.is_block() => shape.may_be_empty(self.parts()),
+            _ => self.parts().iter().all(Part::may_be_empty),
         }
     }
 
     /// Whether the lines in its braces are data, not keywords.
     pub fn is_value_block(&self) -> bool {
-        self.is_data
+        self.row.args.is_data()
     }
 }
 
@@ -359,7 +375,7 @@ fn build() -> Index {
 fn table() -> Vec<Keyword> {
     let mut table: Vec<Keyword> = Vec::new();
     let mut statuses: BTreeMap<&'static str, Status> = BTreeMap::new();
-    let mut add = |block: &str, row: &Row| {
+    let mut add = |block: &str, row: &'static Row| {
         let path = match block {
             "" => row.path,
             block => leaked(format!("{block}/{}", row.path)),
@@ -393,32 +409,15 @@ fn leaked(text: String) -> &'static str {
 
 impl Row {
     /// `block`: how far this version goes with the block around it.
-    fn at(&self, path: &'static str, word: &'static str, block: Option<Status>) -> Keyword {
+    fn at(&'static self, path: &'static str, word: &'static str, block: Option<Status>) -> Keyword {
         let status = match (self.status, block) {
             // In a block that has no effect nothing has any.
             (Some(Status::NotYet(_)), Some(block)) if path != self.path && block.is_silent() => block,
             (Some(own), _) => own,
             (None, block) => block.unwrap_or(Status::Implemented),
         };
-        Keyword {
-            path,
-            args: leaked(self.args.notation(self.range.is_seconds())),
-            default: leaked(self.default.text()),
-            absent: self.default,
-            range: leaked(self.range.text()),
-            doc: self.doc,
-            since: self.since,
-            status,
-            word,
-            shape: self.args.shape,
-            parts: self.args.parts,
-            limits: leaked(self.range.limits()),
-            longest: self.range.longest(),
-            bounds: self.range.bounds(),
-            block: self.args.opens_block(),
-            is_data: self.args.is_data(),
-            says_more: matches!(block, Some(Status::NotYet(_))) && block != Some(status),
-        }
+        let says_more = matches!(block, Some(Status::NotYet(_))) && block != Some(status);
+        Keyword { path, status, word, row: self, says_more }
     }
 }
 
@@ -464,7 +463,7 @@ mod tests {
                 block.is_empty() || all().any(|other| other.path == block && other.is_block()),
                 "{block}"
             );
-            assert!(!keyword.doc.is_empty(), "{}", keyword.path);
+            assert!(!keyword.doc().is_empty(), "{}", keyword.path);
         }
     }
 

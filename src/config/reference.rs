@@ -117,14 +117,14 @@ fn place(row: &Keyword) -> String {
 
 /// Whether two places of a word differ in nothing else.
 fn alike(one: &Keyword, other: &Keyword) -> bool {
-    let rest = |row: &Keyword| (row.args, row.default, row.range, row.doc, row.since, row.status);
+    let rest = |row: &Keyword| (row.args(), row.default(), row.range(), row.doc(), row.since(), row.status);
     rest(one) == rest(other) && !one.path.starts_with('(') && !other.path.starts_with('(')
 }
 
 fn section(rows: &[&'static Keyword]) -> Option<String> {
     let row = rows.first()?;
     let mut text = wrapped(&usage(row), 0, 8);
-    text += &format!("\n{}\n", wrapped(&sentence(row.doc), 4, 4));
+    text += &format!("\n{}\n", wrapped(&sentence(row.doc()), 4, 4));
     let places: Vec<String> = rows.iter().map(|row| place(row)).collect();
     let mut field = |name: &str, value: &str| {
         if !value.is_empty() {
@@ -137,9 +137,12 @@ fn section(rows: &[&'static Keyword]) -> Option<String> {
     for place in others {
         field("", place);
     }
-    field("Range", row.range);
-    field("Default", row.default);
-    field("Since", &if row.since.is_empty() { String::new() } else { format!("keepalived {}", row.since) });
+    field("Range", &row.range());
+    field("Default", &row.default());
+    field(
+        "Since",
+        &if row.since().is_empty() { String::new() } else { format!("keepalived {}", row.since()) },
+    );
     field("Status", &status(row.status));
     field("Holds", &holds(row).join(", "));
     text += &format!("\n    Example:\n\n{}", indented(&examples::file(row), 8));
@@ -161,8 +164,8 @@ fn usage(row: &Keyword) -> String {
         Some(statement) => statement.to_owned(),
         None if row.shape() == Some(Shape::Flag) => row.word().to_owned(),
         // The word stands for a value: `<IP>`.
-        None if row.word().starts_with('<') => row.args.to_owned(),
-        None => format!("{} {}", row.word(), row.args),
+        None if row.word().starts_with('<') => row.args(),
+        None => format!("{} {}", row.word(), row.args()),
     }
 }
 

@@ -78,23 +78,23 @@ fn value(keyword: &Keyword) -> String {
     if let Some((_, value)) = VALUES.iter().find(|(name, _)| suffix(name)) {
         return (*value).to_owned();
     }
-    match keyword.shape {
+    match keyword.shape() {
         Some(shape) => of_shape(keyword, shape),
-        None => of_parts(keyword, keyword.parts),
+        None => of_parts(keyword, keyword.parts()),
     }
 }
 
 fn of_shape(keyword: &Keyword, shape: Shape) -> String {
     match shape {
         Shape::Alone(inner) => of_shape(keyword, *inner),
-        Shape::Boolean => if keyword.absent.value == Value::Switch(true) { "off" } else { "on" }.to_owned(),
+        Shape::Boolean => if keyword.absent().value == Value::Switch(true) { "off" } else { "on" }.to_owned(),
         Shape::Choice(words) => words.first().copied().unwrap_or("").to_owned(),
         Shape::Command => "/usr/local/bin/check-web".to_owned(),
         Shape::Line { .. } | Shape::Several | Shape::Endpoint | Shape::Word => {
-            of_parts(keyword, keyword.parts)
+            of_parts(keyword, keyword.parts())
         }
-        Shape::List(inner) if keyword.parts.is_empty() => of_shape(keyword, *inner),
-        Shape::List(_) => of_parts(keyword, keyword.parts),
+        Shape::List(inner) if keyword.parts().is_empty() => of_shape(keyword, *inner),
+        Shape::List(_) => of_parts(keyword, keyword.parts()),
         Shape::Number | Shape::Whole => number(keyword),
         Shape::Pattern => "\"[Ww]elcome\"".to_owned(),
         Shape::Script => "\"/usr/local/bin/on-change master\"".to_owned(),
@@ -147,7 +147,7 @@ fn of_format(format: Format) -> &'static str {
 
 /// The default when it is a number, else something in the range.
 fn number(keyword: &Keyword) -> String {
-    if let Value::Number(default) = keyword.absent.value
+    if let Value::Number(default) = keyword.absent().value
         && default > 0
     {
         return decimal(default);

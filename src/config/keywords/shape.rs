@@ -109,7 +109,7 @@ impl Keyword {
     /// What stands behind it. `None`: it is a word of the text language alone, or its arguments are written in a
     /// notation that has no shape.
     pub fn shape(&self) -> Option<Shape> {
-        self.shape
+        self.row.args.shape
     }
 
     /// Whether the schema of JSON has it: not what is written otherwise today.

@@ -145,8 +145,8 @@ impl Lower<'_> {
     }
 
     fn out_of_range(&mut self, keyword: Option<&'static Keyword>, name: &str, word: &Word<'_>, range: &str) {
-        let absent = keyword.map(|keyword| keyword.absent);
-        let default = keyword.map_or("", |keyword| keyword.default);
+        let absent = keyword.map(Keyword::absent);
+        let default = keyword.map(Keyword::default).unwrap_or_default();
         let message = match name {
             "" => format!("{} is outside {range}", word.text),
             name => format!("`{name}` is {}, which is outside {range}", word.text),

@@ -53,7 +53,7 @@ impl Lower<'_> {
         let value = line.next();
         if let (None, Some(option)) = (value, option) {
             let row = keywords::line_option(line.kind, option.text);
-            let usage = row.map_or(String::new(), |row| format!("`{} {}`", option.text, row.args));
+            let usage = row.map_or(String::new(), |row| format!("`{} {}`", option.text, row.args()));
             let message = format!("`{}` needs a value", option.text);
             let diagnostic = Diagnostic::error(Code::MissingArgument, option.span, message);
             self.report(if usage.is_empty() { diagnostic } else { diagnostic.expected(usage) });

@@ -124,9 +124,9 @@ fn usage(keyword: &Keyword) -> String {
     if matches!(keyword.shape(), Some(Shape::Flag | Shape::Block(Header::None, _))) {
         return format!("`{}` alone", keyword.word());
     }
-    let usage = match keyword.limits() {
-        "" => format!("`{} {}`", keyword.word(), keyword.args),
-        limits => format!("`{} {}`: {limits}", keyword.word(), keyword.args),
+    let usage = match keyword.limits().as_str() {
+        "" => format!("`{} {}`", keyword.word(), keyword.args()),
+        limits => format!("`{} {}`: {limits}", keyword.word(), keyword.args()),
     };
     let example = examples::statement(keyword);
     let line =

@@ -20,12 +20,14 @@ pub fn man() -> String {
         let _ = writeln!(text, ".SS {}", escaped(&format!("\"{title}\"")));
         for row in rows {
             let _ = writeln!(text, ".TP\n.B {}", escaped(&usage(row)));
-            let _ = writeln!(text, "{}", escaped(&sentence(row.doc)));
-            for (name, value) in
-                [("Range", row.range), ("Default", row.default), ("Since keepalived", row.since)]
-            {
+            let _ = writeln!(text, "{}", escaped(&sentence(row.doc())));
+            for (name, value) in [
+                ("Range", row.range()),
+                ("Default", row.default()),
+                ("Since keepalived", row.since().to_owned()),
+            ] {
                 if !value.is_empty() {
-                    let _ = writeln!(text, "{name}: {}.", escaped(value));
+                    let _ = writeln!(text, "{name}: {}.", escaped(&value));
                 }
             }
             let _ = writeln!(text, "Status: {}.", escaped(&status(row.status)));

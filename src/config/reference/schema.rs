@@ -81,7 +81,7 @@ fn object(block: &str) -> Value {
     for row in all().filter(|row| row.block() == block && row.is_in_json()) {
         let Some(shape) = row.shape() else { continue };
         properties.insert(row.word().to_owned(), described(row, shape));
-        if row.absent.value == AbsentValue::Required && !ALTERNATIVES.contains(&row.path) {
+        if row.absent().value == AbsentValue::Required && !ALTERNATIVES.contains(&row.path) {
             required.push(row.word());
         }
     }
@@ -94,17 +94,20 @@ fn object(block: &str) -> Value {
 
 fn described(row: &Keyword, shape: Shape) -> Value {
     let mut value = value(row, shape);
-    let range = if row.range.is_empty() { String::new() } else { format!("; {}", row.range) };
+    let range = match row.range() {
+        range if range.is_empty() => range,
+        range => format!("; {range}"),
+    };
     let default = default(row, shape);
-    let untold = match row.absent.value {
+    let untold = match row.absent().value {
         AbsentValue::Unsaid | AbsentValue::Required | AbsentValue::None => true,
         _ => default.is_some(),
     };
-    let told = match untold && row.absent.is_plain() {
+    let told = match untold && row.absent().is_plain() {
         true => String::new(),
-        false => format!("; default: {}", row.default),
+        false => format!("; default: {}", row.default()),
     };
-    set(&mut value, "description", json!(format!("{}{range}{told}", row.doc)));
+    set(&mut value, "description", json!(format!("{}{range}{told}", row.doc())));
     if let Some(default) = default {
         set(&mut value, "default", default);
     }
@@ -215,9 +218,9 @@ fn number(millionths: i64) -> Value {
 
 /// The default, when it is a value.
 fn default(row: &Keyword, shape: Shape) -> Option<Value> {
-    match (shape, row.absent.value) {
+    match (shape, row.absent().value) {
         (Shape::Boolean | Shape::Flag, AbsentValue::Switch(on)) => Some(json!(on)),
-        (Shape::Whole | Shape::Number, _) => row.absent.number().map(number),
+        (Shape::Whole | Shape::Number, _) => row.absent().number().map(number),
         (Shape::Choice(_), AbsentValue::Word(word)) => Some(json!(word)),
         _ => None,
     }
