@@ -12,6 +12,7 @@ pub const SCENARIOS: &[Scenario] = &[
     bench("bench_tcp", "1,000 real servers with TCP_CHECK, both and the least that it can be", tcp),
     bench("bench_http", "1,000 real servers with HTTP_GET, likewise", http),
     bench("bench_5000", "5,000 real servers with TCP_CHECK, likewise", tcp_5000),
+    bench("bench_vrrp", "250 virtual routers with 4 addresses each, both as backup and as master", vrrp),
 ];
 
 const fn bench(name: &'static str, says: &'static str, run: fn(&Lab)) -> Scenario {
@@ -177,4 +178,72 @@ fn serving(node: &Node) -> usize {
 fn weights(node: &Node) -> Vec<i64> {
     let table = node.ipvs();
     table.0.values().flat_map(|service| service.servers.values().map(|server| server.weight)).collect()
+}
+
+const ROUTERS: usize = 250;
+const ADDRESSES: usize = 4 * ROUTERS;
+
+struct VrrpFigures {
+    backup: (f64, f64),
+    takeover: f64,
+    master: (f64, f64),
+}
+
+fn routers(priority: u8) -> String {
+    let mut text = "global_defs {\n router_id LVS\n}\n".to_owned();
+    for router in 1..=ROUTERS {
+        text += &format!(
+            "vrrp_instance VI_{router} {{\n state BACKUP\n interface eth0\n virtual_router_id {router}\n \
+             priority {priority}\n advert_int 1\n virtual_ipaddress {{\n"
+        );
+        (1..=4).for_each(|address| text += &format!("  10.2.{router}.{address}/32\n"));
+        text += " }\n}\n";
+    }
+    text
+}
+
+fn vrrp(lab: &Lab) {
+    let mut show = Show::open();
+    show.plain(&format!("\n{ROUTERS} virtual routers with 4 addresses each, a keepalived beside them"));
+    let [keepalived, directord] =
+        [Program::Keepalived, Program::Directord].map(|program| measure_vrrp(lab, program));
+    show.plain(&format!("  {:<34}{:>12}{:>12}{:>9}", "", "keepalived", "directord", "ratio"));
+    let rows = [
+        ("backup: memory (PSS, KiB)", keepalived.backup.0, directord.backup.0),
+        ("backup: processor (ms per minute)", keepalived.backup.1, directord.backup.1),
+        ("takeover of all (ms)", keepalived.takeover, directord.takeover),
+        ("master: memory (PSS, KiB)", keepalived.master.0, directord.master.0),
+        ("master: processor (ms per minute)", keepalived.master.1, directord.master.1),
+    ];
+    for (name, theirs, ours) in rows {
+        show.plain(&format!("  {name:<34}{theirs:>12.0}{ours:>12.0}{:>9.2}", ours / theirs.max(1.0)));
+    }
+}
+
+fn measure_vrrp(lab: &Lab, program: Program) -> VrrpFigures {
+    let peer = lab.director(&lab.lvs02, Program::Keepalived, &routers(200));
+    eventually("the peer has all addresses", seconds(60), || virtual_addresses(&lab.lvs02) == ADDRESSES);
+    let daemon = lab.director(&lab.lvs01, program, &routers(100));
+    eventually("all are backups", seconds(60), || {
+        daemon.log().matches("Entering BACKUP STATE").count() >= ROUTERS
+    });
+    // What a start costs is over.
+    std::thread::sleep(seconds(5));
+    let busy = processor(&daemon);
+    let backup = (daemon.pss() as f64, busy);
+    let stopped = Instant::now();
+    peer.stop();
+    eventually("all are taken over", seconds(60), || virtual_addresses(&lab.lvs01) == ADDRESSES);
+    let takeover = stopped.elapsed().as_secs_f64() * 1e3;
+    // The second announcements are over.
+    std::thread::sleep(seconds(15));
+    let busy = processor(&daemon);
+    let master = (daemon.pss() as f64, busy);
+    daemon.stop();
+    eventually("all addresses are gone", seconds(30), || virtual_addresses(&lab.lvs01) == 0);
+    VrrpFigures { backup, takeover, master }
+}
+
+fn virtual_addresses(node: &Node) -> usize {
+    node.sh("ip -4 -o address show dev eth0").matches(" 10.2.").count()
 }
