@@ -372,8 +372,12 @@ impl Lower<'_> {
         };
         let to = SocketAddr::new(draft.ip.unwrap_or(real.endpoint.ip), draft.port.unwrap_or(port));
         if let (true, 0, Some(span)) = (kind.has_port(), to.port(), draft.span) {
-            let consequence =
-                "connecting to port 0 always fails: the real server would be down, as in keepalived";
+            let consequence = match kind {
+                ProbeKind::Udp { .. } | ProbeKind::Dns { .. } => {
+                    "nothing can be sent to port 0: the check cannot run, and the real server never goes"
+                }
+                _ => "connecting to port 0 always fails: the real server would be down, as in keepalived",
+            };
             self.report(
                 Diagnostic::warning(Code::Required, span, "the check has no port to connect to")
                     .consequence(consequence)

@@ -362,6 +362,28 @@ fn each_host_of_an_smtp_check_is_a_check() {
 }
 
 #[test]
+fn a_check_without_a_port_is_said_unless_it_needs_none() {
+    for (check, said) in [
+        ("TCP_CHECK", Some("always fails")),
+        ("SMTP_CHECK", Some("always fails")),
+        ("DNS_CHECK", Some("cannot run")),
+        ("UDP_CHECK", Some("cannot run")),
+        ("PING_CHECK", None),
+    ] {
+        let text = format!(
+            "virtual_server 10.0.0.1 0 {{\nprotocol UDP\nlb_algo rr\nlb_kind NAT\npersistence_timeout 9\n\
+             real_server 10.0.0.2 0 {{\n{check} {{\n}}\n}}\n}}\n"
+        );
+        let loaded = load(Path::new("t"), &Texts::one("t", &text), &Options::default());
+        let found =
+            loaded.diagnostics.iter().find(|one| one.message == "the check has no port to connect to");
+        assert_eq!(found.is_some(), said.is_some(), "{check}");
+        let rendered = loaded.render(crate::config::diagnostic::Format::Human, false);
+        assert!(said.is_none_or(|said| rendered.contains(said)), "{check}: {rendered}");
+    }
+}
+
+#[test]
 fn names_that_nobody_can_ask_for_are_errors() {
     let diagnostics = |name: &str| {
         let text = format!(

@@ -2,7 +2,7 @@
 //! and back again; beside keepalived.
 
 use super::Scenario;
-use crate::lab::{Daemon, Lab, Node, Program, VIP, Vrrp, eventually, poll, say, seconds};
+use crate::lab::{Daemon, Lab, Node, Program, Signal, VIP, Vrrp, eventually, poll, say, seconds};
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -25,8 +25,8 @@ pub const SCENARIOS: &[Scenario] = &[
 ];
 
 /// A name server without anybody behind it: what it does not know it refuses.
-const DNSMASQ: &str =
-    "dnsmasq -k -u root -p 53 --conf-file=/dev/null --pid-file=/tmp/dns.pid --no-resolv --no-hosts";
+const DNSMASQ: &str = "dnsmasq -k -u root -p 53 --conf-file=/dev/null --pid-file=/tmp/dns.pid --no-resolv --no-hosts \
+                       --addn-hosts=/tmp/names";
 
 /// Mail for anybody lands in one folder.
 const SMTPD: &str = "listen on 0.0.0.0\n\
@@ -111,10 +111,10 @@ fn weights(node: &Node) -> Vec<Option<i64>> {
     all.into_iter().chain([25, 82, 83, 84].map(|port| service("TCP", port))).collect()
 }
 
-fn serve_names(lab: &Lab, more: &str) -> Daemon {
+fn serve_names(lab: &Lab) -> Daemon {
     let text = "a".repeat(200);
     let big = format!("--txt-record=big.example,{text},{text},{text},{text}");
-    lab.rs1.spawn("dns", &format!("{DNSMASQ} {more} {big}"))
+    lab.rs1.spawn("dns", &format!("{DNSMASQ} {big}"))
 }
 
 fn serve_mail(lab: &Lab) -> Daemon {
@@ -130,8 +130,9 @@ fn play(lab: &Lab, program: Program) {
     let file = |name: &str, number: &str| node.write(&format!("/tmp/{name}"), format!("{number}\n"));
     file("load", "0");
     file("flag", "0");
-    let knows = "--address=/www.example/10.0.0.1";
-    let mut names = serve_names(lab, knows);
+    let knows = |text: &str| lab.rs1.write("/tmp/names", text);
+    knows("10.0.0.1 www.example\n");
+    let mut names = serve_names(lab);
     let mut mail = serve_mail(lab);
     let daemon = lab.director(node, program, &configuration());
     let become_ = |what: &str, expected: [Option<i64>; 9]| {
@@ -144,14 +145,17 @@ fn play(lab: &Lab, program: Program) {
     become_("all pass", [up; 9]);
     names.kill9();
     become_("without the name server its port is closed", [None, None, None, None, None, up, up, up, up]);
-    names = serve_names(lab, "");
+    names = serve_names(lab);
+    become_("it is back", [up; 9]);
+    knows("");
+    names.signal(Signal::SIGHUP);
     become_(
-        "it refuses the name, and UDP_CHECK sees another reply",
+        "it refuses the name, and one datagram is answered otherwise",
         [None, up, None, up, up, up, up, up, up],
     );
-    names.kill9();
-    names = serve_names(lab, knows);
-    become_("it is back", [up; 9]);
+    knows("10.0.0.1 www.example\n");
+    names.signal(Signal::SIGHUP);
+    become_("it knows the name again", [up; 9]);
     lab.rs1.pause();
     let silent = [None, None, None, up, up, None, up, up, up];
     become_("all programs hang: silence is enough where no reply is asked for, and hosts answer", silent);
@@ -162,6 +166,7 @@ fn play(lab: &Lab, program: Program) {
     lab.rs1.write("/tmp/smtp.sh", SMTP);
     lab.rs1.write("/tmp/mode", "many\n");
     let other = lab.rs1.spawn("other", "socat TCP-LISTEN:25,fork,reuseaddr EXEC:'sh /tmp/smtp.sh'");
+    eventually("another mail server listens", seconds(10), || lab.rs1.listens(25));
     // Its greeting of two lines is one for us, and none for keepalived.
     become_("a greeting of several lines", [up, up, up, up, up, if ours { up } else { None }, up, up, up]);
     lab.rs1.write("/tmp/mode", "wrong\n");
@@ -188,7 +193,7 @@ fn play(lab: &Lab, program: Program) {
         for line in [
             "DNS_CHECK on service [192.168.100.8]:udp:53 failed: connection refused",
             "DNS_CHECK on service [192.168.100.8]:udp:53 failed: expected NOERROR, got REFUSED",
-            "UDP_CHECK on service [192.168.100.8]:udp:53 failed: expected a reply that starts with 12348xx0, got 1234",
+            "UDP_CHECK on service [192.168.100.8]:udp:55 failed: expected a reply that starts with 12348xx0, got 1234",
             "SMTP_CHECK on service [192.168.100.8]:tcp:25 failed: greeting: expected 220, got `554 no`",
             "SMTP_CHECK on service [192.168.100.8]:tcp:25 failed: greeting: connected, but no answer within 2 s",
             "PING_CHECK on service [192.168.100.9]:tcp:82 failed: ",
