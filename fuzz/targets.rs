@@ -8,13 +8,18 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use directord::check::dialogue::dns::{Dns, Transport};
+use directord::check::dialogue::echo::{self, Echo};
 use directord::check::dialogue::http::{Http, Response};
+use directord::check::dialogue::smtp::Smtp;
+use directord::check::dialogue::udp::{Reply, Udp};
 use directord::check::dialogue::{Dialogue, Heard, Step};
 use directord::config::diagnostic::{Diagnostic, Format, Severity};
 use directord::config::dump::{self, Show};
 use directord::config::format::format;
 use directord::config::model::{
-    Destination, Family, Instance, InterfaceName, Peer, Unicast, Version, VirtualAddress, Vrid,
+    Destination, DnsName, DnsType, Family, Instance, InterfaceName, Peer, Unicast, Version, VirtualAddress,
+    Vrid,
 };
 use directord::config::model::{HttpCheck, HttpProtocol, HttpUrl, Service, StatusCodes, TrackProcess};
 use directord::config::recorded::Recorder;
@@ -39,7 +44,7 @@ use directord::vrrp::receive;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 17] = [
     ("lexer", lexer),
     ("expander", expander),
     ("load", whole),
@@ -53,6 +58,10 @@ pub const TARGETS: [Target; 13] = [
     ("vrrp", vrrp),
     ("rtnetlink", rtnetlink),
     ("connector", connector),
+    ("dns", dns),
+    ("udp", udp),
+    ("smtp", smtp),
+    ("echo", echo),
 ];
 
 const MAIN: &str = "/etc/keepalived/keepalived.conf";
@@ -425,4 +434,76 @@ pub fn connector(input: &[u8]) {
     }
     let looks = out.iter().filter(|action| matches!(action, processes::Action::Look { .. })).count();
     assert_eq!(looks, 1, "no second look before the first has an answer");
+}
+
+/// Any bytes as what a name server sends: as one datagram, and over a stream, where it reads the same however it is cut.
+/// Only an answer to the question passes.
+pub fn dns(input: &[u8]) {
+    const ID: u16 = 0x1234;
+    let name = DnsName::new("www.example.com").unwrap_or_default();
+    let ask = |transport| Dns::new(ID, DnsType::A, &name, transport);
+    let passes = matches!(ask(Transport::Datagrams).next(Heard::Bytes(input)), Step::Done(Ok(_)));
+    assert!(!passes || input.starts_with(&ID.to_be_bytes()), "the answer to another question passes");
+    let stream = |size: usize| {
+        let mut dialogue = ask(Transport::Stream);
+        let mut pieces = input.chunks(size).map(Heard::Bytes).chain([Heard::Closed]);
+        pieces.find_map(|heard| match dialogue.next(heard) {
+            Step::Done(result) => Some(result.is_ok()),
+            _ => None,
+        })
+    };
+    let whole = stream(usize::MAX);
+    assert_eq!(stream(1), whole, "byte by byte it reads otherwise");
+    assert_eq!(stream(7), whole, "in pieces it reads otherwise");
+}
+
+/// Any bytes as a reply to a datagram: its length is within the bounds, and its start is the one that is asked for.
+pub fn udp(input: &[u8]) {
+    let start = [Some(5), None, Some(6)];
+    let reply = Reply { start: &start, lengths: (2, 300) };
+    let passes = matches!(Udp::new(None, Some(reply)).next(Heard::Bytes(input)), Step::Done(Ok(())));
+    let starts = matches!(input, [first, second, ..] if first >> 4 == 5 && second >> 4 == 6);
+    assert_eq!(passes, starts && input.len() <= 300);
+    assert_eq!(Udp::new(None, None).next(Heard::Bytes(input)), Step::Done(Ok(())));
+}
+
+/// Any bytes as what a mail server says: it reads the same however it is cut, and nothing is said to it before its turn.
+pub fn smtp(input: &[u8]) {
+    let play = |size: usize| {
+        let mut dialogue = Smtp::new("a.example");
+        let mut said = Vec::new();
+        let mut pieces = input.chunks(size);
+        let mut step = dialogue.next(Heard::Connected);
+        loop {
+            step = match step {
+                Step::Done(result) => {
+                    let result = result.map_err(|failure| failure.to_string());
+                    return (said, dialogue.waits_for(), result);
+                }
+                Step::Send(bytes) => {
+                    said.push(bytes);
+                    dialogue.next(Heard::Sent)
+                }
+                Step::Read => dialogue.next(pieces.next().map_or(Heard::Closed, Heard::Bytes)),
+            };
+        }
+    };
+    let whole = play(usize::MAX);
+    assert!(whole.0.len() <= 2 && (whole.2.is_err() || input.contains(&b'2')));
+    assert_eq!(play(1), whole, "byte by byte it reads otherwise");
+    assert_eq!(play(7), whole, "in pieces it reads otherwise");
+}
+
+/// Any bytes as what arrives at a socket for ICMP: only a reply with the identifier and the number of the request passes.
+pub fn echo(input: &[u8]) {
+    for (ipv6, raw) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut dialogue = Echo::new(echo::Kind { ipv6, raw }, 0x1234, 0x5678);
+        match dialogue.next(Heard::Bytes(input)) {
+            Step::Done(result) => {
+                let found = input.windows(4).any(|bytes| bytes == [0x12, 0x34, 0x56, 0x78]);
+                assert!(result.is_ok() && found, "the reply to another request passes");
+            }
+            step => assert_eq!(step, Step::Read),
+        }
+    }
 }

@@ -327,3 +327,47 @@ fn connector() {
     let files = [&b"5 (nginx: (a) b) S 1 5 5 0 -1"[..], b"nginx\0-g\0daemon off;\0"].map(<[u8]>::to_vec);
     these_and_mutations(12, told.into_iter().chain(files).chain([all]).collect());
 }
+
+/// The question itself, and answers to it: whole, with an error, truncated, with a record, of a stream.
+#[test]
+fn dns() {
+    let message = |flags: u16, end: &[u8]| {
+        let question = b"\0\x01\0\0\0\0\0\0\x03www\x07example\x03com\0\0\x01\0\x01";
+        [&[0x12, 0x34][..], &flags.to_be_bytes(), question, end].concat()
+    };
+    let record = b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\x0a\0\0\x01";
+    let stream = [&[0, 33][..], &message(0x8180, &[])].concat();
+    let mut seeds: Vec<Vec<u8>> = [0x0100, 0x8180, 0x8182, 0x8380].map(|flags| message(flags, &[])).into();
+    seeds.extend([message(0x8180, record), stream]);
+    these_and_mutations(13, seeds);
+}
+
+#[test]
+fn udp() {
+    let long = [&b"Vf"[..], &[0; 299]].concat();
+    these_and_mutations(14, vec![b"Pa".into(), b"_oo".into(), b"".into(), b"pong".into(), long]);
+}
+
+/// What mail servers say, one after the other: all is well, several lines, another code, no mail server.
+#[test]
+fn smtp() {
+    let said = [
+        "220 mx ESMTP\r\n250 hello\r\n221 bye\r\n",
+        "220-one\r\n220 two\r\n250-a\r\n250 b\r\n221\r\n",
+        "421 busy\r\n",
+        "220\n550 go away\n",
+        "SSH-2.0-OpenSSH\r\n",
+    ];
+    let mut seeds: Vec<Vec<u8>> = said.map(|text| text.as_bytes().to_vec()).into();
+    seeds.push("220-more\r\n".repeat(1000).into_bytes());
+    these_and_mutations(15, seeds);
+}
+
+/// Replies of both families, one with the header of its packet, and a request.
+#[test]
+fn echo() {
+    let message = |kind: u8| [&[kind, 0, 0, 0, 0x12, 0x34, 0x56, 0x78][..], b"keepalived"].concat();
+    let packet = [&[0x45][..], &[0; 19], &message(0)].concat();
+    let options = [&[0x46][..], &[0; 23], &message(0)].concat();
+    these_and_mutations(16, vec![message(0), message(129), message(8), packet, options]);
+}

@@ -1,8 +1,8 @@
 //! All checks: which are due, which one an outcome is for, and which stay over a reload.
 //!
-//! Input: the configured checks, outcomes of probes, time. Output: probes to run, standings that changed, what there
+//! Input: the configured checks, outcomes of probes, numbers of files, time. Output: probes to run, standings that changed, what there
 //! is to tell. A check is known by its [`Key`]: what a reload leaves equal goes on where it was, retries and all.
-//! Invariant: each configured check either waits for a time or has one probe under way.
+//! Invariant: each configured check waits for a time, has one probe under way, or follows a file.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,11 +12,13 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::config::model::{Probe, Timing, VirtualServer, VirtualServerName, describe_real_server};
+use crate::config::model::{
+    FileWeight, Probe, ProbeKind, Timing, VirtualServer, VirtualServerName, describe_real_server,
+};
 
 use super::policy::Policy;
 use super::schedule::{self, Event, Machine};
-use super::{Outcome, Standing};
+use super::{Outcome, Standing, file};
 
 /// Checks that are due within it run together: with many checks, one wake-up serves a handful of them.
 pub const TICK: Duration = Duration::from_millis(25);
@@ -91,6 +93,8 @@ pub enum Input {
     Configure(Vec<Wanted>),
     /// The time that [`Checks::next_timer`] named has come.
     Timer,
+    /// The numbers of the tracked files, by name; a file that is not among them has not been read.
+    Numbers(Arc<BTreeMap<String, i32>>),
     /// A probe ended. That of a check which a reload ended is not heard.
     Outcome {
         /// Of which check.
@@ -178,6 +182,9 @@ pub struct Checks {
     running: BTreeMap<CheckId, Box<Running>>,
     by_key: BTreeMap<Arc<Key>, CheckId>,
     due: BTreeSet<(Instant, CheckId)>,
+    /// Those that follow a file.
+    following: BTreeSet<CheckId>,
+    numbers: Arc<BTreeMap<String, i32>>,
     passing: usize,
     last_id: u64,
     jitter: fastrand::Rng,
@@ -190,6 +197,8 @@ impl Checks {
             running: BTreeMap::new(),
             by_key: BTreeMap::new(),
             due: BTreeSet::new(),
+            following: BTreeSet::new(),
+            numbers: Arc::default(),
             passing: 0,
             last_id: 0,
             jitter: fastrand::Rng::with_seed(seed),
@@ -203,6 +212,12 @@ impl Checks {
             Input::Timer => {
                 while let Some((at, id)) = self.due.first().copied().filter(|(at, _)| *at <= now + TICK) {
                     self.feed(id, at.max(now), schedule::Input::Timer, out);
+                }
+            }
+            Input::Numbers(numbers) => {
+                let before = std::mem::replace(&mut self.numbers, numbers);
+                for id in self.following.clone() {
+                    self.follow(id, now, Some(&before), out);
                 }
             }
             Input::Outcome { id, outcome } => self.feed(id, now, schedule::Input::Outcome(outcome), out),
@@ -242,6 +257,7 @@ impl Checks {
         for id in gone {
             let Some(running) = self.running.remove(&id) else { continue };
             self.passing -= usize::from(running.machine.is_up());
+            self.following.remove(&id);
             if let Some((at, _)) = running.machine.next_timer() {
                 self.due.remove(&(at, id));
             }
@@ -270,11 +286,36 @@ impl Checks {
         self.last_id += 1;
         let id = CheckId(self.last_id);
         let jitter = timing.warmup.mul_f64(self.jitter.f64());
+        let follows = matches!(key.probe.kind, ProbeKind::File { .. });
         let machine = Machine::new(timing, Policy::of(&key.probe), up);
         self.passing += usize::from(up);
         self.by_key.insert(Arc::clone(&key), id);
         self.running.insert(id, Box::new(Running { key, protocol, machine }));
         self.feed(id, now, schedule::Input::Start { jitter }, out);
+        if follows {
+            self.following.insert(id);
+            self.follow(id, now, None, out);
+        }
+    }
+
+    /// Tells a check the number of its file, unless `before` has told it.
+    fn follow(
+        &mut self,
+        id: CheckId,
+        now: Instant,
+        before: Option<&BTreeMap<String, i32>>,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(ProbeKind::File { name, weight }) = self.running.get(&id).map(|one| &one.key.probe.kind)
+        else {
+            return;
+        };
+        let Some(number) = self.numbers.get(name).copied() else { return };
+        if before.and_then(|before| before.get(name)) == Some(&number) {
+            return;
+        }
+        let outcome = file::outcome(name, number, weight.unwrap_or(FileWeight::DEFAULT));
+        self.feed(id, now, schedule::Input::Outcome(outcome), out);
     }
 
     fn feed(&mut self, id: CheckId, now: Instant, input: schedule::Input, out: &mut Vec<Action>) {

@@ -2,11 +2,11 @@
 //!
 //! `policy` says what the kind of a check means for its [`schedule`], which decides when the check runs and what
 //! its outcomes amount to; [`checks`] holds the schedules of all. A [`dialogue`] is what a check says and hears;
-//! `misc` is what the end of a program
-//! means. `io/` opens the connections and runs the programs. `genhash` uses the same dialogue and the same connections.
+//! `misc` is what the end of a program means, `file` what the number in a file does. `io/` opens the connections and runs the programs. `genhash` uses the same dialogue and the same connections.
 
 pub mod checks;
 pub mod dialogue;
+pub(crate) mod file;
 pub(crate) mod io;
 pub(crate) mod misc;
 pub(crate) mod policy;
@@ -16,6 +16,7 @@ pub mod standing;
 use std::fmt;
 use std::time::Duration;
 
+use crate::config::model::FileWeight;
 use crate::script::Ending;
 
 pub use standing::{Standing, WeightChange};
@@ -65,6 +66,42 @@ pub enum Failure {
         /// The code.
         found: u16,
     },
+    /// At this step of a dialogue.
+    At {
+        /// What was waited for.
+        step: &'static str,
+        /// What happened instead.
+        why: Box<Self>,
+    },
+    /// The reply is not the one that is wanted.
+    Unexpected {
+        /// What was expected.
+        expected: String,
+        /// What came.
+        got: String,
+    },
+    /// Nothing came in answer to a datagram.
+    Silence(Duration),
+    /// The datagrams that came are no answer.
+    Strays {
+        /// How long they were read.
+        limit: Duration,
+        /// How many they are.
+        count: u32,
+        /// What the last one is.
+        last: String,
+    },
+    /// What came is no whole message of its protocol.
+    Malformed(String),
+    /// The number in the file of a FILE_CHECK.
+    Number {
+        /// Name of the `track_file`.
+        file: String,
+        /// The number.
+        number: i32,
+        /// What it is multiplied with.
+        weight: FileWeight,
+    },
     /// The program of a MISC_CHECK did not succeed.
     Program(Ending),
     /// The digest of the body differs.
@@ -78,6 +115,21 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ConnectTimeout(limit) => write!(f, "no connection within {} s", limit.as_secs_f64()),
+            Self::At { step, why } => write!(f, "{step}: {why}"),
+            Self::Unexpected { expected, got } => write!(f, "expected {expected}, got {got}"),
+            Self::Silence(limit) => write!(f, "no answer within {} s", limit.as_secs_f64()),
+            Self::Strays { limit, count, last } => {
+                let limit = limit.as_secs_f64();
+                match count {
+                    1 => write!(f, "no answer within {limit} s; one datagram came, and it {last}"),
+                    _ => write!(
+                        f,
+                        "no answer within {limit} s; {count} datagrams came, and the last one {last}"
+                    ),
+                }
+            }
+            Self::Number { file, number, weight } => f.write_str(&file::reason(file, *number, *weight)),
+            Self::Malformed(what) => f.write_str(what),
             Self::Program(ending) => write!(f, "its program {ending}"),
             Self::Connect(error) => f.write_str(error),
             Self::Broken(error) => write!(f, "connection broken: {error}"),

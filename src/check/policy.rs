@@ -19,6 +19,17 @@ pub struct Policy {
     pub after_failure: AfterFailure,
     /// From when the wait for the next run counts.
     pub period: Period,
+    /// What makes it run.
+    pub runs: Runs,
+}
+
+/// What makes a check run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runs {
+    /// It asks at times of its own.
+    AtTimes,
+    /// It is told what somebody else finds out.
+    WhenTold,
 }
 
 /// Which failures are retried before they count.
@@ -29,6 +40,8 @@ pub enum Retries {
     Established,
     /// All: from the start, and while it fails as well.
     Always,
+    /// None: there is nothing to ask again.
+    Never,
 }
 
 /// How long a check waits after a failure that counts.
@@ -59,6 +72,7 @@ impl Policy {
             retries: Retries::Established,
             after_failure: AfterFailure::Loop,
             period: Period::EndToStart,
+            runs: if probe.kind.has_timing() { Runs::AtTimes } else { Runs::WhenTold },
         };
         match &probe.kind {
             ProbeKind::Http(http) => Self {
@@ -68,6 +82,7 @@ impl Policy {
                 ..common
             },
             ProbeKind::Smtp { .. } => Self { retries: Retries::Always, ..common },
+            ProbeKind::File { .. } => Self { retries: Retries::Never, ..common },
             ProbeKind::Misc { .. } => Self { period: Period::StartToStart, ..common },
             _ => common,
         }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::config::model::Timing;
 use crate::report::Level;
 
-use super::policy::{Period, Policy, Retries};
+use super::policy::{Period, Policy, Retries, Runs};
 use super::{Failure, Outcome, Standing, WeightChange};
 
 /// keepalived's pause before anything is asked.
@@ -31,7 +31,7 @@ pub enum Input {
     Retime(Arc<Timing>),
     /// The time that [`Machine::next_timer`] named has come.
     Timer,
-    /// The probe ended.
+    /// The probe ended, or somebody else found out what it amounts to.
     Outcome(Outcome),
 }
 
@@ -148,7 +148,7 @@ impl Machine {
     /// Feeds one input; what must be done is appended to `out`, in order.
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Action>) {
         match input {
-            Input::Start { jitter } => self.due = Some(now + LAUNCH + jitter.min(self.timing.warmup)),
+            Input::Start { jitter } => self.wait_until(now + LAUNCH + jitter.min(self.timing.warmup)),
             Input::Retime(timing) => {
                 self.due = self.due.map(|due| due.min(now + timing.delay_loop));
                 self.timing = timing;
@@ -197,7 +197,7 @@ impl Machine {
                     out.push(Action::Report(Event::NotRun { check: self.policy.name, why }));
                 }
                 self.not_run = true;
-                self.due = Some(now + self.timing.delay_loop);
+                self.wait_until(now + self.timing.delay_loop);
                 return;
             }
         };
@@ -206,7 +206,12 @@ impl Machine {
             Period::EndToStart => now,
             Period::StartToStart => self.started.unwrap_or(now),
         };
-        self.due = Some((from + wait).max(now));
+        self.wait_until((from + wait).max(now));
+    }
+
+    /// The next probe is due then; a check that is told has none.
+    fn wait_until(&mut self, at: Instant) {
+        self.due = (self.policy.runs == Runs::AtTimes).then_some(at);
     }
 
     fn passed(&mut self, weight: Option<WeightChange>, out: &mut Vec<Action>) -> Duration {
@@ -242,6 +247,7 @@ impl Machine {
         let retried = match self.policy.retries {
             Retries::Established => up && self.proven,
             Retries::Always => true,
+            Retries::Never => false,
         };
         if retried && self.retries < self.timing.retry {
             self.retries += 1;

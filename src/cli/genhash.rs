@@ -145,7 +145,7 @@ impl Dialogue for Shown<'_> {
             Heard::Bytes(bytes) => self.show.piece(bytes, self.http.in_body()),
             // A check compares what came with its digest; here, half a page would become one.
             Heard::Reset(why) => return Step::Done(Err(Failure::Broken(why.clone()))),
-            Heard::Connected | Heard::Sent | Heard::Closed => {}
+            Heard::Connected | Heard::Sent | Heard::Closed | Heard::Silence(_) => {}
         }
         self.http.next(heard)
     }

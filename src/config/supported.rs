@@ -11,9 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::model::{
-    Authentication, Filter, Gaps, Instance, InterfaceName, LinkDelay, Model, Net, NetlinkBuffers, Pacing,
-    Priority, RealServer, ReceiveBuffers, Route, Scripts, StaticAddress, Statics, SyncGroup, TrackFile,
-    TrackGroup, TrackProcess, TrackScript, VirtualServer, VirtualServerGroup, VirtualServerName,
+    Authentication, FileWeight, Filter, Gaps, Instance, InterfaceName, LinkDelay, Model, Net, NetlinkBuffers,
+    Pacing, Priority, Probe, ProbeKind, RealServer, ReceiveBuffers, Route, Scripts, StaticAddress, Statics,
+    SyncGroup, TrackFile, TrackGroup, TrackProcess, TrackScript, VirtualServer, VirtualServerGroup,
+    VirtualServerName,
 };
 use super::tracked::tracking;
 use super::vmac;
@@ -51,8 +52,7 @@ const MISSING: &[Missing] = &[
 ];
 
 /// The checks that are read and not made, by their keywords.
-const MISSING_CHECKS: &[&str] =
-    &["BFD_CHECK", "DNS_CHECK", "FILE_CHECK", "PING_CHECK", "SMTP_CHECK", "UDP_CHECK"];
+const MISSING_CHECKS: &[&str] = &["BFD_CHECK"];
 
 /// A part of the language of which a version may run less than all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +98,7 @@ pub struct Runnable {
     pub groups: Vec<SyncGroup>,
     /// The scripts that they track.
     pub scripts: Vec<TrackScript>,
-    /// The files that they track.
+    /// The files that they track, and those that checks follow.
     pub files: Vec<TrackFile>,
     /// The processes that they track.
     pub processes: Vec<TrackProcess>,
@@ -183,7 +183,6 @@ pub fn runnable(model: &Model) -> Runnable {
     result.instances.iter_mut().for_each(|instance| names.place(instance));
     result.groups.clone_from(&model.sync_groups);
     result.scripts = tracked_scripts(model, &result.instances);
-    result.files = tracked_files(model, &result.instances);
     result.processes = tracked_processes(model, &result.instances);
     result.script_settings = model.globals.scripts.clone();
     result.pacing = pacing(model);
@@ -225,6 +224,10 @@ pub fn runnable(model: &Model) -> Runnable {
             checked(real, &name, &mut result.left_out);
         }
     }
+    for server in result.virtual_servers.iter_mut().filter(|server| followed(server).next().is_some()) {
+        weigh(Arc::make_mut(server), &model.files);
+    }
+    result.files = tracked_files(model, &result.instances, &result.virtual_servers);
     result
 }
 
@@ -243,10 +246,11 @@ fn tracked_scripts(model: &Model, instances: &[Instance]) -> Vec<TrackScript> {
     scripts.filter(|script| names.remove(script.name.as_str())).cloned().collect()
 }
 
-/// The files that somebody tracks.
-fn tracked_files(model: &Model, instances: &[Instance]) -> Vec<TrackFile> {
+/// The files that somebody tracks, and those that checks follow.
+fn tracked_files(model: &Model, instances: &[Instance], servers: &[Arc<VirtualServer>]) -> Vec<TrackFile> {
     let tracked = instances.iter().flat_map(|instance| &instance.tracking.files);
     let mut names: BTreeSet<&str> = tracked.map(|tracked| tracked.name.as_str()).collect();
+    names.extend(servers.iter().flat_map(|server| followed(server)));
     model.files.iter().filter(|file| names.remove(file.name.as_str())).cloned().collect()
 }
 
@@ -360,6 +364,29 @@ fn settable(routes: &mut Vec<Route>, of: &str, left_out: &mut Vec<LeftOut>) {
 fn is_made(server: &VirtualServer) -> bool {
     let mut checkers = server.real_servers.iter().flat_map(|real| &real.checkers);
     checkers.all(|checker| makes(checker.probe.kind.keyword()))
+}
+
+/// The names of the files that its checks follow.
+pub fn followed(server: &VirtualServer) -> impl Iterator<Item = &str> {
+    let checkers = server.real_servers.iter().flat_map(|real| &real.checkers);
+    checkers.filter_map(|checker| match &checker.probe.kind {
+        ProbeKind::File { name, .. } => Some(name.as_str()),
+        _ => None,
+    })
+}
+
+/// A check without a weight of its own has that of its file: what it does is a part of what it is.
+fn weigh(server: &mut VirtualServer, files: &[TrackFile]) {
+    for checker in server.real_servers.iter_mut().flat_map(|real| &mut real.checkers) {
+        let ProbeKind::File { name, weight: None } = &checker.probe.kind else { continue };
+        let file = files.iter().find(|file| file.name == *name);
+        let weight = file.map(|TrackFile { weight, .. }| FileWeight {
+            number: weight.number.into(),
+            reverse: weight.reverse,
+        });
+        let kind = ProbeKind::File { name: name.clone(), weight };
+        checker.probe = Arc::new(Probe { kind, connect: None });
+    }
 }
 
 /// Takes the checks out that are not made.
@@ -541,9 +568,10 @@ mod tests {
     fn only_checks_that_are_made_are_run() {
         let real = |last: u8, checks: &str| format!("real_server 10.0.1.{last} 80 {{\n{checks}\n}}\n");
         let text = format!(
-            "virtual_server 10.0.0.1 80 {{\nlb_algo rr\nlb_kind DR\nprotocol TCP\n{}{}}}\n",
-            real(1, "PING_CHECK {\n}\nTCP_CHECK {\n}"),
-            real(2, "PING_CHECK {\n}"),
+            "bfd_instance B {{\nneighbor_ip 10.0.0.9\n}}\n\
+             virtual_server 10.0.0.1 80 {{\nlb_algo rr\nlb_kind DR\nprotocol TCP\n{}{}}}\n",
+            real(1, "BFD_CHECK {\nname B\n}\nTCP_CHECK {\n}"),
+            real(2, "BFD_CHECK {\nname B\n}"),
         );
         let result = run(&text);
         let [server] = result.virtual_servers.as_slice() else { panic!("{result:?}") };
@@ -553,6 +581,31 @@ mod tests {
         let kinds: Vec<_> = server.real_servers.iter().map(kinds).collect();
         assert_eq!(kinds, [vec!["TCP_CHECK"], vec![]]);
         assert_eq!(result.left_out.len(), 1);
+    }
+
+    #[test]
+    fn files_that_checks_follow_are_read_and_lend_their_weight() {
+        let check = |weight: &str| format!("FILE_CHECK {{\ntrack_file F\n{weight}\n}}\n");
+        let text = format!(
+            "track_file F {{\nfile /tmp/f\nweight 7 reverse\n}}\ntrack_file G {{\nfile /tmp/g\n}}\n\
+             virtual_server 10.0.0.1 80 {{\nlb_algo rr\nlb_kind DR\nprotocol TCP\nreal_server 10.0.1.1 80 {{\n\
+             {}{}}}\n}}\n",
+            check(""),
+            check("weight 3")
+        );
+        let result = run(&text);
+        let names: Vec<&str> = result.files.iter().map(|file| &*file.name).collect();
+        assert_eq!(names, ["F"], "nobody follows G");
+        let weights: Vec<Option<FileWeight>> = result.virtual_servers[0].real_servers[0]
+            .checkers
+            .iter()
+            .map(|checker| match &checker.probe.kind {
+                ProbeKind::File { weight, .. } => *weight,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let weight = |number, reverse| Some(FileWeight { number, reverse });
+        assert_eq!(weights, [weight(7, true), weight(3, false)]);
     }
 
     /// A feature that is built leaves no line behind.

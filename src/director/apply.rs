@@ -147,7 +147,11 @@ impl Director {
     /// What is run from now on.
     fn configure_programs(&mut self, programs: Programs) {
         let programs = match self.options.only_checkers {
-            true => Programs { checks: programs.checks, ..Programs::default() },
+            true => {
+                let Programs { checks, mut files, followed, .. } = programs;
+                files.retain(|file| followed.contains(&file.name));
+                Programs { checks, files, ..Programs::default() }
+            }
             false => programs,
         };
         self.checks.programs(programs.checks);
@@ -173,7 +177,8 @@ impl Director {
         self.mail_what_happened();
         let pools = self.balancer.pools();
         let passes = |key: &Key| pools.passes(&key.service, &key.server, &key.probe);
-        self.checks.configure(&servers, passes);
+        let standings = self.checks.configure(&servers, passes);
+        self.take_in(standings);
     }
 
     /// The end of a reload, whichever; only a VRRP thread that is gone ends the daemon.

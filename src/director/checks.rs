@@ -19,18 +19,37 @@ use super::say::say;
 pub(super) struct Checks {
     machine: checks::Checks,
     runner: Runner,
+    /// What the machine knows of the tracked files.
+    numbers: Arc<BTreeMap<String, i32>>,
 }
 
 impl Checks {
     /// No checks yet; ended probes arrive at the receiver. `files`: how many files a program may open.
     pub(super) fn new(files: Option<(u64, u64)>) -> (Self, mpsc::Receiver<Ended>) {
         let (runner, ended) = Runner::new(Instant::now(), files);
-        (Self { machine: checks::Checks::new(fastrand::u64(..)), runner }, ended)
+        let machine = checks::Checks::new(fastrand::u64(..));
+        (Self { machine, runner, numbers: Arc::default() }, ended)
     }
 
-    /// Ends the checks that are not in `servers` and starts the new ones; `passes` tells where a new one begins.
-    pub(super) fn configure(&mut self, servers: &[Arc<VirtualServer>], passes: impl Fn(&Key) -> bool) {
-        self.feed(Instant::now(), [Input::Configure(wanted(servers, passes))].into());
+    /// Ends the checks that are not in `servers` and starts the new ones; `passes` tells where a new one begins. Returns
+    /// the standings that changed, as it does everywhere.
+    #[must_use]
+    pub(super) fn configure(
+        &mut self,
+        servers: &[Arc<VirtualServer>],
+        passes: impl Fn(&Key) -> bool,
+    ) -> Vec<(Arc<Key>, Standing)> {
+        self.feed(Instant::now(), [Input::Configure(wanted(servers, passes))].into())
+    }
+
+    /// The numbers of the tracked files.
+    #[must_use]
+    pub(super) fn numbers(&mut self, numbers: &Arc<BTreeMap<String, i32>>) -> Vec<(Arc<Key>, Standing)> {
+        if Arc::ptr_eq(&self.numbers, numbers) {
+            return Vec::new();
+        }
+        self.numbers = Arc::clone(numbers);
+        self.feed(Instant::now(), [Input::Numbers(Arc::clone(numbers))].into())
     }
 
     /// The programs that are run for checks from now on.

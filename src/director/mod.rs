@@ -277,10 +277,12 @@ impl Director {
         self.changed = true;
     }
 
-    /// Does something with the tracked objects, and tells the VRRP thread what they amount to.
+    /// Does something with the tracked objects, and tells the checks and the VRRP thread what they amount to.
     fn track(&mut self, act: impl FnOnce(&mut Tracking)) {
         act(&mut self.tracking);
         let facts = self.tracking.facts();
+        let standings = self.checks.numbers(&facts.files);
+        self.take_in(standings);
         if let Some(handle) = &self.vrrp {
             handle.facts.send_if_modified(|told| {
                 let changed = *told != facts;

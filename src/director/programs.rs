@@ -9,7 +9,7 @@ use tracing::Level;
 use crate::config::model::{
     Command, Fifo, Notify, ProbeKind, Scripts, TrackFile, TrackProcess, VirtualServer,
 };
-use crate::config::supported::Runnable;
+use crate::config::supported::{Runnable, followed};
 use crate::notify::io::{FifoSetup, Setup};
 use crate::notify::{Commands, Subject};
 use crate::script::Program;
@@ -25,6 +25,8 @@ pub struct Programs {
     pub tracked: Vec<Wanted>,
     /// The tracked files.
     pub files: Vec<TrackFile>,
+    /// Names of those that checks follow.
+    pub followed: BTreeSet<String>,
     /// The tracked processes.
     pub processes: Vec<TrackProcess>,
     /// Those of MISC_CHECK, by their command.
@@ -48,6 +50,8 @@ impl Programs {
             }
         }
         programs.files = std::mem::take(&mut runnable.files);
+        let names = runnable.virtual_servers.iter().flat_map(|server| followed(server));
+        programs.followed = names.map(str::to_owned).collect();
         programs.processes = std::mem::take(&mut runnable.processes);
         for instance in &runnable.instances {
             let subject = Subject::Instance(instance.name.clone());

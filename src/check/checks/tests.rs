@@ -244,3 +244,54 @@ fn the_same_seed_gives_the_same_first_moments() {
     assert_eq!(first(1), first(1));
     assert_ne!(first(1), first(2));
 }
+
+/// A check that follows a file, with this weight.
+fn follower(number: u8, weight: i32, up: bool, timing: Arc<Timing>) -> Wanted {
+    let weight = Some(FileWeight { number: weight, reverse: false });
+    let kind = ProbeKind::File { name: "load".into(), weight };
+    let key = Key { probe: Arc::new(Probe { kind, connect: None }), ..Key::clone(&key(number)) };
+    Wanted { key, timing, protocol: "tcp", up }
+}
+
+fn numbers(number: i32) -> Input {
+    Input::Numbers(Arc::new(BTreeMap::from([("load".to_owned(), number), ("other".to_owned(), -number)])))
+}
+
+#[test]
+fn what_follows_a_file_is_told_and_never_asks() {
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut checks = Checks::new(1);
+    let now = Instant::now();
+    let mut feed = |input| {
+        let mut out = Vec::new();
+        checks.handle(now, input, &mut out);
+        assert_eq!(checks.next_timer(), None);
+        let standings = out.into_iter().filter_map(|action| match action {
+            Action::Standing { key, standing } => Some((key.server.ip().to_string(), standing)),
+            Action::Report { .. } => None,
+            probe => panic!("{probe:?}"),
+        });
+        standings.collect::<Vec<_>>()
+    };
+    let by = |more| Standing::Up { weight: Some(WeightChange::By(more)) };
+    let (one, two) = (timing(&mut random), timing(&mut random));
+    let first = follower(0, 2, true, Arc::clone(&one));
+    assert_eq!(feed(Input::Configure(vec![first.clone()])), []);
+    assert_eq!(feed(numbers(5)), [("10.0.1.0".into(), by(10))]);
+    assert_eq!(feed(numbers(5)), []);
+    // A reload: the one that stays stays as it is, the new ones are told at once, also one that began as failing.
+    let second = follower(4, 0, true, Arc::clone(&two));
+    let third = follower(8, 3, false, two);
+    let told = feed(Input::Configure(vec![first.clone(), second.clone(), third.clone()]));
+    assert_eq!(told, [("10.0.1.1".into(), Standing::Down), ("10.0.1.2".into(), by(15))]);
+    // However high `retry` is: there is nothing to ask again.
+    assert_eq!(
+        feed(numbers(-i32::MAX)),
+        [("10.0.1.0".into(), Standing::Down), ("10.0.1.2".into(), Standing::Down)]
+    );
+    assert_eq!(feed(numbers(0)), ["10.0.1.0", "10.0.1.1", "10.0.1.2"].map(|ip| (ip.into(), Standing::UP)));
+    assert_eq!(feed(Input::Configure(vec![second])), []);
+    assert_eq!(feed(numbers(1)), [("10.0.1.1".into(), Standing::Down)]);
+    let unread = Input::Numbers(Arc::default());
+    assert_eq!(feed(unread), [], "what is not read says nothing");
+}

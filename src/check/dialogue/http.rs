@@ -57,6 +57,7 @@ impl Dialogue for Http {
             // A server that answers and then resets has answered; whether that is all of it, its digest tells.
             Heard::Reset(_) if self.in_body() => self.finish(),
             Heard::Reset(why) => Step::Done(Err(Failure::Broken(why))),
+            Heard::Silence(limit) => Step::Done(Err(Failure::ReadTimeout(limit))),
         }
     }
 }

@@ -8,13 +8,13 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use socket2::{SockAddr, Socket};
+use socket2::{Protocol, SockAddr, Socket, Type};
 
 use crate::check::{Failure, Outcome};
 use crate::config::model::Connect;
 use crate::report::plain;
 
-use super::tcp::{judge, prepare};
+use super::socket::{judge, prepare};
 
 /// Connections that are not yet made, each with the caller's name for it.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl<K> Connecting<K> {
 
     /// Begins a connection. `Some`: it has ended already, and nothing waits.
     pub(super) fn start(&mut self, key: K, options: &Connect, now: Instant) -> Option<(K, Outcome)> {
-        let socket = match prepare(options) {
+        let socket = match prepare(options, Type::STREAM, Protocol::TCP) {
             Ok(socket) => socket,
             Err(error) => return Some((key, Outcome::NotRun(plain(&error)))),
         };

@@ -1,8 +1,11 @@
-//! Runs probes: connections with the socket options of a check, TLS, and the dialogues over them.
+//! Runs probes: connections and datagrams with the socket options of a check, TLS, and the dialogues over them.
 
 mod connecting;
+mod datagrams;
 mod limits;
+mod probes;
 pub(crate) mod runner;
+mod socket;
 mod tcp;
 mod tls;
 
@@ -13,17 +16,17 @@ use std::pin::Pin;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-use crate::config::model::{Connect, HttpCheck, HttpUrl};
+use crate::config::model::Connect;
 use crate::report::plain;
 
-use super::dialogue::http::Http;
 use super::dialogue::{Dialogue, Heard, Step};
 use super::{Failure, Outcome};
 use limits::Limits;
 
 thread_local! {
-    /// What is read passes through here: a buffer for each of thousands of checks would be most of what they take.
-    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 16 * 1024]);
+    /// What is read passes through here: a buffer for each of thousands of checks would be most of what they take. A
+    /// datagram of any length has room.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 64 * 1024]);
 }
 
 /// Why there is no answer.
@@ -49,17 +52,6 @@ impl From<Stopped> for Outcome {
 pub(crate) struct Tls<'a> {
     /// The name that the server is told, if any.
     pub sni: Option<&'a str>,
-}
-
-/// Asks for one url of an HTTP check.
-async fn http(options: &Connect, check: &HttpCheck, url: &HttpUrl) -> Outcome {
-    let mut dialogue = Http::check(check, url, options.to);
-    let tls = check.tls.then_some(Tls { sni: check.sni.as_deref() });
-    let answer = converse(options, tls, &mut dialogue).await;
-    match answer.and_then(|response| response.judge(url).map_err(Stopped::Failed)) {
-        Ok(()) => Outcome::PASSED,
-        Err(stopped) => stopped.into(),
-    }
 }
 
 /// Connects and leads `dialogue` to its end; `connect_timeout` is the limit of each step, ten times that of all: a server
@@ -124,52 +116,4 @@ async fn read<D: Dialogue>(
         })
     })
     .await
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use tokio::net::TcpListener;
-
-    use super::*;
-    use crate::config::model::{HttpCheck, HttpProtocol, HttpUrl, StatusCodes};
-
-    /// One byte a read, for ever: each read is in time, the whole never ends. The clock is tokio's, not the wall's.
-    #[tokio::test(start_paused = true)]
-    async fn a_dripping_server_fails() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let to = listener.local_addr().unwrap();
-        tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            while stream.write_all(b"H").await.is_ok() {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-        });
-        let options = Connect {
-            to,
-            timeout: Duration::from_secs(2),
-            from: None,
-            from_port: 0,
-            interface: None,
-            fwmark: 0,
-        };
-        let check = HttpCheck {
-            tls: false,
-            protocol: HttpProtocol::Http10,
-            sni: None,
-            fast_recovery: false,
-            urls: vec![],
-        };
-        let url = HttpUrl {
-            path: "/".into(),
-            virtualhost: None,
-            digest: None,
-            status_codes: StatusCodes::default(),
-            regex: None,
-            tls_compliant: None,
-        };
-        let outcome = http(&options, &check, &url).await;
-        assert_eq!(outcome, Outcome::Failed(Failure::TooSlow(Duration::from_secs(20))));
-    }
 }

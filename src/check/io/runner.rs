@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::check::checks::{CheckId, TICK};
+use crate::check::dialogue::udp::Reply;
 use crate::check::{Outcome, misc};
 use crate::config::model::{Command, Probe, ProbeKind};
 use crate::script;
 use crate::script::Program;
 
 use super::connecting::Connecting;
-use super::http;
+use super::probes::{dns, http, ping, smtp, udp};
 
 /// Outcomes that may wait to be looked at.
 const OUTCOMES: usize = 1024;
@@ -98,10 +99,7 @@ impl Runner {
                 }
                 self.connecting.start(id, connect, now)?.1
             }
-            (ProbeKind::Http(check), Some(_)) => {
-                if check.urls.get(step).is_none() {
-                    return Some(Ended { id, outcome: Outcome::NotRun("it has no url".into()) });
-                }
+            (kind, Some(_)) if kind.connects() => {
                 tokio::spawn(ask(id, Arc::clone(probe), step, self.ended.clone()));
                 return None;
             }
@@ -113,16 +111,32 @@ impl Runner {
                 }
                 None => Outcome::NotRun("its program is not run, as was said when it was read".into()),
             },
-            (kind, _) => Outcome::NotRun(format!("this version does not run {}", kind.keyword())),
+            (kind, _) => not_made(kind),
         };
         Some(Ended { id, outcome })
     }
 }
 
+fn not_made(kind: &ProbeKind) -> Outcome {
+    Outcome::NotRun(format!("this version does not run {}", kind.keyword()))
+}
+
 async fn ask(id: CheckId, probe: Arc<Probe>, step: usize, ended: mpsc::Sender<Ended>) {
-    let (ProbeKind::Http(check), Some(connect)) = (&probe.kind, &probe.connect) else { return };
-    let Some(url) = check.urls.get(step) else { return };
-    let outcome = http(connect, check, url).await;
+    let Some(connect) = &probe.connect else { return };
+    let outcome = match &probe.kind {
+        ProbeKind::Http(check) => match check.urls.get(step) {
+            Some(url) => http(connect, check, url).await,
+            None => Outcome::NotRun("it has no url".into()),
+        },
+        ProbeKind::Dns { kind, name } => dns(connect, *kind, name).await,
+        ProbeKind::Udp { payload, reply, min_reply, max_reply } => {
+            let lengths = (*min_reply, *max_reply);
+            udp(connect, payload.as_deref(), reply.as_deref().map(|start| Reply { start, lengths })).await
+        }
+        ProbeKind::Smtp { helo } => smtp(connect, helo.as_deref().unwrap_or(ProbeKind::HELO)).await,
+        ProbeKind::Ping => ping(connect).await,
+        kind => not_made(kind),
+    };
     // The director is gone only when the process ends.
     let _ = ended.send(Ended { id, outcome }).await;
 }

@@ -10,7 +10,7 @@ use super::notation::Part::{self, Called, Many, Maybe};
 use super::range::{ANY, at_least, characters, micros, whole};
 use super::shape::Shape::{Alone, Choice};
 use super::{Row, part, row};
-use crate::config::model::{Connect, Timing};
+use crate::config::model::{Connect, ProbeKind, Timing};
 
 /// Checks that connect to something.
 #[rustfmt::skip]
@@ -88,15 +88,15 @@ const fn pause(default: Absent) -> Row {
 pub(super) static CHECKS: &[(&str, &[&[Row]])] = &[
     ("virtual_server/real_server", &[&[
         row("TCP_CHECK", BLOCKS, UNSAID, ANY, "probe by opening a TCP connection", "", Implemented),
-        row("UDP_CHECK", BLOCKS, UNSAID, ANY, "probe by sending a datagram", "2.1.0", NotYet("this check is not made")),
-        row("PING_CHECK", BLOCKS, UNSAID, ANY, "probe by ICMP echo (parsing it widens ping_group_range, even under -t)", "2.1.0", NotYet("this check is not made")),
-        row("DNS_CHECK", BLOCKS, UNSAID, ANY, "probe by a DNS query", "", NotYet("this check is not made")),
-        row("SMTP_CHECK", BLOCKS, UNSAID, ANY, "probe by an SMTP dialogue", "", NotYet("this check is not made")),
+        row("UDP_CHECK", BLOCKS, UNSAID, ANY, "probe by sending a datagram", "2.1.0", Implemented),
+        row("PING_CHECK", BLOCKS, UNSAID, ANY, "probe by ICMP echo", "2.1.0", Implemented),
+        row("DNS_CHECK", BLOCKS, UNSAID, ANY, "probe by a DNS query", "", Implemented),
+        row("SMTP_CHECK", BLOCKS, UNSAID, ANY, "probe by an SMTP dialogue", "", Implemented),
         row("HTTP_GET", BLOCKS, UNSAID, ANY, "probe by HTTP requests", "", Implemented),
         row("SSL_GET", BLOCKS, UNSAID, ANY, "probe by HTTPS requests", "0.4.9", Implemented),
         row("MISC_CHECK", BLOCKS, UNSAID, ANY, "probe by running a program", "", Implemented),
         row("BFD_CHECK", BLOCKS, UNSAID, ANY, "follow a BFD session", "", NotYet("this check is not made")),
-        row("FILE_CHECK", BLOCKS, UNSAID, ANY.note("ignored without track_file"), "take the weight from a tracked file", "2.1.0", NotYet("this check is not made")),
+        row("FILE_CHECK", BLOCKS, UNSAID, ANY.note("ignored without track_file"), "take the weight from a tracked file", "2.1.0", Implemented),
     ]]),
     ("virtual_server/real_server/TCP_CHECK", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("real/virtual server value")), pause(time(Timing::PAUSE).unless("server value"))], TIMING, ALPHA, LOG, OLD_RETRY]),
     ("virtual_server/real_server/UDP_CHECK", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("real/virtual server value")), pause(time(Timing::PAUSE).unless("server value"))], TIMING, ALPHA, LOG, &[
@@ -111,7 +111,7 @@ pub(super) static CHECKS: &[(&str, &[&[Row]])] = &[
         part("name", STRING, word(".").note(" (root)"), ANY.note("first wins; empty labels refused"), "query name", ""),
     ]]),
     ("virtual_server/real_server/SMTP_CHECK", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("real/virtual server value")), pause(time(Timing::PAUSE).unless("server value"))], TIMING, ALPHA, LOG, &[
-        part("helo_name", STRING, word("smtpchecker.keepalived.org"), ANY.note("repeat overwrites with error"), "name announced in HELO", ""),
+        part("helo_name", STRING, word(ProbeKind::HELO), ANY.note("repeat overwrites with error"), "name announced in HELO", ""),
         part("host", BLOCK, UNSAID, ANY.note("log message only; each makes another checker"), "deprecated extra target", ""),
     ], OLD_RETRY]),
     ("virtual_server/real_server/SMTP_CHECK/host", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("server value")), pause(time(Timing::PAUSE).unless("server value"))], TIMING, ALPHA, LOG]),

@@ -62,6 +62,43 @@ struct UrlDraft {
     tls_compliant: Option<bool>,
 }
 
+impl CheckDraft {
+    /// Nothing is said of it.
+    fn new(keyword: &'static str, span: Option<Span>) -> Self {
+        Self {
+            keyword,
+            span,
+            http: None,
+            other: None,
+            kind: None,
+            log_all_failures: None,
+            inherited: Inherited::default(),
+            ip: None,
+            port: None,
+            from: None,
+            from_port: 0,
+            interface: None,
+            fwmark: 0,
+        }
+    }
+
+    /// A host of `block`: what it does not say is as the block has it.
+    fn inside(self, block: &Self) -> Self {
+        Self {
+            kind: block.kind.clone(),
+            log_all_failures: self.log_all_failures.or(block.log_all_failures),
+            inherited: self.inherited.or(&block.inherited),
+            ip: self.ip.or(block.ip),
+            port: self.port.or(block.port),
+            from: self.from.or(block.from),
+            from_port: if self.from_port == 0 { block.from_port } else { self.from_port },
+            interface: self.interface.or_else(|| block.interface.clone()),
+            fwmark: if self.fwmark == 0 { block.fwmark } else { self.fwmark },
+            ..self
+        }
+    }
+}
+
 impl Lower<'_> {
     pub(super) fn check(
         &mut self,
@@ -78,27 +115,16 @@ impl Lower<'_> {
         };
         let other = (http.is_none() && kind != "TCP_CHECK").then(|| Box::new(ProbeDraft::new(kind)));
         let plain = (kind == "TCP_CHECK").then_some(ProbeKind::Tcp);
-        let mut draft = CheckDraft {
-            span: node.span(),
-            keyword: kind,
-            http,
-            other,
-            kind: plain,
-            log_all_failures: None,
-            inherited: Inherited::default(),
-            ip: None,
-            port: None,
-            from: None,
-            from_port: 0,
-            interface: None,
-            fwmark: 0,
-        };
+        let mut draft = CheckDraft { http, other, kind: plain, ..CheckDraft::new(kind, node.span()) };
+        let mut hosts = Vec::new();
         self.within(node, |lower| {
             lower.each(inside(node), |lower, word, node| match word {
                 // The old form of SMTP_CHECK: each host is a check of its own.
                 "host" => lower.within(node, |lower| {
                     lower.no_words(node);
-                    lower.each(inside(node), |lower, word, node| lower.check_setting(word, node, &mut draft));
+                    let mut host = CheckDraft::new(kind, node.span());
+                    lower.each(inside(node), |lower, word, node| lower.check_setting(word, node, &mut host));
+                    hosts.push(host);
                 }),
                 _ => lower.check_setting(word, node, &mut draft),
             });
@@ -124,7 +150,10 @@ impl Lower<'_> {
         if draft.http.as_ref().is_some_and(|http| http.urls.is_empty()) {
             return;
         }
-        list.push(draft);
+        match hosts.is_empty() {
+            true => list.push(draft),
+            false => list.extend(hosts.into_iter().map(|host| host.inside(&draft))),
+        }
     }
 
     fn check_setting(&mut self, word: &'static str, node: &Node<'_>, draft: &mut CheckDraft) {
@@ -342,9 +371,13 @@ impl Lower<'_> {
             (None, kind) => kind.clone()?,
         };
         let to = SocketAddr::new(draft.ip.unwrap_or(real.endpoint.ip), draft.port.unwrap_or(port));
-        if let (ProbeKind::Tcp | ProbeKind::Http(_), 0, Some(span)) = (&kind, to.port(), draft.span) {
-            let consequence =
-                "connecting to port 0 always fails: the real server would be down, as in keepalived";
+        if let (true, 0, Some(span)) = (kind.has_port(), to.port(), draft.span) {
+            let consequence = match kind {
+                ProbeKind::Udp { .. } | ProbeKind::Dns { .. } => {
+                    "nothing can be sent to port 0: the check cannot run, and the real server never goes"
+                }
+                _ => "connecting to port 0 always fails: the real server would be down, as in keepalived",
+            };
             self.report(
                 Diagnostic::warning(Code::Required, span, "the check has no port to connect to")
                     .consequence(consequence)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::track::Names;
 use super::{Lower, arguments};
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::model::{Account, Command, DnsType, FileWeight, ProbeKind};
+use crate::config::model::{Account, Command, DnsName, DnsType, FileWeight, ProbeKind};
 use crate::config::source::Span;
 use crate::config::tree::Node;
 
@@ -18,6 +18,7 @@ pub(super) struct ProbeDraft {
     reply: Option<Vec<Option<u8>>>,
     lengths: (Option<u16>, Option<u16>),
     dns_type: Option<DnsType>,
+    dns_name: Option<DnsName>,
     name: Option<String>,
     helo: Option<String>,
     command: Option<Command>,
@@ -44,6 +45,7 @@ impl Lower<'_> {
             "type" => {
                 draft.dns_type = self.one(node).and_then(|word| self.choice(word, &DnsType::ALL));
             }
+            "name" if draft.kind == "DNS_CHECK" => draft.dns_name = self.dns_name(node),
             "name" | "track_file" => draft.name = self.text(node),
             "helo_name" => draft.helo = self.text(node),
             "misc_path" => {
@@ -76,7 +78,7 @@ impl Lower<'_> {
             "PING_CHECK" => ProbeKind::Ping,
             "DNS_CHECK" => ProbeKind::Dns {
                 kind: draft.dns_type.unwrap_or_default(),
-                name: draft.name.clone().unwrap_or_else(|| ProbeKind::DNS_NAME.to_owned()),
+                name: draft.dns_name.clone().unwrap_or_default(),
             },
             "SMTP_CHECK" => ProbeKind::Smtp { helo: draft.helo.clone() },
             "MISC_CHECK" => {
@@ -126,6 +128,20 @@ impl Lower<'_> {
             return None;
         }
         Some(name.to_owned())
+    }
+
+    fn dns_name(&mut self, node: &Node<'_>) -> Option<DnsName> {
+        let word = self.one(node)?;
+        match DnsName::new(word.text) {
+            Ok(name) => Some(name),
+            Err(why) => {
+                self.report(
+                    Diagnostic::error(Code::BadName, word.span, why.to_string())
+                        .expected("parts of 1 to 63 bytes with dots between them, 255 bytes in all"),
+                );
+                None
+            }
+        }
     }
 
     /// Hexadecimal digits, with blanks between them as one likes.

@@ -345,6 +345,59 @@ fn checks_of_every_kind() {
     assert_eq!(check.urls[0].regex.as_ref().unwrap().pattern.as_deref(), Some("a (b)? c"));
 }
 
+#[test]
+fn each_host_of_an_smtp_check_is_a_check() {
+    let settings = "protocol TCP\nlb_algo rr\nlb_kind NAT\nreal_server 10.0.0.2 25 {\n\
+        SMTP_CHECK {\nconnect_timeout 3\nhost {\nconnect_ip 10.0.0.3\n}\n\
+        host {\nconnect_port 587\nretry 9\n}\nhelo_name a.example\nretry 4\n}\n}";
+    let server = service("10.0.0.1 25", settings);
+    let [first, second] = server.real_servers[0].checkers.as_slice() else { panic!() };
+    let to = |check: &crate::config::model::Checker| check.probe.connect.as_ref().unwrap().to.to_string();
+    assert_eq!((to(first), to(second)), ("10.0.0.3:25".into(), "10.0.0.2:587".into()));
+    assert_eq!((first.timing.retry, second.timing.retry), (4, 9));
+    for check in [first, second] {
+        assert_eq!(check.probe.kind, ProbeKind::Smtp { helo: Some("a.example".into()) });
+        assert_eq!(check.probe.connect.as_ref().unwrap().timeout.as_secs(), 3);
+    }
+}
+
+#[test]
+fn a_check_without_a_port_is_said_unless_it_needs_none() {
+    for (check, said) in [
+        ("TCP_CHECK", Some("always fails")),
+        ("SMTP_CHECK", Some("always fails")),
+        ("DNS_CHECK", Some("cannot run")),
+        ("UDP_CHECK", Some("cannot run")),
+        ("PING_CHECK", None),
+    ] {
+        let text = format!(
+            "virtual_server 10.0.0.1 0 {{\nprotocol UDP\nlb_algo rr\nlb_kind NAT\npersistence_timeout 9\n\
+             real_server 10.0.0.2 0 {{\n{check} {{\n}}\n}}\n}}\n"
+        );
+        let loaded = load(Path::new("t"), &Texts::one("t", &text), &Options::default());
+        let found =
+            loaded.diagnostics.iter().find(|one| one.message == "the check has no port to connect to");
+        assert_eq!(found.is_some(), said.is_some(), "{check}");
+        let rendered = loaded.render(crate::config::diagnostic::Format::Human, false);
+        assert!(said.is_none_or(|said| rendered.contains(said)), "{check}: {rendered}");
+    }
+}
+
+#[test]
+fn names_that_nobody_can_ask_for_are_errors() {
+    let diagnostics = |name: &str| {
+        let text = format!(
+            "virtual_server 10.0.0.1 53 {{\nprotocol UDP\nlb_algo rr\nlb_kind NAT\n\
+             real_server 10.0.0.2 53 {{\nDNS_CHECK {{\nname {name}\n}}\n}}\n}}\n"
+        );
+        let loaded = load(Path::new("t"), &Texts::one("t", &text), &Options::default());
+        loaded.diagnostics.iter().map(|one| one.message.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(diagnostics("www.example."), [""; 0]);
+    assert_eq!(diagnostics("a..b"), ["a part of the name is empty"]);
+    assert_eq!(diagnostics(&"a".repeat(64)), ["a part of the name has 64 bytes"]);
+}
+
 /// Whose adverts count is settled by the instance, by the globals, and by a peer whose distance is told.
 #[test]
 fn where_the_source_of_adverts_is_looked_at() {

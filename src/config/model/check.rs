@@ -2,7 +2,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Command, InterfaceName, Secret};
+use super::{Command, InterfaceName, Secret, TrackFile};
 
 /// One check of one real server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,7 +80,7 @@ pub enum ProbeKind {
         /// `type`.
         kind: DnsType,
         /// `name`; `.` by default.
-        name: String,
+        name: DnsName,
     },
     /// `SMTP_CHECK`.
     Smtp {
@@ -113,8 +113,8 @@ pub enum ProbeKind {
 impl ProbeKind {
     /// `min_reply_length` and `max_reply_length` of a check that has none.
     pub const REPLY: (u16, u16) = (0, 255);
-    /// `name` of a DNS_CHECK that has none.
-    pub const DNS_NAME: &str = ".";
+    /// `helo_name` of an SMTP_CHECK that has none.
+    pub const HELO: &str = "smtpchecker.keepalived.org";
 
     /// The word of its block.
     pub fn keyword(&self) -> &'static str {
@@ -135,6 +135,11 @@ impl ProbeKind {
     /// Whether it connects to something.
     pub fn connects(&self) -> bool {
         !matches!(self, Self::Misc { .. } | Self::Bfd { .. } | Self::File { .. })
+    }
+
+    /// Whether it connects to a port.
+    pub fn has_port(&self) -> bool {
+        self.connects() && !matches!(self, Self::Ping)
     }
 
     /// Whether it asks at times of its own; the others learn what somebody else finds out.
@@ -168,6 +173,12 @@ pub struct FileWeight {
     pub number: i32,
     /// `reverse`.
     pub reverse: bool,
+}
+
+impl FileWeight {
+    /// That of a file of which nothing is said.
+    pub const DEFAULT: Self =
+        Self { number: TrackFile::WEIGHT.number as i32, reverse: TrackFile::WEIGHT.reverse };
 }
 
 /// `type` of a DNS_CHECK.
@@ -212,6 +223,59 @@ impl DnsType {
     pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
     }
+}
+
+/// `name` of a DNS_CHECK, as it is written: labels of 1 to 63 bytes with dots between them, 255 bytes in all as they are
+/// sent (RFC 1035 §2.3.4). A dot at the end changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DnsName(String);
+
+impl DnsName {
+    /// Error: a label is empty or too long, or the whole is.
+    pub fn new(name: &str) -> Result<Self, DnsNameError> {
+        let new = Self(name.to_owned());
+        if name.is_empty() || new.labels().any(str::is_empty) {
+            return Err(DnsNameError::Empty);
+        }
+        if let Some(long) = new.labels().find(|label| label.len() > 63) {
+            return Err(DnsNameError::LongLabel(long.len()));
+        }
+        // Each label is sent behind its length, and a zero behind the last.
+        let sent = new.labels().map(|label| label.len() + 1).sum::<usize>() + 1;
+        if sent > 255 { Err(DnsNameError::Long(sent)) } else { Ok(new) }
+    }
+
+    /// Its labels, none of the root.
+    pub fn labels(&self) -> impl Iterator<Item = &str> {
+        let name = self.0.strip_suffix('.').unwrap_or(&self.0);
+        name.split('.').take(if self.0 == "." { 0 } else { usize::MAX })
+    }
+
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for DnsName {
+    /// The root.
+    fn default() -> Self {
+        Self(".".to_owned())
+    }
+}
+
+/// A name that cannot be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DnsNameError {
+    /// Nothing stands before, between or after its dots.
+    #[error("a part of the name is empty")]
+    Empty,
+    /// A label of so many bytes.
+    #[error("a part of the name has {0} bytes")]
+    LongLabel(usize),
+    /// So many bytes as they are sent.
+    #[error("the name has {0} bytes as it is sent")]
+    Long(usize),
 }
 
 /// Common options of checks that connect.
@@ -352,4 +416,28 @@ pub struct Ssl {
     pub certificate: Option<String>,
     /// `key`.
     pub key: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_can_be_asked_for() {
+        let labels = |name: &str| -> Result<Vec<String>, DnsNameError> {
+            DnsName::new(name).map(|name| name.labels().map(str::to_owned).collect())
+        };
+        assert_eq!(labels("."), Ok(vec![]));
+        assert_eq!((DnsName::default(), labels("a.b")), (DnsName::new(".").unwrap(), labels("a.b.")));
+        assert_eq!(labels("a.b").unwrap(), ["a", "b"]);
+        for name in ["", "..", ".a", "a..b", "a.."] {
+            assert_eq!(labels(name), Err(DnsNameError::Empty), "{name}");
+        }
+        let long = |lengths: &[usize]| -> String {
+            lengths.iter().map(|length| "a".repeat(*length)).collect::<Vec<_>>().join(".")
+        };
+        assert!(labels(&long(&[63, 63, 63, 61])).is_ok());
+        assert_eq!(labels(&long(&[63, 63, 63, 62])), Err(DnsNameError::Long(256)));
+        assert_eq!(labels(&long(&[3, 64])), Err(DnsNameError::LongLabel(64)));
+    }
 }

@@ -22,8 +22,8 @@ use std::sync::Arc;
 
 pub use auth::{Authentication, HIDDEN, Hmac, HmacKey, HmacMode, Secret};
 pub use check::{
-    Checker, Connect, DnsType, FileWeight, HttpCheck, HttpProtocol, HttpUrl, Probe, ProbeKind, RegexStack,
-    Ssl, StatusCodes, Timing, UrlRegex,
+    Checker, Connect, DnsName, DnsNameError, DnsType, FileWeight, HttpCheck, HttpProtocol, HttpUrl, Probe,
+    ProbeKind, RegexStack, Ssl, StatusCodes, Timing, UrlRegex,
 };
 pub use globals::{
     BufferPolicy, BufferedSocket, Globals, Host, LvsGlobals, NetlinkBuffer, NetlinkBuffers, Outside,

@@ -1,7 +1,7 @@
 //! What the checks ask that neither are TCP nor HTTP.
 
 use super::block::{Block, plain};
-use crate::config::model::{DnsType, ProbeKind};
+use crate::config::model::{DnsName, DnsType, ProbeKind};
 use crate::text::hex;
 
 impl Block {
@@ -12,7 +12,7 @@ impl Block {
             ProbeKind::Bfd { name } => self.set("name", name),
             ProbeKind::Dns { kind, name } => {
                 self.unless("type", kind.name(), DnsType::default().name());
-                self.unless("name", name.as_str(), ProbeKind::DNS_NAME);
+                self.unless("name", name.as_str(), DnsName::default().as_str());
             }
             ProbeKind::File { name, weight } => {
                 self.set("track_file", name);

@@ -8,6 +8,7 @@ mod accept;
 mod answers;
 mod bench;
 mod beside;
+mod checkers;
 mod demo;
 mod drift;
 mod failover;
@@ -107,6 +108,7 @@ pub fn all() -> Vec<Scenario> {
         failover::SCENARIOS,
         drift::SCENARIOS,
         groups::SCENARIOS,
+        checkers::SCENARIOS,
         misc::SCENARIOS,
         module::SCENARIOS,
         namespaces::SCENARIOS,

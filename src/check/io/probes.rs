@@ -1,0 +1,427 @@
+//! What each kind of check asks over the network, from the first byte to the outcome.
+
+use std::io;
+use std::net::SocketAddr;
+
+use socket2::{Protocol, Type};
+
+use crate::check::dialogue::dns::{Dns, Transport};
+use crate::check::dialogue::echo::{self, Echo};
+use crate::check::dialogue::http::Http;
+use crate::check::dialogue::smtp::Smtp;
+use crate::check::dialogue::udp::{Reply, Udp};
+use crate::check::{Failure, Outcome};
+use crate::config::model::{Connect, DnsName, DnsType, HttpCheck, HttpUrl};
+
+use super::socket::judge;
+use super::{Stopped, Tls, converse, datagrams};
+
+/// Asks for one url of an HTTP check.
+pub(super) async fn http(options: &Connect, check: &HttpCheck, url: &HttpUrl) -> Outcome {
+    let mut dialogue = Http::check(check, url, options.to);
+    let tls = check.tls.then_some(Tls { sni: check.sni.as_deref() });
+    let answer = converse(options, tls, &mut dialogue).await;
+    passed(answer.and_then(|response| response.judge(url).map_err(Stopped::Failed)))
+}
+
+/// Asks a name server, and asks again over TCP when the answer has no room in a datagram.
+pub(super) async fn dns(options: &Connect, kind: DnsType, name: &DnsName) -> Outcome {
+    let ask = |transport| Dns::new(fastrand::u16(..), kind, name, transport);
+    let answer =
+        datagrams::exchange(options, Type::DGRAM, Protocol::UDP, &mut ask(Transport::Datagrams)).await;
+    match answer {
+        Ok(answer) if answer.truncated => {
+            let answer = converse(options, None, &mut ask(Transport::Stream)).await;
+            passed(at("over TCP, as there is more to say than a datagram has room for", answer))
+        }
+        answer => passed(answer),
+    }
+}
+
+/// Sends a datagram; `reply`: one must come.
+pub(super) async fn udp(options: &Connect, payload: Option<&[u8]>, reply: Option<Reply<'_>>) -> Outcome {
+    let mut dialogue = Udp::new(payload, reply);
+    passed(datagrams::exchange(options, Type::DGRAM, Protocol::UDP, &mut dialogue).await)
+}
+
+/// Visits a mail server.
+pub(super) async fn smtp(options: &Connect, helo: &str) -> Outcome {
+    let mut dialogue = Smtp::new(helo);
+    let answer = converse(options, None, &mut dialogue).await;
+    passed(match dialogue.waits_for() {
+        Some(step) => at(step, answer),
+        None => answer,
+    })
+}
+
+/// Sends an echo request.
+pub(super) async fn ping(options: &Connect) -> Outcome {
+    // There are no ports.
+    let to = SocketAddr::new(options.to.ip(), 0);
+    let options = Connect { to, from_port: 0, ..options.clone() };
+    passed(echo(&options).await)
+}
+
+async fn echo(options: &Connect) -> Result<(), Stopped> {
+    let ipv6 = options.to.is_ipv6();
+    let protocol = if ipv6 { Protocol::ICMPV6 } else { Protocol::ICMPV4 };
+    let forbidden = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+    // Who is in `net.ipv4.ping_group_range` needs no privilege.
+    let (socket, raw) = match datagrams::open(options, Type::DGRAM, protocol) {
+        Err(error) if forbidden(&error) => (datagrams::open(options, Type::RAW, protocol), true),
+        socket => (socket, false),
+    };
+    let socket = socket.map_err(|error| match forbidden(&error) {
+        true => Stopped::Local(
+            "no socket for ICMP is permitted: have net.ipv4.ping_group_range include the group of the daemon, or give it CAP_NET_RAW"
+                .into(),
+        ),
+        false => judge(&error),
+    })?;
+    let given = socket.local_addr().map_or(0, |address| address.port());
+    let identifier = if raw { fastrand::u16(..) } else { given };
+    let mut dialogue = Echo::new(echo::Kind { ipv6, raw }, identifier, fastrand::u16(..));
+    datagrams::carry_out(&socket, options, &mut dialogue).await
+}
+
+/// It passes, whatever the answer is.
+fn passed<T>(answer: Result<T, Stopped>) -> Outcome {
+    match answer {
+        Ok(_) => Outcome::PASSED,
+        Err(stopped) => stopped.into(),
+    }
+}
+
+/// A failure happened at this step.
+fn at<T>(step: &'static str, answer: Result<T, Stopped>) -> Result<T, Stopped> {
+    answer.map_err(|stopped| match stopped {
+        Stopped::Failed(why) => Stopped::Failed(Failure::At { step, why: Box::new(why) }),
+        local => local,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, UdpSocket};
+
+    use super::*;
+    use crate::config::model::{HttpProtocol, StatusCodes};
+
+    fn options(to: SocketAddr, seconds: u64) -> Connect {
+        let timeout = Duration::from_secs(seconds);
+        Connect { to, timeout, from: None, from_port: 0, interface: None, fwmark: 0 }
+    }
+
+    fn reason(outcome: &Outcome) -> String {
+        match outcome {
+            Outcome::Failed(why) => why.to_string(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// A server on loopback that answers each datagram with what `answers` makes of it.
+    async fn serve(answers: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> SocketAddr {
+        let server = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let to = server.local_addr().unwrap();
+        tokio::spawn(async move {
+            let mut buffer = [0; 2048];
+            while let Ok((length, from)) = server.recv_from(&mut buffer).await {
+                for answer in answers(&buffer[..length]) {
+                    server.send_to(&answer, from).await.unwrap();
+                }
+            }
+        });
+        to
+    }
+
+    async fn ask(to: SocketAddr) -> Outcome {
+        dns(&options(to, 2), DnsType::Soa, &DnsName::new("example.com").unwrap()).await
+    }
+
+    /// The question as an answer with these flags.
+    fn answer(question: &[u8], flags: u16) -> Vec<u8> {
+        let mut answer = question.to_vec();
+        answer[2..4].copy_from_slice(&flags.to_be_bytes());
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_name_server_passes_fails_or_is_not_there() {
+        let well = serve(|question| vec![answer(question, 0x8180)]).await;
+        assert_eq!(ask(well).await, Outcome::PASSED);
+        let ill = serve(|question| vec![answer(question, 0x8182)]).await;
+        assert_eq!(reason(&ask(ill).await), "expected NOERROR, got SERVFAIL");
+        let closed = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        assert_eq!(reason(&ask(closed).await), "connection refused");
+    }
+
+    /// The clock is tokio's, not the wall's.
+    #[tokio::test(start_paused = true)]
+    async fn silence_and_forged_answers_end_at_the_limit() {
+        let silent = serve(|_| vec![]).await;
+        assert_eq!(reason(&ask(silent).await), "no answer within 2 s");
+        // The right answer, from another port.
+        let forger = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let server = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let to = server.local_addr().unwrap();
+        tokio::spawn(async move {
+            let mut buffer = [0; 512];
+            while let Ok((length, from)) = server.recv_from(&mut buffer).await {
+                forger.send_to(&answer(&buffer[..length], 0x8180), from).await.unwrap();
+            }
+        });
+        assert_eq!(reason(&ask(to).await), "no answer within 2 s");
+    }
+
+    /// Other ids one after the other, for ever: each is there at once, and yet there is an end.
+    #[tokio::test]
+    async fn a_flood_of_other_answers_ends_at_the_limit() {
+        let server = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let to = server.local_addr().unwrap();
+        tokio::spawn(async move {
+            let mut buffer = [0; 512];
+            let (length, from) = server.recv_from(&mut buffer).await.unwrap();
+            let mut other = answer(&buffer[..length], 0x8180);
+            other[0] ^= 1;
+            while server.send_to(&other, from).await.is_ok() {}
+        });
+        let limit = Connect { timeout: Duration::from_millis(300), ..options(to, 0) };
+        let begun = std::time::Instant::now();
+        let outcome = dns(&limit, DnsType::A, &DnsName::default()).await;
+        assert!(begun.elapsed() < Duration::from_secs(3));
+        assert!(reason(&outcome).contains("datagrams came, and the last one has the id"), "{outcome:?}");
+    }
+
+    #[tokio::test]
+    async fn a_truncated_answer_is_asked_for_again_over_tcp() {
+        let udp = serve(|question| vec![answer(question, 0x8380)]).await;
+        let before = "over TCP, as there is more to say than a datagram has room for: ";
+        assert_eq!(reason(&ask(udp).await), format!("{before}connection refused"));
+        let listener = TcpListener::bind(udp).await.unwrap();
+        for (flags, expected) in [(0x8180, None), (0x8185, Some("expected NOERROR, got REFUSED"))] {
+            let asked = tokio::spawn(ask(udp));
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut question = [0; 31];
+            stream.read_exact(&mut question).await.unwrap();
+            let answer = [&question[..2], &answer(&question[2..], flags)].concat();
+            for byte in answer {
+                stream.write_all(&[byte]).await.unwrap();
+            }
+            let outcome = asked.await.unwrap();
+            match expected {
+                None => assert_eq!(outcome, Outcome::PASSED),
+                Some(why) => assert_eq!(reason(&outcome), format!("{before}{why}")),
+            }
+        }
+    }
+
+    /// One byte a read, for ever: each read is in time, the whole never ends. The clock is tokio's, not the wall's.
+    #[tokio::test(start_paused = true)]
+    async fn a_dripping_server_fails() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let to = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            while stream.write_all(b"H").await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        });
+        let options = options(to, 2);
+        let check = HttpCheck {
+            tls: false,
+            protocol: HttpProtocol::Http10,
+            sni: None,
+            fast_recovery: false,
+            urls: vec![],
+        };
+        let url = HttpUrl {
+            path: "/".into(),
+            virtualhost: None,
+            digest: None,
+            status_codes: StatusCodes::default(),
+            regex: None,
+            tls_compliant: None,
+        };
+        let outcome = http(&options, &check, &url).await;
+        assert_eq!(outcome, Outcome::Failed(Failure::TooSlow(Duration::from_secs(20))));
+    }
+
+    #[tokio::test]
+    async fn a_reply_must_come_when_it_is_asked_for() {
+        let to = serve(|question| vec![question.to_ascii_uppercase()]).await;
+        let digits = |text: &str| -> Vec<Option<u8>> {
+            text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect()
+        };
+        let ask = |start: &'static str| async move {
+            let start = digits(start);
+            udp(&options(to, 2), Some(b"up"), Some(Reply { start: &start, lengths: (0, 255) })).await
+        };
+        assert_eq!(ask("5x5").await, Outcome::PASSED);
+        let why = "expected a reply that starts with 56, got 5550";
+        assert_eq!(reason(&ask("56").await), why);
+        assert_eq!(udp(&options(to, 2), None, None).await, Outcome::PASSED);
+    }
+
+    /// The clock is tokio's, not the wall's.
+    #[tokio::test(start_paused = true)]
+    async fn silence_passes_where_no_reply_is_asked_for_and_a_closed_port_fails() {
+        let silent = serve(|_| vec![]).await;
+        assert_eq!(udp(&options(silent, 2), None, None).await, Outcome::PASSED);
+        let reply = Some(Reply { start: &[], lengths: (0, 255) });
+        assert_eq!(reason(&udp(&options(silent, 2), None, reply).await), "no answer within 2 s");
+        for local in ["127.0.0.1:0", "[::1]:0"] {
+            let closed = std::net::UdpSocket::bind(local).unwrap().local_addr().unwrap();
+            for reply in [None, reply] {
+                assert_eq!(reason(&udp(&options(closed, 2), None, reply).await), "connection refused");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_datagram_of_any_length_is_measured() {
+        let to = serve(|_| vec![vec![7; 60_000]]).await;
+        let exact = Some(Reply { start: &[], lengths: (60_000, 60_000) });
+        assert_eq!(udp(&options(to, 2), None, exact).await, Outcome::PASSED);
+        let short = Some(Reply { start: &[], lengths: (0, 59_999) });
+        let why = "expected a reply of 0 to 59999 bytes, got 60000 bytes";
+        assert_eq!(reason(&udp(&options(to, 2), None, short).await), why);
+    }
+
+    #[tokio::test]
+    async fn this_host_answers_echo_requests_of_both_families() {
+        for ip in ["127.0.0.1:7", "[::1]:7"] {
+            assert_eq!(ping(&options(ip.parse().unwrap(), 2)).await, Outcome::PASSED, "{ip}");
+        }
+    }
+
+    /// A mail server that says each of these when it is its turn, and then nothing more.
+    async fn serve_mail(replies: &'static [&'static str]) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let to = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut buffer = [0; 512];
+            for reply in replies {
+                for byte in reply.bytes() {
+                    stream.write_all(&[byte]).await.unwrap();
+                }
+                let _ = stream.read(&mut buffer).await;
+            }
+            std::future::pending::<()>().await;
+        });
+        to
+    }
+
+    #[tokio::test]
+    async fn a_mail_server_passes_or_fails_at_its_step() {
+        let visit =
+            |replies, seconds| async move { smtp(&options(serve_mail(replies).await, seconds), "a").await };
+        let passes: &'static [&str] = &["220-a\r\n220 b\r\n", "250 c\r\n", "221 d\r\n"];
+        assert_eq!(visit(passes, 5).await, Outcome::PASSED);
+        let refuses: &'static [&str] = &["220 a\r\n", "550 no\r\n"];
+        assert_eq!(reason(&visit(refuses, 5).await), "reply to HELO: expected 250, got `550 no`");
+        let silent = "connected, but no answer within 1 s";
+        assert_eq!(reason(&visit(&[], 1).await), format!("greeting: {silent}"));
+        let hangs: &'static [&str] = &["220 a\r\n", "250"];
+        assert_eq!(reason(&visit(hangs, 1).await), format!("reply to HELO: {silent}"));
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        assert_eq!(reason(&smtp(&options(closed, 5), "a").await), "connection refused");
+    }
+
+    /// A line a second, for ever: each read is in time, the whole never ends. The clock is tokio's, not the wall's.
+    #[tokio::test(start_paused = true)]
+    async fn a_mail_server_that_drips_fails() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let to = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            while stream.write_all(b"220-\r\n").await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        });
+        let outcome = smtp(&options(to, 2), "a").await;
+        assert_eq!(reason(&outcome), "greeting: the answer did not end within 20 s");
+    }
+
+    /// What a hostile server does, on every connection.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Hostile {
+        Silent,
+        Drips,
+        Garbage,
+        Endless,
+        /// Answers so many times, and resets.
+        Resets(usize),
+    }
+
+    async fn serve_badly(how: Hostile) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let to = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(behave_badly(how, stream));
+            }
+        });
+        to
+    }
+
+    async fn behave_badly(how: Hostile, mut stream: tokio::net::TcpStream) {
+        let mut buffer = [0; 512];
+        match how {
+            Hostile::Silent => std::future::pending().await,
+            Hostile::Drips => {
+                while stream.write_all(b"2").await.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+            Hostile::Garbage => {
+                let _ = stream.write_all(&[0xfe; 700]).await;
+                let _ = stream.write_all(b"\r\n").await;
+            }
+            Hostile::Endless => while stream.write_all(&[b'2'; 4096]).await.is_ok() {},
+            Hostile::Resets(after) => {
+                for reply in ["220 a\r\n", "250 b\r\n"].iter().take(after) {
+                    let _ = stream.write_all(reply.as_bytes()).await;
+                    let _ = stream.read(&mut buffer).await;
+                }
+                let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+            }
+        }
+    }
+
+    /// A hundred of each at once, for both dialogues over TCP.
+    #[tokio::test]
+    async fn hostile_servers_fail_in_bounded_time() {
+        let limit = Duration::from_millis(200);
+        let kinds = [Hostile::Silent, Hostile::Drips, Hostile::Garbage, Hostile::Endless]
+            .into_iter()
+            .chain([0, 1, 2].map(Hostile::Resets));
+        for how in kinds {
+            let to = serve_badly(how).await;
+            let begun = std::time::Instant::now();
+            let mut under_way = tokio::task::JoinSet::new();
+            for number in 0..100 {
+                under_way.spawn(async move {
+                    let options = Connect { timeout: limit, ..options(to, 0) };
+                    match number % 2 {
+                        0 => smtp(&options, "a").await,
+                        _ => {
+                            let name = DnsName::default();
+                            let mut ask = Dns::new(7, DnsType::A, &name, Transport::Stream);
+                            passed(converse(&options, None, &mut ask).await)
+                        }
+                    }
+                });
+            }
+            while let Some(outcome) = under_way.join_next().await {
+                let outcome = outcome.unwrap();
+                assert!(matches!(outcome, Outcome::Failed(_)), "{how:?}: {outcome:?}");
+            }
+            // Ten times the limit, and what a slow machine takes.
+            assert!(begun.elapsed() < 10 * limit + Duration::from_secs(10), "{how:?}");
+        }
+    }
+}
