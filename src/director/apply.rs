@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tracing::Level;
 
 use crate::check::checks::Key;
-use crate::config::model::{Globals, VirtualServer, VrrpGlobals};
+use crate::config::model::{Globals, SyncDaemon, VirtualServer, VrrpGlobals};
 use crate::config::supported::Runnable;
 use crate::mail::io::{Mails, Setup as Mail};
 use crate::notify::io::Notifications;
@@ -27,7 +27,7 @@ use super::requests::Answer;
 use super::state::{NotRunning, Source, State, without_interface};
 use super::{
     Balancer, Checks, Director, Error, Manager, Options, Owned, Presence, Reloads, Requests, RuntimeLock,
-    rival, scheduling,
+    Sync, rival, scheduling,
 };
 
 /// Pause after a start or a reload before memory is given back.
@@ -77,7 +77,7 @@ impl Director {
         let presence = Presence::new(lock, runtime, options.pid_file.clone());
         let (requests, asked) = Requests::new(runtime);
         let (checks, ended) = Checks::new(files);
-        let runnable = options.restricted(std::mem::take(&mut candidate.runnable));
+        let mut runnable = options.restricted(std::mem::take(&mut candidate.runnable));
         let running = Arc::new(Running::of(&candidate, &runnable));
         let mut director = Self {
             presence,
@@ -85,6 +85,7 @@ impl Director {
             asked,
             manager: Manager::from_environment(),
             balancer: Balancer::new(runtime, options.namespaces.clone(), candidate.model.globals.lvs.flush),
+            sync: Sync::new(runtime, options.namespaces.clone()),
             checks,
             ended,
             tracking: Tracking::new(files, options.started_in.clone()),
@@ -104,6 +105,7 @@ impl Director {
                 "the configuration has no instance, no virtual server and nothing static: nothing to do"
             );
         }
+        let sync = runnable.sync.take();
         let (setup, virtual_servers) = parts(runnable, start_delay(&candidate.model.globals.vrrp));
         candidate.programs.lines.iter().for_each(Line::log);
         director.mails.configure(Mail::of(
@@ -113,6 +115,7 @@ impl Director {
             &virtual_servers,
         ));
         director.balance(virtual_servers);
+        director.synchronise(sync);
         director.start_vrrp(setup)?;
         scheduling::settle_checks(&candidate.model.globals.process);
         // Its reports wait until they are taken.
@@ -176,6 +179,13 @@ impl Director {
         self.checks.configure(&servers, passes);
     }
 
+    fn synchronise(&mut self, sync: Option<SyncDaemon>) {
+        match &self.vrrp {
+            Some(handle) => self.sync.configure(sync, &handle.snapshot.borrow().instances),
+            None => self.sync.configure(sync, &[]),
+        }
+    }
+
     /// The end of a reload, whichever; only a VRRP thread that is gone ends the daemon.
     pub(super) async fn finish(&mut self, judged: Judged) -> Result<(), Error> {
         let (applied, mut lines) = match judged.verdict {
@@ -226,13 +236,15 @@ impl Director {
 
     async fn apply(
         &mut self,
-        runnable: Runnable,
+        mut runnable: Runnable,
         programs: Programs,
         globals: &Globals,
     ) -> Result<(), Error> {
+        let sync = runnable.sync.take();
         let (setup, virtual_servers) = parts(runnable, Duration::ZERO);
         self.mails.configure(Mail::of(globals, &setup.instances, &setup.groups, &virtual_servers));
         self.balance(virtual_servers);
+        self.synchronise(sync);
         self.configure_programs(programs);
         let Some(handle) = &self.vrrp else {
             self.start_vrrp(setup)?;
@@ -289,6 +301,8 @@ impl Director {
                 Err(_) => tracing::error!("the VRRP thread panicked"),
             }
         }
+        // What the new master does not know yet is sent until the addresses have gone.
+        self.sync.configure(None, &[]);
         if !self.options.dont_release_ipvs {
             self.balancer.release();
         }
@@ -314,6 +328,10 @@ impl Director {
         if let Some(why) = self.balancer.unavailable() {
             let (what, why) = ("the virtual servers".to_owned(), format!("do not run: {why}"));
             not_running.push(NotRunning { what, why });
+        }
+        if let Some(why) = self.sync.trouble() {
+            let what = "connections".to_owned();
+            not_running.push(NotRunning { what, why: format!("are not synchronised: {why}") });
         }
         let source =
             Source { file: self.options.config.display().to_string(), instead: self.running.instead.clone() };

@@ -26,6 +26,7 @@ mod scheduling;
 mod service_manager;
 pub(crate) mod signals;
 mod state;
+mod sync;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,6 +58,7 @@ use reload::{Judged, Reloads, Running};
 use requests::{Request, Requests};
 use service_manager::Manager;
 use signals::{Asked, Signals};
+use sync::Sync;
 
 pub use error::Error;
 pub use options::Options;
@@ -122,6 +124,7 @@ struct Director {
     asked: mpsc::Receiver<Request>,
     manager: Manager,
     balancer: Balancer,
+    sync: Sync,
     checks: Checks,
     ended: mpsc::Receiver<Ended>,
     tracking: Tracking,
@@ -171,6 +174,7 @@ impl Director {
                     let standings = self.checks.tick();
                     self.take_in(standings);
                     self.balancer.tick();
+                    self.sync.tick();
                     self.track(Tracking::tick);
                     self.notifications.tick();
                     self.mails.tick();
@@ -212,8 +216,13 @@ impl Director {
     }
 
     async fn next(&mut self, retry: &mut tokio::time::Interval, signals: &mut Signals) -> Event {
-        let others =
-            [self.balancer.next(), self.tracking.next(), self.notifications.next(), self.mails.next()];
+        let others = [
+            self.balancer.next(),
+            self.sync.next(),
+            self.tracking.next(),
+            self.notifications.next(),
+            self.mails.next(),
+        ];
         let due = others.into_iter().flatten().chain(self.checks.next()).min();
         let timer = async {
             match due {
@@ -268,7 +277,10 @@ impl Director {
     /// The view of the VRRP thread is new.
     fn take_snapshot(&mut self) {
         let Some(handle) = &mut self.vrrp else { return };
-        let claims = Arc::clone(&handle.snapshot.borrow_and_update().claims);
+        let snapshot = handle.snapshot.borrow_and_update();
+        let claims = Arc::clone(&snapshot.claims);
+        self.sync.follow(&snapshot.instances);
+        drop(snapshot);
         if claims.as_ref() != self.addresses.things() {
             self.record(claims.as_ref().clone());
         }
@@ -310,6 +322,7 @@ impl Director {
             || self.requests.is_behind()
             || self.manager.is_behind()
             || self.addresses.is_behind()
+            || self.sync.is_behind()
             || self.notifications.is_behind()
     }
 
@@ -321,6 +334,7 @@ impl Director {
         if self.addresses.is_behind() && self.addresses.write().is_ok() {
             tracing::info!("our addresses are recorded now");
         }
+        self.sync.retry();
         self.manager.offer();
         self.notifications.retry();
     }

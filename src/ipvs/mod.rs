@@ -2,7 +2,7 @@
 //!
 //! [`Table`] is a complete set of services and destinations, desired or dumped; [`diff`] yields the fewest
 //! operations between two; [`keeper`] decides when to look at the kernel's and what to change; [`message`] turns both
-//! into generic netlink and back; `io/` talks to the kernel.
+//! into generic netlink and back; [`sync`] keeps the daemons that synchronise connections; `io/` talks to the kernel.
 
 pub mod diff;
 pub(crate) mod error;
@@ -11,6 +11,7 @@ pub(crate) mod io;
 pub mod keeper;
 pub mod message;
 mod refusals;
+pub mod sync;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -33,6 +33,7 @@ mod seed_http_dr;
 mod seed_mysql_dr;
 mod split;
 mod start;
+mod sync_daemon;
 mod sync_group;
 mod systemd;
 mod vmac;
@@ -93,6 +94,7 @@ pub fn all() -> Vec<Scenario> {
         accept::SCENARIOS,
         processes::SCENARIOS,
         scripts::SCENARIOS,
+        sync_daemon::SCENARIOS,
         sync_group::SCENARIOS,
         answers::SCENARIOS,
         mails::SCENARIOS,
