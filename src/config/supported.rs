@@ -41,13 +41,6 @@ const MISSING: &[Missing] = &[
         help: Some("name the table of the VRF with `table NUMBER`"),
         why: "it is not set: this version knows no VRF, name its table with `table`",
     },
-    Missing {
-        feature: Feature::MaskWithGaps,
-        what: "a mask with gaps",
-        consequence: "clients would be told apart by other bits",
-        help: None,
-        why: "clients are told apart by other bits",
-    },
 ];
 
 /// The checks that are read and not made, by their keywords.
@@ -59,8 +52,6 @@ const MISSING_CHECKS: &[&str] =
 pub(super) enum Feature {
     /// `auth_hmac`.
     AuthenticationHmac,
-    /// `persistence_granularity` with a mask that is no prefix.
-    MaskWithGaps,
     /// A unicast instance without `interface`.
     NoInterface,
     /// A route in the table of a VRF.
@@ -236,16 +227,9 @@ fn synchronisation(model: &Model, instances: &[Instance], left_out: &mut Vec<Lef
     let of_instance = || {
         let interface = |instance: &Instance| Some((instance.sync_interface.clone()?, instance.name.clone()));
         let (interface, name) = instances.iter().find_map(interface)?;
-        let instance = Some(name);
-        Some(SyncDaemon {
-            interface,
-            instance,
-            id: None,
-            max_length: None,
-            port: None,
-            ttl: None,
-            group: None,
-        })
+        // With this word keepalived does not take the number of the instance.
+        let (instance, id) = (Some(name), Some(0));
+        Some(SyncDaemon { interface, instance, id, max_length: None, port: None, ttl: None, group: None })
     };
     let daemon = model.globals.lvs.sync_daemon.clone().or_else(of_instance)?;
     let Some(name) = &daemon.instance else {
@@ -535,7 +519,7 @@ mod tests {
         assert_eq!(of("lvs_sync_daemon eth1 inst A id 0", ""), daemon("eth1", Some("A"), 0));
         assert_eq!(of("lvs_sync_daemon eth1 A 9", ""), daemon("eth1", Some("A"), 9));
         let own = "lvs_sync_daemon_interface eth2";
-        assert_eq!(of("", own), daemon("eth2", Some("A"), 7));
+        assert_eq!(of("", own), daemon("eth2", Some("A"), 0));
         assert_eq!(of("lvs_sync_daemon eth1 inst A", own), daemon("eth1", Some("A"), 7));
         assert_eq!(of("lvs_sync_daemon eth1 inst B", ""), (None, 1), "there is no such instance");
     }

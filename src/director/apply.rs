@@ -27,7 +27,7 @@ use super::requests::Answer;
 use super::state::{NotRunning, Source, State, without_interface};
 use super::{
     Balancer, Checks, Director, Error, Manager, Options, Owned, Presence, Reloads, Requests, RuntimeLock,
-    Sync, rival, scheduling,
+    Suspending, Sync, Timeouts, rival, scheduling,
 };
 
 /// Pause after a start or a reload before memory is given back.
@@ -86,7 +86,9 @@ impl Director {
             manager: Manager::from_environment(),
             balancer: Balancer::new(runtime, options.namespaces.clone(), candidate.model.globals.lvs.flush),
             sync: Sync::new(runtime, options.namespaces.clone()),
+            timeouts: Timeouts::new(runtime, options.namespaces.clone()),
             checks,
+            suspending: Suspending::default(),
             ended,
             tracking: Tracking::new(files, options.started_in.clone()),
             notifications: Notifications::new(files),
@@ -114,7 +116,8 @@ impl Director {
             &setup.groups,
             &virtual_servers,
         ));
-        director.balance(virtual_servers);
+        director.configure_notifications(&mut candidate.programs);
+        director.balance(virtual_servers, &candidate.model.globals);
         director.synchronise(sync);
         director.start_vrrp(setup)?;
         scheduling::settle_checks(&candidate.model.globals.process);
@@ -147,6 +150,21 @@ impl Director {
         Ok(())
     }
 
+    /// Who is told from now on. Before the pools: what a reload brings is told to whom it names, and what it takes away to
+    /// whom the configuration before named.
+    fn configure_notifications(&mut self, programs: &mut Programs) {
+        let mut notify = std::mem::take(&mut programs.notify);
+        let Options { only_vrrp, only_checkers, .. } = *self.options;
+        if only_vrrp {
+            notify.of_servers.clear();
+        }
+        if only_checkers {
+            notify.commands.clear();
+        }
+        notify.fifos.retain(|fifo| (fifo.vrrp && !only_checkers) || (fifo.servers && !only_vrrp));
+        self.notifications.configure(notify);
+    }
+
     /// What is run from now on.
     fn configure_programs(&mut self, programs: Programs) {
         let programs = match self.options.only_checkers {
@@ -154,7 +172,6 @@ impl Director {
             false => programs,
         };
         self.checks.programs(programs.checks);
-        self.notifications.configure(programs.notify);
         let Programs { tracked, files, processes, .. } = programs;
         self.track(|tracking| tracking.configure(tracked, files, processes));
     }
@@ -171,12 +188,27 @@ impl Director {
         }
     }
 
-    fn balance(&mut self, servers: Vec<Arc<VirtualServer>>) {
-        self.balancer.configure(servers.clone());
-        self.mail_what_happened();
+    fn balance(&mut self, servers: Vec<Arc<VirtualServer>>, globals: &Globals) {
+        let timeouts = globals.lvs.timeouts.as_ref().filter(|_| !self.options.only_vrrp);
+        self.timeouts.configure(timeouts);
+        self.balancer.configure(servers.clone(), globals.scripts.real_servers_at_start);
+        self.tell_what_happened();
+        self.suspending.configure(servers);
+        self.check();
+    }
+
+    /// Addresses of this machine changed.
+    pub(super) fn suspend(&mut self) {
+        if self.suspending.compare() {
+            self.check();
+        }
+    }
+
+    /// Checks what is to be checked. What is new begins as the pools have it.
+    fn check(&mut self) {
         let pools = self.balancer.pools();
         let passes = |key: &Key| pools.passes(&key.service, &key.server, &key.probe);
-        self.checks.configure(&servers, passes);
+        self.checks.configure(&self.suspending.checked(), passes);
     }
 
     fn synchronise(&mut self, sync: Option<SyncDaemon>) {
@@ -237,13 +269,14 @@ impl Director {
     async fn apply(
         &mut self,
         mut runnable: Runnable,
-        programs: Programs,
+        mut programs: Programs,
         globals: &Globals,
     ) -> Result<(), Error> {
         let sync = runnable.sync.take();
         let (setup, virtual_servers) = parts(runnable, Duration::ZERO);
         self.mails.configure(Mail::of(globals, &setup.instances, &setup.groups, &virtual_servers));
-        self.balance(virtual_servers);
+        self.configure_notifications(&mut programs);
+        self.balance(virtual_servers, globals);
         self.synchronise(sync);
         self.configure_programs(programs);
         let Some(handle) = &self.vrrp else {
@@ -303,8 +336,13 @@ impl Director {
         }
         // What the new master does not know yet is sent until the addresses have gone.
         self.sync.configure(None, &[]);
+        self.timeouts.configure(None);
+        self.balancer.farewell();
+        self.tell_what_happened();
         if !self.options.dont_release_ipvs {
-            self.balancer.release();
+            // `VS`: only our own, as without the word.
+            let flush = self.running.model.globals.lvs.flush_on_stop == Some(false);
+            self.balancer.release(flush && !self.options.only_vrrp);
         }
         tokio::join!(self.tracking.end(), self.notifications.end(), self.checks.end(), self.mails.end());
         self.requests.leave();

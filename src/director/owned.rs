@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::files;
 use crate::config::model::{Family, Protocol, Service};
 use crate::ipvs::sync::Role;
+use crate::ipvs::timeouts::Which;
 use crate::text::reason;
 use crate::vrrp::node::Claim;
 
@@ -139,6 +140,21 @@ impl Line for Role {
     }
 }
 
+impl Line for (Which, u32) {
+    const FILE: &str = "ipvs-timeouts";
+
+    fn line(&self) -> String {
+        let word = Which::ALL.iter().find(|(which, ..)| *which == self.0).map_or("", |(_, word, _)| word);
+        format!("{word} {}", self.1)
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        let (word, seconds) = line.split_once(' ')?;
+        let (which, ..) = Which::ALL.iter().find(|(_, known, _)| *known == word)?;
+        Some((*which, seconds.parse().ok()?))
+    }
+}
+
 impl Line for Claim {
     const FILE: &str = "addresses";
 
@@ -195,6 +211,9 @@ mod tests {
         let roles = BTreeSet::from([Role::Master, Role::Backup]);
         Owned::read(directory.path()).set(roles.clone()).unwrap();
         assert_eq!(Owned::<Role>::read(directory.path()).things(), &roles);
+        let timeouts = BTreeSet::from([(Which::Tcp, 900), (Which::TcpFin, 120)]);
+        Owned::read(directory.path()).set(timeouts.clone()).unwrap();
+        assert_eq!(Owned::<(Which, u32)>::read(directory.path()).things(), &timeouts);
         let address: std::net::IpAddr = "192.168.100.240".parse().unwrap();
         let addresses = BTreeSet::from([Claim::Address { interface: "eth0".into(), address, prefix: 24 }]);
         Owned::read(directory.path()).set(addresses.clone()).unwrap();

@@ -15,6 +15,7 @@ use super::error::Unavailable;
 use super::keeper::{Answer, Look, Seen};
 use super::message;
 use super::sync;
+use super::timeouts;
 use super::{Destinations, Entry, Settings, Table};
 
 /// A connection to the IPVS of this network namespace.
@@ -91,6 +92,22 @@ impl Ipvs {
             Answer { operation, outcome }
         };
         Ok(operations.into_iter().zip(outcomes).map(answer).collect())
+    }
+
+    /// The timeouts of connections.
+    pub(crate) fn timeouts(&mut self) -> io::Result<timeouts::Values> {
+        let mut values = None;
+        self.client.ask(&timeouts::get(self.family), |message| values = timeouts::read(message.payload))?;
+        values.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+    }
+
+    /// Sets timeouts; an errno, or 0.
+    pub(crate) fn set_timeouts(&mut self, values: &timeouts::Values) -> io::Result<i32> {
+        let outcomes = self.client.transact(&[timeouts::set(self.family, values)])?;
+        let errno = |outcome: &io::Result<()>| {
+            outcome.as_ref().err().map_or(0, |error| error.raw_os_error().unwrap_or(libc::EIO))
+        };
+        Ok(outcomes.first().map_or(libc::EIO, errno))
     }
 
     /// The daemons that synchronise connections.

@@ -31,6 +31,7 @@ mod reload;
 mod scripts;
 mod seed_http_dr;
 mod seed_mysql_dr;
+mod servers_told;
 mod split;
 mod start;
 mod sync_daemon;
@@ -94,6 +95,7 @@ pub fn all() -> Vec<Scenario> {
         accept::SCENARIOS,
         processes::SCENARIOS,
         scripts::SCENARIOS,
+        servers_told::SCENARIOS,
         sync_daemon::SCENARIOS,
         sync_group::SCENARIOS,
         answers::SCENARIOS,

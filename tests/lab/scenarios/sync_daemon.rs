@@ -24,6 +24,11 @@ pub const SCENARIOS: &[Scenario] = &[
             kept,
         )
     },
+    Scenario::directord(
+        "ipvs_globals",
+        "lvs_timeouts are set, kept and put back, also after a kill; lvs_flush_on_stop takes away what others have",
+        globals,
+    ),
     Scenario {
         limit: seconds(420),
         ..Scenario::new(
@@ -168,6 +173,43 @@ fn kept(lab: &Lab) {
     daemon.stop();
     assert!(daemons(node).starts_with("master"));
     node.sh("ipvsadm --stop-daemon master");
+}
+
+fn globals(lab: &Lab) {
+    let node = &lab.lvs01;
+    for server in lab.real_servers() {
+        server.serve_http(&[("index.html", server.name)]);
+    }
+    let timeouts = || {
+        let text = node.sh("ipvsadm -L --timeout");
+        text.rsplit_once(": ").map_or(String::new(), |(_, values)| values.trim().to_owned())
+    };
+    let system = timeouts();
+    let set = |word: &str| config(word);
+    let daemon = lab.director(node, Program::Directord, &set("lvs_timeouts tcp 60 udp 5"));
+    eventually("they are set", seconds(10), || timeouts() == "60 120 5");
+    node.sh("ipvsadm --set 77 0 0");
+    eventually("they are set back", seconds(8), || timeouts() == "60 120 5");
+    lab.reload(node, &daemon, set("lvs_timeouts tcpfin 33"));
+    eventually("a reload changes them", seconds(5), || timeouts() == "900 33 300");
+    daemon.kill9();
+    let daemon = lab.director(node, Program::Directord, &set(""));
+    eventually("what was there before is back", seconds(5), || timeouts() == system);
+    lab.reload(node, &daemon, set("lvs_timeouts tcp 60"));
+    eventually("they are set again", seconds(5), || timeouts() == "60 120 300");
+    daemon.stop();
+    assert_eq!(timeouts(), system, "a stop puts them back");
+
+    for (word, others) in [("", true), ("lvs_flush_on_stop VS", true), ("lvs_flush_on_stop", false)] {
+        node.sh("ipvsadm -A -t 192.168.100.77:80 -s rr");
+        let daemon = lab.director(node, Program::Directord, &set(word));
+        eventually("both real servers are in", seconds(15), || node.ipvs().serving(SERVICE).len() == 2);
+        daemon.stop();
+        let left: Vec<String> = node.ipvs().0.into_keys().collect();
+        let expected: &[&str] = if others { &["TCP 192.168.100.77:80"] } else { &[] };
+        assert_eq!(left, expected, "{word}");
+        node.sh("ipvsadm -C");
+    }
 }
 
 /// What `ipvsadm` shows in each state, by name.
