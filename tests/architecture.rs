@@ -14,7 +14,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("check", &["config::model", "script"]),
     ("cli", &["check", "config", "director", "sys"]),
     ("config", &[]),
-    ("director", &["check", "config", "ipvs", "mail", "notify", "pool", "script", "sys", "track", "vrrp"]),
+    (
+        "director",
+        &["check", "config", "ipvs", "mail", "net", "notify", "pool", "script", "sys", "track", "vrrp"],
+    ),
     ("ipvs", &["config::model", "sys"]),
     ("mail", &["config::model", "notify"]),
     ("net", &["config::model", "sys"]),

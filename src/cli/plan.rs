@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::start::{Decision, Source, missing_interface};
 use crate::config::diagnostic::Severity;
 use crate::config::host::Host;
+use crate::config::model::Granularity;
 use crate::director::namespace::Namespaces;
 
 /// The member `start` of the document.
@@ -37,9 +38,10 @@ pub(super) fn plan(decision: &Decision, host: &dyn Host) -> Value {
     });
     let servers = runnable.virtual_servers.iter().map(|server| {
         let reals: Vec<String> = server.real_servers.iter().map(|real| real.address.to_string()).collect();
-        let persistence = server
-            .persistence
-            .map(|persistence| json!({ "timeout": persistence.timeout, "prefix": persistence.prefix }));
+        let persistence = server.persistence.map(|persistence| match persistence.granularity {
+            Granularity::Prefix(prefix) => json!({ "timeout": persistence.timeout, "prefix": prefix }),
+            Granularity::Mask(mask) => json!({ "timeout": persistence.timeout, "mask": mask }),
+        });
         json!({ "name": server.name().to_string(), "persistence": persistence, "real_servers": reals })
     });
     let unsupported =

@@ -11,7 +11,7 @@ use crate::config::diagnostic::{Code, Diagnostic, Format, Severity, render};
 use crate::config::host::Host;
 use crate::config::io::Disk;
 use crate::config::missing::missing;
-use crate::config::model::{Instance, InterfaceName, Model};
+use crate::config::model::{Granularity, Instance, InterfaceName, Model};
 use crate::config::recorded::Recorder;
 use crate::config::source::Files;
 use crate::config::supported::{Runnable, runnable};
@@ -292,10 +292,11 @@ pub(super) fn describe(config: &Path, decision: &Decision, host: &dyn Host) -> S
         let addresses: Vec<String> =
             server.real_servers.iter().map(|real| real.address.to_string()).collect();
         let persistence = server.persistence.map_or_else(String::new, |persistence| {
-            let prefix = match server.service.is_ipv6() {
-                true if persistence.prefix < 128 => format!(" for clients of one /{}", persistence.prefix),
-                false if persistence.prefix < 32 => format!(" for clients of one /{}", persistence.prefix),
-                _ => String::new(),
+            let host = if server.service.is_ipv6() { 128 } else { 32 };
+            let prefix = match persistence.granularity {
+                Granularity::Prefix(prefix) if prefix < host => format!(" for clients of one /{prefix}"),
+                Granularity::Prefix(_) => String::new(),
+                Granularity::Mask(mask) => format!(" for clients that are equal in {mask}"),
             };
             format!(", persistent for {} s{prefix}", persistence.timeout)
         });

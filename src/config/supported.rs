@@ -13,8 +13,8 @@ use std::time::Duration;
 use super::model::{
     Authentication, FileWeight, Filter, Gaps, Instance, InterfaceName, LinkDelay, Model, Net, NetlinkBuffers,
     Pacing, Priority, Probe, ProbeKind, RealServer, ReceiveBuffers, Route, Scripts, StaticAddress, Statics,
-    SyncGroup, TrackFile, TrackGroup, TrackProcess, TrackScript, VirtualServer, VirtualServerGroup,
-    VirtualServerName,
+    SyncDaemon, SyncGroup, TrackFile, TrackGroup, TrackProcess, TrackScript, VirtualServer,
+    VirtualServerGroup, VirtualServerName,
 };
 use super::tracked::tracking;
 use super::vmac;
@@ -42,13 +42,6 @@ const MISSING: &[Missing] = &[
         help: Some("name the table of the VRF with `table NUMBER`"),
         why: "it is not set: this version knows no VRF, name its table with `table`",
     },
-    Missing {
-        feature: Feature::MaskWithGaps,
-        what: "a mask with gaps",
-        consequence: "clients would be told apart by other bits",
-        help: None,
-        why: "clients are told apart by other bits",
-    },
 ];
 
 /// The checks that are read and not made, by their keywords.
@@ -59,8 +52,6 @@ const MISSING_CHECKS: &[&str] = &["BFD_CHECK"];
 pub(super) enum Feature {
     /// `auth_hmac`.
     AuthenticationHmac,
-    /// `persistence_granularity` with a mask that is no prefix.
-    MaskWithGaps,
     /// A unicast instance without `interface`.
     NoInterface,
     /// A route in the table of a VRF.
@@ -118,6 +109,8 @@ pub struct Runnable {
     pub buffers: ReceiveBuffers,
     /// Those of netlink.
     pub netlink: NetlinkBuffers,
+    /// Connections that are synchronised with the other director; with their number.
+    pub sync: Option<SyncDaemon>,
     /// Virtual servers, those of groups with their services.
     pub virtual_servers: Vec<Arc<VirtualServer>>,
     /// What does not run.
@@ -148,7 +141,7 @@ impl fmt::Display for LeftOut {
 impl Runnable {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        !self.has_network() && self.virtual_servers.is_empty()
+        !self.has_network() && self.virtual_servers.is_empty() && self.sync.is_none()
     }
 
     /// Whether addresses, routes or rules are to be kept, by an instance or at all.
@@ -195,6 +188,7 @@ pub fn runnable(model: &Model) -> Runnable {
         let unplaced = model.unplaced.iter().map(|unplaced| LeftOut::instance(&unplaced.0, missing.why));
         result.left_out.extend(unplaced);
     }
+    result.sync = synchronisation(model, &result.instances, &mut result.left_out);
     let mut taken = BTreeSet::new();
     for server in &model.virtual_servers {
         taken.insert(server.service);
@@ -229,6 +223,27 @@ pub fn runnable(model: &Model) -> Runnable {
     }
     result.files = tracked_files(model, &result.instances, &result.virtual_servers);
     result
+}
+
+/// `lvs_sync_daemon`, else the first `lvs_sync_daemon_interface` of an instance, which it follows then.
+fn synchronisation(model: &Model, instances: &[Instance], left_out: &mut Vec<LeftOut>) -> Option<SyncDaemon> {
+    let of_instance = || {
+        let interface = |instance: &Instance| Some((instance.sync_interface.clone()?, instance.name.clone()));
+        let (interface, name) = instances.iter().find_map(interface)?;
+        // With this word keepalived does not take the number of the instance.
+        let (instance, id) = (Some(name), Some(0));
+        Some(SyncDaemon { interface, instance, id, max_length: None, port: None, ttl: None, group: None })
+    };
+    let daemon = model.globals.lvs.sync_daemon.clone().or_else(of_instance)?;
+    let Some(name) = &daemon.instance else {
+        return Some(SyncDaemon { id: daemon.id.or(Some(0)), ..daemon });
+    };
+    let Some(followed) = instances.iter().find(|instance| instance.name == *name) else {
+        let what = format!("lvs_sync_daemon {} inst {name}", daemon.interface);
+        left_out.push(LeftOut { what, why: "the instance that it follows does not run" });
+        return None;
+    };
+    Some(SyncDaemon { id: daemon.id.or(Some(followed.vrid.number())), ..daemon })
 }
 
 /// Why an instance does not run.
@@ -508,6 +523,32 @@ mod tests {
         let whats: Vec<&str> = result.left_out.iter().map(|one| &*one.what).collect();
         assert_eq!(whats, ["route 10.3.0.0/16 of static_routes"]);
         assert!(!result.is_empty() && result.has_network());
+    }
+
+    #[test]
+    fn connections_are_synchronised_as_the_file_says() {
+        let of = |globals: &str, own: &str| {
+            let text = format!(
+                "global_defs {{\n{globals}\n}}\nvrrp_instance A {{\ninterface eth0\nvirtual_router_id 7\n{own}\n\
+                 virtual_ipaddress {{ 10.0.0.9/24 }}\n}}\n"
+            );
+            let result = run(&text);
+            let daemon = |sync: SyncDaemon| (sync.interface.to_string(), sync.instance, sync.id);
+            (result.sync.map(daemon), result.left_out.len())
+        };
+        let daemon = |interface: &str, instance: Option<&str>, id| {
+            (Some((interface.to_owned(), instance.map(str::to_owned), Some(id))), 0)
+        };
+        assert_eq!(of("", ""), (None, 0));
+        assert_eq!(of("lvs_sync_daemon eth1", ""), daemon("eth1", None, 0));
+        assert_eq!(of("lvs_sync_daemon eth1 id 9", ""), daemon("eth1", None, 9));
+        assert_eq!(of("lvs_sync_daemon eth1 inst A", ""), daemon("eth1", Some("A"), 7));
+        assert_eq!(of("lvs_sync_daemon eth1 inst A id 0", ""), daemon("eth1", Some("A"), 0));
+        assert_eq!(of("lvs_sync_daemon eth1 A 9", ""), daemon("eth1", Some("A"), 9));
+        let own = "lvs_sync_daemon_interface eth2";
+        assert_eq!(of("", own), daemon("eth2", Some("A"), 0));
+        assert_eq!(of("lvs_sync_daemon eth1 inst A", own), daemon("eth1", Some("A"), 7));
+        assert_eq!(of("lvs_sync_daemon eth1 inst B", ""), (None, 1), "there is no such instance");
     }
 
     #[test]

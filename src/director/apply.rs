@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tracing::Level;
 
 use crate::check::checks::Key;
-use crate::config::model::{Globals, VirtualServer, VrrpGlobals};
+use crate::config::model::{Globals, SyncDaemon, VirtualServer, VrrpGlobals};
 use crate::config::supported::Runnable;
 use crate::mail::io::{Mails, Setup as Mail};
 use crate::notify::io::Notifications;
@@ -27,7 +27,7 @@ use super::requests::Answer;
 use super::state::{NotRunning, Source, State, without_interface};
 use super::{
     Balancer, Checks, Director, Error, Manager, Options, Owned, Presence, Reloads, Requests, RuntimeLock,
-    rival, scheduling,
+    Suspending, Sync, Timeouts, rival, scheduling,
 };
 
 /// Pause after a start or a reload before memory is given back.
@@ -77,7 +77,7 @@ impl Director {
         let presence = Presence::new(lock, runtime, options.pid_file.clone());
         let (requests, asked) = Requests::new(runtime);
         let (checks, ended) = Checks::new(files);
-        let runnable = options.restricted(std::mem::take(&mut candidate.runnable));
+        let mut runnable = options.restricted(std::mem::take(&mut candidate.runnable));
         let running = Arc::new(Running::of(&candidate, &runnable));
         let mut director = Self {
             presence,
@@ -85,7 +85,10 @@ impl Director {
             asked,
             manager: Manager::from_environment(),
             balancer: Balancer::new(runtime, options.namespaces.clone(), candidate.model.globals.lvs.flush),
+            sync: Sync::new(runtime, options.namespaces.clone()),
+            timeouts: Timeouts::new(runtime, options.namespaces.clone()),
             checks,
+            suspending: Suspending::default(),
             ended,
             tracking: Tracking::new(files, options.started_in.clone()),
             notifications: Notifications::new(files),
@@ -104,6 +107,7 @@ impl Director {
                 "the configuration has no instance, no virtual server and nothing static: nothing to do"
             );
         }
+        let sync = runnable.sync.take();
         let (setup, virtual_servers) = parts(runnable, start_delay(&candidate.model.globals.vrrp));
         candidate.programs.lines.iter().for_each(Line::log);
         director.mails.configure(Mail::of(
@@ -112,7 +116,9 @@ impl Director {
             &setup.groups,
             &virtual_servers,
         ));
-        director.balance(virtual_servers);
+        director.configure_notifications(&mut candidate.programs);
+        director.balance(virtual_servers, &candidate.model.globals);
+        director.synchronise(sync);
         director.start_vrrp(setup)?;
         scheduling::settle_checks(&candidate.model.globals.process);
         // Its reports wait until they are taken.
@@ -144,6 +150,21 @@ impl Director {
         Ok(())
     }
 
+    /// Who is told from now on. Before the pools: what a reload brings is told to whom it names, and what it takes away to
+    /// whom the configuration before named.
+    fn configure_notifications(&mut self, programs: &mut Programs) {
+        let mut notify = std::mem::take(&mut programs.notify);
+        let Options { only_vrrp, only_checkers, .. } = *self.options;
+        if only_vrrp {
+            notify.of_servers.clear();
+        }
+        if only_checkers {
+            notify.commands.clear();
+        }
+        notify.fifos.retain(|fifo| (fifo.vrrp && !only_checkers) || (fifo.servers && !only_vrrp));
+        self.notifications.configure(notify);
+    }
+
     /// What is run from now on.
     fn configure_programs(&mut self, programs: Programs) {
         let programs = match self.options.only_checkers {
@@ -155,7 +176,6 @@ impl Director {
             false => programs,
         };
         self.checks.programs(programs.checks);
-        self.notifications.configure(programs.notify);
         let Programs { tracked, files, processes, .. } = programs;
         self.track(|tracking| tracking.configure(tracked, files, processes));
     }
@@ -172,13 +192,35 @@ impl Director {
         }
     }
 
-    fn balance(&mut self, servers: Vec<Arc<VirtualServer>>) {
-        self.balancer.configure(servers.clone());
-        self.mail_what_happened();
+    fn balance(&mut self, servers: Vec<Arc<VirtualServer>>, globals: &Globals) {
+        let timeouts = globals.lvs.timeouts.as_ref().filter(|_| !self.options.only_vrrp);
+        self.timeouts.configure(timeouts);
+        self.balancer.configure(servers.clone(), globals.scripts.real_servers_at_start);
+        self.tell_what_happened();
+        self.suspending.configure(servers);
+        self.check();
+    }
+
+    /// Addresses of this machine changed.
+    pub(super) fn suspend(&mut self) {
+        if self.suspending.compare() {
+            self.check();
+        }
+    }
+
+    /// Checks what is to be checked. What is new begins as the pools have it.
+    fn check(&mut self) {
         let pools = self.balancer.pools();
         let passes = |key: &Key| pools.passes(&key.service, &key.server, &key.probe);
-        let standings = self.checks.configure(&servers, passes);
+        let standings = self.checks.configure(&self.suspending.checked(), passes);
         self.take_in(standings);
+    }
+
+    fn synchronise(&mut self, sync: Option<SyncDaemon>) {
+        match &self.vrrp {
+            Some(handle) => self.sync.configure(sync, &handle.snapshot.borrow().instances),
+            None => self.sync.configure(sync, &[]),
+        }
     }
 
     /// The end of a reload, whichever; only a VRRP thread that is gone ends the daemon.
@@ -231,13 +273,16 @@ impl Director {
 
     async fn apply(
         &mut self,
-        runnable: Runnable,
-        programs: Programs,
+        mut runnable: Runnable,
+        mut programs: Programs,
         globals: &Globals,
     ) -> Result<(), Error> {
+        let sync = runnable.sync.take();
         let (setup, virtual_servers) = parts(runnable, Duration::ZERO);
         self.mails.configure(Mail::of(globals, &setup.instances, &setup.groups, &virtual_servers));
-        self.balance(virtual_servers);
+        self.configure_notifications(&mut programs);
+        self.balance(virtual_servers, globals);
+        self.synchronise(sync);
         self.configure_programs(programs);
         let Some(handle) = &self.vrrp else {
             self.start_vrrp(setup)?;
@@ -294,8 +339,15 @@ impl Director {
                 Err(_) => tracing::error!("the VRRP thread panicked"),
             }
         }
+        // What the new master does not know yet is sent until the addresses have gone.
+        self.sync.configure(None, &[]);
+        self.timeouts.configure(None);
+        self.balancer.farewell();
+        self.tell_what_happened();
         if !self.options.dont_release_ipvs {
-            self.balancer.release();
+            // `VS`: only our own, as without the word.
+            let flush = self.running.model.globals.lvs.flush_on_stop == Some(false);
+            self.balancer.release(flush && !self.options.only_vrrp);
         }
         tokio::join!(self.tracking.end(), self.notifications.end(), self.checks.end(), self.mails.end());
         self.requests.leave();
@@ -319,6 +371,10 @@ impl Director {
         if let Some(why) = self.balancer.unavailable() {
             let (what, why) = ("the virtual servers".to_owned(), format!("do not run: {why}"));
             not_running.push(NotRunning { what, why });
+        }
+        if let Some(why) = self.sync.trouble() {
+            let what = "connections".to_owned();
+            not_running.push(NotRunning { what, why: format!("are not synchronised: {why}") });
         }
         let source =
             Source { file: self.options.config.display().to_string(), instead: self.running.instead.clone() };

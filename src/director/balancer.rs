@@ -13,10 +13,10 @@ use crate::ipvs::Entry;
 use crate::ipvs::io::Ipvs;
 use crate::ipvs::keeper::{self, Keeper};
 use crate::mail::alert::{Cause, Occasion};
-use crate::pool::{self, Pools};
+use crate::pool::{self, Pools, Telling};
 
 use super::namespace::Namespaces;
-use super::notices::occasion;
+use super::notices::{last_occasion, occasion};
 use super::owned::Owned;
 use super::say::say;
 
@@ -29,6 +29,8 @@ pub(super) struct Balancer {
     owned: Owned<Service>,
     /// What is to be mailed.
     occasions: Vec<Occasion>,
+    /// What scripts and FIFOs are to be told.
+    tellings: Vec<Telling>,
 }
 
 impl Balancer {
@@ -37,7 +39,15 @@ impl Balancer {
     pub(super) fn new(runtime_directory: &Path, namespaces: Namespaces, flush: bool) -> Self {
         let owned = Owned::read(runtime_directory);
         let keeper = Keeper::new(Instant::now(), owned.things().clone()).flushing(flush);
-        Self { pools: Pools::default(), keeper, namespaces, ipvs: None, owned, occasions: Vec::new() }
+        Self {
+            pools: Pools::default(),
+            keeper,
+            namespaces,
+            ipvs: None,
+            owned,
+            occasions: Vec::new(),
+            tellings: Vec::new(),
+        }
     }
 
     /// The pools.
@@ -47,9 +57,10 @@ impl Balancer {
 
     /// Takes the virtual servers of a start or reload in and brings the kernel to them. Without IPVS in the kernel
     /// they do not run until there is one.
-    pub(super) fn configure(&mut self, servers: Vec<Arc<VirtualServer>>) {
+    pub(super) fn configure(&mut self, servers: Vec<Arc<VirtualServer>>, tells_at_start: bool) {
         let now = Instant::now();
         let mut actions = Vec::new();
+        self.pools.tell_at_start(tells_at_start);
         self.pools.handle(now, pool::Input::Configure(servers), &mut actions);
         self.mail(&actions);
         let changes = self.take_in(actions);
@@ -81,6 +92,19 @@ impl Balancer {
         std::mem::take(&mut self.occasions)
     }
 
+    /// What there is to be told since the last call.
+    pub(super) fn take_tellings(&mut self) -> Vec<Telling> {
+        std::mem::take(&mut self.tellings)
+    }
+
+    /// The daemon stops: who has `omega` is told.
+    pub(super) fn farewell(&mut self) {
+        let mut actions = Vec::new();
+        self.pools.handle(Instant::now(), pool::Input::Stop, &mut actions);
+        self.take_in(actions);
+        self.occasions.extend(self.tellings.iter().filter(|telling| telling.last).map(last_occasion));
+    }
+
     /// Why the virtual servers do not run, when they do not.
     pub(super) fn unavailable(&self) -> Option<&str> {
         self.keeper.unavailable()
@@ -96,15 +120,15 @@ impl Balancer {
         self.feed(Instant::now(), keeper::Input::Timer);
     }
 
-    /// Removes our services.
-    pub(super) fn release(&mut self) {
-        self.feed(Instant::now(), keeper::Input::Release);
+    /// Removes our services, and with `flush` those of others.
+    pub(super) fn release(&mut self, flush: bool) {
+        self.feed(Instant::now(), keeper::Input::Release { flush });
     }
 
     fn mail(&mut self, actions: &[pool::Action]) {
         let events = actions.iter().filter_map(|action| match action {
             pool::Action::Report(event) => Some(event),
-            pool::Action::Update(_) => None,
+            pool::Action::Update(_) | pool::Action::Tell(_) => None,
         });
         self.occasions.extend(events.filter_map(occasion));
     }
@@ -118,12 +142,13 @@ impl Balancer {
     }
 
     /// Tells what the pools tell; returns the desired entries that may have changed.
-    fn take_in(&self, actions: Vec<pool::Action>) -> BTreeMap<Service, Option<Arc<Entry>>> {
+    fn take_in(&mut self, actions: Vec<pool::Action>) -> BTreeMap<Service, Option<Arc<Entry>>> {
         let mut changes = BTreeMap::new();
         for action in actions {
             match action {
                 pool::Action::Update(service) => drop(changes.insert(service, None)),
                 pool::Action::Report(event) => say(event.level(), event),
+                pool::Action::Tell(telling) => self.tellings.push(telling),
             }
         }
         for (service, entry) in &mut changes {

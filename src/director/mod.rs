@@ -26,6 +26,9 @@ mod scheduling;
 mod service_manager;
 pub(crate) mod signals;
 mod state;
+mod suspending;
+mod sync;
+mod timeouts;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +61,9 @@ use reload::{Judged, Reloads, Running};
 use requests::{Request, Requests};
 use service_manager::Manager;
 use signals::{Asked, Signals};
+use suspending::Suspending;
+use sync::Sync;
+use timeouts::Timeouts;
 
 pub use error::Error;
 pub use options::Options;
@@ -124,7 +130,10 @@ struct Director {
     asked: mpsc::Receiver<Request>,
     manager: Manager,
     balancer: Balancer,
+    sync: Sync,
+    timeouts: Timeouts,
     checks: Checks,
+    suspending: Suspending,
     ended: mpsc::Receiver<Ended>,
     tracking: Tracking,
     notifications: Notifications,
@@ -148,6 +157,8 @@ enum Event {
     Due,
     /// Checks, all that ended since the last turn.
     Ended(Vec<Ended>),
+    /// Addresses of this machine changed.
+    Addresses,
     /// A tracked script, file or process.
     Tracked(News),
     /// A notify script, or one that reads a FIFO.
@@ -173,6 +184,8 @@ impl Director {
                     let standings = self.checks.tick();
                     self.take_in(standings);
                     self.balancer.tick();
+                    self.sync.tick();
+                    self.timeouts.tick();
                     self.track(Tracking::tick);
                     self.notifications.tick();
                     self.mails.tick();
@@ -181,6 +194,7 @@ impl Director {
                     let standings = self.checks.ended(ended);
                     self.take_in(standings);
                 }
+                Event::Addresses => self.suspend(),
                 Event::Tracked(news) => self.track(|tracking| tracking.take_in(news)),
                 Event::Told(end) => self.notifications.take_in(end),
                 Event::Mailed(outcome) => self.mails.take_in(outcome),
@@ -214,8 +228,14 @@ impl Director {
     }
 
     async fn next(&mut self, retry: &mut tokio::time::Interval, signals: &mut Signals) -> Event {
-        let others =
-            [self.balancer.next(), self.tracking.next(), self.notifications.next(), self.mails.next()];
+        let others = [
+            self.balancer.next(),
+            self.sync.next(),
+            self.timeouts.next(),
+            self.tracking.next(),
+            self.notifications.next(),
+            self.mails.next(),
+        ];
         let due = others.into_iter().flatten().chain(self.checks.next()).min();
         let timer = async {
             match due {
@@ -240,6 +260,7 @@ impl Director {
             Some(request) = self.asked.recv() => Event::Request(request),
             1.. = self.ended.recv_many(&mut ended, AT_ONCE) => Event::Ended(ended),
             ended = self.checks.program_ended() => Event::Ended(vec![ended]),
+            () = self.suspending.changed() => Event::Addresses,
             news = self.tracking.news() => Event::Tracked(news),
             end = self.notifications.ended() => Event::Told(end),
             outcome = self.mails.tried() => Event::Mailed(outcome),
@@ -252,8 +273,10 @@ impl Director {
     fn hear(&mut self, report: &Report) {
         vrrp::log(report);
         if let Some((subject, what, priority)) = notices::notice(report) {
-            if let What::Entered(state) = what {
-                self.mails.tell(notices::entered(&subject, state));
+            if let What::Entered(state) = what
+                && let Some(occasion) = notices::entered(&subject, state)
+            {
+                self.mails.tell(occasion);
             }
             self.notifications.tell(subject, what, priority);
         }
@@ -270,7 +293,10 @@ impl Director {
     /// The view of the VRRP thread is new.
     fn take_snapshot(&mut self) {
         let Some(handle) = &mut self.vrrp else { return };
-        let claims = Arc::clone(&handle.snapshot.borrow_and_update().claims);
+        let snapshot = handle.snapshot.borrow_and_update();
+        let claims = Arc::clone(&snapshot.claims);
+        self.sync.follow(&snapshot.instances);
+        drop(snapshot);
         if claims.as_ref() != self.addresses.things() {
             self.record(claims.as_ref().clone());
         }
@@ -295,13 +321,17 @@ impl Director {
     fn take_in(&mut self, standings: Vec<(Arc<Key>, Standing)>) {
         if !standings.is_empty() {
             self.balancer.standings(standings);
-            self.mail_what_happened();
+            self.tell_what_happened();
             self.changed = true;
         }
     }
 
     /// What the pools have to tell.
-    fn mail_what_happened(&mut self) {
+    fn tell_what_happened(&mut self) {
+        for telling in self.balancer.take_tellings() {
+            let (subject, what) = notices::told(telling);
+            self.notifications.tell(subject, what, 0);
+        }
         let occasions = self.balancer.take_occasions();
         if self.mails.sends() {
             occasions.into_iter().for_each(|occasion| self.mails.tell(occasion));
@@ -314,6 +344,8 @@ impl Director {
             || self.requests.is_behind()
             || self.manager.is_behind()
             || self.addresses.is_behind()
+            || self.sync.is_behind()
+            || self.timeouts.is_behind()
             || self.notifications.is_behind()
     }
 
@@ -325,6 +357,8 @@ impl Director {
         if self.addresses.is_behind() && self.addresses.write().is_ok() {
             tracing::info!("our addresses are recorded now");
         }
+        self.sync.retry();
+        self.timeouts.retry();
         self.manager.offer();
         self.notifications.retry();
     }

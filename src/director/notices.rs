@@ -3,7 +3,7 @@
 
 use crate::mail::alert::{Cause, Occasion};
 use crate::notify::{State, Subject, What};
-use crate::pool;
+use crate::pool::{self, Telling};
 use crate::vrrp::event::{self, Event, Why};
 use crate::vrrp::node::Report;
 
@@ -25,10 +25,11 @@ pub(super) fn notice(report: &Report) -> Option<(Subject, What, u8)> {
 }
 
 /// A state that is told, as a mail tells of it.
-pub(super) fn entered(subject: &Subject, state: State) -> Occasion {
+pub(super) fn entered(subject: &Subject, state: State) -> Option<Occasion> {
     match subject.clone() {
-        Subject::Instance(name) => Occasion::Instance { name, state },
-        Subject::Group(name) => Occasion::Group { name, state },
+        Subject::Instance(name) => Some(Occasion::Instance { name, state }),
+        Subject::Group(name) => Some(Occasion::Group { name, state }),
+        Subject::Service(_) | Subject::Server { .. } => None,
     }
 }
 
@@ -54,6 +55,25 @@ fn of_instance(event: &Event) -> Option<(What, u8)> {
         }
         Event::LowerPriority { ours, .. } => Some((What::LowerPriority, *ours)),
         _ => None,
+    }
+}
+
+/// Of whom scripts and FIFOs are told, and what.
+pub(super) fn told(telling: Telling) -> (Subject, What) {
+    let service = telling.service.to_string();
+    let subject = match telling.server {
+        Some(server) => Subject::Server { service, server },
+        None => Subject::Service(service),
+    };
+    (subject, What::Serves(telling.up))
+}
+
+/// What is mailed of a server with `omega` when the daemon stops.
+pub(super) fn last_occasion(telling: &Telling) -> Occasion {
+    let (service, up) = (telling.service.to_string(), telling.up);
+    match &telling.server {
+        Some(server) => Occasion::Server { service, server: server.clone(), up, cause: Cause::Stopped },
+        None => Occasion::Quorum { service, up, how: "Shutting down".to_owned() },
     }
 }
 

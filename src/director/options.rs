@@ -41,6 +41,11 @@ pub struct Options {
 impl Options {
     /// The part of what runs that is left to us.
     pub(super) fn restricted(&self, mut runnable: Runnable) -> Runnable {
+        // As in keepalived, synchronisation that follows an instance belongs to VRRP, any other to the checks.
+        let follows = runnable.sync.as_ref().is_some_and(|sync| sync.instance.is_some());
+        if (self.only_vrrp && !follows) || (self.only_checkers && follows) {
+            runnable.sync = None;
+        }
         if self.only_vrrp {
             runnable.virtual_servers.clear();
         }

@@ -1,5 +1,6 @@
-//! Records of what we put into the kernel, services, and addresses with their routes and rules, so that after a kill the next start can remove what
-//! is no longer configured and leave what others have alone.
+//! Records of what we put into the kernel, services, daemons that synchronise connections, and addresses with their
+//! routes and rules, so that after a kill the next start can remove what is no longer configured and leave what others
+//! have alone.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read as _};
@@ -8,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::files;
 use crate::config::model::{Family, Protocol, Service};
+use crate::ipvs::sync::Role;
+use crate::ipvs::timeouts::Which;
 use crate::text::reason;
 use crate::vrrp::node::Claim;
 
@@ -125,6 +128,33 @@ impl Line for Service {
     }
 }
 
+impl Line for Role {
+    const FILE: &str = "ipvs-sync-daemons";
+
+    fn line(&self) -> String {
+        self.to_string()
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        [Self::Master, Self::Backup].into_iter().find(|role| role.to_string() == line)
+    }
+}
+
+impl Line for (Which, u32) {
+    const FILE: &str = "ipvs-timeouts";
+
+    fn line(&self) -> String {
+        let word = Which::ALL.iter().find(|(which, ..)| *which == self.0).map_or("", |(_, word, _)| word);
+        format!("{word} {}", self.1)
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        let (word, seconds) = line.split_once(' ')?;
+        let (which, ..) = Which::ALL.iter().find(|(_, known, _)| *known == word)?;
+        Some((*which, seconds.parse().ok()?))
+    }
+}
+
 impl Line for Claim {
     const FILE: &str = "addresses";
 
@@ -178,6 +208,12 @@ mod tests {
         assert_eq!(again.things(), &services);
         again.set(BTreeSet::new()).unwrap();
         assert!(Owned::<Service>::read(directory.path()).things().is_empty());
+        let roles = BTreeSet::from([Role::Master, Role::Backup]);
+        Owned::read(directory.path()).set(roles.clone()).unwrap();
+        assert_eq!(Owned::<Role>::read(directory.path()).things(), &roles);
+        let timeouts = BTreeSet::from([(Which::Tcp, 900), (Which::TcpFin, 120)]);
+        Owned::read(directory.path()).set(timeouts.clone()).unwrap();
+        assert_eq!(Owned::<(Which, u32)>::read(directory.path()).things(), &timeouts);
         let address: std::net::IpAddr = "192.168.100.240".parse().unwrap();
         let addresses = BTreeSet::from([Claim::Address { interface: "eth0".into(), address, prefix: 24 }]);
         Owned::read(directory.path()).set(addresses.clone()).unwrap();

@@ -63,6 +63,10 @@ impl Programs {
         for server in &mut runnable.virtual_servers {
             programs.checks_of(server, &settings);
         }
+        let mut known = BTreeMap::new();
+        for server in &runnable.virtual_servers {
+            programs.told_of(server, &settings, &mut known);
+        }
         programs.fifos(&settings);
         programs.notify.states_on_reload = settings.states_on_reload;
         programs.violations(&settings);
@@ -100,7 +104,7 @@ impl Programs {
     }
 
     fn told(&mut self, subject: Subject, block: &str, notify: &Notify, settings: &Scripts) {
-        let (Subject::Instance(name) | Subject::Group(name)) = &subject;
+        let (Subject::Instance(name) | Subject::Group(name)) = &subject else { return };
         let mut find = |word: &str, command: &Option<Command>| {
             let of = format!("{word} of {block} {name}");
             command.as_ref().and_then(|command| self.find(&of, command, settings, "it is told nothing"))
@@ -119,19 +123,59 @@ impl Programs {
             any: find("notify", &notify.any),
             lower_priority: find("notify_master_rx_lower_pri", &notify.lower_priority),
             priority_changes: notify.priority_changes.unwrap_or(settings.priority_changes),
+            up: None,
+            down: None,
         };
         self.notify.commands.insert(subject, commands);
     }
 
-    /// `notify_fifo` and `vrrp_notify_fifo`; the second is dropped when it is the first, as in keepalived.
+    /// What is run for a virtual server and its real servers. `known`: a command that stands at thousands of servers is
+    /// looked up once.
+    fn told_of(
+        &mut self,
+        server: &VirtualServer,
+        settings: &Scripts,
+        known: &mut BTreeMap<Command, Option<Program>>,
+    ) {
+        let service = server.name().to_string();
+        let mut find = |word: &str, of: &str, command: &Option<Command>| {
+            let command = command.as_ref()?;
+            if let Some(found) = known.get(command) {
+                return found.clone();
+            }
+            let found = self.find(&format!("{word} of {of}"), command, settings, "it is told nothing");
+            known.insert(command.clone(), found.clone());
+            found
+        };
+        let mut told = Vec::new();
+        let of = format!("virtual_server {service}");
+        let up = find("quorum_up", &of, &server.notify.quorum_up);
+        let down = find("quorum_down", &of, &server.notify.quorum_down);
+        told.push((Subject::Service(service.clone()), Commands { up, down, ..Commands::default() }));
+        for real in &server.real_servers {
+            let Some(notify) = &real.notify else { continue };
+            let name = server.describe_real_server(&real.address);
+            let of = format!("real_server {name} of {service}");
+            let (up, down) = (find("notify_up", &of, &notify.up), find("notify_down", &of, &notify.down));
+            let subject = Subject::Server { service: service.clone(), server: name };
+            told.push((subject, Commands { up, down, ..Commands::default() }));
+        }
+        let runs = told.into_iter().filter(|(_, commands)| commands.programs().next().is_some());
+        self.notify.of_servers.extend(runs);
+    }
+
+    /// `notify_fifo` and those of its parts. One that is `notify_fifo` is dropped, as in keepalived; what both parts have
+    /// is opened once.
     fn fifos(&mut self, settings: &Scripts) {
         let all = [
-            ("notify_fifo", &settings.fifo, &settings.fifo_script),
-            ("vrrp_notify_fifo", &settings.vrrp_fifo, &settings.vrrp_fifo_script),
+            ("notify_fifo", &settings.fifo, &settings.fifo_script, (true, true)),
+            ("vrrp_notify_fifo", &settings.vrrp_fifo, &settings.vrrp_fifo_script, (true, false)),
+            ("lvs_notify_fifo", &settings.lvs_fifo, &settings.lvs_fifo_script, (false, true)),
         ];
-        for (word, fifo, script) in all {
+        for (word, fifo, script, (vrrp, servers)) in all {
             let Some(Fifo { path, account }) = fifo else { continue };
-            if self.notify.fifos.iter().any(|other| other.path == *path) {
+            if let Some(other) = self.notify.fifos.iter_mut().find(|other| other.path == *path) {
+                (other.vrrp, other.servers) = (other.vrrp || vrrp, other.servers || servers);
                 continue;
             }
             let owner = match look_user(account.as_ref(), settings) {
@@ -145,7 +189,7 @@ impl Programs {
             let reader = script.as_ref();
             let reader =
                 reader.and_then(|command| self.find(&of, command, settings, "nothing reads the FIFO"));
-            self.notify.fifos.push(FifoSetup { path: path.clone(), owner, reader });
+            self.notify.fifos.push(FifoSetup { path: path.clone(), owner, reader, vrrp, servers });
         }
     }
 
@@ -175,7 +219,8 @@ impl Programs {
 
     fn all(&self) -> impl Iterator<Item = &Program> {
         let readers = self.notify.fifos.iter().filter_map(|fifo| fifo.reader.as_ref());
-        let told = self.notify.commands.values().flat_map(Commands::programs);
+        let told = self.notify.commands.values().chain(self.notify.of_servers.values());
+        let told = told.flat_map(Commands::programs);
         let checks = self.checks.values();
         self.tracked.iter().map(|one| &one.program).chain(readers).chain(told).chain(checks)
     }
@@ -255,6 +300,47 @@ mod tests {
         let (tracked, lines) = programs("enable_script_security");
         assert_eq!(tracked, [("good".to_owned(), 7)]);
         assert!(lines.contains("it is not run, and nothing tracks it; to mend it: chmod go-w"), "{lines}");
+    }
+
+    #[test]
+    fn servers_have_their_programs_and_fifos() {
+        let told = "notify_up \"/bin/true up\"\nnotify_down /none/such\n";
+        let real = |last: u8, more: &str| format!("real_server 10.0.0.{last} 80 {{\n{more}}}\n");
+        let of = |globals: &str| {
+            let text = format!(
+                "global_defs {{\nscript_user root\n{globals}}}\n\
+                 virtual_server 10.9.9.9 80 {{\nlb_kind NAT\nprotocol TCP\nquorum_up \"/bin/true quorum\"\n{}{}{}}}\n",
+                real(1, told),
+                real(2, told),
+                real(3, "")
+            );
+            let loaded = load(Path::new("t"), &Texts::one("t", &text), &Options::default());
+            Programs::of(&mut runnable(&loaded.model.unwrap()))
+        };
+        let programs = of("");
+        let subjects = programs.notify.of_servers.keys().cloned().collect::<Vec<Subject>>();
+        let service = "[10.9.9.9]:tcp:80".to_owned();
+        let server = |last: u8| Subject::Server {
+            service: service.clone(),
+            server: format!("[10.0.0.{last}]:tcp:80"),
+        };
+        assert_eq!(subjects, [Subject::Service(service.clone()), server(1), server(2)]);
+        let commands = &programs.notify.of_servers[&server(2)];
+        assert_eq!(commands.up.as_ref().unwrap().arguments, ["/bin/true", "up"]);
+        assert!(commands.down.is_none());
+        let missing = programs.lines.iter().filter(|line| line.text.contains("/none")).count();
+        assert_eq!(missing, 1, "a program that stands at many servers is said once");
+        let fifos = |globals: &str| {
+            let fifos = of(globals).notify.fifos;
+            fifos.into_iter().map(|fifo| (fifo.path, fifo.vrrp, fifo.servers)).collect::<Vec<_>>()
+        };
+        let fifo = |path: &str, vrrp, servers| (path.to_owned(), vrrp, servers);
+        assert_eq!(fifos("lvs_notify_fifo /a\n"), [fifo("/a", false, true)]);
+        let both = "vrrp_notify_fifo /a\nlvs_notify_fifo /b\n";
+        assert_eq!(fifos(both), [fifo("/a", true, false), fifo("/b", false, true)]);
+        assert_eq!(fifos("vrrp_notify_fifo /a\nlvs_notify_fifo /a\n"), [fifo("/a", true, true)]);
+        let all = "notify_fifo /a\nvrrp_notify_fifo /a\nlvs_notify_fifo /b\n";
+        assert_eq!(fifos(all), [fifo("/a", true, true), fifo("/b", false, true)]);
     }
 
     #[test]

@@ -138,7 +138,7 @@ pub fn apply(table: &mut Table, operation: &Operation) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::{Forwarding, Protocol, SchedulerFlags};
+    use crate::config::model::{Forwarding, Granularity, Protocol, SchedulerFlags};
 
     fn service(port: u16) -> Service {
         Service::Address { protocol: Protocol::Tcp, address: SocketAddr::from(([10, 0, 0, 1], port)) }
@@ -160,7 +160,7 @@ mod tests {
                 flags: SchedulerFlags::default(),
                 one_packet: false,
                 timeout: 0,
-                prefix: 32,
+                granularity: Granularity::Prefix(32),
                 engine: None,
             },
             destinations: servers.iter().map(destination).collect(),

@@ -6,7 +6,7 @@ use crate::report::Level;
 
 use super::diff::Operation;
 use super::error::Refused;
-use super::keeper::{REFUSED, REOPEN};
+use super::keeper::{Flush, REFUSED, REOPEN};
 
 /// One thing worth a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,10 +28,12 @@ pub enum Event {
     Reconnected { why: String },
     /// The table could not be read; the connection stands.
     Unread { why: String },
-    /// `lvs_flush`: so many services of others are deleted.
+    /// So many services of others are deleted.
     Flushed {
         /// How many.
         services: usize,
+        /// Which word says so.
+        flush: Flush,
     },
     /// The record of our services could not be written.
     NotRecorded { why: String },
@@ -54,10 +56,14 @@ impl fmt::Display for Event {
             Self::SetBack(operation) => {
                 write!(f, "IPVS table changed by another program: {}", undoing(operation))
             }
-            Self::Flushed { services } => {
+            Self::Flushed { services, flush } => {
+                let word = match flush {
+                    Flush::Start => "lvs_flush",
+                    Flush::Stop => "lvs_flush_on_stop",
+                };
                 write!(
                     f,
-                    "`lvs_flush`: deleting {services} virtual services that this configuration does not have"
+                    "`{word}`: deleting {services} virtual services that this configuration does not have"
                 )
             }
             Self::MoreSetBack(more) => {

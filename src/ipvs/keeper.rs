@@ -49,7 +49,10 @@ pub enum Input {
         anew: bool,
     },
     /// Our services are to go: the daemon stops.
-    Release,
+    Release {
+        /// And those of others (`lvs_flush_on_stop`).
+        flush: bool,
+    },
     /// How [`Action::Open`] ended.
     Opened(Result<(), Unavailable>),
     /// What [`Action::Look`] saw. Error: the connection failed.
@@ -192,8 +195,17 @@ pub struct Keeper {
     record: Option<Instant>,
     /// That was said.
     not_recorded: bool,
-    /// The table is emptied of others' services at the first look.
-    flushes: bool,
+    /// The table is emptied of others' services at the next look at all of it.
+    flushes: Option<Flush>,
+}
+
+/// Which word of the configuration empties the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flush {
+    /// `lvs_flush`.
+    Start,
+    /// `lvs_flush_on_stop`.
+    Stop,
 }
 
 impl Keeper {
@@ -215,23 +227,27 @@ impl Keeper {
             unread: false,
             record: None,
             not_recorded: false,
-            flushes: false,
+            flushes: None,
         }
     }
 
     /// Has it delete what others have in the table, once (`lvs_flush`).
     #[must_use]
     pub fn flushing(self, flushes: bool) -> Self {
-        Self { flushes, ..self }
+        Self { flushes: flushes.then_some(Flush::Start), ..self }
     }
 
     /// Feeds one input; what must be done is appended to `out`, in order.
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Action>) {
         match input {
             Input::Desired { changes, anew } => self.desire(now, changes, anew, out),
-            Input::Release => {
+            Input::Release { flush } => {
                 let changes = self.desired.keys().map(|service| (*service, None)).collect();
                 self.changed.extend(&self.owned);
+                if flush {
+                    self.flushes = Some(Flush::Stop);
+                    self.looked_for(out);
+                }
                 self.desire(now, changes, true, out);
             }
             Input::Opened(Ok(())) if self.awaited == Awaited::Opened => {
@@ -356,6 +372,15 @@ impl Keeper {
                 self.change(now, operations, false, out);
             }
             _ => {}
+        }
+    }
+
+    /// All of the table is looked at, also when nothing of it is ours.
+    fn looked_for(&mut self, out: &mut Vec<Action>) {
+        match self.link {
+            _ if self.awaited != Awaited::Nothing => {}
+            Link::Known | Link::Fresh => self.look_at_all(false, out),
+            Link::Unused | Link::Absent(_) => self.open(out),
         }
     }
 
@@ -549,15 +574,13 @@ impl Keeper {
         }
     }
 
-    /// At the first look after a start that asks for it, what others have in the table is ours, to be deleted.
+    /// At the first look after a start, or at a stop, that asks for it, what others have in the table is ours, to be deleted.
     fn flush(&mut self, out: &mut Vec<Action>) {
-        if !std::mem::take(&mut self.flushes) {
-            return;
-        }
+        let Some(flush) = self.flushes.take() else { return };
         let foreign = self.actual.keys().filter(|service| !self.owned.contains(service));
         let foreign: Vec<Service> = foreign.copied().collect();
         if !foreign.is_empty() {
-            out.push(Action::Report(Event::Flushed { services: foreign.len() }));
+            out.push(Action::Report(Event::Flushed { services: foreign.len(), flush }));
             self.owned.extend(foreign);
             self.record(out);
         }

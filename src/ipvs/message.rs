@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::config::model::{Family, Forwarding, Protocol, SchedulerFlags, Service, TunnelChecksum};
+use crate::config::model::{
+    Family, Forwarding, Granularity, Protocol, SchedulerFlags, Service, TunnelChecksum,
+};
 use crate::sys::netlink::{self, Request, attributes, text};
 
 use super::diff::Operation;
@@ -143,10 +145,9 @@ fn service_settings(nest: Request, service: &Service, settings: &Settings) -> Re
     let mut flags_and_mask = flags.to_ne_bytes().to_vec();
     flags_and_mask.extend(u32::MAX.to_ne_bytes());
     let netmask = if service.is_ipv6() {
-        u32::from(settings.prefix).to_ne_bytes()
+        u32::from(settings.granularity.prefix()).to_ne_bytes()
     } else {
-        let mask = u32::MAX.checked_shl(32 - u32::from(settings.prefix.min(32))).unwrap_or(0);
-        mask.to_be_bytes()
+        settings.granularity.mask().octets()
     };
     let nest = nest
         .string(SVC_SCHED_NAME, &settings.scheduler)
@@ -257,7 +258,10 @@ pub fn read_service(payload: &[u8]) -> Option<(Service, Settings)> {
             Service::Address { protocol, address }
         }
     };
-    let prefix = if ipv6 { u32::from_ne_bytes(netmask) } else { u32::from_be_bytes(netmask).count_ones() };
+    let granularity = match ipv6 {
+        true => Granularity::Prefix(u8::try_from(u32::from_ne_bytes(netmask)).ok()?),
+        false => Granularity::of_mask(Ipv4Addr::from(netmask)),
+    };
     let persistent = flags & FLAG_PERSISTENT != 0;
     let settings = Settings {
         scheduler,
@@ -268,7 +272,7 @@ pub fn read_service(payload: &[u8]) -> Option<(Service, Settings)> {
         },
         one_packet: flags & FLAG_ONE_PACKET != 0,
         timeout: if persistent { timeout } else { 0 },
-        prefix: u8::try_from(prefix).ok()?,
+        granularity,
         engine,
     };
     Some((service, settings))
@@ -323,15 +327,22 @@ mod tests {
             flags: SchedulerFlags { one: true, two: false, three: true },
             one_packet: false,
             timeout: 300,
-            prefix: 24,
+            granularity: Granularity::Prefix(24),
             engine: Some("sip".into()),
         };
         let tcp =
             |address: &str| Service::Address { protocol: Protocol::Tcp, address: address.parse().unwrap() };
         vec![
             (tcp("192.168.100.240:80"), settings.clone()),
-            (tcp("[2001:db8::1]:443"), Settings { prefix: 64, engine: None, ..settings.clone() }),
-            (Service::Fwmark { mark: 7, family: Family::Ipv6 }, Settings { timeout: 0, ..settings }),
+            (
+                tcp("[2001:db8::1]:443"),
+                Settings { granularity: Granularity::Prefix(64), engine: None, ..settings.clone() },
+            ),
+            (Service::Fwmark { mark: 7, family: Family::Ipv6 }, Settings { timeout: 0, ..settings.clone() }),
+            (
+                Service::Fwmark { mark: 8, family: Family::Ipv4 },
+                Settings { granularity: Granularity::Mask(Ipv4Addr::new(255, 0, 255, 3)), ..settings },
+            ),
         ]
     }
 

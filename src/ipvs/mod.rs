@@ -2,7 +2,7 @@
 //!
 //! [`Table`] is a complete set of services and destinations, desired or dumped; [`diff`] yields the fewest
 //! operations between two; [`keeper`] decides when to look at the kernel's and what to change; [`message`] turns both
-//! into generic netlink and back; `io/` talks to the kernel.
+//! into generic netlink and back; [`sync`] keeps the daemons that synchronise connections, [`timeouts`] those of connections; `io/` talks to the kernel.
 
 pub mod diff;
 pub(crate) mod error;
@@ -11,12 +11,14 @@ pub(crate) mod io;
 pub mod keeper;
 pub mod message;
 mod refusals;
+pub mod sync;
+pub mod timeouts;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::config::model::{Forwarding, SchedulerFlags, Service, VirtualServer};
+use crate::config::model::{Forwarding, Granularity, SchedulerFlags, Service, VirtualServer};
 
 /// Services and their destinations; tables that have the same entry share it.
 pub type Table = BTreeMap<Service, Arc<Entry>>;
@@ -44,8 +46,8 @@ pub struct Settings {
     pub one_packet: bool,
     /// Persistence in seconds; 0: none.
     pub timeout: u32,
-    /// Persistence granularity, as a prefix length.
-    pub prefix: u8,
+    /// Persistence granularity.
+    pub granularity: Granularity,
     /// Persistence engine.
     pub engine: Option<String>,
 }
@@ -72,7 +74,9 @@ impl Settings {
             flags: server.flags,
             one_packet: server.one_packet,
             timeout: server.persistence.map_or(0, |persistence| persistence.timeout),
-            prefix: server.persistence.map_or(host, |persistence| persistence.prefix),
+            granularity: server
+                .persistence
+                .map_or(Granularity::Prefix(host), |persistence| persistence.granularity),
             engine: server.persistence_engine.clone(),
         }
     }

@@ -42,6 +42,8 @@ pub enum Cause {
     },
     /// A reload took it away.
     Removed,
+    /// The daemon stops, and its virtual server has `omega`.
+    Stopped,
 }
 
 /// What happened.
@@ -163,6 +165,7 @@ impl Occasion {
             },
             Self::Server { up, cause: Cause::Check { check, .. }, .. } => verdict(check, *up),
             Self::Server { cause: Cause::Removed, .. } => "Removing".to_owned(),
+            Self::Server { cause: Cause::Stopped, .. } => "Shutting down".to_owned(),
             Self::Quorum { how, .. } => how.clone(),
         };
         format!("=> {text} <=")

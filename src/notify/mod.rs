@@ -1,9 +1,10 @@
-//! What is told of virtual routers to scripts and FIFOs, and in which order.
+//! What is told of virtual routers, virtual servers and real servers to scripts and FIFOs, and in which order.
 //!
-//! Inputs: what happened to an instance, ends of scripts, the commands of a start or reload. Outputs: runs, and lines for
+//! Inputs: what happened to one of them, ends of scripts, the commands of a start or reload. Outputs: runs, and lines for
 //! the FIFOs. Invariants: of one instance one script runs at a time, in the order of what happened; none is lost, but
 //! when a script hangs, or the daemon stops and many wait: then what waits shrinks to the last state. Scripts of several instances
-//! begin in the order of what happened, as long as nobody has to wait for that longer than [`ORDER`].
+//! begin in the order of what happened, as long as nobody has to wait for that longer than [`ORDER`]. Of a machine with a
+//! limit so many run at most.
 
 pub mod event;
 pub mod io;
@@ -66,16 +67,15 @@ pub enum Subject {
     Instance(String),
     /// A sync group.
     Group(String),
-}
-
-impl Subject {
-    /// The words that scripts and FIFOs begin with.
-    fn words(&self) -> (&'static str, &str) {
-        match self {
-            Self::Instance(name) => ("INSTANCE", name),
-            Self::Group(name) => ("GROUP", name),
-        }
-    }
+    /// A virtual server, by its log form.
+    Service(String),
+    /// A real server of one.
+    Server {
+        /// The log form of the virtual server.
+        service: String,
+        /// Its own.
+        server: String,
+    },
 }
 
 impl fmt::Display for Subject {
@@ -83,6 +83,8 @@ impl fmt::Display for Subject {
         match self {
             Self::Instance(name) => write!(f, "({name})"),
             Self::Group(name) => write!(f, "VRRP_Group({name})"),
+            Self::Service(name) => write!(f, "VS {name}:"),
+            Self::Server { service, server } => write!(f, "service {server} of VS {service}:"),
         }
     }
 }
@@ -99,6 +101,8 @@ pub enum What {
         /// It is master.
         master: bool,
     },
+    /// A virtual server has its quorum, or no longer; a real server is up, or down.
+    Serves(bool),
 }
 
 /// What is run for an instance; a program that cannot be run is not in it.
@@ -120,13 +124,17 @@ pub struct Commands {
     pub lower_priority: Option<Program>,
     /// `notify_priority_changes`.
     pub priority_changes: bool,
+    /// `quorum_up`, `notify_up`.
+    pub up: Option<Program>,
+    /// `quorum_down`, `notify_down`.
+    pub down: Option<Program>,
 }
 
 impl Commands {
     /// All of them.
     pub fn programs(&self) -> impl Iterator<Item = &Program> {
         let named = [&self.master, &self.backup, &self.fault, &self.stop, &self.any, &self.lower_priority];
-        named.into_iter().chain(&self.deleted).flatten()
+        named.into_iter().chain(&self.deleted).chain([&self.up, &self.down]).flatten()
     }
 }
 
@@ -200,13 +208,15 @@ pub enum Timer {
     Hangs,
 }
 
-/// A view of one instance or group.
+/// A view of one of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Snapshot {
     /// Whom.
     pub subject: Subject,
     /// The state that was told last, with the priority.
     pub state: Option<(State, u8)>,
+    /// What was told last of a server.
+    pub serves: Option<bool>,
     /// Runs that wait.
     pub waiting: usize,
     /// A run is under way.
@@ -239,20 +249,42 @@ struct Instance {
     /// Not in the configuration any more: its last word is awaited.
     leaving: bool,
     state: Option<(State, u8)>,
+    serves: Option<bool>,
     jobs: VecDeque<Job>,
     running: Option<Running>,
+    /// The first of the jobs, as [`Notifier::waiting`] has it.
+    front: Option<Run>,
 }
 
-/// The notifications of all instances and groups.
+/// The notifications of all that there are.
 #[derive(Debug, Clone, Default)]
 pub struct Notifier {
     instances: BTreeMap<Subject, Instance>,
+    /// Whose first job each waiting run is; only those of who has none under way are in `free`.
+    waiting: BTreeMap<Run, Subject>,
+    free: BTreeMap<Run, Subject>,
+    /// Whose each run under way is.
+    running: BTreeMap<Run, Subject>,
+    /// So many run at most.
+    limit: Option<usize>,
     last_run: u64,
     last_event: u64,
     stopping: bool,
 }
 
 impl Notifier {
+    /// One of which `most` scripts run at a time. Who waits for a place makes those hang that take too long.
+    #[must_use]
+    pub fn limited(most: usize) -> Self {
+        Self { limit: Some(most), ..Self::default() }
+    }
+
+    /// Whether something is run for this one.
+    #[must_use]
+    pub fn runs_for(&self, subject: &Subject) -> bool {
+        self.instances.get(subject).is_some_and(|one| one.commands.programs().next().is_some())
+    }
+
     /// Feeds one input; what must be done is appended to `out`, in order.
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Action>) {
         match input {
@@ -267,20 +299,42 @@ impl Notifier {
                         one.leave_out(subject, out);
                     }
                 }
+                let all: Vec<Subject> = self.waiting.values().cloned().collect();
+                all.iter().for_each(|subject| self.place(subject));
             }
         }
         self.end_what_hangs(now, out);
         self.start(now, out);
-        self.instances.retain(|_, one| !one.leaving || one.state.is_some() || one.is_busy());
+    }
+
+    /// Takes the place of a subject among those that wait anew, after its jobs or what runs for it changed. Who is gone
+    /// and has nothing more to tell is forgotten.
+    fn place(&mut self, subject: &Subject) {
+        let Some(one) = self.instances.get_mut(subject) else { return };
+        if let Some(before) = one.front.take() {
+            self.waiting.remove(&before);
+            self.free.remove(&before);
+        }
+        if let Some(job) = one.jobs.front() {
+            one.front = Some(job.run);
+            self.waiting.insert(job.run, subject.clone());
+            if one.running.is_none() {
+                self.free.insert(job.run, subject.clone());
+            }
+        }
+        if one.is_forgotten() {
+            self.instances.remove(subject);
+        }
     }
 
     /// When to call again with [`Input::Timer`], and why.
     pub fn next_timer(&self) -> Option<(Instant, Timer)> {
-        let hangs = self.instances.values().filter_map(|one| one.hangs_at(self.stopping));
+        let hangs = self.running.values().filter_map(|subject| self.hangs_at(subject));
         let hangs = hangs.map(|at| (at, Timer::Hangs));
-        let waits = self.instances.values().filter(|one| one.running.is_none());
-        let waits = waits.filter_map(|one| Some((one.jobs.front()?.since + ORDER, Timer::Order)));
-        hangs.chain(waits).min()
+        // Who has waited longest comes first.
+        let waits = self.free.values().next().filter(|_| !self.is_full());
+        let since = waits.and_then(|subject| Some(self.instances.get(subject)?.jobs.front()?.since));
+        hangs.chain(since.map(|since| (since + ORDER, Timer::Order))).min()
     }
 
     /// Every instance, for whoever asks.
@@ -288,6 +342,7 @@ impl Notifier {
         let one = |(subject, one): (&Subject, &Instance)| Snapshot {
             subject: subject.clone(),
             state: one.state,
+            serves: one.serves,
             waiting: one.jobs.len(),
             running: one.running.is_some(),
         };
@@ -296,16 +351,34 @@ impl Notifier {
 
     /// Whether nothing runs and nothing waits.
     pub fn is_idle(&self) -> bool {
-        !self.instances.values().any(Instance::is_busy)
+        self.waiting.is_empty() && self.running.is_empty()
     }
 
     /// The present states, as lines: for a reader that has just come.
     pub fn states(&self) -> Vec<(Subject, String)> {
         let line = |(subject, one): (&Subject, &Instance)| {
-            let (state, priority) = one.state?;
-            Some((subject.clone(), line(subject, state.word(), priority)))
+            let (word, priority) = match (one.state, one.serves) {
+                (Some((state, priority)), _) => (state.word(), priority),
+                (None, Some(serves)) => (up_or_down(serves), 0),
+                (None, None) => return None,
+            };
+            Some((subject.clone(), line(subject, word, priority)))
         };
         self.instances.iter().filter_map(line).collect()
+    }
+
+    fn is_full(&self) -> bool {
+        self.limit.is_some_and(|most| self.running.len() >= most)
+    }
+
+    /// When the script that runs for this one hangs: something newer of its own waits, or others wait for its place.
+    fn hangs_at(&self, subject: &Subject) -> Option<Instant> {
+        let one = self.instances.get(subject)?;
+        let newer = one.hangs_at(self.stopping);
+        let running = one.running.as_ref().filter(|running| !running.ending)?;
+        let crowded = self.is_full() && !self.free.is_empty();
+        let limit = if self.stopping { HANGS_AT_STOP } else { HANGS };
+        newer.into_iter().chain(crowded.then(|| running.started + limit)).min()
     }
 
     /// Who is gone is known until his last word, which a reload brings; who comes has told nothing yet.
@@ -316,11 +389,12 @@ impl Notifier {
                 // A group has no last word. Nor has a renamed instance under its old name: the reload after this one
                 // forgets it.
                 None if one.leaving || matches!(name, Subject::Group(_)) => {
-                    (one.state, one.leaving) = (None, true);
+                    (one.state, one.serves, one.leaving) = (None, None, true);
                 }
                 None => one.leaving = true,
             }
         }
+        self.instances.retain(|_, one| !one.is_forgotten());
         let new = commands.into_iter();
         self.instances
             .extend(new.map(|(name, commands)| (name, Instance { commands, ..Instance::default() })));
@@ -328,6 +402,7 @@ impl Notifier {
 
     fn told(&mut self, now: Instant, subject: Subject, what: What, priority: u8, out: &mut Vec<Action>) {
         let one = self.instances.entry(subject.clone()).or_default();
+        let leaving = one.leaving;
         let commands = &one.commands;
         let mut programs: Vec<Program> = Vec::new();
         let word = match what {
@@ -344,13 +419,22 @@ impl Notifier {
                     },
                 };
                 programs.extend(own);
-                let (kind, name) = subject.words();
+                let (kind, name) = match &subject {
+                    Subject::Group(name) => ("GROUP", name),
+                    Subject::Instance(name) | Subject::Service(name) => ("INSTANCE", name),
+                    Subject::Server { server, .. } => ("INSTANCE", server),
+                };
                 let more = [kind, name, told.word()].map(str::to_owned);
                 let more = more.into_iter().chain([priority.to_string()]);
                 programs.extend(commands.any.as_ref().map(|any| any.with(more)));
                 let ends = matches!(state, State::Stop | State::Deleted);
                 one.state = (!ends).then_some((told, priority));
                 told.word()
+            }
+            What::Serves(up) => {
+                programs.extend(if up { commands.up.clone() } else { commands.down.clone() });
+                one.serves = (up || !leaving).then_some(up);
+                up_or_down(up)
             }
             What::LowerPriority => {
                 programs.extend(commands.lower_priority.clone());
@@ -360,7 +444,7 @@ impl Notifier {
             What::Priority { master: true } => "MASTER_PRIORITY",
             What::Priority { master: false } => "BACKUP_PRIORITY",
         };
-        let state = matches!(what, What::Entered(_));
+        let state = matches!(what, What::Entered(_) | What::Serves(_));
         self.last_event += 1;
         for program in programs {
             self.last_run += 1;
@@ -370,13 +454,14 @@ impl Notifier {
         if one.jobs.len() > if self.stopping { MOST_AT_STOP } else { MOST } {
             one.leave_out(&subject, out);
         }
+        self.place(&subject);
         let line = line(&subject, word, priority);
         out.push(Action::Write { subject, line, state });
     }
 
     fn ended(&mut self, run: Run, ending: &Ending, out: &mut Vec<Action>) {
-        let is_it = |one: &Instance| one.running.as_ref().is_some_and(|running| running.run == run);
-        let Some((subject, one)) = self.instances.iter_mut().find(|(_, one)| is_it(one)) else { return };
+        let Some(subject) = self.running.remove(&run) else { return };
+        let Some(one) = self.instances.get_mut(&subject) else { return };
         let Some(running) = one.running.take() else { return };
         let report = |event| Action::Report { subject: subject.clone(), event };
         let path = running.path;
@@ -388,13 +473,14 @@ impl Notifier {
             ending if ending.is_success() => {}
             ending => out.push(report(Event::Failed { path, ending: ending.clone() })),
         }
+        self.place(&subject);
     }
 
     fn end_what_hangs(&mut self, now: Instant, out: &mut Vec<Action>) {
-        for one in self.instances.values_mut() {
-            if one.hangs_at(self.stopping).is_some_and(|at| at <= now)
-                && let Some(running) = &mut one.running
-            {
+        let is_due = |subject: &&Subject| self.hangs_at(subject).is_some_and(|at| at <= now);
+        let due: Vec<Subject> = self.running.values().filter(is_due).cloned().collect();
+        for subject in due {
+            if let Some(running) = self.instances.get_mut(&subject).and_then(|one| one.running.as_mut()) {
                 running.ending = true;
                 out.push(Action::End(running.run));
             }
@@ -403,15 +489,20 @@ impl Notifier {
 
     /// Starts the first run of each instance that is free, unless an earlier one of another instance waits.
     fn start(&mut self, now: Instant, out: &mut Vec<Action>) {
-        loop {
-            let first = self.instances.values().filter_map(|one| one.jobs.front()).map(|job| job.run).min();
-            let free = self.instances.values_mut().filter(|one| one.running.is_none());
-            let may = |job: &Job| Some(job.run) == first || job.since + ORDER <= now;
-            let ready = free.filter(|one| one.jobs.front().is_some_and(may));
-            let Some(one) = ready.min_by_key(|one| one.jobs.front().map(|job| job.run)) else { return };
+        while !self.is_full() {
+            let first = self.waiting.keys().next();
+            // Runs are in the order of their times: when the first of those that are free may not, none may.
+            let Some((run, subject)) = self.free.iter().next() else { return };
+            let (is_first, subject) = (first == Some(run), subject.clone());
+            let Some(one) = self.instances.get_mut(&subject) else { return };
+            if !one.jobs.front().is_some_and(|job| is_first || job.since + ORDER <= now) {
+                return;
+            }
             let Some(job) = one.jobs.pop_front() else { return };
             let path = job.program.arguments.first().cloned().unwrap_or_default();
             one.running = Some(Running { run: job.run, event: job.event, started: now, path, ending: false });
+            self.running.insert(job.run, subject.clone());
+            self.place(&subject);
             out.push(Action::Run { run: job.run, program: job.program });
         }
     }
@@ -420,6 +511,11 @@ impl Notifier {
 impl Instance {
     fn is_busy(&self) -> bool {
         self.running.is_some() || !self.jobs.is_empty()
+    }
+
+    /// It is gone, and its last word is told.
+    fn is_forgotten(&self) -> bool {
+        self.leaving && self.state.is_none() && self.serves.is_none() && !self.is_busy()
     }
 
     /// When its script hangs: something newer waits.
@@ -452,10 +548,18 @@ impl Instance {
     }
 }
 
-/// `INSTANCE "VI_1" MASTER 100`.
+/// `INSTANCE "VI_1" MASTER 100`, `VS [192.168.100.240]:tcp:80 UP`.
 fn line(subject: &Subject, word: &str, priority: u8) -> String {
-    let (kind, name) = subject.words();
-    format!("{kind} \"{name}\" {word} {priority}\n")
+    match subject {
+        Subject::Instance(name) => format!("INSTANCE \"{name}\" {word} {priority}\n"),
+        Subject::Group(name) => format!("GROUP \"{name}\" {word} {priority}\n"),
+        Subject::Service(name) => format!("VS {name} {word}\n"),
+        Subject::Server { service, server } => format!("RS {server} {service} {word}\n"),
+    }
+}
+
+fn up_or_down(up: bool) -> &'static str {
+    if up { "UP" } else { "DOWN" }
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ fn all() -> Commands {
         any: program("notify"),
         lower_priority: program("lower"),
         priority_changes: true,
+        up: None,
+        down: None,
     }
 }
 
@@ -332,4 +334,109 @@ fn the_present_state_is_there_for_a_reader_that_comes_late() {
     bench.enter("A", State::Backup);
     bench.enter("A", State::Master);
     assert_eq!(bench.notifier.states(), [(subject("A"), "INSTANCE \"A\" MASTER 100\n".to_owned())]);
+}
+
+fn server(number: usize) -> Subject {
+    Subject::Server { service: "[10.0.0.1]:tcp:80".into(), server: format!("[10.0.1.{number}]:tcp:80") }
+}
+
+/// A bench for so many servers, each with scripts of its own.
+fn servers(count: usize, limit: usize) -> Bench {
+    let mut bench = Bench::new(&[]);
+    bench.notifier = Notifier::limited(limit);
+    let commands = |number: usize| {
+        let (up, down) = (program(&format!("up {number}")), program(&format!("down {number}")));
+        (server(number), Commands { up, down, ..Commands::default() })
+    };
+    bench.feed(Input::Configure((0..count).map(commands).collect()));
+    bench
+}
+
+impl Bench {
+    fn serves(&mut self, subject: Subject, up: bool) {
+        self.feed(Input::Told { subject, what: What::Serves(up), priority: 0 });
+    }
+}
+
+#[test]
+fn servers_are_told_in_the_words_of_keepalived() {
+    let mut bench = servers(1, 10);
+    let service = Subject::Service("[10.0.0.1]:tcp:80".into());
+    bench.serves(server(0), false);
+    bench.serves(service.clone(), false);
+    bench.end_all();
+    bench.serves(server(0), true);
+    bench.serves(service, true);
+    bench.end_all();
+    assert_eq!(bench.calls, ["down 0", "up 0"], "without arguments of ours");
+    let expected = [
+        "RS [10.0.1.0]:tcp:80 [10.0.0.1]:tcp:80 DOWN",
+        "VS [10.0.0.1]:tcp:80 DOWN",
+        "RS [10.0.1.0]:tcp:80 [10.0.0.1]:tcp:80 UP",
+        "VS [10.0.0.1]:tcp:80 UP",
+    ];
+    assert_eq!(bench.lines, expected);
+    let states: Vec<String> = bench.notifier.states().into_iter().map(|(_, line)| line).collect();
+    assert_eq!(states.len(), 2);
+    assert!(states.iter().all(|line| line.ends_with("UP\n")));
+}
+
+#[test]
+fn thousands_that_go_down_at_once_run_a_few_scripts_at_a_time() {
+    let mut bench = servers(3000, 100);
+    for number in 0..3000 {
+        bench.serves(server(number), false);
+    }
+    assert_eq!(bench.runs.len(), 100);
+    let mut most = 0;
+    while !bench.runs.is_empty() {
+        most = most.max(bench.runs.len());
+        bench.end();
+    }
+    assert_eq!((most, bench.calls.len()), (100, 3000));
+    assert!(bench.notifier.is_idle() && bench.notifier.next_timer().is_none());
+    let order: Vec<String> = (0..3000).map(|number| format!("down {number}")).collect();
+    assert_eq!(bench.calls, order, "in the order of what happened");
+}
+
+#[test]
+fn scripts_that_hang_keep_their_places_no_longer_than_others_can_wait() {
+    let mut bench = servers(10, 3);
+    for number in 0..10 {
+        bench.serves(server(number), false);
+    }
+    // Nothing newer is to be told to them, but others wait.
+    bench.wait(HANGS - Duration::from_secs(1));
+    assert!(bench.ended.is_empty());
+    bench.wait(Duration::from_secs(1));
+    assert_eq!(bench.ended.len(), 3);
+    for _ in 0..3 {
+        let (run, _) = bench.runs.pop_front().unwrap();
+        bench.feed(Input::Ended { run, ending: Ending::TimedOut });
+    }
+    assert_eq!(bench.runs.len(), 3, "the next ones");
+    bench.end_all();
+    assert_eq!(bench.calls.len(), 10, "none is lost");
+    // When nobody waits they may take as long as they like.
+    bench.ended.clear();
+    bench.serves(server(0), true);
+    bench.wait(HANGS * 10);
+    assert!(bench.ended.is_empty() && bench.runs.len() == 1);
+}
+
+#[test]
+fn a_server_that_a_reload_takes_away_is_told_by_what_it_had() {
+    let mut bench = servers(2, 10);
+    bench.serves(server(0), true);
+    bench.serves(server(1), true);
+    bench.end_all();
+    bench.calls.clear();
+    let commands = Commands { down: program("other"), ..Commands::default() };
+    bench.feed(Input::Configure([(server(0), commands)].into()));
+    bench.serves(server(0), false);
+    bench.serves(server(1), false);
+    bench.end_all();
+    assert_eq!(bench.calls, ["other", "down 1"]);
+    let known: Vec<Subject> = bench.notifier.snapshot().into_iter().map(|one| one.subject).collect();
+    assert_eq!(known, [server(0)], "the other one is forgotten");
 }

@@ -31,6 +31,8 @@ pub enum Event {
     QuorumLost { service: VirtualServerName, quorum: u32, hysteresis: u32, weight: u64 },
     /// Too little weight is up from the start: `alpha` checks have not passed yet.
     QuorumDownAtStart { service: VirtualServerName, quorum: u32, hysteresis: u32, weight: u64 },
+    /// Its addresses are not here, so that it is not checked (`ha_suspend`), or they are here again.
+    Suspended { service: VirtualServerName, suspended: bool },
     /// The sorry server takes over, or is relieved.
     SorryServer { service: VirtualServerName, server: String, active: bool },
 }
@@ -93,6 +95,12 @@ impl fmt::Display for Event {
                     f,
                     "Starting with quorum down {quorum}+{hysteresis}={threshold} > {weight} for VS {service}"
                 )
+            }
+            Self::Suspended { service, suspended: true } => {
+                write!(f, "Suspending healthcheckers of VS {service}: its address is not on this machine")
+            }
+            Self::Suspended { service, suspended: false } => {
+                write!(f, "Activating healthcheckers of VS {service}")
             }
             Self::SorryServer { service, server, active: true } => {
                 write!(f, "Adding sorry server {server} to VS {service}")

@@ -1,13 +1,14 @@
 //! From the standings of the checks to the table that the kernel ought to have.
 //!
 //! Input: the configured virtual servers, each check's standing when it changes, and drains by hand. Output: which
-//! services' desired entries changed, and what there is to tell. A real server is up while none of its checks fails;
+//! services' desired entries changed, what there is to tell, and who is told. A real server is up while none of its checks fails;
 //! a virtual server has its quorum while enough weight is up. Invariant: the desired entry of a service is a
 //! function of configuration, standings, drains and quorum, never of the way there. The pools wait for nothing, so
 //! they have no timer.
 
 mod backend;
 pub mod event;
+pub mod suspend;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -49,6 +50,8 @@ pub enum Input {
         /// False: lift it.
         drained: bool,
     },
+    /// The daemon stops: those with `omega` are told as down.
+    Stop,
 }
 
 /// What the pools want done.
@@ -58,6 +61,21 @@ pub enum Action {
     Update(Service),
     /// Tell.
     Report(Event),
+    /// Scripts and FIFOs are told.
+    Tell(Telling),
+}
+
+/// What scripts and FIFOs are told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Telling {
+    /// The virtual server.
+    pub service: VirtualServerName,
+    /// Its real server; `None`: the virtual server itself.
+    pub server: Option<String>,
+    /// It is up, or has its quorum; else it is down.
+    pub up: bool,
+    /// The daemon stops.
+    pub last: bool,
 }
 
 /// How many there are.
@@ -95,6 +113,8 @@ pub struct Pools {
     /// Whose each service is.
     names: BTreeMap<Service, VirtualServerName>,
     totals: Totals,
+    /// `rs_init_notifies`.
+    tells_at_start: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -109,6 +129,11 @@ struct Pool {
 }
 
 impl Pools {
+    /// Whether real servers that are up from the start are told as such (`rs_init_notifies`).
+    pub fn tell_at_start(&mut self, tells: bool) {
+        self.tells_at_start = tells;
+    }
+
     /// Feeds one input; what must be done is appended to `out`, in order.
     pub fn handle(&mut self, _now: Instant, input: Input, out: &mut Vec<Action>) {
         match input {
@@ -124,6 +149,10 @@ impl Pools {
                 if let Some(pool) = self.pools.get_mut(&service) {
                     pool.drain(server, drained, out);
                 }
+            }
+            Input::Stop => {
+                let told = self.pools.values().filter(|pool| pool.config.omega);
+                told.for_each(|pool| pool.tell_end(true, out));
             }
         }
     }
@@ -171,8 +200,10 @@ impl Pools {
         // A service may have gone from one virtual server to another.
         let before = std::mem::replace(&mut self.names, names.collect());
         for name in gone {
-            self.pools.remove(&name);
-            out.push(Action::Report(Event::ServiceGone { service: name }));
+            if let Some(pool) = self.pools.remove(&name) {
+                out.push(Action::Report(Event::ServiceGone { service: name }));
+                pool.tell_end(false, out);
+            }
         }
         out.extend(
             before.into_keys().filter(|service| !self.names.contains_key(service)).map(Action::Update),
@@ -182,11 +213,11 @@ impl Pools {
             match self.pools.get_mut(&name) {
                 Some(pool) if pool.config == config => {}
                 Some(pool) => {
-                    pool.reconfigure(config, out);
+                    pool.reconfigure(config, self.tells_at_start, out);
                     out.extend(pool.config.services().map(Action::Update));
                 }
                 None => {
-                    let pool = Pool::start(config, out);
+                    let pool = Pool::start(config, self.tells_at_start, out);
                     out.extend(pool.config.services().map(Action::Update));
                     self.pools.insert(name, pool);
                 }
@@ -201,13 +232,36 @@ impl Pools {
 }
 
 impl Pool {
-    fn start(config: Arc<VirtualServer>, out: &mut Vec<Action>) -> Self {
+    fn start(config: Arc<VirtualServer>, tells: bool, out: &mut Vec<Action>) -> Self {
         let backends =
             Backends::new(config.real_servers.iter().map(|server| (server.address, Backend::new(server))));
         let mut pool = Self { config, backends, quorum: false, up: 0, weight: 0 };
         pool.count();
+        if tells {
+            let up = pool.config.real_servers.iter().filter(|server| pool.is_up(&server.address));
+            out.extend(up.map(|server| pool.telling(Some(&server.address), true)));
+        }
         pool.start_quorum(out);
         pool
+    }
+
+    fn is_up(&self, server: &SocketAddr) -> bool {
+        self.backends.get(server).is_some_and(Backend::is_up)
+    }
+
+    fn telling(&self, server: Option<&SocketAddr>, up: bool) -> Action {
+        let server = server.map(|server| self.name(server));
+        Action::Tell(Telling { service: self.config.name(), server, up, last: false })
+    }
+
+    /// All that is up goes. As in keepalived the real servers are told first.
+    fn tell_end(&self, last: bool, out: &mut Vec<Action>) {
+        let servers = self.config.real_servers.iter().map(|server| &server.address);
+        let up = servers.filter(|server| self.is_up(server)).map(Some);
+        for server in up.chain(self.quorum.then_some(None)) {
+            let server = server.map(|server| self.name(server));
+            out.push(Action::Tell(Telling { service: self.config.name(), server, up: false, last }));
+        }
     }
 
     fn count(&mut self) {
@@ -236,14 +290,17 @@ impl Pool {
             self.up += 1;
             self.weight += u64::from(to);
         }
-        let (service, server) = (self.config.name(), self.name(&server));
+        let (service, name) = (self.config.name(), self.name(&server));
         let event = match (was_up, is_up) {
-            (true, false) => Event::ServerDown { service, server, inhibit },
-            (false, true) => Event::ServerUp { service, server, inhibit },
-            _ if from != to => Event::WeightChanged { service, server, from, to },
+            (true, false) => Event::ServerDown { service, server: name, inhibit },
+            (false, true) => Event::ServerUp { service, server: name, inhibit },
+            _ if from != to => Event::WeightChanged { service, server: name, from, to },
             _ => return,
         };
         out.push(Action::Report(event));
+        if was_up != is_up {
+            out.push(self.telling(Some(&server), is_up));
+        }
         self.evaluate_quorum(out);
         out.extend(self.config.services().map(Action::Update));
     }
@@ -287,6 +344,7 @@ impl Pool {
         if !self.quorum {
             self.report_sorry_server(out);
         }
+        out.push(self.telling(None, self.quorum));
     }
 
     fn evaluate_quorum(&mut self, out: &mut Vec<Action>) {
@@ -296,10 +354,12 @@ impl Pool {
             self.quorum = false;
             out.push(Action::Report(Event::QuorumLost { service, quorum, hysteresis, weight }));
             self.report_sorry_server(out);
+            out.push(self.telling(None, false));
         } else if !self.quorum && self.gains() {
             self.quorum = true;
             out.push(Action::Report(Event::QuorumGained { service, quorum, hysteresis, weight }));
             self.report_sorry_server(out);
+            out.push(self.telling(None, true));
         }
     }
 
@@ -312,7 +372,7 @@ impl Pool {
 
     // ---- reload ----
 
-    fn reconfigure(&mut self, config: Arc<VirtualServer>, out: &mut Vec<Action>) {
+    fn reconfigure(&mut self, config: Arc<VirtualServer>, tells: bool, out: &mut Vec<Action>) {
         let service = config.name();
         let mut backends = Vec::new();
         for new in &config.real_servers {
@@ -328,20 +388,32 @@ impl Pool {
                 }
                 None => {
                     let backend = Backend::new(new);
+                    let told = Telling {
+                        service: service.clone(),
+                        server: Some(server.clone()),
+                        up: true,
+                        last: false,
+                    };
                     out.push(Action::Report(if backend.is_up() {
                         Event::ServerAdded { service, server }
                     } else {
                         Event::ServerWaits { service, server }
                     }));
+                    if tells && backend.is_up() {
+                        out.push(Action::Tell(told));
+                    }
                     backend
                 }
             };
             backends.push((new.address, backend));
         }
         for gone in &self.config.real_servers {
-            if self.backends.get(&gone.address).is_some() {
+            if let Some(backend) = self.backends.get(&gone.address) {
                 let server = self.name(&gone.address);
                 out.push(Action::Report(Event::ServerGone { service: service.clone(), server }));
+                if backend.is_up() {
+                    out.push(self.telling(Some(&gone.address), false));
+                }
             }
         }
         self.config = config;

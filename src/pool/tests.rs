@@ -381,3 +381,64 @@ fn what_checks_say_of_a_weight_adds_up_and_stays_with_them() {
     assert_eq!(destinations(&pools), [(9, 4)], "a check that has gone says nothing");
     assert_eq!(says(&mut pools, first, None), [(9, 10)]);
 }
+
+/// `RS 8 UP`, `VS DOWN`.
+fn told(out: &[Action]) -> Vec<String> {
+    let line = |action: &Action| match action {
+        Action::Tell(Telling { server, up, .. }) => {
+            let word = if *up { "UP" } else { "DOWN" };
+            let last = |server: &String| server.split(['.', ']']).nth(3).unwrap_or_default().to_owned();
+            Some(
+                server
+                    .as_ref()
+                    .map_or_else(|| format!("VS {word}"), |server| format!("RS {} {word}", last(server))),
+            )
+        }
+        _ => None,
+    };
+    out.iter().filter_map(line).collect()
+}
+
+#[test]
+fn what_happens_to_servers_is_told_in_the_order_of_keepalived() {
+    let mut pools = Pools::default();
+    let config = virtual_server(vec![real_server(8, 1), real_server(9, 1)]);
+    let mut out = Vec::new();
+    pools.handle(Instant::now(), Input::Configure(vec![Arc::new(config)]), &mut out);
+    assert_eq!(told(&out), ["VS UP"], "of the real servers only with `rs_init_notifies`");
+    let mut go = |last: u8, up: bool| told(&verdict(&mut pools, last, checker(address(last), false), up));
+    assert_eq!(go(8, false), ["RS 8 DOWN"]);
+    assert!(go(8, false).is_empty());
+    assert_eq!(go(9, false), ["RS 9 DOWN", "VS DOWN"]);
+    assert_eq!(go(9, true), ["RS 9 UP", "VS UP"]);
+    assert_eq!(go(8, true), ["RS 8 UP"]);
+    // One that goes is down; one that comes is told when it changes.
+    let reload = |pools: &mut Pools, servers: Vec<RealServer>| {
+        let mut out = Vec::new();
+        pools.handle(Instant::now(), Input::Configure(vec![Arc::new(virtual_server(servers))]), &mut out);
+        told(&out)
+    };
+    assert_eq!(reload(&mut pools, vec![real_server(8, 1)]), ["RS 9 DOWN"]);
+    assert!(reload(&mut pools, vec![real_server(8, 1), real_server(9, 1)]).is_empty());
+    verdict(&mut pools, 9, checker(address(9), false), false);
+    let mut out = Vec::new();
+    pools.handle(Instant::now(), Input::Configure(Vec::new()), &mut out);
+    assert_eq!(told(&out), ["RS 8 DOWN", "VS DOWN"], "what was down is not told again");
+}
+
+#[test]
+fn only_omega_tells_of_a_stop() {
+    for omega in [false, true] {
+        let mut pools = Pools::default();
+        pools.tell_at_start(true);
+        let config = VirtualServer { omega, ..virtual_server(vec![real_server(8, 1), real_server(9, 1)]) };
+        let mut out = Vec::new();
+        pools.handle(Instant::now(), Input::Configure(vec![Arc::new(config)]), &mut out);
+        assert_eq!(told(&out), ["RS 8 UP", "RS 9 UP", "VS UP"]);
+        verdict(&mut pools, 9, checker(address(9), false), false);
+        let mut out = Vec::new();
+        pools.handle(Instant::now(), Input::Stop, &mut out);
+        let expected: &[&str] = if omega { &["RS 8 DOWN", "VS DOWN"] } else { &[] };
+        assert_eq!(told(&out), expected);
+    }
+}

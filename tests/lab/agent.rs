@@ -1,5 +1,5 @@
-//! What runs within a node: `agent stream SERVER` and `agent hold SERVER COUNT`, HTTP clients that write down
-//! what they see until they are stopped. `agent deaf SOCKET` is a service manager that reads nothing, `agent answers` all
+//! What runs within a node: `agent stream SERVER` and `agent hold SERVER COUNT PATIENCE`, HTTP clients that write down
+//! what they see until they are stopped; PATIENCE: seconds that an answer may take. `agent deaf SOCKET` is a service manager that reads nothing, `agent answers` all
 //! the servers of `answers/`, `agent vrrp` has the socket of a VRRP daemon and nothing else.
 
 use std::io::{Read, Write};
@@ -14,7 +14,10 @@ use crate::lab::{millis, now};
 pub fn main(arguments: &[String]) {
     match arguments {
         [verb, server] if verb == "stream" => stream(server.parse().unwrap()),
-        [verb, server, count] if verb == "hold" => hold(server.parse().unwrap(), count.parse().unwrap()),
+        [verb, server, count, patience] if verb == "hold" => {
+            let patience = Duration::from_secs(patience.parse().unwrap());
+            hold(server.parse().unwrap(), count.parse().unwrap(), patience);
+        }
         [verb, socket] if verb == "deaf" => deaf(socket),
         [verb] if verb == "vrrp" => vrrp(),
         [verb, kind, count, seconds] if verb == "floor" => {
@@ -23,7 +26,7 @@ pub fn main(arguments: &[String]) {
         }
         [verb] if verb == "answers" => crate::answers::serve(),
         _ => panic!(
-            "agent stream SERVER | agent hold SERVER COUNT | agent deaf SOCKET | agent answers | agent vrrp | agent floor tcp|http COUNT SECONDS"
+            "agent stream SERVER | agent hold SERVER COUNT PATIENCE | agent deaf SOCKET | agent answers | agent vrrp | agent floor tcp|http COUNT SECONDS"
         ),
     }
 }
@@ -66,14 +69,18 @@ fn stream(server: SocketAddr) {
     }
 }
 
-fn hold(server: SocketAddr, count: usize) {
+fn hold(server: SocketAddr, count: usize, patience: Duration) {
     let answered = Arc::new(AtomicUsize::new(0));
     let first = Arc::new(AtomicUsize::new(0));
     for number in 0..count {
+        // Not all at once: a queue of connections that runs over would be what is tested.
+        while first.load(Ordering::Relaxed) + 50 <= number {
+            std::thread::sleep(millis(5));
+        }
         let (answered, first) = (answered.clone(), first.clone());
         let work = move || {
             let mut answers = 0;
-            let end = keep_asking(server, || {
+            let end = keep_asking(server, patience, || {
                 answers += 1;
                 first.fetch_add(usize::from(answers == 1), Ordering::Relaxed);
                 answered.fetch_add(1, Ordering::Relaxed);
@@ -93,9 +100,9 @@ fn hold(server: SocketAddr, count: usize) {
 }
 
 /// One connection, a request every second; returns only when that fails.
-fn keep_asking(server: SocketAddr, mut on_answer: impl FnMut()) -> std::io::Result<()> {
+fn keep_asking(server: SocketAddr, patience: Duration, mut on_answer: impl FnMut()) -> std::io::Result<()> {
     let mut stream = TcpStream::connect_timeout(&server, Duration::from_secs(5))?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    stream.set_read_timeout(Some(patience))?;
     loop {
         request(&mut stream, "keep-alive")?;
         on_answer();

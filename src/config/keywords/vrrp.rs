@@ -93,7 +93,7 @@ pub(super) static ROWS: &[Row] = &[
     row("vrrp_instance/notify_master_rx_lower_pri", SCRIPT, NONE, ANY.note("first wins"), "run when a master hears a lower-priority master", "2.0.6", Implemented),
     row("vrrp_instance/smtp_alert", BOOL, told("smtp_alert_vrrp, then smtp_alert, then off"), ANY.note("bare = on"), "mail on state changes", "", Implemented),
     row("vrrp_instance/notify_priority_changes", BOOL, told("sync group, then global"), ANY.note("bare = on"), "emit events when the priority changes", "2.2.0", Implemented),
-    row("vrrp_instance/lvs_sync_daemon_interface", IFNAME, NONE, ANY.note("always reported; first wins"), "deprecated per-instance lvs_sync_daemon", "", NotYet("connections are not synchronised to the other director")),
+    row("vrrp_instance/lvs_sync_daemon_interface", IFNAME, NONE, ANY.note("always reported; first wins"), "deprecated per-instance lvs_sync_daemon", "", Implemented),
     row("vrrp_instance/lvs_sync_daemon_inteface", IFNAME, NONE, ANY, "misspelt old name of lvs_sync_daemon_interface", "", Replaced("lvs_sync_daemon_interface")),
     part("vrrp_instance/garp_master_delay", INT, told("vrrp_garp_master_delay"), whole(0, 4294).unit("s"), "delay of the second ARP/NA burst", "0.7.1"),
     part("vrrp_instance/garp_master_refresh", INT, told("vrrp_garp_master_refresh"), whole(0, 4_294_967_295).unit("s"), "refresh period while master", "1.2.10"),

@@ -1,7 +1,7 @@
 //! A virtual server as the file has it becomes one that holds together: defaults, ports, families, quorum.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use super::Lower;
 use super::lvs::{Endpoint, is_tunnel};
@@ -9,7 +9,7 @@ use super::real::RealDraft;
 use super::service::{Draft, Head, Services, Whole};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
-    Family, Forwarding, GroupedServer, Persistence, Protocol, RealNotify, RealServer, Scheduler,
+    Family, Forwarding, Granularity, GroupedServer, Persistence, Protocol, RealNotify, RealServer, Scheduler,
     SchedulerFlags, Service, SorryServer, VirtualServer, Weight,
 };
 use crate::config::source::Span;
@@ -139,17 +139,17 @@ impl Lower<'_> {
     fn persistence(&mut self, title: Option<Span>, draft: &Draft, service: Service) -> Option<Persistence> {
         let family = service.family();
         let full = family.bits();
-        let mut prefix = full;
+        let mut bits = Granularity::Prefix(full);
         if let Some(granularity) = &draft.granularity {
             match granularity.family == family {
-                true => prefix = granularity.prefix,
+                true => bits = granularity.bits,
                 // keepalived takes the number, and the kernel tells clients apart by other bits.
-                false if granularity.family == Family::Ipv6 && granularity.prefix <= full => {
-                    prefix = granularity.prefix;
+                false if granularity.family == Family::Ipv6 && granularity.bits.prefix() <= full => {
+                    bits = granularity.bits;
                     self.adjusted(
                         Some(granularity.span),
                         "a mask of IPv4 is written like 255.255.255.0",
-                        format!("the number is read as a prefix length: {}", mask(prefix)),
+                        format!("the number is read as a prefix length: {}", bits.mask()),
                     );
                 }
                 false => self.report(
@@ -185,7 +185,7 @@ impl Lower<'_> {
             }
             (None, false) => None,
         };
-        timeout.map(|timeout| Persistence { timeout, prefix })
+        timeout.map(|timeout| Persistence { timeout, granularity: bits })
     }
 
     fn real_servers(
@@ -347,10 +347,6 @@ impl Lower<'_> {
 fn family_of(draft: &Draft) -> Family {
     let of_real = || draft.reals.first().map(|real| Family::of(real.endpoint.ip));
     draft.family.or_else(of_real).unwrap_or_default()
-}
-
-fn mask(prefix: u8) -> Ipv4Addr {
-    Ipv4Addr::from(u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0))
 }
 
 /// The flag of a scheduler that a word stands for; `flag-1` to `flag-3` are of every scheduler.

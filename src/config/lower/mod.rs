@@ -104,6 +104,7 @@ pub(super) fn lower(tree: &[Node<'_>], sources: &Sources, diagnostics: &mut Diag
         _ => lower.root_setting(word, node, &mut model.globals),
     });
     model.unplaced = instances.unplaced;
+    lower.followed(tree, model.globals.lvs.sync_daemon.as_ref(), &members);
     model
 }
 

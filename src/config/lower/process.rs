@@ -1,5 +1,7 @@
 //! `global_defs` and the settings of the root that say nothing of an instance: names, scripts, mail, files.
 
+use std::collections::BTreeMap;
+
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::keywords::Keyword;
@@ -7,6 +9,7 @@ use crate::config::model::{
     BufferPolicy, Globals, InterfaceName, Mail, MailLogin, MailTls, Mailbox, OutsideView, ProcessPart,
     SyncDaemon, Timeouts,
 };
+use crate::config::source::Span;
 use crate::config::tree::{Node, Word};
 
 use super::option::{Line, c_number};
@@ -506,6 +509,33 @@ impl Lower<'_> {
             }
         }
         Some(daemon)
+    }
+
+    /// The instance that `lvs_sync_daemon` names must be there; `tree`: where its name stands.
+    pub(super) fn followed(
+        &mut self,
+        tree: &[Node<'_>],
+        daemon: Option<&SyncDaemon>,
+        instances: &BTreeMap<String, Span>,
+    ) {
+        let Some(name) = daemon.and_then(|daemon| daemon.instance.as_ref()) else { return };
+        if instances.contains_key(name) {
+            return;
+        }
+        let is = |node: &&Node<'_>, word: &str| node.keyword.is_some_and(|keyword| keyword.word() == word);
+        let globals = tree.iter().filter(|node| is(node, "global_defs"));
+        let line = globals.flat_map(inside).find(|node| is(node, "lvs_sync_daemon"));
+        let Some(word) = line.and_then(|line| arguments(line).iter().skip(1).find(|word| word.text == *name))
+        else {
+            return;
+        };
+        let message = format!("there is no `vrrp_instance {name}`");
+        let mut diagnostic = Diagnostic::warning(Code::Undefined, word.span, message)
+            .consequence("connections are not synchronised: nothing says which of the two directors sends");
+        if let Some(near) = self.near(name, instances) {
+            diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(word.span, near);
+        }
+        self.report(diagnostic);
     }
 
     pub(super) fn buffer_policy(&mut self, word: &Word<'_>) -> Option<BufferPolicy> {

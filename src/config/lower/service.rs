@@ -7,14 +7,13 @@ use std::sync::Arc;
 use super::lvs::{Endpoint, Inherited};
 use super::real::RealDraft;
 use super::track::Names;
-use super::{Lower, arguments, inside, unsupported};
+use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
-    Family, Forwarding, GroupedServer, Persistence, Protocol, Scheduler, SchedulerFlags, Service,
+    self, Family, Forwarding, GroupedServer, Persistence, Protocol, Scheduler, SchedulerFlags, Service,
     ServiceNotify, VirtualServer, Weight,
 };
 use crate::config::source::Span;
-use crate::config::supported::Feature;
 use crate::config::tree::Node;
 
 /// What may not be there twice.
@@ -95,7 +94,7 @@ pub(super) struct Draft {
 
 /// `persistence_granularity`.
 pub(super) struct Granularity {
-    pub(super) prefix: u8,
+    pub(super) bits: model::Granularity,
     pub(super) family: Family,
     pub(super) span: Span,
 }
@@ -241,24 +240,17 @@ impl Lower<'_> {
         let span = word.span;
         if !word.text.contains('.') {
             let prefix = self.whole_behind(node.keyword, "", word)?;
-            return Some(Granularity { prefix, family: Family::Ipv6, span });
+            return Some(Granularity {
+                bits: model::Granularity::Prefix(prefix),
+                family: Family::Ipv6,
+                span,
+            });
         }
-        let mask = word.text.parse::<Ipv4Addr>().ok().map(u32::from);
-        match mask {
-            Some(mask) => {
-                if mask.leading_ones() + mask.trailing_zeros() != 32 && mask != 0 {
-                    let message = format!("`{}` is a mask with gaps", word.text);
-                    if let Some(diagnostic) = unsupported(Feature::MaskWithGaps, span) {
-                        self.report(Diagnostic { message, ..diagnostic });
-                    }
-                }
-                Some(Granularity {
-                    prefix: u8::try_from(mask.leading_ones()).ok()?,
-                    family: Family::Ipv4,
-                    span,
-                })
+        match word.text.parse::<Ipv4Addr>() {
+            Ok(mask) => {
+                Some(Granularity { bits: model::Granularity::of_mask(mask), family: Family::Ipv4, span })
             }
-            None => {
+            Err(_) => {
                 let message = format!("`{}` is no network mask", word.text);
                 self.report(
                     Diagnostic::error(Code::BadAddress, span, message).expected("a mask like 255.255.255.0"),

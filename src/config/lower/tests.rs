@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::config::diagnostic::{Code, Diagnostic, Format, Severity};
 use crate::config::model::{
-    Authentication, Checker, Connect, DnsType, Family, Forwarding, Garp, InitFile, InitialState, Instance,
-    Model, Peer, Persistence, Preempt, ProbeKind, Service, Version, VirtualServer,
+    Authentication, Checker, Connect, DnsType, Family, Forwarding, Garp, Granularity, InitFile, InitialState,
+    Instance, Model, Peer, Persistence, Preempt, ProbeKind, Service, Version, VirtualServer,
 };
 use crate::config::source::Texts;
 use crate::config::{Options, load};
@@ -120,7 +120,7 @@ fn a_service_of_defaults() {
     assert_eq!(server.service.to_string(), "[10.0.0.1]:udp:0");
     assert_eq!(server.scheduler.name(), "wlc");
     // Every port: a client must stay with its server.
-    assert_eq!(server.persistence, Some(Persistence { timeout: 360, prefix: 32 }));
+    assert_eq!(server.persistence, Some(Persistence { timeout: 360, granularity: Granularity::Prefix(32) }));
     assert_eq!((server.quorum, server.hysteresis), (1, 0));
     assert_eq!(server.real_servers[0].forwarding, Forwarding::Masquerade);
     assert_eq!(server.real_servers[0].address.port(), 80);
@@ -153,8 +153,15 @@ fn persistence_and_quorum() {
         "protocol TCP\npersistence_granularity 255.255.255.0\nquorum 9\nhysteresis 9\nweight 3\n{REAL}"
     );
     let server = service("10.0.0.1 80", &settings);
-    assert_eq!(server.persistence, Some(Persistence { timeout: 360, prefix: 24 }));
+    assert_eq!(server.persistence, Some(Persistence { timeout: 360, granularity: Granularity::Prefix(24) }));
     assert_eq!((server.quorum, server.hysteresis), (3, 2));
+    // The kernel takes any mask.
+    let mask = |text: &str| {
+        let server = service("10.0.0.1 80", &format!("protocol TCP\npersistence_granularity {text}\n{REAL}"));
+        server.persistence.unwrap().granularity
+    };
+    assert_eq!(mask("255.0.255.3"), Granularity::Mask([255, 0, 255, 3].into()));
+    assert_eq!(mask("0.0.0.0"), Granularity::Prefix(0));
 }
 
 #[test]
@@ -168,7 +175,7 @@ fn ipv6_services() {
     let settings = "protocol UDP\nlb_kind DR\npersistence_granularity 64\nreal_server 2001:db8::2 53 {\n}\nsorry_server 2001:db8::3";
     let server = service("2001:db8::1 53", settings);
     assert!(server.service.is_ipv6());
-    assert_eq!(server.persistence.unwrap().prefix, 64);
+    assert_eq!(server.persistence.unwrap().granularity, Granularity::Prefix(64));
     assert_eq!(server.sorry_server.unwrap().address.to_string(), "[2001:db8::3]:53");
 }
 
@@ -471,7 +478,7 @@ fn readings_of_keepalived() {
     let kinds = "protocol TCP\nlb_algo rr\nlb_kind DR";
     let server = service("10.0.0.1 80", &format!("{kinds}\npersistence_granularity 24\n{real}"));
     assert_eq!(server.real_servers[0].checkers[0].timing.delay_loop, Duration::from_secs(86_400));
-    assert_eq!(server.persistence, Some(Persistence { timeout: 360, prefix: 24 }));
+    assert_eq!(server.persistence, Some(Persistence { timeout: 360, granularity: Granularity::Prefix(24) }));
     let text = "track_file f {\nfile /a\nfile /b\n}\nvrrp_track_process p {\nprocess a\nprocess b\n}\n";
     let loaded = load(Path::new("t"), &Texts::one("t", text), &Options::default());
     let model = loaded.model.unwrap();

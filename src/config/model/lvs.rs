@@ -1,4 +1,4 @@
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::{Checker, Command, Family, Weight};
 
@@ -197,8 +197,47 @@ pub struct SchedulerFlags {
 pub struct Persistence {
     /// `persistence_timeout`, 1..=2678400 s.
     pub timeout: u32,
-    /// `persistence_granularity` as a prefix length: 0..=32 for IPv4, 1..=128 for IPv6.
-    pub prefix: u8,
+    /// `persistence_granularity`.
+    pub granularity: Granularity,
+}
+
+/// Which bits tell clients apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Granularity {
+    /// The first: 0..=32 for IPv4, 1..=128 for IPv6.
+    Prefix(u8),
+    /// Any of IPv4; no mask that is a prefix.
+    Mask(Ipv4Addr),
+}
+
+impl Granularity {
+    /// Of a mask of IPv4, whichever bits it has.
+    pub fn of_mask(mask: Ipv4Addr) -> Self {
+        let prefix = mask.to_bits().leading_ones();
+        match u8::try_from(prefix) {
+            Ok(length) if mask.to_bits().count_ones() == prefix => Self::Prefix(length),
+            _ => Self::Mask(mask),
+        }
+    }
+
+    /// As a mask of IPv4.
+    pub fn mask(self) -> Ipv4Addr {
+        match self {
+            Self::Mask(mask) => mask,
+            Self::Prefix(prefix) => {
+                let gone = 32 - u32::from(prefix.min(32));
+                Ipv4Addr::from_bits(u32::MAX.checked_shl(gone).unwrap_or(0))
+            }
+        }
+    }
+
+    /// As a prefix length of IPv6.
+    pub fn prefix(self) -> u8 {
+        match self {
+            Self::Prefix(prefix) => prefix,
+            Self::Mask(_) => 128,
+        }
+    }
 }
 
 impl Persistence {

@@ -32,8 +32,8 @@ pub use globals::{
 };
 pub use group::{GroupEntry, GroupedServer, VirtualServerGroup};
 pub use lvs::{
-    Forwarding, Persistence, Protocol, RealNotify, RealServer, Scheduler, SchedulerFlags, Service,
-    ServiceGroup, ServiceNotify, SorryServer, TunnelChecksum, VirtualServer, VirtualServerName,
+    Forwarding, Granularity, Persistence, Protocol, RealNotify, RealServer, Scheduler, SchedulerFlags,
+    Service, ServiceGroup, ServiceNotify, SorryServer, TunnelChecksum, VirtualServer, VirtualServerName,
     describe_real_server,
 };
 pub use mail::{Mail, MailLogin, MailTls, Mailbox};

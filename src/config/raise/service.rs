@@ -89,13 +89,10 @@ impl Block {
         self.given("persistence_engine", server.persistence_engine.as_ref());
         let Some(persistence) = server.persistence else { return };
         self.set("persistence_timeout", persistence.timeout);
-        let prefix = persistence.prefix;
+        let bits = persistence.granularity;
         match server.service.is_ipv6() {
-            true => self.unless("persistence_granularity", prefix, 128),
-            false => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0);
-                self.unless("persistence_granularity", Ipv4Addr::from(mask), Ipv4Addr::BROADCAST);
-            }
+            true => self.unless("persistence_granularity", bits.prefix(), 128),
+            false => self.unless("persistence_granularity", bits.mask(), Ipv4Addr::BROADCAST),
         }
     }
 }

@@ -14,6 +14,8 @@ use super::diff::Operation;
 use super::error::Unavailable;
 use super::keeper::{Answer, Look, Seen};
 use super::message;
+use super::sync;
+use super::timeouts;
 use super::{Destinations, Entry, Settings, Table};
 
 /// A connection to the IPVS of this network namespace.
@@ -90,6 +92,39 @@ impl Ipvs {
             Answer { operation, outcome }
         };
         Ok(operations.into_iter().zip(outcomes).map(answer).collect())
+    }
+
+    /// The timeouts of connections.
+    pub(crate) fn timeouts(&mut self) -> io::Result<timeouts::Values> {
+        let mut values = None;
+        self.client.ask(&timeouts::get(self.family), |message| values = timeouts::read(message.payload))?;
+        values.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+    }
+
+    /// Sets timeouts; an errno, or 0.
+    pub(crate) fn set_timeouts(&mut self, values: &timeouts::Values) -> io::Result<i32> {
+        let outcomes = self.client.transact(&[timeouts::set(self.family, values)])?;
+        let errno = |outcome: &io::Result<()>| {
+            outcome.as_ref().err().map_or(0, |error| error.raw_os_error().unwrap_or(libc::EIO))
+        };
+        Ok(outcomes.first().map_or(libc::EIO, errno))
+    }
+
+    /// The daemons that synchronise connections.
+    pub(crate) fn sync_daemons(&mut self) -> io::Result<sync::Daemons> {
+        let request = sync::message::dump(self.family);
+        let daemons = self.client.dump(&request, |message| sync::message::read(message.payload))?;
+        Ok(daemons.into_iter().collect())
+    }
+
+    /// Carries `operations` out in order; the errno of each, or 0. Error: some may have been carried out.
+    pub(crate) fn change_sync_daemons(&mut self, operations: &[sync::Operation]) -> io::Result<Vec<i32>> {
+        let requests: Vec<_> =
+            operations.iter().map(|operation| sync::message::request(self.family, operation)).collect();
+        let errno = |outcome: io::Result<()>| {
+            outcome.err().map_or(0, |error| error.raw_os_error().unwrap_or(libc::EIO))
+        };
+        Ok(self.client.transact(&requests)?.into_iter().map(errno).collect())
     }
 }
 

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::*;
-use crate::config::model::{Forwarding, Protocol, SchedulerFlags};
+use crate::config::model::{Forwarding, Granularity, Protocol, SchedulerFlags};
 use crate::ipvs::Destination;
 
 /// Ports of the services that are ours; those of other programs lie above.
@@ -28,7 +28,7 @@ fn entry(servers: &[(u8, u32)]) -> Arc<Entry> {
             flags: SchedulerFlags::default(),
             one_packet: false,
             timeout: 0,
-            prefix: 32,
+            granularity: Granularity::Prefix(32),
             engine: None,
         },
         destinations: servers.iter().map(|(last, weight)| (server(*last), destination(*weight))).collect(),
@@ -368,7 +368,7 @@ fn at_rest_the_table_is_what_is_wanted() {
             (&vec![], &vec![]),
             "nothing is wrong, and nothing is said"
         );
-        world.feed(Input::Release);
+        world.feed(Input::Release { flush: false });
         assert!(world.parts().0.is_empty() && world.record.is_empty(), "a stop takes all of it away");
     }
 }
@@ -591,11 +591,35 @@ fn a_start_that_flushes_deletes_what_others_have() {
     world.feed(Input::Desired { changes: [(service(1), Some(Arc::clone(&entry)))].into(), anew: true });
     world.pass(Duration::from_secs(2));
     assert_eq!(world.kernel.table.keys().copied().collect::<Vec<_>>(), [service(1)]);
-    assert_eq!(world.said(|event| *event == Event::Flushed { services: 1 }), 1);
+    assert_eq!(world.said(|event| *event == Event::Flushed { services: 1, flush: Flush::Start }), 1);
     // Once.
     world.kernel.table.insert(foreign, entry);
     world.pass(Duration::from_secs(5));
     assert!(world.kernel.table.contains_key(&foreign));
+}
+
+#[test]
+fn a_stop_that_flushes_deletes_what_others_have() {
+    for own in [false, true] {
+        let mut world = World::new(1);
+        let foreign = service(OURS - 1);
+        let entry = entry(&[]);
+        world.kernel.table.insert(foreign, Arc::clone(&entry));
+        if own {
+            let changes = [(service(1), Some(Arc::clone(&entry)))].into();
+            world.feed(Input::Desired { changes, anew: true });
+        }
+        assert!(world.kernel.table.contains_key(&foreign));
+        world.feed(Input::Release { flush: true });
+        assert!(world.kernel.table.is_empty(), "own {own}");
+        assert_eq!(world.said(|event| *event == Event::Flushed { services: 1, flush: Flush::Stop }), 1);
+        assert!(world.record.is_empty());
+    }
+    // Without IPVS there is nothing to flush, and nobody to wait for.
+    let mut world = World::new(1);
+    (world.kernel.loaded, world.kernel.loadable) = (false, false);
+    world.feed(Input::Release { flush: true });
+    assert_eq!(world.keeper.next_timer(), None);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod filter;
 mod firewall;
+pub(crate) mod local;
 pub(crate) mod settings;
 
 use std::io;

@@ -1,6 +1,6 @@
 //! One FIFO that lines are written to: made when it is not there, and believed only when it is ours or its user's.
 //!
-//! A reader that stands still costs nothing: when the pipe is full, of each instance the last state waits here, and what
+//! A reader that stands still costs nothing: when the pipe is full, of each subject the last state waits here, and what
 //! came before it is lost and counted.
 
 use std::collections::BTreeMap;
@@ -25,6 +25,20 @@ pub struct FifoSetup {
     pub owner: Identity,
     /// What is run to read it.
     pub reader: Option<Program>,
+    /// It hears of instances and groups.
+    pub vrrp: bool,
+    /// It hears of virtual and real servers.
+    pub servers: bool,
+}
+
+impl FifoSetup {
+    /// Whether it hears of this one.
+    pub(super) fn hears(&self, subject: &Subject) -> bool {
+        match subject {
+            Subject::Instance(_) | Subject::Group(_) => self.vrrp,
+            Subject::Service(_) | Subject::Server { .. } => self.servers,
+        }
+    }
 }
 
 /// An open FIFO.
@@ -33,7 +47,7 @@ pub(super) struct Fifo {
     pub(super) setup: FifoSetup,
     file: Option<File>,
     made: bool,
-    /// Of each instance and group the last state, which found the pipe full.
+    /// Of each subject the last state, which found the pipe full.
     waiting: BTreeMap<Subject, String>,
     lost: u64,
 }
@@ -68,7 +82,7 @@ impl Fifo {
         }
         if self.lost == 0 && self.waiting.is_empty() {
             tracing::warn!(
-                "nobody reads the FIFO {}, and it is full: the last state of each instance waits until it is read",
+                "nobody reads the FIFO {}, and it is full: the last state of each one waits until it is read",
                 self.setup.path
             );
         }
@@ -165,7 +179,7 @@ mod tests {
     fn setup(path: &Path) -> FifoSetup {
         let (uid, gid) = (geteuid().as_raw(), nix::unistd::getegid().as_raw());
         let owner = Identity { uid, gid, groups: Vec::new() };
-        FifoSetup { path: path.to_str().unwrap().to_owned(), owner, reader: None }
+        FifoSetup { path: path.to_str().unwrap().to_owned(), owner, reader: None, vrrp: true, servers: true }
     }
 
     fn reader(path: &Path) -> File {

@@ -23,6 +23,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const FAREWELL: Duration = Duration::from_secs(6);
 /// And for readers, which see the end of their FIFO.
 const READERS: Duration = Duration::from_secs(1);
+/// So many scripts of virtual and real servers run at a time: thousands may go down at once.
+const SCRIPTS_OF_SERVERS: usize = 100;
 /// From the request to end to the kill, once the daemon stops.
 const GRACE_AT_STOP: Duration = Duration::from_millis(500);
 
@@ -31,6 +33,8 @@ const GRACE_AT_STOP: Duration = Duration::from_millis(500);
 pub struct Setup {
     /// What is run, for each instance and group.
     pub commands: BTreeMap<Subject, Commands>,
+    /// The same for each virtual and real server that something is run for.
+    pub of_servers: BTreeMap<Subject, Commands>,
     /// Where lines are written.
     pub fifos: Vec<FifoSetup>,
     /// `fifo_write_vrrp_states_on_reload`.
@@ -41,15 +45,35 @@ pub struct Setup {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tag {
     /// A notify script.
-    Script(Run),
+    Script(Part, Run),
     /// Who reads a FIFO: never used twice.
     Reader(u64),
+}
+
+/// What a notification is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Instances and groups.
+    Vrrp,
+    /// Virtual and real servers.
+    Servers,
+}
+
+impl Part {
+    fn of(subject: &Subject) -> Self {
+        match subject {
+            Subject::Instance(_) | Subject::Group(_) => Self::Vrrp,
+            Subject::Service(_) | Subject::Server { .. } => Self::Servers,
+        }
+    }
 }
 
 /// The notifications, and everything that is under way for them.
 #[derive(Debug)]
 pub struct Notifications {
-    machine: Notifier,
+    vrrp: Notifier,
+    /// A storm among the servers holds up no instance.
+    servers: Notifier,
     runner: Runner<Tag>,
     fifos: Vec<Open>,
     last_reader: u64,
@@ -83,7 +107,8 @@ impl Notifications {
     #[must_use]
     pub fn new(files: Option<(u64, u64)>) -> Self {
         Self {
-            machine: Notifier::default(),
+            vrrp: Notifier::default(),
+            servers: Notifier::limited(SCRIPTS_OF_SERVERS),
             runner: Runner::new(files),
             fifos: Vec::new(),
             last_reader: 0,
@@ -106,21 +131,27 @@ impl Notifications {
                     }
                     let reader = self.start_reader(&wanted, Duration::ZERO);
                     let mut fifo = Fifo::open(wanted);
-                    replay(&self.machine, &mut fifo);
+                    replay(&self.vrrp, &mut fifo);
+                    replay(&self.servers, &mut fifo);
                     self.fifos.push(Open { fifo, reader });
                 }
             }
         }
         old.into_iter().for_each(|open| self.close(open));
         if setup.states_on_reload {
-            self.fifos.iter_mut().for_each(|open| replay(&self.machine, &mut open.fifo));
+            self.fifos.iter_mut().for_each(|open| replay(&self.vrrp, &mut open.fifo));
         }
-        self.feed(Input::Configure(setup.commands));
+        self.feed(Part::Vrrp, Input::Configure(setup.commands));
+        self.feed(Part::Servers, Input::Configure(setup.of_servers));
     }
 
-    /// Something happened to an instance or a group.
+    /// Something happened to an instance, a group or a server. What nobody wants to know of a server costs nothing.
     pub fn tell(&mut self, subject: Subject, what: What, priority: u8) {
-        self.feed(Input::Told { subject, what, priority });
+        let part = Part::of(&subject);
+        let heard = part == Part::Vrrp || self.fifos.iter().any(|open| open.fifo.setup.hears(&subject));
+        if heard || self.servers.runs_for(&subject) {
+            self.feed(part, Input::Told { subject, what, priority });
+        }
     }
 
     /// When [`Self::tick`] is to be called next.
@@ -130,7 +161,22 @@ impl Notifications {
             Reader::Pauses { until, .. } => Some(until),
             Reader::None | Reader::Runs { .. } => None,
         });
-        self.machine.next_timer().map(|(at, _)| at).into_iter().chain(restarts).min()
+        self.timer().into_iter().chain(restarts).min()
+    }
+
+    fn timer(&self) -> Option<Instant> {
+        let timers = [self.vrrp.next_timer(), self.servers.next_timer()];
+        timers.into_iter().flatten().map(|(at, _)| at).min()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.vrrp.is_idle() && self.servers.is_idle()
+    }
+
+    /// The same for both.
+    fn feed_all(&mut self, input: &Input) {
+        self.feed(Part::Vrrp, input.clone());
+        self.feed(Part::Servers, input.clone());
     }
 
     /// Does what is due.
@@ -142,11 +188,12 @@ impl Notifications {
                 && until <= now
             {
                 open.reader = self.start_reader(&open.fifo.setup, pause);
-                replay(&self.machine, &mut open.fifo);
+                replay(&self.vrrp, &mut open.fifo);
+                replay(&self.servers, &mut open.fifo);
             }
         }
         self.fifos = fifos;
-        self.feed(Input::Timer);
+        self.feed_all(&Input::Timer);
     }
 
     /// Whether lines wait for room in a FIFO.
@@ -168,7 +215,7 @@ impl Notifications {
     /// Takes the end of a run in.
     pub fn take_in(&mut self, (tag, ending): (Tag, Ending)) {
         match tag {
-            Tag::Script(run) => self.feed(Input::Ended { run, ending }),
+            Tag::Script(part, run) => self.feed(part, Input::Ended { run, ending }),
             Tag::Reader(number) => {
                 for open in &mut self.fifos {
                     let Reader::Runs { number: running, since, waited } = open.reader else { continue };
@@ -189,12 +236,12 @@ impl Notifications {
     /// scripts.
     pub async fn end(&mut self) {
         self.stopping = true;
-        self.feed(Input::Stop);
+        self.feed_all(&Input::Stop);
         let end = Instant::now() + FAREWELL;
         // A reader may have been started just now: its FIFO stays for as long as there is time.
         let (close, mut closed) = (end - READERS, None);
         loop {
-            let (now, told) = (Instant::now(), self.machine.is_idle());
+            let (now, told) = (Instant::now(), self.is_idle());
             if closed.is_none() && (told || close <= now) {
                 for mut open in std::mem::take(&mut self.fifos) {
                     open.fifo.flush();
@@ -210,13 +257,13 @@ impl Notifications {
             if (told && self.runner.is_empty()) || (closed.is_some() && limit <= now) {
                 break;
             }
-            let timer = self.machine.next_timer().map_or(limit, |(at, _)| at.min(limit));
+            let timer = self.timer().map_or(limit, |at| at.min(limit));
             tokio::select! {
                 end = self.runner.ended() => self.take_in(end),
-                () = sleep_until(timer.into()) => self.feed(Input::Timer),
+                () = sleep_until(timer.into()) => self.feed_all(&Input::Timer),
             }
         }
-        if !self.machine.is_idle() {
+        if !self.is_idle() {
             let seconds = FAREWELL.as_secs();
             tracing::warn!("notify scripts still ran {seconds} s after the stop, and are ended");
         }
@@ -238,18 +285,24 @@ impl Notifications {
         open.fifo.close();
     }
 
-    fn feed(&mut self, input: Input) {
+    fn feed(&mut self, part: Part, input: Input) {
         let mut actions = Vec::new();
-        self.machine.handle(Instant::now(), input, &mut actions);
+        let machine = match part {
+            Part::Vrrp => &mut self.vrrp,
+            Part::Servers => &mut self.servers,
+        };
+        machine.handle(Instant::now(), input, &mut actions);
         for action in actions {
             match action {
-                Action::Run { run, program } => self.runner.start(Tag::Script(run), program, None),
+                Action::Run { run, program } => self.runner.start(Tag::Script(part, run), program, None),
                 Action::End(run) => {
                     let grace = if self.stopping { GRACE_AT_STOP } else { GRACE };
-                    self.runner.stop(&Tag::Script(run), grace);
+                    self.runner.stop(&Tag::Script(part, run), grace);
                 }
                 Action::Write { subject, line, state } => {
-                    self.fifos.iter_mut().for_each(|open| open.fifo.write(&subject, &line, state));
+                    for open in self.fifos.iter_mut().filter(|open| open.fifo.setup.hears(&subject)) {
+                        open.fifo.write(&subject, &line, state);
+                    }
                 }
                 Action::Report { subject, event } => match event.level() {
                     Level::Debug => tracing::debug!("{subject} {event}"),
@@ -269,7 +322,9 @@ fn pause(waited: Duration, ran: Duration) -> Duration {
 
 fn replay(machine: &Notifier, fifo: &mut Fifo) {
     for (subject, line) in machine.states() {
-        fifo.write(&subject, &line, true);
+        if fifo.setup.hears(&subject) {
+            fifo.write(&subject, &line, true);
+        }
     }
 }
 
@@ -289,9 +344,16 @@ mod tests {
     fn setup(folder: &Path, reader: &str, commands: Commands) -> Setup {
         let path = folder.join("fifo").to_str().unwrap().to_owned();
         let reader = shell(reader);
-        let fifo = FifoSetup { path, owner: reader.identity.clone(), reader: Some(reader) };
+        let fifo = FifoSetup {
+            path,
+            owner: reader.identity.clone(),
+            reader: Some(reader),
+            vrrp: true,
+            servers: true,
+        };
         Setup {
             commands: [(Subject::Instance("A".to_owned()), commands)].into(),
+            of_servers: BTreeMap::new(),
             fifos: vec![fifo],
             states_on_reload: false,
         }

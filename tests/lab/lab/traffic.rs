@@ -42,8 +42,14 @@ impl Node {
 
     /// Opens `count` connections and keeps asking on each of them; returns when all stand.
     pub fn hold(&self, server: &str, count: usize) -> Hold {
-        let daemon = self.spawn("hold", &format!("/lab/scenario agent hold {server} {count}"));
-        eventually(&format!("{count} connections stand"), seconds(20), || daemon.log_has("standing"));
+        self.hold_patiently(server, count, seconds(5))
+    }
+
+    /// The same; a connection is lost when an answer takes longer than `patience`.
+    pub fn hold_patiently(&self, server: &str, count: usize, patience: Duration) -> Hold {
+        let command = format!("/lab/scenario agent hold {server} {count} {}", patience.as_secs());
+        let daemon = self.spawn("hold", &command);
+        eventually(&format!("{count} connections stand"), seconds(60), || daemon.log_has("standing"));
         Hold(daemon)
     }
 }
@@ -97,13 +103,18 @@ impl Stream {
 pub struct Hold(Daemon);
 
 impl Hold {
+    /// Requests that were answered so far.
+    pub fn answered(&self) -> usize {
+        let log = self.0.log();
+        let answered = log.lines().filter_map(|line| line.strip_prefix("answered ")).next_back();
+        answered.and_then(|number| number.parse().ok()).unwrap_or(0)
+    }
+
     /// Ends the connections; what each lost one said.
     pub fn finish(self) -> Vec<String> {
         self.0.stop();
         let log = self.0.log();
-        let answered =
-            log.lines().filter_map(|line| line.strip_prefix("answered ")).next_back().unwrap_or("0");
-        say(&format!("held connections: {answered} requests answered"));
+        say(&format!("held connections: {} requests answered", self.answered()));
         log.lines().filter(|line| line.starts_with("lost")).map(str::to_string).collect()
     }
 }

@@ -32,8 +32,10 @@ mod reload;
 mod scripts;
 mod seed_http_dr;
 mod seed_mysql_dr;
+mod servers_told;
 mod split;
 mod start;
+mod sync_daemon;
 mod sync_group;
 mod systemd;
 mod vmac;
@@ -94,6 +96,8 @@ pub fn all() -> Vec<Scenario> {
         accept::SCENARIOS,
         processes::SCENARIOS,
         scripts::SCENARIOS,
+        servers_told::SCENARIOS,
+        sync_daemon::SCENARIOS,
         sync_group::SCENARIOS,
         answers::SCENARIOS,
         mails::SCENARIOS,

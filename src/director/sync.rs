@@ -1,0 +1,148 @@
+//! Carries out what the connection synchronisation wants, and tells it which instance it follows.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::path::Path;
+use std::time::Instant;
+
+use crate::config::model::SyncDaemon;
+use crate::ipvs::io::Ipvs;
+use crate::ipvs::sync::{Action, Input, Role, Settings, Synchroniser};
+use crate::vrrp::event::State;
+use crate::vrrp::instance;
+
+use super::namespace::Namespaces;
+use super::owned::Owned;
+use super::say::say;
+
+/// `lvs_sync_daemon`, and the kernel's daemons.
+pub(super) struct Sync {
+    machine: Synchroniser,
+    config: Option<SyncDaemon>,
+    /// The instance that it follows is MASTER.
+    master: bool,
+    namespaces: Namespaces,
+    ipvs: Option<Ipvs>,
+    owned: Owned<Role>,
+}
+
+impl Sync {
+    /// Knows which daemons a killed predecessor may have left, from the record in `runtime_directory`.
+    pub(super) fn new(runtime_directory: &Path, namespaces: Namespaces) -> Self {
+        let owned = Owned::read(runtime_directory);
+        let machine = Synchroniser::new(Instant::now(), owned.things().clone());
+        Self { machine, config: None, master: false, namespaces, ipvs: None, owned }
+    }
+
+    /// What a start or reload wants, while the instances are in these states.
+    pub(super) fn configure(&mut self, config: Option<SyncDaemon>, instances: &[instance::Snapshot]) {
+        self.config = config;
+        self.master = self.is_master(instances);
+        self.desire(true);
+    }
+
+    /// The instances are in these states now.
+    pub(super) fn follow(&mut self, instances: &[instance::Snapshot]) {
+        let master = self.is_master(instances);
+        if std::mem::replace(&mut self.master, master) != master {
+            self.desire(false);
+        }
+    }
+
+    fn is_master(&self, instances: &[instance::Snapshot]) -> bool {
+        let name = self.config.as_ref().and_then(|config| config.instance.as_ref());
+        let followed = instances.iter().find(|instance| Some(&instance.name) == name);
+        followed.is_some_and(|instance| instance.state == State::Master)
+    }
+
+    /// Why connections are not synchronised as they ought to be.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        self.machine.trouble()
+    }
+
+    /// When [`Self::tick`] is to be called next.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.machine.next_timer().map(|(at, _)| at)
+    }
+
+    /// Does what is due.
+    pub(super) fn tick(&mut self) {
+        self.feed(Input::Timer);
+    }
+
+    /// Whether the record could not be written.
+    pub(super) fn is_behind(&self) -> bool {
+        self.owned.is_behind()
+    }
+
+    /// Writes the record again.
+    pub(super) fn retry(&mut self) {
+        if self.owned.is_behind() && self.owned.write().is_ok() {
+            tracing::info!("our IPVS sync daemons are recorded now");
+        }
+    }
+
+    /// Without an instance to follow both run, as in keepalived.
+    fn desire(&mut self, anew: bool) {
+        let daemons = match &self.config {
+            None => BTreeMap::new(),
+            Some(config) => {
+                let roles = match (&config.instance, self.master) {
+                    (None, _) => &[Role::Master, Role::Backup][..],
+                    (Some(_), true) => &[Role::Master],
+                    (Some(_), false) => &[Role::Backup],
+                };
+                roles.iter().map(|role| (*role, Settings::of(config))).collect()
+            }
+        };
+        self.feed(Input::Desired { daemons, anew });
+    }
+
+    fn feed(&mut self, input: Input) {
+        let (mut inputs, mut actions) = (VecDeque::from([input]), Vec::new());
+        while let Some(input) = inputs.pop_front() {
+            self.machine.handle(Instant::now(), input, &mut actions);
+            for action in actions.drain(..) {
+                inputs.extend(self.carry_out(action));
+            }
+        }
+    }
+
+    fn carry_out(&mut self, action: Action) -> Option<Input> {
+        let closed = || io::Error::from(io::ErrorKind::NotConnected);
+        match action {
+            Action::Open => match self.namespaces.open_ipvs() {
+                Ok(ipvs) => {
+                    self.ipvs = Some(ipvs);
+                    Some(Input::Opened(Ok(())))
+                }
+                Err(why) => Some(Input::Opened(Err(why))),
+            },
+            Action::Look => {
+                let ipvs = self.ipvs.as_mut().ok_or_else(closed);
+                Some(Input::Looked(ipvs.and_then(Ipvs::sync_daemons)))
+            }
+            Action::Change(operations) => {
+                let ipvs = self.ipvs.as_mut().ok_or_else(closed);
+                Some(Input::Changed(ipvs.and_then(|ipvs| ipvs.change_sync_daemons(&operations))))
+            }
+            Action::Record(roles) => {
+                let behind = self.owned.is_behind();
+                if let Err(error) = self.owned.set(roles)
+                    && !behind
+                {
+                    let why = crate::text::reason(&error);
+                    tracing::warn!(
+                        "cannot record our IPVS sync daemons, a killed daemon might leave them behind: {why}; tried \
+                         again"
+                    );
+                }
+                None
+            }
+            Action::Report(event) => {
+                say(event.level(), event);
+                None
+            }
+        }
+    }
+}

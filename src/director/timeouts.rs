@@ -1,0 +1,107 @@
+//! Carries out what the keeper of the IPVS timeouts wants.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
+use std::time::Instant;
+
+use crate::config::model;
+use crate::ipvs::io::Ipvs;
+use crate::ipvs::timeouts::{Action, Input, Keeper, Values, Which, wanted};
+use crate::text::reason;
+
+use super::namespace::Namespaces;
+use super::owned::Owned;
+use super::say::say;
+
+/// `lvs_timeouts`, and the kernel's.
+pub(super) struct Timeouts {
+    keeper: Keeper,
+    namespaces: Namespaces,
+    ipvs: Option<Ipvs>,
+    before: Owned<(Which, u32)>,
+}
+
+impl Timeouts {
+    /// Knows what was there before a killed predecessor changed it, from the record in `runtime_directory`.
+    pub(super) fn new(runtime_directory: &Path, namespaces: Namespaces) -> Self {
+        let before: Owned<(Which, u32)> = Owned::read(runtime_directory);
+        let values: Values = before.things().iter().copied().collect();
+        Self { keeper: Keeper::new(Instant::now(), values), namespaces, ipvs: None, before }
+    }
+
+    /// What a start or reload wants; `None`: what was there before.
+    pub(super) fn configure(&mut self, timeouts: Option<&model::Timeouts>) {
+        self.feed(Input::Desired(timeouts.map(wanted).unwrap_or_default()));
+    }
+
+    /// When [`Self::tick`] is to be called next.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.keeper.next_timer()
+    }
+
+    /// Does what is due.
+    pub(super) fn tick(&mut self) {
+        self.feed(Input::Timer);
+    }
+
+    /// Whether the record could not be written.
+    pub(super) fn is_behind(&self) -> bool {
+        self.before.is_behind()
+    }
+
+    /// Writes the record again.
+    pub(super) fn retry(&mut self) {
+        if self.before.is_behind() && self.before.write().is_ok() {
+            tracing::info!("the IPVS timeouts of the system are recorded now");
+        }
+    }
+
+    fn feed(&mut self, input: Input) {
+        let (mut inputs, mut actions) = (VecDeque::from([input]), Vec::new());
+        while let Some(input) = inputs.pop_front() {
+            self.keeper.handle(Instant::now(), input, &mut actions);
+            for action in actions.drain(..) {
+                inputs.extend(self.carry_out(action));
+            }
+        }
+    }
+
+    fn carry_out(&mut self, action: Action) -> Option<Input> {
+        let closed = || io::Error::from(io::ErrorKind::NotConnected);
+        match action {
+            Action::Open => match self.namespaces.open_ipvs() {
+                Ok(ipvs) => {
+                    self.ipvs = Some(ipvs);
+                    Some(Input::Opened(Ok(())))
+                }
+                Err(why) => Some(Input::Opened(Err(why))),
+            },
+            Action::Look => {
+                let ipvs = self.ipvs.as_mut().ok_or_else(closed);
+                Some(Input::Looked(ipvs.and_then(Ipvs::timeouts)))
+            }
+            Action::Set(values) => {
+                let ipvs = self.ipvs.as_mut().ok_or_else(closed);
+                Some(Input::Changed(ipvs.and_then(|ipvs| ipvs.set_timeouts(&values))))
+            }
+            Action::Record(values) => {
+                let behind = self.before.is_behind();
+                if let Err(error) = self.before.set(values.into_iter().collect())
+                    && !behind
+                {
+                    let why = reason(&error);
+                    tracing::warn!(
+                        "cannot record the IPVS timeouts of the system, after a kill they would stay as they are set: \
+                         {why}; tried again"
+                    );
+                }
+                None
+            }
+            Action::Report(event) => {
+                say(event.level(), event);
+                None
+            }
+        }
+    }
+}
