@@ -80,6 +80,8 @@ pub(crate) struct Host {
     pub(crate) life: u64,
     /// The state that was told last of each instance.
     pub(crate) told: BTreeMap<String, State>,
+    /// Every state that was told, in order: `VI_1 BACKUP`.
+    pub(crate) heard: Vec<String>,
     /// What was told twice, or not at all.
     pub(crate) broken: Option<String>,
 }
@@ -124,6 +126,7 @@ impl Host {
             standings: Arc::default(),
             life: 0,
             told: BTreeMap::new(),
+            heard: Vec::new(),
             broken: None,
         };
         host.equip();
@@ -132,6 +135,7 @@ impl Host {
 
     /// Each transition is told once, and in order: it begins where the last one ended.
     pub(crate) fn hear(&mut self, name: &str, from: State, to: State) {
+        self.heard.push(format!("{name} {to}"));
         let last = self.told.insert(name.to_owned(), to).unwrap_or(State::Init);
         if last != from || (from == to && to != State::Fault) {
             self.broken = Some(format!("{}: {name} was told {from} to {to} after {last}", self.number));

@@ -13,6 +13,7 @@
 mod host;
 mod kernel;
 mod lan;
+mod order;
 mod reload;
 mod scenario;
 

@@ -79,3 +79,22 @@ fn what_is_tracked_from_now_on_and_well_moves_nobody() {
         instance.tracking.files = vec![Tracked { name: "f".to_owned(), weight }];
     });
 }
+
+#[test]
+fn a_master_that_a_reload_leads_into_a_fault_says_so() {
+    let mut lan = Lan::new(vec![vec![instance("A", 50)]], 1, false);
+    lan.boot(0);
+    lan.touch(0, |host| host.kernel.set_up("eth1", false));
+    let later = |lan: &mut Lan| {
+        let at = lan.now + Duration::from_secs(8);
+        lan.run_until(at).unwrap();
+    };
+    later(&mut lan);
+    assert_eq!(lan.priorities, [100].into());
+    let mut tracking = instance("A", 50);
+    let weight = TrackWeight { number: 0, reverse: false };
+    tracking.tracking.interfaces = vec![(InterfaceName::new("eth1").unwrap(), weight)];
+    lan.reload(0, vec![tracking]);
+    later(&mut lan);
+    assert_eq!(lan.priorities, [0, 100].into());
+}

@@ -225,7 +225,7 @@ fn track(lan: &mut Lan, random: &mut fastrand::Rng) {
     }
 }
 
-fn script(random: &mut fastrand::Rng) -> Wanted {
+pub(crate) fn script(random: &mut fastrand::Rng) -> Wanted {
     let interval = Duration::from_millis(random.u64(200..1000));
     let config = TrackScript {
         name: "chk".into(),

@@ -36,9 +36,10 @@ impl Node {
         }
         let Some(seen) = self.see(id, out) else { return };
         let Some(running) = self.instances.get_mut(&id).filter(|_| !seen.opening) else { return };
-        let own = Some(faults(running.machine.config(), &seen.conditions));
-        if running.own_faults != own {
-            running.own_faults = own;
+        let own = faults(running.machine.config(), &seen.conditions);
+        if running.own_faults.as_ref() != Some(&own) {
+            let is_first = running.own_faults.replace(own).is_none();
+            self.lead(id, is_first);
             self.touched.extend(self.companions(id));
         }
     }

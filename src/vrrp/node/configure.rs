@@ -111,8 +111,8 @@ impl Node {
         self.feed(now, id, instance::Input::Remove, out);
         self.forget_interests(id);
         let Some(running) = self.instances.remove(&id) else { return };
-        if let Some(at) = running.due {
-            self.due.remove(&(at, id));
+        if let Some(due) = running.due {
+            self.due.remove(&(due, id));
         }
         self.sockets.keep(id, &[]);
         self.identities.retain(|_, other| *other != id);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use crate::config::model::{Priority, SyncGroup};
-use crate::track::Others;
+use crate::track::{Fault, Others};
 use crate::vrrp::event::{Event, State};
 use crate::vrrp::group::{self, Member};
 use crate::vrrp::instance;
@@ -18,6 +18,10 @@ pub(super) struct Group {
     /// All members own their addresses.
     owners: bool,
     state: State,
+    /// A member has waited for the first result of a script.
+    waited: bool,
+    /// The member that leads the others in this turn.
+    leader: Option<Id>,
 }
 
 /// What a member was before it was fed.
@@ -59,7 +63,9 @@ impl Node {
             }
             let before = old.remove(&wanted.name);
             let state = before.as_ref().map_or(State::Init, |group| group.state);
-            let group = Group { members, owners, state };
+            let waited = before.as_ref().is_some_and(|group| group.waited);
+            let leader = before.as_ref().and_then(|group| group.leader);
+            let group = Group { members, owners, state, waited, leader };
             if before.as_ref() != Some(&group) {
                 self.touched.extend(before.into_iter().flat_map(|group| group.members));
                 self.touched.extend(group.members.iter().copied());
@@ -82,6 +88,23 @@ impl Node {
         let group = self.groups.get(self.group_of.get(&id)?)?;
         let name = &self.instances.get(&id)?.machine.config().name;
         Some(group::others(name, group.owners, self.members(group)))
+    }
+
+    /// The faults of a member are others than before. As in keepalived the first one that suffers leads the others, and
+    /// the last one that has recovered. `is_first`: nothing was known of it before.
+    pub(super) fn lead(&mut self, id: Id, is_first: bool) {
+        let Some(group) = self.group_of.get(&id).and_then(|name| self.groups.get_mut(name)) else { return };
+        let faults = self.instances.get(&id).and_then(|running| running.own_faults.as_ref());
+        group.waited |= faults.is_some_and(|faults| faults.iter().any(Fault::is_pending));
+        let is_well = faults.is_none_or(BTreeSet::is_empty);
+        if !is_first && (is_well || group.leader.is_none()) {
+            group.leader = Some(id);
+        }
+    }
+
+    /// Those that lead their groups in this turn.
+    pub(super) fn take_leaders(&mut self) -> BTreeSet<Id> {
+        self.groups.values_mut().filter_map(|group| group.leader.take()).collect()
     }
 
     /// The other members of its group.
@@ -138,12 +161,14 @@ impl Node {
     }
 
     /// Tells of groups that are in another state than at the last time. A group that starts is told before its members,
-    /// later the members come first, both as in keepalived. `from`: where the actions of this turn begin.
+    /// later, and where they waited for a script, the members come first, all as in keepalived. `from`: where the actions of this
+    /// turn begin.
     pub(super) fn tell_groups(&mut self, from: usize, out: &mut Vec<Action>) {
         for name in std::mem::take(&mut self.regroup) {
             let Some(group) = self.groups.get(&name) else { continue };
             let to = group::state(group.state, self.members(group));
             let from_state = group.state;
+            let waited = group.waited;
             if to == from_state {
                 continue;
             }
@@ -157,12 +182,13 @@ impl Node {
                 _ => false,
             };
             let first = out.iter().skip(from).position(is_members).map(|at| from + at);
-            match first.filter(|_| from_state == State::Init) {
+            match first.filter(|_| from_state == State::Init && !waited) {
                 Some(at) => out.insert(at, report),
                 None => out.push(report),
             }
             self.transitions += 1;
             if let Some(group) = self.groups.get_mut(&name) {
+                group.waited = false;
                 group.state = to;
             }
         }

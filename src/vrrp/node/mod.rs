@@ -244,10 +244,13 @@ struct Running {
     /// Its objects on the interfaces that exist.
     objects: BTreeMap<Key, Need>,
     /// What its timer says.
-    due: Option<Instant>,
+    due: Option<Due>,
     /// Frames for each address that are to be sent once the addresses are there.
     announce: u32,
 }
+
+/// When an instance is due. Of two at one time, whose timer was set first comes first.
+type Due = (Instant, u64);
 
 /// All virtual routers of this node.
 #[derive(Debug, Clone, Default)]
@@ -274,7 +277,9 @@ pub struct Node {
     interfaces: BTreeMap<String, BTreeSet<Id>>,
     /// Who sends from this address, as configured.
     sources: BTreeMap<IpAddr, BTreeSet<Id>>,
-    due: BTreeSet<(Instant, Id)>,
+    due: BTreeSet<(Due, Id)>,
+    /// How many timers were set.
+    timers_set: u64,
     /// Instances whose conditions are to be worked out anew.
     touched: BTreeSet<Id>,
     /// Instances that want to announce.
@@ -378,7 +383,7 @@ impl Node {
 
     /// When to call again with [`Input::Timer`], and why.
     pub fn next_timer(&self) -> Option<(Instant, Timer)> {
-        let instance = self.due.first().and_then(|(at, id)| {
+        let instance = self.due.first().and_then(|((at, _), id)| {
             let (_, timer) = self.instances.get(id)?.machine.next_timer()?;
             Some((*at, Timer::Instance(timer)))
         });
@@ -443,8 +448,8 @@ impl Node {
     }
 
     fn timer(&mut self, now: Instant, out: &mut Vec<Action>) {
-        let due: Vec<(Instant, Id)> = self.due.iter().take_while(|(at, _)| *at <= now).copied().collect();
-        for (at, id) in due {
+        let due: Vec<_> = self.due.iter().take_while(|((at, _), _)| *at <= now).copied().collect();
+        for ((at, _), id) in due {
             self.latest = self.latest.max(now.saturating_duration_since(at));
             self.feed(now, id, instance::Input::Timer, out);
         }
@@ -466,11 +471,15 @@ impl Node {
         let Some(running) = self.instances.get_mut(&id) else { return };
         let mut actions = Vec::new();
         running.machine.handle(now, input, &mut actions);
-        if let Some(at) = running.due.take() {
-            self.due.remove(&(at, id));
+        let next = running.machine.next_timer().map(|(at, _)| at);
+        if running.due.map(|(at, _)| at) != next {
+            self.timers_set += 1;
+            let due = next.map(|at| (at, self.timers_set));
+            if let Some(old) = std::mem::replace(&mut running.due, due) {
+                self.due.remove(&(old, id));
+            }
+            self.due.extend(due.map(|due| (due, id)));
         }
-        running.due = running.machine.next_timer().map(|(at, _)| at);
-        self.due.extend(running.due.map(|at| (at, id)));
         let mut held = false;
         let mut wish = None;
         for action in actions {
@@ -528,10 +537,16 @@ impl Node {
         if self.phase == Phase::Running && self.starts_at.is_none() {
             while !self.touched.is_empty() {
                 let mut touched = std::mem::take(&mut self.touched);
+                // What all of them stand on.
+                if touched.remove(&Id::STATIC) {
+                    self.follow(now, Id::STATIC, out);
+                }
                 touched.iter().for_each(|id| self.look(*id, out));
                 // What one member of a group suffers concerns the others.
                 touched.append(&mut self.touched);
-                touched.into_iter().for_each(|id| self.follow(now, id, out));
+                let leaders = self.take_leaders();
+                let others = touched.difference(&leaders);
+                leaders.iter().chain(others).for_each(|id| self.follow(now, *id, out));
             }
         }
         self.tell_groups(from, out);
