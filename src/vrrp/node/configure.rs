@@ -145,6 +145,7 @@ impl Node {
         for name in names {
             self.interfaces.entry(name.to_string()).or_default().insert(id);
         }
+        self.vrids.entry(config.vrid.number()).or_default().insert(id);
         if let Some(source) = config.transport.source {
             self.sources.entry(source).or_default().insert(id);
         }
@@ -159,6 +160,10 @@ impl Node {
 
     fn forget_interests(&mut self, id: Id) {
         self.interfaces.retain(|_, ids| {
+            ids.remove(&id);
+            !ids.is_empty()
+        });
+        self.vrids.retain(|_, ids| {
             ids.remove(&id);
             !ids.is_empty()
         });

@@ -277,6 +277,8 @@ pub struct Node {
     interfaces: BTreeMap<String, BTreeSet<Id>>,
     /// Who sends from this address, as configured.
     sources: BTreeMap<IpAddr, BTreeSet<Id>>,
+    /// Who has this virtual router id.
+    vrids: BTreeMap<u8, BTreeSet<Id>>,
     due: BTreeSet<(Due, Id)>,
     /// How many timers were set.
     timers_set: u64,
@@ -433,12 +435,14 @@ impl Node {
     fn heard(&mut self, now: Instant, endpoint: &Endpoint, packet: Received, out: &mut Vec<Action>) {
         let Some(vrid) = packet.vrid() else { return };
         let config = |id: &Id| self.instances.get(id).map(|running| running.machine.config());
-        let concerned = |id: &&Id| config(id).is_some_and(|config| config.vrid.number() == vrid);
         // Unicast instances of one address and VRID are told apart by their peers.
         let peer = |id: &&Id| {
             config(id).is_some_and(|config| config.peers().iter().any(|peer| peer.address == packet.source))
         };
-        let users = || self.sockets.users(endpoint).filter(concerned);
+        let users = || {
+            let alike = self.vrids.get(&vrid).into_iter().flatten();
+            alike.filter(|id| self.sockets.is_user(endpoint, **id))
+        };
         // A stranger's is for an instance that is alone; among several it is nobody's.
         let alone = || users().next().filter(|_| users().nth(1).is_none());
         let chosen = users().find(peer).or_else(alone).copied();

@@ -97,6 +97,11 @@ impl Sockets {
         self.endpoints.get(endpoint).into_iter().flat_map(|entry| &entry.users)
     }
 
+    /// Whether `id` uses it.
+    pub(super) fn is_user(&self, endpoint: &Endpoint, id: Id) -> bool {
+        self.endpoints.get(endpoint).is_some_and(|entry| entry.users.contains(&id))
+    }
+
     pub(super) fn state(&self, endpoint: &Endpoint) -> Option<&State> {
         self.endpoints.get(endpoint).map(|entry| &entry.state)
     }
