@@ -341,10 +341,11 @@ impl Pool {
         } else {
             Event::QuorumDownAtStart { service, quorum, hysteresis, weight }
         }));
-        if !self.quorum {
-            self.report_sorry_server(out);
+        // Who never had it has not lost it: as in keepalived nobody is told.
+        match self.quorum {
+            true => out.push(self.telling(None, true)),
+            false => self.report_sorry_server(out),
         }
-        out.push(self.telling(None, self.quorum));
     }
 
     fn evaluate_quorum(&mut self, out: &mut Vec<Action>) {

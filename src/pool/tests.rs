@@ -427,6 +427,18 @@ fn what_happens_to_servers_is_told_in_the_order_of_keepalived() {
 }
 
 #[test]
+fn who_starts_without_quorum_has_not_lost_it() {
+    let mut server = real_server(9, 1);
+    server.checkers = vec![checker(address(9), true)];
+    let mut out = Vec::new();
+    let mut pools = Pools::default();
+    let config = Arc::new(virtual_server(vec![server]));
+    pools.handle(Instant::now(), Input::Configure(vec![config]), &mut out);
+    assert!(told(&out).is_empty(), "{out:?}");
+    assert_eq!(told(&verdict(&mut pools, 9, checker(address(9), true), true)), ["RS 9 UP", "VS UP"]);
+}
+
+#[test]
 fn only_omega_tells_of_a_stop() {
     for omega in [false, true] {
         let mut pools = Pools::default();

@@ -69,7 +69,7 @@ fn failover(lab: &Lab) {
     lab.directors().into_iter().for_each(often);
     let config = config("lvs_sync_daemon eth1 inst VI_1")
         .replace("state MASTER", "state BACKUP")
-        .replace("advert_int 1\n", "advert_int 1\n preempt_delay 25\n");
+        .replace("advert_int 1\n", "advert_int 1\n preempt_delay 45\n");
     let first = lab.director(&lab.lvs01, lab.program(), &config);
     eventually("the address is on lvs01", seconds(15), || lab.holders(VIP) == ["lvs01"]);
     let other = config.replace("priority 100", "priority 50");
@@ -99,8 +99,8 @@ fn failover(lab: &Lab) {
     often(&lab.lvs01);
     let first = lab.director(&lab.lvs01, lab.program(), &config);
     eventually("it receives", seconds(5), || daemons(&lab.lvs01).starts_with("backup"));
-    eventually("it knows them all", seconds(24), || connections(&lab.lvs01) >= CONNECTIONS);
-    eventually("the address is back", seconds(40), || lab.holders(VIP) == ["lvs01"]);
+    eventually("it knows them all", seconds(42), || connections(&lab.lvs01) >= CONNECTIONS);
+    eventually("the address is back", seconds(60), || lab.holders(VIP) == ["lvs01"]);
     eventually("the other one receives", seconds(5), || daemons(&lab.lvs02).starts_with("backup"));
     assert!(connections(&lab.lvs02) >= CONNECTIONS, "the new backup keeps its table");
     runs(2 * CONNECTIONS);
