@@ -114,8 +114,12 @@ fn equal(lab: &Lab) {
         [("", ""), ("rs_init_notifies", "omega"), ("", "quorum 2\nhysteresis 1\nomega"), ("", "alpha")]
     {
         say(&format!("---- {globals} {}", service.replace('\n', " ")));
-        let keepalived = play(lab, Program::Keepalived, globals, service);
-        let directord = play(lab, Program::Directord, globals, service);
+        let [keepalived, directord] = [Program::Keepalived, Program::Directord].map(|program| {
+            let mut told = play(lab, program, globals, service);
+            // Which real server passes its first check first is chance.
+            told.iter_mut().take(1).for_each(|(_, _, lines)| lines.sort());
+            told
+        });
         assert_eq!(directord, keepalived, "{globals} {service}");
     }
 }
