@@ -1,7 +1,6 @@
 //! Carries out what the pools and the keeper of the kernel's table want.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,11 +9,11 @@ use crate::check::Standing;
 use crate::check::checks::Key;
 use crate::config::model::{Service, VirtualServer};
 use crate::ipvs::Entry;
-use crate::ipvs::io::Ipvs;
 use crate::ipvs::keeper::{self, Keeper};
 use crate::mail::alert::{Cause, Occasion};
 use crate::pool::{self, Pools, Telling};
 
+use super::connection::Connection;
 use super::namespace::Namespaces;
 use super::notices::{last_occasion, occasion};
 use super::owned::Owned;
@@ -24,8 +23,7 @@ use super::say::say;
 pub(super) struct Balancer {
     pools: Pools,
     keeper: Keeper,
-    namespaces: Namespaces,
-    ipvs: Option<Ipvs>,
+    ipvs: Connection,
     owned: Owned<Service>,
     /// What is to be mailed.
     occasions: Vec<Occasion>,
@@ -42,8 +40,7 @@ impl Balancer {
         Self {
             pools: Pools::default(),
             keeper,
-            namespaces,
-            ipvs: None,
+            ipvs: Connection::new(namespaces),
             owned,
             occasions: Vec::new(),
             tellings: Vec::new(),
@@ -170,23 +167,10 @@ impl Balancer {
 
     fn carry_out(&mut self, action: keeper::Action) -> Option<keeper::Input> {
         use keeper::{Action, Input};
-        let closed = || io::Error::from(io::ErrorKind::NotConnected);
         match action {
-            Action::Open => match self.namespaces.open_ipvs() {
-                Ok(ipvs) => {
-                    self.ipvs = Some(ipvs);
-                    Some(Input::Opened(Ok(())))
-                }
-                Err(why) => Some(Input::Opened(Err(why))),
-            },
-            Action::Look(look) => {
-                let seen = self.ipvs.as_mut().ok_or_else(closed).and_then(|ipvs| ipvs.look(&look));
-                Some(Input::Looked(seen))
-            }
-            Action::Change(operations) => {
-                let ipvs = self.ipvs.as_mut().ok_or_else(closed);
-                Some(Input::Changed(ipvs.and_then(|ipvs| ipvs.change(operations))))
-            }
+            Action::Open => Some(Input::Opened(self.ipvs.open())),
+            Action::Look(look) => Some(Input::Looked(self.ipvs.ask(|ipvs| ipvs.look(&look)))),
+            Action::Change(operations) => Some(Input::Changed(self.ipvs.ask(|ipvs| ipvs.change(operations)))),
             Action::Record(services) => Some(Input::Recorded(self.owned.set(services))),
             Action::Report(event) => {
                 say(event.level(), event);

@@ -4,6 +4,7 @@ mod apply;
 mod balancer;
 pub(crate) mod candidate;
 mod checks;
+mod connection;
 mod error;
 mod files;
 pub mod kept;

@@ -1,7 +1,6 @@
 //! Carries out what the connection synchronisation wants, and tells it which instance it follows.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io;
 use std::path::Path;
 use std::time::Instant;
 
@@ -11,6 +10,7 @@ use crate::ipvs::sync::{Action, Input, Role, Settings, Synchroniser};
 use crate::vrrp::event::State;
 use crate::vrrp::instance;
 
+use super::connection::Connection;
 use super::namespace::Namespaces;
 use super::owned::Owned;
 use super::say::say;
@@ -21,8 +21,7 @@ pub(super) struct Sync {
     config: Option<SyncDaemon>,
     /// The instance that it follows is MASTER.
     master: bool,
-    namespaces: Namespaces,
-    ipvs: Option<Ipvs>,
+    ipvs: Connection,
     owned: Owned<Role>,
 }
 
@@ -31,7 +30,7 @@ impl Sync {
     pub(super) fn new(runtime_directory: &Path, namespaces: Namespaces) -> Self {
         let owned = Owned::read(runtime_directory);
         let machine = Synchroniser::new(Instant::now(), owned.things().clone());
-        Self { machine, config: None, master: false, namespaces, ipvs: None, owned }
+        Self { machine, config: None, master: false, ipvs: Connection::new(namespaces), owned }
     }
 
     /// What a start or reload wants, while the instances are in these states.
@@ -109,22 +108,11 @@ impl Sync {
     }
 
     fn carry_out(&mut self, action: Action) -> Option<Input> {
-        let closed = || io::Error::from(io::ErrorKind::NotConnected);
         match action {
-            Action::Open => match self.namespaces.open_ipvs() {
-                Ok(ipvs) => {
-                    self.ipvs = Some(ipvs);
-                    Some(Input::Opened(Ok(())))
-                }
-                Err(why) => Some(Input::Opened(Err(why))),
-            },
-            Action::Look => {
-                let ipvs = self.ipvs.as_mut().ok_or_else(closed);
-                Some(Input::Looked(ipvs.and_then(Ipvs::sync_daemons)))
-            }
+            Action::Open => Some(Input::Opened(self.ipvs.open())),
+            Action::Look => Some(Input::Looked(self.ipvs.ask(Ipvs::sync_daemons))),
             Action::Change(operations) => {
-                let ipvs = self.ipvs.as_mut().ok_or_else(closed);
-                Some(Input::Changed(ipvs.and_then(|ipvs| ipvs.change_sync_daemons(&operations))))
+                Some(Input::Changed(self.ipvs.ask(|ipvs| ipvs.change_sync_daemons(&operations))))
             }
             Action::Record(roles) => {
                 let behind = self.owned.is_behind();

@@ -1,7 +1,6 @@
 //! Carries out what the keeper of the IPVS timeouts wants.
 
 use std::collections::VecDeque;
-use std::io;
 use std::path::Path;
 use std::time::Instant;
 
@@ -10,6 +9,7 @@ use crate::ipvs::io::Ipvs;
 use crate::ipvs::timeouts::{Action, Input, Keeper, Values, Which, wanted};
 use crate::text::reason;
 
+use super::connection::Connection;
 use super::namespace::Namespaces;
 use super::owned::Owned;
 use super::say::say;
@@ -17,8 +17,7 @@ use super::say::say;
 /// `lvs_timeouts`, and the kernel's.
 pub(super) struct Timeouts {
     keeper: Keeper,
-    namespaces: Namespaces,
-    ipvs: Option<Ipvs>,
+    ipvs: Connection,
     before: Owned<(Which, u32)>,
 }
 
@@ -27,7 +26,7 @@ impl Timeouts {
     pub(super) fn new(runtime_directory: &Path, namespaces: Namespaces) -> Self {
         let before: Owned<(Which, u32)> = Owned::read(runtime_directory);
         let values: Values = before.things().iter().copied().collect();
-        Self { keeper: Keeper::new(Instant::now(), values), namespaces, ipvs: None, before }
+        Self { keeper: Keeper::new(Instant::now(), values), ipvs: Connection::new(namespaces), before }
     }
 
     /// What a start or reload wants; `None`: what was there before.
@@ -68,23 +67,10 @@ impl Timeouts {
     }
 
     fn carry_out(&mut self, action: Action) -> Option<Input> {
-        let closed = || io::Error::from(io::ErrorKind::NotConnected);
         match action {
-            Action::Open => match self.namespaces.open_ipvs() {
-                Ok(ipvs) => {
-                    self.ipvs = Some(ipvs);
-                    Some(Input::Opened(Ok(())))
-                }
-                Err(why) => Some(Input::Opened(Err(why))),
-            },
-            Action::Look => {
-                let ipvs = self.ipvs.as_mut().ok_or_else(closed);
-                Some(Input::Looked(ipvs.and_then(Ipvs::timeouts)))
-            }
-            Action::Set(values) => {
-                let ipvs = self.ipvs.as_mut().ok_or_else(closed);
-                Some(Input::Changed(ipvs.and_then(|ipvs| ipvs.set_timeouts(&values))))
-            }
+            Action::Open => Some(Input::Opened(self.ipvs.open())),
+            Action::Look => Some(Input::Looked(self.ipvs.ask(Ipvs::timeouts))),
+            Action::Set(values) => Some(Input::Changed(self.ipvs.ask(|ipvs| ipvs.set_timeouts(&values)))),
             Action::Record(values) => {
                 let behind = self.before.is_behind();
                 if let Err(error) = self.before.set(values.into_iter().collect())

@@ -66,7 +66,7 @@ impl Node {
     fn insert(&mut self, identity: Identity, config: Instance, out: &mut Vec<Action>) -> Id {
         self.last_id += 1;
         let id = Id(self.last_id);
-        let running = Running {
+        let running = Box::new(Running {
             machine: Machine::new(config),
             held: false,
             covered: false,
@@ -76,7 +76,7 @@ impl Node {
             objects: BTreeMap::new(),
             due: None,
             announce: 0,
-        };
+        });
         self.instances.insert(id, running);
         self.identities.insert(identity, id);
         self.note_interests(id);

@@ -259,7 +259,8 @@ pub struct Node {
     kernel: Kernel,
     objects: Objects,
     sockets: Sockets,
-    instances: BTreeMap<Id, Running>,
+    /// Boxed: a map has room for more than are in it.
+    instances: BTreeMap<Id, Box<Running>>,
     identities: BTreeMap<Identity, Id>,
     /// By name.
     groups: BTreeMap<String, Group>,
