@@ -11,7 +11,7 @@ const SHARED: &[&str] = &["report", "text"];
 
 /// Who may use whom. `docs/architecture.md` draws the same arrows.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("check", &["config::model", "script"]),
+    ("check", &["config::model", "script", "sys"]),
     ("cli", &["check", "config", "director", "sys"]),
     ("config", &[]),
     (

@@ -86,6 +86,25 @@ pub fn wanted(servers: &[Arc<VirtualServer>], passes: impl Fn(&Key) -> bool) -> 
     all
 }
 
+/// What checks of `servers` amount to before they run: those that follow a file whose number is known.
+pub fn known(
+    servers: &[Arc<VirtualServer>],
+    numbers: &BTreeMap<String, i32>,
+) -> BTreeMap<Arc<Probe>, Standing> {
+    let mut known = BTreeMap::new();
+    let checkers = servers.iter().flat_map(|service| &service.real_servers).flat_map(|real| &real.checkers);
+    for checker in checkers {
+        let ProbeKind::File { name, weight } = &checker.probe.kind else { continue };
+        let Some(number) = numbers.get(name) else { continue };
+        let standing = match file::outcome(name, *number, weight.unwrap_or(FileWeight::DEFAULT)) {
+            Outcome::Passed { weight } => Standing::Up { weight },
+            _ => Standing::Down,
+        };
+        known.insert(Arc::clone(&checker.probe), standing);
+    }
+    known
+}
+
 /// What can happen to the checks.
 #[derive(Debug)]
 pub enum Input {

@@ -116,6 +116,41 @@ mod tests {
         interfaces.chain(lines).collect::<Vec<String>>().join(", ")
     }
 
+    /// `reverse` is that of the object, unless the line says it.
+    #[test]
+    fn a_line_has_the_reverse_of_what_it_tracks() {
+        let objects = "track_file r {\nfile /run/r\nweight 7 reverse\n}\nvrrp_script r {\nscript /bin/true\nweight 5 reverse\n}\n\
+             vrrp_track_process r {\nprocess r\nweight 5 reverse\n}\n";
+        let cases = [
+            ("", (7, true)),
+            (" weight 3", (3, true)),
+            (" weight 3 reverse", (3, true)),
+            (" weight 3 noreverse", (3, false)),
+        ];
+        for (line, expected) in cases {
+            let blocks =
+                ["script", "file", "process"].map(|kind| format!("track_{kind} {{\nr{line}\n}}\n")).concat();
+            let text = format!(
+                "{objects}vrrp_instance A {{\ninterface eth0\nvirtual_router_id 1\npriority 100\n{blocks}virtual_ipaddress {{\n10.0.0.1\n}}\n}}\n"
+            );
+            let model = |text: &str| {
+                let loaded = load(Path::new("t"), &Texts::one("t", text), &Options::default());
+                loaded.model.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics))
+            };
+            let model_of_text = model(&text);
+            let found = tracking(&model_of_text.instances[0], &model_of_text);
+            let weight =
+                |lines: &[Tracked]| lines[0].weight.map(|weight| (weight.number, weight.reverse)).unwrap();
+            let expected = |own: i16| if line.is_empty() { (own, true) } else { expected };
+            assert_eq!(weight(&found.files), expected(7), "{line}");
+            assert_eq!(weight(&found.scripts), expected(5), "{line}");
+            assert_eq!(weight(&found.processes), expected(5), "{line}");
+            let show = crate::config::dump::Show { defaults: false, secrets: true };
+            let again = model(&crate::config::dump::conf(&model_of_text, show));
+            assert_eq!(again.instances, model_of_text.instances, "{line}");
+        }
+    }
+
     const OWN: &str =
         "track_interface {\neth1 weight 5\n}\ntrack_script {\ns0\ns9\n}\ntrack_file {\nf1\nf2\n}";
 

@@ -117,12 +117,13 @@ impl Director {
             &virtual_servers,
         ));
         director.configure_notifications(&mut candidate.programs);
+        // The numbers of files decide what the pools begin with.
+        director.configure_programs(candidate.programs);
         director.balance(virtual_servers, &candidate.model.globals);
         director.synchronise(sync);
         director.start_vrrp(setup)?;
         scheduling::settle_checks(&candidate.model.globals.process);
-        // Its reports wait until they are taken.
-        director.configure_programs(candidate.programs);
+        director.track(|_| {});
         director.tell_what_does_not_run();
         director.keep(candidate.keep, candidate.read);
         give_back_later();
@@ -195,7 +196,8 @@ impl Director {
     fn balance(&mut self, servers: Vec<Arc<VirtualServer>>, globals: &Globals) {
         let timeouts = globals.lvs.timeouts.as_ref().filter(|_| !self.options.only_vrrp);
         self.timeouts.configure(timeouts);
-        self.balancer.configure(servers.clone(), globals.scripts.real_servers_at_start);
+        let known = self.checks.known(&servers);
+        self.balancer.configure(servers.clone(), globals.scripts.real_servers_at_start, known);
         self.tell_what_happened();
         self.suspending.configure(servers);
         self.check();
@@ -281,9 +283,9 @@ impl Director {
         let (setup, virtual_servers) = parts(runnable, Duration::ZERO);
         self.mails.configure(Mail::of(globals, &setup.instances, &setup.groups, &virtual_servers));
         self.configure_notifications(&mut programs);
+        self.configure_programs(programs);
         self.balance(virtual_servers, globals);
         self.synchronise(sync);
-        self.configure_programs(programs);
         let Some(handle) = &self.vrrp else {
             self.start_vrrp(setup)?;
             self.track(|_| {});

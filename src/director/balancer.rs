@@ -11,7 +11,7 @@ use crate::config::model::{Service, VirtualServer};
 use crate::ipvs::Entry;
 use crate::ipvs::keeper::{self, Keeper};
 use crate::mail::alert::{Cause, Occasion};
-use crate::pool::{self, Pools, Telling};
+use crate::pool::{self, Known, Pools, Telling};
 
 use super::connection::Connection;
 use super::namespace::Namespaces;
@@ -54,9 +54,10 @@ impl Balancer {
 
     /// Takes the virtual servers of a start or reload in and brings the kernel to them. Without IPVS in the kernel
     /// they do not run until there is one.
-    pub(super) fn configure(&mut self, servers: Vec<Arc<VirtualServer>>, tells_at_start: bool) {
+    pub(super) fn configure(&mut self, servers: Vec<Arc<VirtualServer>>, tells_at_start: bool, known: Known) {
         let now = Instant::now();
         let mut actions = Vec::new();
+        self.pools.know(known);
         self.pools.tell_at_start(tells_at_start);
         self.pools.handle(now, pool::Input::Configure(servers), &mut actions);
         self.mail(&actions);

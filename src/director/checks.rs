@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use crate::check::Standing;
 use crate::check::checks::{self, Action, Input, Key, wanted};
 use crate::check::io::runner::{Ended, Runner};
-use crate::config::model::{Command, VirtualServer};
+use crate::config::model::{Command, Probe, VirtualServer};
 use crate::script::Program;
 
 use super::say::say;
@@ -40,6 +40,11 @@ impl Checks {
         passes: impl Fn(&Key) -> bool,
     ) -> Vec<(Arc<Key>, Standing)> {
         self.feed(Instant::now(), [Input::Configure(wanted(servers, passes))].into())
+    }
+
+    /// What the checks of `servers` amount to that need not run for that.
+    pub(super) fn known(&self, servers: &[Arc<VirtualServer>]) -> BTreeMap<Arc<Probe>, Standing> {
+        checks::known(servers, &self.numbers)
     }
 
     /// The numbers of the tracked files.

@@ -1,5 +1,6 @@
 //! One real server: whether it is up, and with which weight.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -8,6 +9,9 @@ use crate::config::model::{Checker, Probe, RealServer};
 
 /// The largest weight that the kernel takes.
 const LARGEST: i64 = i32::MAX as i64;
+
+/// What checks amount to that need not run for that.
+pub type Known = BTreeMap<Arc<Probe>, Standing>;
 
 /// The condition of one real server.
 #[derive(Debug, Clone)]
@@ -33,12 +37,15 @@ struct Check {
 }
 
 impl Backend {
-    /// Before anything has run, the `alpha` checks fail and the others pass.
-    pub(super) fn new(config: &RealServer) -> Self {
-        let check = |checker: &Checker| Check {
-            probe: Arc::clone(&checker.probe),
-            fails: checker.timing.alpha,
-            change: None,
+    /// What is `known` counts. Else, before anything has run, the `alpha` checks fail and the others pass.
+    pub(super) fn new(config: &RealServer, known: &Known) -> Self {
+        let check = |checker: &Checker| {
+            let (fails, change) = match known.get(&checker.probe) {
+                Some(Standing::Down) => (true, None),
+                Some(Standing::Up { weight }) => (false, *weight),
+                None => (checker.timing.alpha, None),
+            };
+            Check { probe: Arc::clone(&checker.probe), fails, change }
         };
         Self {
             configured_weight: config.weight.number(),
@@ -50,10 +57,10 @@ impl Backend {
 
     /// The same with another configuration. A check that is in both keeps its standing. A new check neither takes a
     /// real server down that is up, `alpha` or not, nor brings one back that is down, before it has run.
-    pub(super) fn reconfigured(self, config: &RealServer) -> Self {
-        let mut new = Self { drained: self.drained, ..Self::new(config) };
+    pub(super) fn reconfigured(self, config: &RealServer, known: &Known) -> Self {
+        let mut new = Self { drained: self.drained, ..Self::new(config, known) };
         let was_up = self.is_up();
-        for check in &mut new.checks {
+        for check in new.checks.iter_mut().filter(|check| !known.contains_key(&check.probe)) {
             let known = self.checks.iter().find(|known| known.probe == check.probe);
             check.fails = !was_up && known.is_none_or(|known| known.fails);
             check.change = known.and_then(|known| known.change);

@@ -18,9 +18,10 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::check::standing::Standing;
-use crate::config::model::{Forwarding, Probe, Service, VirtualServer, VirtualServerName};
+use crate::config::model::{Forwarding, Probe, RealServer, Service, VirtualServer, VirtualServerName};
 use crate::ipvs::{Destination, Entry, Settings};
 
+pub use backend::Known;
 use backend::{Backend, Backends};
 pub use event::Event;
 
@@ -115,6 +116,7 @@ pub struct Pools {
     totals: Totals,
     /// `rs_init_notifies`.
     tells_at_start: bool,
+    known: Known,
 }
 
 #[derive(Debug, Clone)]
@@ -132,6 +134,11 @@ impl Pools {
     /// Whether real servers that are up from the start are told as such (`rs_init_notifies`).
     pub fn tell_at_start(&mut self, tells: bool) {
         self.tells_at_start = tells;
+    }
+
+    /// What is known of checks before they run, for what is configured from now on.
+    pub fn know(&mut self, known: Known) {
+        self.known = known;
     }
 
     /// Feeds one input; what must be done is appended to `out`, in order.
@@ -213,11 +220,11 @@ impl Pools {
             match self.pools.get_mut(&name) {
                 Some(pool) if pool.config == config => {}
                 Some(pool) => {
-                    pool.reconfigure(config, self.tells_at_start, out);
+                    pool.reconfigure(config, self.tells_at_start, &self.known, out);
                     out.extend(pool.config.services().map(Action::Update));
                 }
                 None => {
-                    let pool = Pool::start(config, self.tells_at_start, out);
+                    let pool = Pool::start(config, self.tells_at_start, &self.known, out);
                     out.extend(pool.config.services().map(Action::Update));
                     self.pools.insert(name, pool);
                 }
@@ -232,9 +239,9 @@ impl Pools {
 }
 
 impl Pool {
-    fn start(config: Arc<VirtualServer>, tells: bool, out: &mut Vec<Action>) -> Self {
-        let backends =
-            Backends::new(config.real_servers.iter().map(|server| (server.address, Backend::new(server))));
+    fn start(config: Arc<VirtualServer>, tells: bool, known: &Known, out: &mut Vec<Action>) -> Self {
+        let backend = |server: &RealServer| (server.address, Backend::new(server, known));
+        let backends = Backends::new(config.real_servers.iter().map(backend));
         let mut pool = Self { config, backends, quorum: false, up: 0, weight: 0 };
         pool.count();
         if tells {
@@ -373,22 +380,22 @@ impl Pool {
 
     // ---- reload ----
 
-    fn reconfigure(&mut self, config: Arc<VirtualServer>, tells: bool, out: &mut Vec<Action>) {
+    fn reconfigure(&mut self, config: Arc<VirtualServer>, tells: bool, known: &Known, out: &mut Vec<Action>) {
         let service = config.name();
         let mut backends = Vec::new();
         for new in &config.real_servers {
             let server = config.describe_real_server(&new.address);
             let service = service.clone();
             let backend = match self.backends.remove(&new.address) {
-                Some(known) => {
-                    let (from, to) = (known.configured_weight, new.weight.number());
+                Some(before) => {
+                    let (from, to) = (before.configured_weight, new.weight.number());
                     if from != to {
                         out.push(Action::Report(Event::WeightChanged { service, server, from, to }));
                     }
-                    known.reconfigured(new)
+                    before.reconfigured(new, known)
                 }
                 None => {
-                    let backend = Backend::new(new);
+                    let backend = Backend::new(new, known);
                     let told = Telling {
                         service: service.clone(),
                         server: Some(server.clone()),

@@ -120,6 +120,30 @@ fn an_alpha_server_waits_for_its_first_success() {
     assert_eq!(destinations(&pools), [(9, 1)]);
 }
 
+/// The number of a file is known: what it says counts at once, and nobody is told of a server that never was up.
+#[test]
+fn what_is_known_of_a_check_counts_from_the_start() {
+    let mut pools = Pools::default();
+    let known = |of: &[(u8, Standing)]| {
+        of.iter().map(|(last, standing)| (checker(address(*last), false).probe, *standing)).collect()
+    };
+    let heavier = Standing::Up { weight: Some(WeightChange::By(40)) };
+    pools.know(known(&[(8, Standing::Down)]));
+    let mut out = Vec::new();
+    let config = virtual_server(vec![real_server(8, 1)]);
+    pools.handle(Instant::now(), Input::Configure(vec![Arc::new(config)]), &mut out);
+    assert!(!out.iter().any(|action| matches!(action, Action::Tell(_))), "{out:?}");
+    assert_eq!(destinations(&pools), []);
+    pools.know(known(&[(8, Standing::Down), (9, Standing::Down), (10, heavier)]));
+    let config = virtual_server(vec![real_server(8, 1), real_server(9, 1)]);
+    pools.handle(Instant::now(), Input::Configure(vec![Arc::new(config)]), &mut out);
+    assert!(!out.iter().any(|action| matches!(action, Action::Tell(_))), "{out:?}");
+    assert_eq!(destinations(&pools), []);
+    let config = virtual_server(vec![real_server(8, 1), real_server(10, 1)]);
+    pools.handle(Instant::now(), Input::Configure(vec![Arc::new(config)]), &mut out);
+    assert_eq!(destinations(&pools), [(10, 41)]);
+}
+
 #[test]
 fn a_server_that_alpha_keeps_out_is_not_called_added() {
     for alpha in [false, true] {

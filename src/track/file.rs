@@ -27,10 +27,11 @@ pub fn number(text: &[u8]) -> i32 {
         all => (10, all),
     };
     let digits = digits.iter().map_while(|byte| char::from(*byte).to_digit(base));
-    let size =
-        digits.fold(0i64, |sum, digit| (sum * i64::from(base) + i64::from(digit)).min(i64::from(i32::MAX)));
-    let size = i32::try_from(size).unwrap_or(i32::MAX);
-    if negative { -size } else { size }
+    // One more than the largest is the size of the lowest.
+    let most = i64::from(i32::MAX) + 1;
+    let size = digits.fold(0i64, |sum, digit| (sum * i64::from(base) + i64::from(digit)).min(most));
+    let number = if negative { -size } else { size.min(i64::from(i32::MAX)) };
+    i32::try_from(number).unwrap_or(i32::MIN)
 }
 
 /// What `number` does with this weight, not 0: -254 to 253; -254 means FAULT.
@@ -63,7 +64,8 @@ mod tests {
             ("up", 0),
             ("-", 0),
             ("99999999999999999999", i32::MAX),
-            ("-99999999999999999999", -i32::MAX),
+            ("-99999999999999999999", i32::MIN),
+            ("-2147483647", -i32::MAX),
             ("4.9", 4),
         ];
         for (text, expected) in cases {

@@ -67,3 +67,13 @@ fn a_group_that_waited_for_a_script_is_told_behind_its_members() {
     let leads = ["B MASTER", "A MASTER", "C MASTER", "group G MASTER"];
     assert_eq!(told(&mut lan), [begins, leads].concat());
 }
+
+#[test]
+fn a_group_that_starts_with_a_fault_is_told_behind_its_members() {
+    let mut lan = lan(|_| {});
+    lan.touch(0, |host| host.kernel.set_up("eth1", false));
+    lan.boot(0);
+    let told = told(&mut lan);
+    assert_eq!(told.last().map(String::as_str), Some("group G FAULT"), "{told:?}");
+    assert_eq!(told.len(), 4, "{told:?}");
+}

@@ -5,7 +5,7 @@
 use std::io;
 
 use nix::sys::socket::{setsockopt, sockopt};
-use socket2::{Protocol, SockAddr, SockRef, Socket, Type};
+use socket2::{Protocol, SockAddr, SockFilter, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout_at};
@@ -25,13 +25,21 @@ pub(super) async fn exchange<D: Dialogue>(
     protocol: Protocol,
     dialogue: &mut D,
 ) -> Result<D::Answer, Stopped> {
-    let socket = open(options, kind, protocol).map_err(|error| judge(&error))?;
+    let socket = open(options, kind, protocol, &[]).map_err(|error| judge(&error))?;
     carry_out(&socket, options, dialogue).await
 }
 
-/// A socket that is connected to the server.
-pub(super) fn open(options: &Connect, kind: Type, protocol: Protocol) -> io::Result<UdpSocket> {
+/// A socket that is connected to the server, and hears what the filter lets pass.
+pub(super) fn open(
+    options: &Connect,
+    kind: Type,
+    protocol: Protocol,
+    filter: &[SockFilter],
+) -> io::Result<UdpSocket> {
     let socket = prepare(options, kind, protocol)?;
+    if !filter.is_empty() {
+        socket.attach_filter(filter)?;
+    }
     hear_of_errors(&socket, options)?;
     socket.connect(&SockAddr::from(options.to))?;
     UdpSocket::from_std(socket.into())

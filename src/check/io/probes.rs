@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use socket2::{Protocol, Type};
+use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
 use crate::check::dialogue::dns::{Dns, Transport};
 use crate::check::dialogue::echo::{self, Echo};
@@ -12,6 +12,9 @@ use crate::check::dialogue::smtp::Smtp;
 use crate::check::dialogue::udp::{Reply, Udp};
 use crate::check::{Failure, Outcome};
 use crate::config::model::{Connect, DnsName, DnsType, HttpCheck, HttpUrl};
+use crate::sys::filter::{
+    BEHIND_HEADER, IF_EQUAL, LOAD_BYTE, LOAD_BYTE_THERE, LOAD_HALF, LOAD_HALF_THERE, leave, step, take,
+};
 
 use super::socket::judge;
 use super::{Stopped, Tls, converse, datagrams};
@@ -67,11 +70,19 @@ async fn echo(options: &Connect) -> Result<(), Stopped> {
     let protocol = if ipv6 { Protocol::ICMPV6 } else { Protocol::ICMPV4 };
     let forbidden = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
     // Who is in `net.ipv4.ping_group_range` needs no privilege.
-    let (socket, raw) = match datagrams::open(options, Type::DGRAM, protocol) {
-        Err(error) if forbidden(&error) => (datagrams::open(options, Type::RAW, protocol), true),
+    let own = fastrand::u16(..);
+    let (socket, raw) = match datagrams::open(options, Type::DGRAM, protocol, &[]) {
+        Err(error) if forbidden(&error) => {
+            (datagrams::open(options, Type::RAW, protocol, &replies(ipv6, own)), true)
+        }
         socket => (socket, false),
     };
-    let socket = socket.map_err(|error| match forbidden(&error) {
+    // What forbids the way to the server forbids no socket.
+    let no_socket = || {
+        let socket = Socket::new(Domain::for_address(options.to), Type::RAW, Some(protocol));
+        socket.is_err_and(|error| forbidden(&error))
+    };
+    let socket = socket.map_err(|error| match forbidden(&error) && no_socket() {
         true => Stopped::Local(
             "no socket for ICMP is permitted: have net.ipv4.ping_group_range include the group of the daemon, or give it CAP_NET_RAW"
                 .into(),
@@ -79,9 +90,33 @@ async fn echo(options: &Connect) -> Result<(), Stopped> {
         false => judge(&error),
     })?;
     let given = socket.local_addr().map_or(0, |address| address.port());
-    let identifier = if raw { fastrand::u16(..) } else { given };
+    let identifier = if raw { own } else { given };
     let mut dialogue = Echo::new(echo::Kind { ipv6, raw }, identifier, fastrand::u16(..));
     datagrams::carry_out(&socket, options, &mut dialogue).await
+}
+
+/// Of all that a raw socket hears, the echo replies with this identifier: many checks at once would fill each other's
+/// queues.
+fn replies(ipv6: bool, identifier: u16) -> Vec<SockFilter> {
+    let identifier = u32::from(identifier);
+    let mut program = match ipv6 {
+        true => vec![
+            step(LOAD_BYTE, 0, 0, 0),
+            step(IF_EQUAL, 129, 0, 3),
+            step(LOAD_HALF, 4, 0, 0),
+            step(IF_EQUAL, identifier, 0, 1),
+        ],
+        // Over IPv4 its header comes first.
+        false => vec![
+            step(BEHIND_HEADER, 0, 0, 0),
+            step(LOAD_BYTE_THERE, 0, 0, 0),
+            step(IF_EQUAL, 0, 0, 3),
+            step(LOAD_HALF_THERE, 4, 0, 0),
+            step(IF_EQUAL, identifier, 0, 1),
+        ],
+    };
+    program.extend([take(), leave()]);
+    program
 }
 
 /// It passes, whatever the answer is.
@@ -294,6 +329,19 @@ mod tests {
     async fn this_host_answers_echo_requests_of_both_families() {
         for ip in ["127.0.0.1:7", "[::1]:7"] {
             assert_eq!(ping(&options(ip.parse().unwrap(), 2)).await, Outcome::PASSED, "{ip}");
+        }
+    }
+
+    /// Each raw socket would hear the replies to all the others, and lose its own among them.
+    #[tokio::test]
+    async fn many_requests_to_one_host_do_not_drown_each_other() {
+        for ip in ["127.0.0.1:7", "[::1]:7"] {
+            let mut asked = tokio::task::JoinSet::new();
+            for _ in 0..400 {
+                asked.spawn(async move { ping(&options(ip.parse().unwrap(), 5)).await });
+            }
+            let failed = asked.join_all().await.into_iter().filter(|outcome| *outcome != Outcome::PASSED);
+            assert_eq!(failed.collect::<Vec<Outcome>>(), [], "{ip}");
         }
     }
 

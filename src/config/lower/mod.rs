@@ -116,7 +116,30 @@ fn names(tree: &[Node<'_>]) -> track::Names {
         files: named(tree, &["track_file", "vrrp_track_file"]),
         bfd: named(tree, &["bfd_instance"]),
         track_groups: named(tree, &["track_group"]),
+        reversed: KINDS.into_iter().flat_map(|(what, kinds)| reversed(tree, what, kinds)).collect(),
     }
+}
+
+/// What can be tracked with a weight, and the words of its blocks.
+const KINDS: [(&str, &[&str]); 4] = [
+    ("vrrp_script", &["vrrp_script"]),
+    ("track_file", &["track_file", "vrrp_track_file"]),
+    ("vrrp_track_process", &["vrrp_track_process"]),
+    ("bfd_instance", &["bfd_instance"]),
+];
+
+/// The blocks of these kinds whose `weight` is in `reverse`.
+fn reversed(tree: &[Node<'_>], what: &'static str, kinds: &[&str]) -> Vec<(&'static str, String)> {
+    let first = named(tree, kinds);
+    let is_reversed = |node: &&Node<'_>| {
+        let weights =
+            inside(node).iter().filter(|line| line.words.first().is_some_and(|word| word.text == "weight"));
+        weights.last().and_then(|line| line.words.get(2)).is_some_and(|word| word.text == "reverse")
+    };
+    let blocks = tree.iter().filter(|node| node.keyword.is_some_and(|row| kinds.contains(&row.path)));
+    let names = blocks.filter(is_reversed).filter_map(|node| node.words.get(1));
+    let counts = names.filter(|name| first.get(name.text) == Some(&name.span));
+    counts.map(|name| (what, name.text.to_string())).collect()
 }
 
 /// The blocks of these kinds, by name; of two with one name the first.

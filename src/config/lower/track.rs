@@ -1,6 +1,6 @@
 //! What is tracked: scripts, processes, files, BFD sessions, and the `track_*` lines that name them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ pub(super) struct Names {
     pub(super) files: BTreeMap<String, Span>,
     pub(super) bfd: BTreeMap<String, Span>,
     pub(super) track_groups: BTreeMap<String, Span>,
+    /// Those of them whose own weight is in `reverse`, by the word of their block.
+    pub(super) reversed: BTreeSet<(&'static str, String)>,
 }
 
 /// Changes of a priority are at most this.
@@ -279,16 +281,24 @@ impl Lower<'_> {
             return None;
         };
         let most = node.keyword.and_then(|row| row.bounds_of("")).map_or(WEIGHT, |(_, high)| high);
-        let weight = self.weight_of(number, rest.first(), most);
+        let weight = self.weight_of(number, rest.first(), most, false);
         if let Some(surplus) = rest.get(1) {
             self.surplus(node, surplus);
         }
         weight
     }
 
-    fn weight_of(&mut self, number: &Word<'_>, reverse: Option<&Word<'_>>, most: i64) -> Option<TrackWeight> {
+    /// `inherited`: whether it is in reverse when nothing is said of that.
+    fn weight_of(
+        &mut self,
+        number: &Word<'_>,
+        reverse: Option<&Word<'_>>,
+        most: i64,
+        inherited: bool,
+    ) -> Option<TrackWeight> {
         let reverse = match reverse.map(|word| (word.text, word)) {
-            None | Some(("noreverse", _)) => false,
+            None => inherited,
+            Some(("noreverse", _)) => false,
             Some(("reverse", _)) => true,
             Some((_, word)) => self.choice(word, &[("reverse", true), ("noreverse", false)])?,
         };
@@ -329,7 +339,8 @@ impl Lower<'_> {
         self.within(node, |lower| {
             for line in inside(node) {
                 let Some((name, options)) = line.words.split_first() else { continue };
-                let weight = lower.track_options(options, most);
+                let inherited = names.reversed.contains(&(what, name.text.to_string()));
+                let weight = lower.track_options(options, most, inherited);
                 if !known.contains_key(name.text) {
                     let message = format!("there is no `{what} {}`", name.text);
                     let mut diagnostic = Diagnostic::error(Code::Undefined, name.span, message);
@@ -365,7 +376,7 @@ impl Lower<'_> {
         self.within(node, |lower| {
             for line in inside(node) {
                 let Some((name, options)) = line.words.split_first() else { continue };
-                let weight = lower.track_options(options, 253).unwrap_or_default();
+                let weight = lower.track_options(options, 253, false).unwrap_or_default();
                 let Some(interface) = lower.interface(name) else { continue };
                 if seen.insert(("track_interface", name.text.to_string())) {
                     tracking.interfaces.push((interface, weight));
@@ -385,15 +396,15 @@ impl Lower<'_> {
         );
     }
 
-    /// `[weight NUMBER [reverse|noreverse]]`.
-    fn track_options(&mut self, options: &[Word<'_>], most: i64) -> Option<TrackWeight> {
+    /// `[weight NUMBER [reverse|noreverse]]`. `inherited`: whether what is tracked has its own weight in reverse.
+    fn track_options(&mut self, options: &[Word<'_>], most: i64, inherited: bool) -> Option<TrackWeight> {
         match options {
             [] => None,
             [word, number, rest @ ..] if word.text == "weight" => {
                 if let Some(surplus) = rest.get(1) {
                     self.not_an_option(surplus);
                 }
-                self.weight_of(number, rest.first(), most)
+                self.weight_of(number, rest.first(), most, inherited)
             }
             [word] if word.text == "weight" => {
                 let message = "`weight` needs a number";

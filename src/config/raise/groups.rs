@@ -56,11 +56,11 @@ impl Block {
         });
     }
 
-    pub(super) fn sync_group(&mut self, group: &SyncGroup) {
+    pub(super) fn sync_group(&mut self, group: &SyncGroup, model: &Model) {
         self.block(vec![plain("vrrp_sync_group"), plain(&group.name)], |block| {
             block.lines("group", group.members.iter().map(|name| vec![plain(name)]));
             block.flag("sync_group_tracking_weight", group.tracking_weight);
-            block.tracking(&group.tracking);
+            block.tracking(&group.tracking, model);
             block.notify(&group.notify);
         });
     }

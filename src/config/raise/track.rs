@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Word;
 use super::block::{Block, Written as _, plain};
 use crate::config::model::{
-    BfdInstance, ParameterMatch, TrackFile, TrackProcess, TrackScript, TrackWeight, Tracked, Tracking,
+    BfdInstance, Model, ParameterMatch, TrackFile, TrackProcess, TrackScript, TrackWeight, Tracked, Tracking,
 };
 
 impl Block {
@@ -96,23 +96,35 @@ impl Block {
         }
     }
 
-    pub(super) fn tracking(&mut self, tracking: &Tracking) {
+    /// `model` has what is tracked: a line that says a weight has the `reverse` of that when it says none.
+    pub(super) fn tracking(&mut self, tracking: &Tracking, model: &Model) {
         let interfaces = tracking.interfaces.iter().map(|(interface, weight)| {
             let weight = (*weight != TrackWeight::default()).then_some(*weight);
-            tracked(interface.as_str(), weight)
+            tracked(interface.as_str(), weight, None)
         });
         self.lines("track_interface", interfaces);
-        let line = |one: &Tracked| tracked(&one.name, one.weight);
-        self.lines("track_script", tracking.scripts.iter().map(line));
-        self.lines("track_file", tracking.files.iter().map(line));
-        self.lines("track_process", tracking.processes.iter().map(line));
-        self.lines("track_bfd", tracking.bfd.iter().map(line));
+        let line = |one: &Tracked, of: Option<TrackWeight>| tracked(&one.name, one.weight, of);
+        let of = |name: &str| Some(model.scripts.iter().find(|one| one.name == name)?.weight);
+        self.lines("track_script", tracking.scripts.iter().map(|one| line(one, of(&one.name))));
+        let of = |name: &str| Some(model.files.iter().find(|one| one.name == name)?.weight);
+        self.lines("track_file", tracking.files.iter().map(|one| line(one, of(&one.name))));
+        let of = |name: &str| Some(model.processes.iter().find(|one| one.name == name)?.weight);
+        self.lines("track_process", tracking.processes.iter().map(|one| line(one, of(&one.name))));
+        let of = |name: &str| Some(model.bfd.iter().find(|one| one.name == name)?.weight);
+        self.lines("track_bfd", tracking.bfd.iter().map(|one| line(one, of(&one.name))));
     }
 }
 
-fn tracked(name: &str, weight: Option<TrackWeight>) -> Vec<Word> {
-    let weight = weight.map(|weight| std::iter::once(plain("weight")).chain(numbers(weight)));
-    std::iter::once(plain(name)).chain(weight.into_iter().flatten()).collect()
+/// `object`: the weight of what is tracked.
+fn tracked(name: &str, weight: Option<TrackWeight>, object: Option<TrackWeight>) -> Vec<Word> {
+    let mut words = vec![plain(name)];
+    if let Some(weight) = weight {
+        words.push(plain("weight"));
+        words.extend(numbers(weight));
+        let inherits = object.is_some_and(|object| object.reverse);
+        words.extend((inherits && !weight.reverse).then(|| plain("noreverse")));
+    }
+    words
 }
 
 fn numbers(weight: TrackWeight) -> Vec<Word> {

@@ -9,12 +9,13 @@ use super::route::route;
 use super::rule::rule;
 use super::script::option;
 use crate::config::model::{
-    AdvertInterval, Authentication, Destination, Family, Garp, Globals, InitialState, Instance, OldChecksum,
-    Peer, Preempt, Priority, Unicast, Version, VirtualAddress,
+    AdvertInterval, Authentication, Destination, Family, Garp, Globals, InitialState, Instance, Model,
+    OldChecksum, Peer, Preempt, Priority, Unicast, Version, VirtualAddress,
 };
 
 impl Block {
-    pub(super) fn instance(&mut self, instance: &Instance, globals: &Globals, has_interface: bool) {
+    pub(super) fn instance(&mut self, instance: &Instance, model: &Model, has_interface: bool) {
+        let globals = &model.globals;
         self.block(vec![plain("vrrp_instance"), plain(&instance.name)], |block| {
             let default = block.state(instance);
             block.given("interface", has_interface.then_some(&instance.interface));
@@ -61,7 +62,7 @@ impl Block {
             if let Authentication::Hmac(hmac) = &instance.authentication {
                 block.hmac(hmac);
             }
-            block.tracking(&instance.tracking);
+            block.tracking(&instance.tracking, model);
             block.lines("virtual_routes", instance.routes.iter().map(route));
             block.lines("virtual_rules", instance.rules.iter().map(rule));
             block.notify(&instance.notify);

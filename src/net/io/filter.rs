@@ -5,6 +5,7 @@ use socket2::SockFilter;
 
 use crate::net::object::PROTOCOL;
 use crate::net::rtnetlink::{DAEMONS, RTM_DELROUTE, RTM_NEWROUTE};
+use crate::sys::filter::{IF_EQUAL, IF_SET, LOAD_BYTE, LOAD_HALF, leave, step, take};
 use crate::sys::netlink::REPLACE;
 
 /// Offsets in a message: type, flags, family of the route, its protocol.
@@ -13,21 +14,10 @@ const FLAGS: u32 = 6;
 const FAMILY: u32 = 16;
 const ROUTE_PROTOCOL: u32 = 21;
 
-const LOAD_HALF: u32 = libc::BPF_LD | libc::BPF_H | libc::BPF_ABS;
-const LOAD_BYTE: u32 = libc::BPF_LD | libc::BPF_B | libc::BPF_ABS;
-const IF_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
-const IF_SET: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
-const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
-
 /// Everything but routes that `rtnetlink::read` passes over.
 pub(super) fn program() -> Vec<SockFilter> {
-    let step = |code: u32, value: u32, equal: u8, other: u8| {
-        SockFilter::new(u16::try_from(code).unwrap_or(0), equal, other, value)
-    };
     // The filter loads in network order what is in that of the host.
     let half = |value: u16| u32::from(u16::from_be_bytes(value.to_ne_bytes()));
-    let take = || step(RETURN, u32::MAX, 0, 0);
-    let leave = || step(RETURN, 0, 0, 0);
     let mut program = vec![
         step(LOAD_HALF, KIND, 0, 0),
         step(IF_EQUAL, half(RTM_NEWROUTE), 2, 0),

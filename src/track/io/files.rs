@@ -1,6 +1,8 @@
-//! Reads the tracked files, and again when something is written, moved or deleted in their folders.
+//! Reads the tracked files, and each again when it was written, moved or deleted.
+//!
+//! None is read because of another one in its folder: its writer may have emptied it, and not written it yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd, RawFd};
@@ -10,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
 use tokio::io::unix::AsyncFd;
 
 use crate::config::model::TrackFile;
@@ -31,12 +33,25 @@ impl AsRawFd for Watch {
     }
 }
 
+/// What has changed since the last reading.
+#[derive(Debug, Default)]
+struct Stale {
+    /// Everything may have.
+    all: bool,
+    /// These folders, or what is in them.
+    folders: BTreeSet<PathBuf>,
+    /// These names in a folder.
+    paths: BTreeSet<PathBuf>,
+}
+
 /// The tracked files, and what tells of their changes.
 #[derive(Debug, Default)]
 pub(super) struct Files {
     files: Vec<TrackFile>,
     watch: Option<AsyncFd<Watch>>,
     folders: BTreeMap<PathBuf, Option<WatchDescriptor>>,
+    /// What is to be read again.
+    stale: Stale,
     numbers: Arc<Numbers>,
     again: Option<Instant>,
     /// The first configuration writes what `init_file` says.
@@ -55,6 +70,7 @@ impl Files {
             self.folders.clear();
             self.watch = None;
         }
+        self.stale.all = true;
         self.look();
     }
 
@@ -75,22 +91,39 @@ impl Files {
         let Some(watch) = &self.watch else { return std::future::pending().await };
         loop {
             let Ok(mut ready) = watch.readable().await else { return std::future::pending().await };
-            // What it was says nothing that the files do not say.
             match watch.get_ref().0.read_events() {
-                Ok(_) => return,
+                Ok(events) => {
+                    events.into_iter().for_each(|event| self.note(event));
+                    return;
+                }
                 Err(Errno::EAGAIN) => ready.clear_ready(),
                 Err(_) => return std::future::pending().await,
             }
         }
     }
 
-    /// Reads them all, and watches the folders that are there.
+    fn note(&mut self, event: InotifyEvent) {
+        self.stale.all |= event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW);
+        let found = self.folders.iter().find(|(_, watched)| **watched == Some(event.wd));
+        let Some((folder, _)) = found else { return };
+        match event.name {
+            Some(name) => self.stale.paths.insert(folder.join(name)),
+            None => self.stale.folders.insert(folder.clone()),
+        };
+    }
+
+    /// Reads what has changed, and watches the folders that are there.
     pub(super) fn look(&mut self) {
         self.watch_folders();
         let missing = self.folders.values().any(Option::is_none);
         let unwatched = self.watch.is_none() && !self.files.is_empty();
         self.again = (missing || unwatched).then(|| Instant::now() + AGAIN);
-        let numbers: Numbers = self.files.iter().map(|file| (file.name.clone(), read(&file.path))).collect();
+        let stale = std::mem::take(&mut self.stale);
+        let number = |file: &TrackFile| match self.numbers.get(&file.name) {
+            Some(known) if !unwatched && !self.is_stale(&stale, file) => *known,
+            _ => read(&file.path),
+        };
+        let numbers: Numbers = self.files.iter().map(|file| (file.name.clone(), number(file))).collect();
         for (name, now) in &numbers {
             let before = self.numbers.get(name);
             if before.is_some_and(|before| before != now) {
@@ -124,12 +157,28 @@ impl Files {
             | AddWatchFlags::IN_MOVE_SELF
             | AddWatchFlags::IN_ONLYDIR;
         for file in &self.files {
-            let folder = Path::new(&file.path).parent().unwrap_or(Path::new("/"));
+            let folder = folder(file);
             // The same folder again is the same watch; another one under its name is a new one.
             let found = watch.get_ref().0.add_watch(folder, flags).ok();
-            self.folders.insert(folder.to_owned(), found);
+            if self.folders.insert(folder.to_owned(), found) != Some(found) {
+                self.stale.folders.insert(folder.to_owned());
+            }
         }
     }
+
+    fn is_stale(&self, stale: &Stale, file: &TrackFile) -> bool {
+        let path = Path::new(&file.path);
+        let named = || path.file_name().is_some_and(|name| stale.paths.contains(&folder(file).join(name)));
+        // What a link leads to has another name, and is told of when it is in the same folder.
+        let is_link = || path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
+        let touched = || stale.paths.iter().any(|path| path.parent() == Some(folder(file)));
+        let missing = || self.folders.get(folder(file)).is_none_or(Option::is_none);
+        stale.all || stale.folders.contains(folder(file)) || named() || missing() || (touched() && is_link())
+    }
+}
+
+fn folder(file: &TrackFile) -> &Path {
+    Path::new(&file.path).parent().unwrap_or(Path::new("/"))
 }
 
 /// A file that cannot be read, or is none, counts as 0. A FIFO is not waited for.
@@ -216,6 +265,30 @@ mod tests {
         nix::unistd::mkfifo(&path, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
         files.look();
         assert_eq!(files.numbers().get("f"), Some(&0));
+    }
+
+    /// Health scripts write a log beside it, and shells empty a file before they write it.
+    #[tokio::test]
+    async fn a_file_is_not_read_while_another_one_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("value");
+        fs::write(&path, "1").unwrap();
+        let mut files = Files::default();
+        files.configure(vec![file(&path, None)]);
+        wait(&mut files, 1).await;
+        let emptied = fs::File::create(&path).unwrap();
+        fs::write(folder.path().join("log"), "ok").unwrap();
+        files.changed().await;
+        files.look();
+        assert_eq!(files.numbers().get("f"), Some(&1), "its writer has not closed it");
+        drop(emptied);
+        wait(&mut files, 0).await;
+        let target = folder.path().join("target");
+        fs::remove_file(&path).unwrap();
+        fs::write(&target, "3").unwrap();
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        fs::write(&target, "4").unwrap();
+        wait(&mut files, 4).await;
     }
 
     #[tokio::test]

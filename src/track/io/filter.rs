@@ -4,44 +4,36 @@
 
 use socket2::SockFilter;
 
+use crate::sys::filter::{IF_EQUAL, IF_KEPT, KEEP, LOAD_WORD, leave, step, take};
 use crate::track::connector::{COMM, DATA, EVENT, EXEC, EXIT, FORK, NONE};
 
 /// The header of netlink before the message of the connector.
 const HEADER: u32 = 16;
 
-const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
-const KEEP: u32 = libc::BPF_MISC | libc::BPF_TAX;
-const IF_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
-const IF_KEPT: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_X;
-const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
-
 /// What `connector::read` does not pass over.
 pub(super) fn program() -> Vec<SockFilter> {
-    let step = |code: u32, value: u32, equal: u8, other: u8| {
-        SockFilter::new(u16::try_from(code).unwrap_or(0), equal, other, value)
-    };
     // The filter loads in network order what is in that of the host.
     let word = |value: u32| u32::from_be_bytes(value.to_ne_bytes());
     let at = |offset: usize| HEADER + u32::try_from(offset).unwrap_or(0);
     vec![
-        step(LOAD, at(EVENT), 0, 0),
+        step(LOAD_WORD, at(EVENT), 0, 0),
         step(IF_EQUAL, word(NONE), 12, 0),
         step(IF_EQUAL, word(EXEC), 7, 0),
         step(IF_EQUAL, word(COMM), 6, 0),
         step(IF_EQUAL, word(EXIT), 5, 0),
         step(IF_EQUAL, word(FORK), 0, 9),
         // The new one: it is a thread when its own number is not that of its process.
-        step(LOAD, at(DATA + 8), 0, 0),
+        step(LOAD_WORD, at(DATA + 8), 0, 0),
         step(KEEP, 0, 0, 0),
-        step(LOAD, at(DATA + 12), 0, 0),
+        step(LOAD_WORD, at(DATA + 12), 0, 0),
         step(IF_KEPT, 0, 4, 5),
         // Whom it concerns.
-        step(LOAD, at(DATA), 0, 0),
+        step(LOAD_WORD, at(DATA), 0, 0),
         step(KEEP, 0, 0, 0),
-        step(LOAD, at(DATA + 4), 0, 0),
+        step(LOAD_WORD, at(DATA + 4), 0, 0),
         step(IF_KEPT, 0, 0, 1),
-        step(RETURN, u32::MAX, 0, 0),
-        step(RETURN, 0, 0, 0),
+        take(),
+        leave(),
     ]
 }
 

@@ -161,14 +161,14 @@ impl Node {
     }
 
     /// Tells of groups that are in another state than at the last time. A group that starts is told before its members,
-    /// later, and where they waited for a script, the members come first, all as in keepalived. `from`: where the actions of this
+    /// later, and where they waited for a script or one suffers, the members come first, all as in keepalived. `from`: where the actions of this
     /// turn begin.
     pub(super) fn tell_groups(&mut self, from: usize, out: &mut Vec<Action>) {
         for name in std::mem::take(&mut self.regroup) {
             let Some(group) = self.groups.get(&name) else { continue };
             let to = group::state(group.state, self.members(group));
             let from_state = group.state;
-            let waited = group.waited;
+            let waited = group.waited || to == State::Fault;
             if to == from_state {
                 continue;
             }
