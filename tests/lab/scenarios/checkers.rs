@@ -252,10 +252,10 @@ fn silent(lab: &Lab) {
         samples.reduce(|(memory, files), (pss, open)| (memory.max(pss), files.max(open))).unwrap()
     };
     let (before, _) = look(20);
-    let (after, files) = look(60);
-    say(&format!("{before} KiB, a minute later {after} KiB; {files} descriptors at most"));
+    let (after, files) = look(30);
+    say(&format!("{before} KiB, half a minute later {after} KiB; {files} descriptors at most"));
     assert!(files <= SERVERS * 4 + 100, "{files} descriptors for {} checks", SERVERS * 4);
-    assert!(after <= before + before / 10, "{before} KiB before, {after} KiB after a minute");
+    assert!(after <= before + before / 10, "{before} KiB before, {after} KiB half a minute later");
     let line =
         "SMTP_CHECK on service [10.1.0.2]:tcp:80 failed after 1 retry: greeting: connected, but no answer";
     assert!(daemon.log_has(line), "no line `{line}`");

@@ -243,7 +243,7 @@ fn history(lab: &Lab, program: Program) -> Vec<(&'static str, String)> {
             eventually(state, seconds(15), || daemon.log_has(&format!("Entering {state} STATE")));
             let mut before = String::new();
             eventually("it has come to rest", seconds(15), || {
-                std::thread::sleep(millis(1500));
+                std::thread::sleep(millis(700));
                 let now = daemons(node);
                 std::mem::replace(&mut before, now.clone()) == now
             });
