@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn numbers_are_those_of_c() {
-        let cases: [(&str, i32); 14] = [
+        let cases: [(&str, i32); 15] = [
             ("", 0),
             ("7\n", 7),
             (" \t-12 and more", -12),

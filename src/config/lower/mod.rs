@@ -132,9 +132,9 @@ const KINDS: [(&str, &[&str]); 4] = [
 fn reversed(tree: &[Node<'_>], what: &'static str, kinds: &[&str]) -> Vec<(&'static str, String)> {
     let first = named(tree, kinds);
     let is_reversed = |node: &&Node<'_>| {
-        let weights =
+        let mut weights =
             inside(node).iter().filter(|line| line.words.first().is_some_and(|word| word.text == "weight"));
-        weights.last().and_then(|line| line.words.get(2)).is_some_and(|word| word.text == "reverse")
+        weights.next_back().and_then(|line| line.words.get(2)).is_some_and(|word| word.text == "reverse")
     };
     let blocks = tree.iter().filter(|node| node.keyword.is_some_and(|row| kinds.contains(&row.path)));
     let names = blocks.filter(is_reversed).filter_map(|node| node.words.get(1));
