@@ -172,6 +172,12 @@ impl Node {
             if to == from_state {
                 continue;
             }
+            // Those that have not been looked at suffer with the others in a moment.
+            let unseen = self.members(group).any(|member| member.faults.is_none());
+            if from_state == State::Init && to == State::Fault && unseen {
+                self.regroup.insert(name);
+                continue;
+            }
             let names: BTreeSet<String> = self.members(group).map(|member| member.name.to_owned()).collect();
             let event = Event::Group { group: name.clone(), from: from_state, to, removed: false };
             let report = Action::Report(Report { instance: None, event });

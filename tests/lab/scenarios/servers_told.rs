@@ -110,7 +110,7 @@ fn equal(lab: &Lab) {
     for server in lab.real_servers() {
         server.serve_http(&[("index.html", server.name)]);
     }
-    for (globals, service) in [("rs_init_notifies", "omega"), ("", "quorum 2\nhysteresis 1"), ("", "alpha")] {
+    for (globals, service) in [("rs_init_notifies", "quorum 2\nhysteresis 1\nomega"), ("", "alpha")] {
         say(&format!("---- {globals} {}", service.replace('\n', " ")));
         let [keepalived, directord] = [Program::Keepalived, Program::Directord].map(|program| {
             let mut told = play(lab, program, globals, service);
