@@ -29,7 +29,7 @@ use directord::config::{Loaded, Options, load, words};
 use directord::director::kept::Kept;
 use directord::director::owned::{Line, parse_lines, to_lines};
 use directord::ipvs::message;
-use directord::ipvs::sync;
+use directord::ipvs::{sync, timeouts};
 use directord::net::kernel::Kernel;
 use directord::net::object::Object;
 use directord::net::rtnetlink;
@@ -290,6 +290,7 @@ pub fn ipvs(input: &[u8]) {
                 message::read_destination(payload, false),
                 message::read_destination(payload, true),
                 sync::message::read(payload),
+                timeouts::message::read(payload),
             )
         };
         let known = read(&longer);

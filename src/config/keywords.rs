@@ -91,7 +91,7 @@ impl Keyword {
         self.row.default.text()
     }
 
-    /// The same.
+    /// The same, as a value.
     pub fn absent(&self) -> Absent {
         self.row.default
     }

@@ -1,6 +1,5 @@
 //! Putting configurations in force: the first one, those of reloads, and nothing at the end.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use crate::sys::memory;
 use crate::text::reason;
 use crate::track::io::Tracking;
 use crate::vrrp::io::{self as vrrp, Command};
-use crate::vrrp::node::{Claim, Setup};
+use crate::vrrp::node::Setup;
 
 use super::candidate::{Candidate, Line, Load};
 use super::kept::Kept;
@@ -146,7 +145,7 @@ impl Director {
         }
         let prepared = vrrp::start(setup, left.clone(), &self.part)?;
         // Recorded before they are set: a kill in between leaves nothing unknown behind.
-        self.record(left.union(&prepared.claims).cloned().collect());
+        self.addresses.record(left.union(&prepared.claims).cloned().collect());
         self.vrrp = Some(prepared.go());
         Ok(())
     }
@@ -179,18 +178,6 @@ impl Director {
         self.checks.programs(programs.checks);
         let Programs { tracked, files, processes, .. } = programs;
         self.track(|tracking| tracking.configure(tracked, files, processes));
-    }
-
-    pub(super) fn record(&mut self, addresses: BTreeSet<Claim>) {
-        let behind = self.addresses.is_behind();
-        if let Err(error) = self.addresses.set(addresses)
-            && !behind
-        {
-            tracing::warn!(
-                "cannot record our addresses, a killed daemon might leave some behind: {}; tried again",
-                reason(&error)
-            );
-        }
     }
 
     fn balance(&mut self, servers: Vec<Arc<VirtualServer>>, globals: &Globals) {
@@ -296,7 +283,7 @@ impl Director {
         let asked = commands.send(Command::Claims(setup.clone(), answer)).await;
         asked.map_err(|_| Error::VrrpDied)?;
         let claims = claims.await.map_err(|_| Error::VrrpDied)?;
-        self.record(self.addresses.things().union(&claims).cloned().collect());
+        self.addresses.record(self.addresses.things().union(&claims).cloned().collect());
         let (done, applied) = oneshot::channel();
         let sent = commands.send(Command::Configure(setup, done)).await;
         sent.map_err(|_| Error::VrrpDied)?;
@@ -336,7 +323,7 @@ impl Director {
             }
             match handle.thread.join() {
                 // What the kernel did not let go is still ours.
-                Ok(()) if release => self.record(handle.snapshot.borrow().claims.as_ref().clone()),
+                Ok(()) if release => self.addresses.record(handle.snapshot.borrow().claims.as_ref().clone()),
                 Ok(()) => {}
                 Err(_) => tracing::error!("the VRRP thread panicked"),
             }

@@ -299,7 +299,7 @@ impl Director {
         self.sync.follow(&snapshot.instances);
         drop(snapshot);
         if claims.as_ref() != self.addresses.things() {
-            self.record(claims.as_ref().clone());
+            self.addresses.record(claims.as_ref().clone());
         }
         self.changed = true;
     }
@@ -355,9 +355,7 @@ impl Director {
         if self.requests.is_behind() && self.requests.listen().is_ok() {
             tracing::info!("`directord reload` is answered now");
         }
-        if self.addresses.is_behind() && self.addresses.write().is_ok() {
-            tracing::info!("our addresses are recorded now");
-        }
+        self.addresses.retry();
         self.sync.retry();
         self.timeouts.retry();
         self.manager.offer();

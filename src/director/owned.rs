@@ -36,6 +36,29 @@ pub trait Line: Ord + Sized {
     fn parse(line: &str) -> Option<Self>;
 }
 
+/// A thing whose record is written and tried again here, in these words.
+pub(super) trait Recorded: Line {
+    /// What the record is of: `our addresses`.
+    const OF: &str;
+    /// What comes of it when it cannot be written.
+    const RISK: &str;
+}
+
+impl Recorded for Claim {
+    const OF: &str = "our addresses";
+    const RISK: &str = "a killed daemon might leave some behind";
+}
+
+impl Recorded for Role {
+    const OF: &str = "our IPVS sync daemons";
+    const RISK: &str = "a killed daemon might leave them behind";
+}
+
+impl Recorded for (Which, u32) {
+    const OF: &str = "the IPVS timeouts of the system";
+    const RISK: &str = "after a kill they would stay as they are set";
+}
+
 /// The things that a record names; lines that are not understood are skipped.
 pub fn parse_lines<T: Line>(text: &str) -> BTreeSet<T> {
     text.lines().filter_map(T::parse).collect()
@@ -98,6 +121,25 @@ impl<T: Line> Owned<T> {
     }
 }
 
+impl<T: Recorded> Owned<T> {
+    /// Replaces the set. When it cannot be written that is said once, and [`Self::retry`] tries again.
+    pub(super) fn record(&mut self, things: BTreeSet<T>) {
+        let behind = self.is_behind();
+        if let Err(error) = self.set(things)
+            && !behind
+        {
+            tracing::warn!("cannot record {}, {}: {}; tried again", T::OF, T::RISK, reason(&error));
+        }
+    }
+
+    /// Writes what could not be written.
+    pub(super) fn retry(&mut self) {
+        if self.is_behind() && self.write().is_ok() {
+            tracing::info!("{} are recorded now", T::OF);
+        }
+    }
+}
+
 /// The addresses that a director with this folder put into the kernel; `None`: the record cannot be read.
 pub fn recorded_addresses(directory: &Path) -> Option<BTreeSet<IpAddr>> {
     let text = read(&directory.join(Claim::FILE)).ok()?;
@@ -144,13 +186,13 @@ impl Line for (Which, u32) {
     const FILE: &str = "ipvs-timeouts";
 
     fn line(&self) -> String {
-        let word = Which::ALL.iter().find(|(which, ..)| *which == self.0).map_or("", |(_, word, _)| word);
+        let word = Which::ALL.iter().find(|(which, _)| *which == self.0).map_or("", |(_, word)| word);
         format!("{word} {}", self.1)
     }
 
     fn parse(line: &str) -> Option<Self> {
         let (word, seconds) = line.split_once(' ')?;
-        let (which, ..) = Which::ALL.iter().find(|(_, known, _)| *known == word)?;
+        let (which, _) = Which::ALL.iter().find(|(_, known)| *known == word)?;
         Some((*which, seconds.parse().ok()?))
     }
 }

@@ -1,12 +1,12 @@
 //! Carries out what the connection synchronisation wants, and tells it which instance it follows.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::path::Path;
 use std::time::Instant;
 
 use crate::config::model::SyncDaemon;
 use crate::ipvs::io::Ipvs;
-use crate::ipvs::sync::{Action, Input, Role, Settings, Synchroniser};
+use crate::ipvs::sync::{Action, Input, Role, Synchroniser, wanted};
 use crate::vrrp::event::State;
 use crate::vrrp::instance;
 
@@ -76,24 +76,11 @@ impl Sync {
 
     /// Writes the record again.
     pub(super) fn retry(&mut self) {
-        if self.owned.is_behind() && self.owned.write().is_ok() {
-            tracing::info!("our IPVS sync daemons are recorded now");
-        }
+        self.owned.retry();
     }
 
-    /// Without an instance to follow both run, as in keepalived.
     fn desire(&mut self, anew: bool) {
-        let daemons = match &self.config {
-            None => BTreeMap::new(),
-            Some(config) => {
-                let roles = match (&config.instance, self.master) {
-                    (None, _) => &[Role::Master, Role::Backup][..],
-                    (Some(_), true) => &[Role::Master],
-                    (Some(_), false) => &[Role::Backup],
-                };
-                roles.iter().map(|role| (*role, Settings::of(config))).collect()
-            }
-        };
+        let daemons = wanted(self.config.as_ref(), self.master);
         self.feed(Input::Desired { daemons, anew });
     }
 
@@ -115,16 +102,7 @@ impl Sync {
                 Some(Input::Changed(self.ipvs.ask(|ipvs| ipvs.change_sync_daemons(&operations))))
             }
             Action::Record(roles) => {
-                let behind = self.owned.is_behind();
-                if let Err(error) = self.owned.set(roles)
-                    && !behind
-                {
-                    let why = crate::text::reason(&error);
-                    tracing::warn!(
-                        "cannot record our IPVS sync daemons, a killed daemon might leave them behind: {why}; tried \
-                         again"
-                    );
-                }
+                self.owned.record(roles);
                 None
             }
             Action::Report(event) => {

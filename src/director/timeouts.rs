@@ -7,7 +7,6 @@ use std::time::Instant;
 use crate::config::model;
 use crate::ipvs::io::Ipvs;
 use crate::ipvs::timeouts::{Action, Input, Keeper, Values, Which, wanted};
-use crate::text::reason;
 
 use super::connection::Connection;
 use super::namespace::Namespaces;
@@ -51,9 +50,7 @@ impl Timeouts {
 
     /// Writes the record again.
     pub(super) fn retry(&mut self) {
-        if self.before.is_behind() && self.before.write().is_ok() {
-            tracing::info!("the IPVS timeouts of the system are recorded now");
-        }
+        self.before.retry();
     }
 
     fn feed(&mut self, input: Input) {
@@ -72,16 +69,7 @@ impl Timeouts {
             Action::Look => Some(Input::Looked(self.ipvs.ask(Ipvs::timeouts))),
             Action::Set(values) => Some(Input::Changed(self.ipvs.ask(|ipvs| ipvs.set_timeouts(&values)))),
             Action::Record(values) => {
-                let behind = self.before.is_behind();
-                if let Err(error) = self.before.set(values.into_iter().collect())
-                    && !behind
-                {
-                    let why = reason(&error);
-                    tracing::warn!(
-                        "cannot record the IPVS timeouts of the system, after a kill they would stay as they are set: \
-                         {why}; tried again"
-                    );
-                }
+                self.before.record(values.into_iter().collect());
                 None
             }
             Action::Report(event) => {

@@ -127,6 +127,17 @@ impl Settings {
     }
 }
 
+/// What is wanted while the instance that is followed is MASTER, or is not. Without one to follow both run, as in keepalived.
+pub fn wanted(config: Option<&SyncDaemon>, master: bool) -> BTreeMap<Role, Settings> {
+    let Some(config) = config else { return BTreeMap::new() };
+    let roles = match (&config.instance, master) {
+        (None, _) => &[Role::Master, Role::Backup][..],
+        (Some(_), true) => &[Role::Master],
+        (Some(_), false) => &[Role::Backup],
+    };
+    roles.iter().map(|role| (*role, Settings::of(config))).collect()
+}
+
 impl fmt::Display for Settings {
     /// `eth0, id 51`, and what else the configuration says.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,6 +5,8 @@
 //! [`Input::Opened`], [`Input::Looked`] or [`Input::Changed`] before there is another. Invariants: what was there before is
 //! recorded before it is changed, and kept over a kill; what is not wanted, and was not changed by us, is left alone.
 
+pub mod message;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -14,7 +16,6 @@ use serde::Serialize;
 
 use crate::config::model;
 use crate::report::{Level, errno_text};
-use crate::sys::netlink::{self, Request, attributes};
 
 use super::error::Unavailable;
 
@@ -22,10 +23,6 @@ use super::error::Unavailable;
 pub const LOOK: Duration = Duration::from_secs(5);
 /// Pause before what failed is tried again.
 pub const RETRY: Duration = Duration::from_secs(30);
-
-const SET_CONFIG: u8 = 12;
-const GET_CONFIG: u8 = 13;
-const GENL_HEADER: usize = 4;
 
 /// One of the timeouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -39,9 +36,8 @@ pub enum Which {
 }
 
 impl Which {
-    /// Each, with its word and its number in netlink (`IPVS_CMD_ATTR_TIMEOUT_*`).
-    pub const ALL: [(Self, &str, u16); 3] =
-        [(Self::Tcp, "tcp", 4), (Self::TcpFin, "tcpfin", 5), (Self::Udp, "udp", 6)];
+    /// Each, with its word.
+    pub const ALL: [(Self, &str); 3] = [(Self::Tcp, "tcp"), (Self::TcpFin, "tcpfin"), (Self::Udp, "udp")];
 }
 
 /// Seconds, by what they are for.
@@ -51,31 +47,6 @@ pub type Values = BTreeMap<Which, u32>;
 pub fn wanted(timeouts: &model::Timeouts) -> Values {
     let all = [(Which::Tcp, timeouts.tcp), (Which::TcpFin, timeouts.tcp_fin), (Which::Udp, timeouts.udp)];
     all.into_iter().filter(|(_, seconds)| *seconds > 0).collect()
-}
-
-/// Asks for the values.
-pub fn get(family: u16) -> Request {
-    Request::new(family, 0).fixed(&[GET_CONFIG, 1, 0, 0])
-}
-
-/// Sets these, and no others.
-pub fn set(family: u16, values: &Values) -> Request {
-    let request = Request::new(family, netlink::ACK).fixed(&[SET_CONFIG, 1, 0, 0]);
-    Which::ALL.iter().fold(request, |request, (which, _, id)| match values.get(which) {
-        Some(seconds) => request.attribute(*id, &seconds.to_ne_bytes()),
-        None => request,
-    })
-}
-
-/// The answer to [`get`].
-pub fn read(payload: &[u8]) -> Option<Values> {
-    let mut values = Values::new();
-    for (id, value) in attributes(payload.get(GENL_HEADER..)?) {
-        if let Some((which, ..)) = Which::ALL.iter().find(|(_, _, number)| *number == id) {
-            values.insert(*which, netlink::u32_at(value, 0)?);
-        }
-    }
-    Some(values)
 }
 
 /// What can happen.
@@ -154,7 +125,7 @@ struct Shown<'a>(&'a Values);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = Which::ALL.iter().filter_map(|(which, word, _)| Some((word, self.0.get(which)?)));
+        let named = Which::ALL.iter().filter_map(|(which, word)| Some((word, self.0.get(which)?)));
         for (number, (word, seconds)) in named.enumerate() {
             let comma = if number == 0 { "" } else { ", " };
             write!(f, "{comma}{word} {seconds} s")?;
@@ -439,16 +410,5 @@ mod tests {
         world.pass(RETRY * 3);
         assert_eq!(world.lines.len(), 1, "{:?}", world.lines);
         assert!(world.lines[0].contains("operation not permitted"), "{:?}", world.lines);
-    }
-
-    #[test]
-    fn values_survive_the_round_trip() {
-        let wanted = values([60, 0, 5]);
-        let bytes = set(30, &wanted).for_test(1);
-        let message = netlink::messages(&bytes).next().unwrap();
-        assert_eq!(read(message.payload), Some(wanted));
-        for length in 0..message.payload.len() {
-            let _ = read(&message.payload[..length]);
-        }
     }
 }

@@ -25,8 +25,9 @@ pub fn server(number: usize) -> Ipv4Addr {
 pub fn run(kind: &str, count: usize, interval: Duration) {
     let http = kind == "http";
     // A connection for each server, when many are slow at once.
+    let most = count as u64 + 64;
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, most.max(hard), most.max(hard)).unwrap();
     let epoll = Epoll::new(EpollCreateFlags::empty()).unwrap();
     let mut due: Vec<Instant> =
         (0..count).map(|number| Instant::now() + interval.mul_f64(number as f64 / count as f64)).collect();

@@ -97,13 +97,15 @@ impl Ipvs {
     /// The timeouts of connections.
     pub(crate) fn timeouts(&mut self) -> io::Result<timeouts::Values> {
         let mut values = None;
-        self.client.ask(&timeouts::get(self.family), |message| values = timeouts::read(message.payload))?;
+        self.client.ask(&timeouts::message::get(self.family), |message| {
+            values = timeouts::message::read(message.payload)
+        })?;
         values.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
     }
 
     /// Sets timeouts; an errno, or 0.
     pub(crate) fn set_timeouts(&mut self, values: &timeouts::Values) -> io::Result<i32> {
-        let outcomes = self.client.transact(&[timeouts::set(self.family, values)])?;
+        let outcomes = self.client.transact(&[timeouts::message::set(self.family, values)])?;
         let errno = |outcome: &io::Result<()>| {
             outcome.as_ref().err().map_or(0, |error| error.raw_os_error().unwrap_or(libc::EIO))
         };

@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 
 use super::*;
+use crate::config::model::InterfaceName;
 
 /// The kernel's side, as `ip_vs_sync.c` answers.
 #[derive(Debug, Default)]
@@ -418,5 +419,26 @@ fn whatever_happens_it_ends_as_it_is_wanted() {
         let changes = world.changes.len();
         world.pass(Duration::from_secs(30));
         assert_eq!(world.changes.len(), changes, "seed {seed}: it does not come to rest");
+    }
+}
+
+#[test]
+fn the_role_is_that_of_the_instance_and_without_one_both_run() {
+    let config = |instance: Option<&str>| SyncDaemon {
+        interface: InterfaceName::new("eth1").unwrap(),
+        instance: instance.map(str::to_owned),
+        id: None,
+        max_length: None,
+        port: None,
+        ttl: None,
+        group: None,
+    };
+    let roles =
+        |config: Option<&SyncDaemon>, master| wanted(config, master).into_keys().collect::<Vec<Role>>();
+    for master in [false, true] {
+        assert_eq!(roles(None, master), []);
+        assert_eq!(roles(Some(&config(None)), master), [Role::Master, Role::Backup]);
+        let own = if master { Role::Master } else { Role::Backup };
+        assert_eq!(roles(Some(&config(Some("VI_1"))), master), [own]);
     }
 }
