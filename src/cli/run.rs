@@ -58,8 +58,9 @@ pub struct RunOptions {
 /// errors, 4 a capability is missing.
 pub fn run(options: RunOptions) -> ExitCode {
     signals::hold(options.ignore_sigint);
-    // A reload must find the file again whatever the working directory is by then.
     memory::keep_little();
+    memory::find_text();
+    // A reload must find the file again whatever the working directory is by then.
     let config = std::path::absolute(&options.config).unwrap_or_else(|_| options.config.clone());
     let language = language(&options);
     let Decision { loaded, start, kept_trouble } = start::decide(&config, &Disk, &language, &options.policy);

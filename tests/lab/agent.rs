@@ -24,9 +24,10 @@ pub fn main(arguments: &[String]) {
             let interval = Duration::from_secs(seconds.parse().unwrap());
             crate::floor::run(kind, count.parse().unwrap(), interval);
         }
+        [verb, service] if verb == "weights" => crate::weights::watch(service.parse().unwrap()),
         [verb] if verb == "answers" => crate::answers::serve(),
         _ => panic!(
-            "agent stream SERVER | agent hold SERVER COUNT PATIENCE | agent deaf SOCKET | agent answers | agent vrrp | agent floor tcp|http COUNT SECONDS"
+            "agent stream SERVER | agent hold SERVER COUNT PATIENCE | agent deaf SOCKET | agent answers | agent vrrp | agent floor tcp|http COUNT SECONDS | agent weights SERVICE"
         ),
     }
 }

@@ -15,6 +15,7 @@ mod inside;
 mod lab;
 mod launcher;
 mod scenarios;
+mod weights;
 
 fn main() -> std::process::ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

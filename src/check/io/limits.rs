@@ -35,14 +35,14 @@ pub(super) struct Limits {
 impl Limits {
     /// The conversation begins now.
     pub(super) fn start(step: Duration) -> Self {
-        let now = Instant::now();
-        Self {
-            step,
-            end: now + step * WHOLE,
-            timer: Box::pin(sleep_until(now + step)),
-            first: true,
-            at_once: 0,
-        }
+        Self::since(Instant::now(), step)
+    }
+
+    /// It began then, and its next step begins now.
+    pub(super) fn since(begun: Instant, step: Duration) -> Self {
+        let end = begun + step * WHOLE;
+        let timer = Box::pin(sleep_until(end.min(Instant::now() + step)));
+        Self { step, end, timer, first: true, at_once: 0 }
     }
 
     /// The end of `step`; `too_late` is what a step comes to that takes too long.

@@ -1,6 +1,6 @@
 //! Runs probes: connections and datagrams with the socket options of a check, TLS, and the dialogues over them.
 
-mod connecting;
+mod batch;
 mod datagrams;
 mod limits;
 mod probes;
@@ -66,19 +66,27 @@ pub(crate) async fn converse<D: Dialogue>(
     match tls {
         Some(Tls { sni }) => {
             let stream = limits.within(Failure::ReadTimeout, tls::handshake(stream, sni)).await??;
-            carry_out(stream, &mut limits, dialogue).await
+            let step = dialogue.next(Heard::Connected);
+            carry_out(stream, &mut limits, dialogue, step).await
         }
-        None => carry_out(stream, &mut limits, dialogue).await,
+        None => {
+            let step = dialogue.next(Heard::Connected);
+            carry_out(stream, &mut limits, dialogue, step).await
+        }
     }
 }
 
+fn broken(error: io::Error) -> Stopped {
+    Stopped::Failed(Failure::Broken(plain(&error)))
+}
+
+/// Leads `dialogue` to its end, from `step` on.
 async fn carry_out<D: Dialogue>(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     limits: &mut Limits,
     dialogue: &mut D,
+    mut step: Step<D::Answer>,
 ) -> Result<D::Answer, Stopped> {
-    let broken = |error: io::Error| Stopped::Failed(Failure::Broken(plain(&error)));
-    let mut step = dialogue.next(Heard::Connected);
     loop {
         step = match step {
             Step::Done(result) => return result.map_err(Stopped::Failed),

@@ -4,26 +4,46 @@ use std::io;
 use std::net::SocketAddr;
 
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
+use tokio::net::TcpStream;
 
 use crate::check::dialogue::dns::{Dns, Transport};
 use crate::check::dialogue::echo::{self, Echo};
-use crate::check::dialogue::http::Http;
+use crate::check::dialogue::http::{Http, Response};
 use crate::check::dialogue::smtp::Smtp;
 use crate::check::dialogue::udp::{Reply, Udp};
 use crate::check::{Failure, Outcome};
 use crate::config::model::{Connect, DnsName, DnsType, HttpCheck, HttpUrl};
+use crate::report::plain;
 use crate::sys::filter::{
     BEHIND_HEADER, IF_EQUAL, LOAD_BYTE, LOAD_BYTE_THERE, LOAD_HALF, LOAD_HALF_THERE, leave, step, take,
 };
 
+use super::batch::GoesOn;
+use super::limits::Limits;
 use super::socket::judge;
-use super::{Stopped, Tls, converse, datagrams};
+use super::{Stopped, Tls, carry_out, converse, datagrams};
 
 /// Asks for one url of an HTTP check.
 pub(super) async fn http(options: &Connect, check: &HttpCheck, url: &HttpUrl) -> Outcome {
     let mut dialogue = Http::check(check, url, options.to);
     let tls = check.tls.then_some(Tls { sni: check.sni.as_deref() });
-    let answer = converse(options, tls, &mut dialogue).await;
+    judged(converse(options, tls, &mut dialogue).await, url)
+}
+
+/// The rest of a request whose answer comes in pieces.
+pub(super) async fn http_rest(goes_on: GoesOn) -> Outcome {
+    let GoesOn { mut request, stream, step, begun, limit } = goes_on;
+    let stream = match TcpStream::from_std(stream) {
+        Ok(stream) => stream,
+        Err(error) => return Outcome::NotRun(plain(&error)),
+    };
+    let mut limits = Limits::since(begun.into(), limit);
+    let answer = carry_out(stream, &mut limits, &mut request.dialogue, step).await;
+    request.outcome(answer)
+}
+
+/// What the answer for `url` amounts to.
+pub(super) fn judged(answer: Result<Response, Stopped>, url: &HttpUrl) -> Outcome {
     passed(answer.and_then(|response| response.judge(url).map_err(Stopped::Failed)))
 }
 

@@ -1,5 +1,5 @@
-//! Runs the probes of all checks: TCP checks together in one list, programs as those of notify and tracking, a task for
-//! each other check under way.
+//! Runs the probes of all checks: those of TCP and plain HTTP together in one list, programs as those of notify and
+//! tracking, a task for each other check under way.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use crate::config::model::{Command, Probe, ProbeKind};
 use crate::script;
 use crate::script::Program;
 
-use super::connecting::Connecting;
-use super::probes::{dns, http, ping, smtp, udp};
+use super::batch::{Batch, Left, Request};
+use super::probes::{dns, http, http_rest, ping, smtp, udp};
 
 /// Outcomes that may wait to be looked at.
 const OUTCOMES: usize = 1024;
@@ -32,8 +32,8 @@ pub(crate) struct Ended {
 /// The probes under way.
 #[derive(Debug)]
 pub(crate) struct Runner {
-    connecting: Connecting<CheckId>,
-    /// When the connections under way are looked at next.
+    batch: Batch<CheckId>,
+    /// When the list is looked at next.
     look: Instant,
     ended: mpsc::Sender<Ended>,
     /// Each check with a program under way, and whether that may set the weight.
@@ -48,7 +48,7 @@ impl Runner {
     pub(crate) fn new(now: Instant, files: Option<(u64, u64)>) -> (Self, mpsc::Receiver<Ended>) {
         let (ended, receiver) = mpsc::channel(OUTCOMES);
         let (scripts, programs) = (script::io::Runner::new(files), BTreeMap::new());
-        (Self { connecting: Connecting::default(), look: now, ended, scripts, programs }, receiver)
+        (Self { batch: Batch::default(), look: now, ended, scripts, programs }, receiver)
     }
 
     /// What is run for each command from now on.
@@ -69,18 +69,32 @@ impl Runner {
 
     /// When [`Self::look`] is to be called next.
     pub(crate) fn next(&self) -> Option<Instant> {
-        (!self.connecting.is_empty()).then_some(self.look)
+        (!self.batch.is_empty()).then_some(self.look)
     }
 
-    /// Looks which of the connections under way are made, when it is time.
+    /// Looks which of the list have ended, when it is time.
     pub(crate) fn look(&mut self, now: Instant) -> Vec<Ended> {
         if self.look > now {
             return Vec::new();
         }
         self.look = now + TICK;
-        let mut ended = Vec::new();
-        self.connecting.look(now, &mut ended);
-        ended.into_iter().map(|(id, outcome)| Ended { id, outcome }).collect()
+        let mut left = Vec::new();
+        self.batch.look(now, &mut left);
+        let mut ended = Vec::with_capacity(left.len());
+        for (id, how) in left {
+            match how {
+                Left::Ended(outcome) => ended.push(Ended { id, outcome }),
+                Left::GoesOn(goes_on) => {
+                    let sender = self.ended.clone();
+                    tokio::spawn(async move {
+                        let outcome = http_rest(goes_on).await;
+                        // The director is gone only when the process ends.
+                        let _ = sender.send(Ended { id, outcome }).await;
+                    });
+                }
+            }
+        }
+        ended
     }
 
     /// Begins a probe; a program has `delay_loop` when nothing else limits it. `Some`: it has ended already.
@@ -92,12 +106,13 @@ impl Runner {
         delay_loop: Duration,
         now: Instant,
     ) -> Option<Ended> {
+        let request = Request::new(probe, step);
         let outcome = match (&probe.kind, &probe.connect) {
-            (ProbeKind::Tcp, Some(connect)) => {
-                if self.connecting.is_empty() {
+            (kind, Some(connect)) if matches!(kind, ProbeKind::Tcp) || request.is_some() => {
+                if self.batch.is_empty() {
                     self.look = now + TICK;
                 }
-                self.connecting.start(id, connect, now)?.1
+                self.batch.start(id, connect, request, now)?.1
             }
             (kind, Some(_)) if kind.connects() => {
                 tokio::spawn(ask(id, Arc::clone(probe), step, self.ended.clone()));

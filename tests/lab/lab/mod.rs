@@ -20,7 +20,7 @@ pub use daemon::{Daemon, Signal};
 pub use ipvs::Table;
 pub use node::Node;
 use node::{Link, host};
-pub use program::Program;
+pub use program::{FILE, Program};
 pub use show::Show;
 pub use wait::{eventually, millis, now, poll, say, seconds, throughout};
 use watch::Watch;

@@ -11,7 +11,7 @@ pub enum Program {
 }
 
 /// Where both find their configuration in a node.
-const FILE: &str = "/etc/keepalived/keepalived.conf";
+pub const FILE: &str = "/etc/keepalived/keepalived.conf";
 
 impl Program {
     pub fn name(self) -> &'static str {

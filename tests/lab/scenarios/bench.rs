@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use super::Scenario;
 use crate::floor;
-use crate::lab::{Daemon, Lab, Node, Program, Show, VIP, Vrrp, eventually, poll, seconds, seed_http};
+use crate::lab::{
+    Daemon, FILE, Lab, Node, Program, Show, Signal, VIP, Vrrp, eventually, now, poll, seconds, seed_http,
+};
 
 pub const SCENARIOS: &[Scenario] = &[
     bench("bench_tutorial", "the tutorial's pair, keepalived and directord side by side", tutorial),
@@ -35,6 +37,8 @@ struct Figures {
 struct Case<'a> {
     what: String,
     servers: usize,
+    /// That of the virtual server whose weight is changed.
+    port: u16,
     config: &'a dyn Fn(u32) -> String,
     /// The loop beside it.
     floor: Option<&'static str>,
@@ -48,7 +52,7 @@ fn tutorial(lab: &Lab) {
         seed_http(&digests[0], &digests[1]).replacen("weight 1", &format!("weight {weight}"), 1)
     };
     let what = "the tutorial's configuration: 1 virtual server, 2 real servers".into();
-    compare(lab, &Case { what, servers: 2, config: &config, floor: None });
+    compare(lab, &Case { what, servers: 2, port: 80, config: &config, floor: None });
 }
 
 const TCP: &str = "TCP_CHECK {\n   connect_timeout 2\n  }";
@@ -70,7 +74,7 @@ fn compare_many(lab: &Lab, services: usize, name: &str, check: &str, floor: &'st
     ready(lab);
     let what = format!("{services} virtual servers of 10 real servers, {name} every 2 s");
     let config = |weight| many(services, weight, check);
-    compare(lab, &Case { what, servers: services * 10, config: &config, floor: Some(floor) });
+    compare(lab, &Case { what, servers: services * 10, port: 8000, config: &config, floor: Some(floor) });
 }
 
 /// Servers that answer, and sixty-five thousand more that cost nothing.
@@ -143,18 +147,33 @@ fn measure(lab: &Lab, program: Program, case: &Case<'_>) -> Figures {
     eventually("the address is there", seconds(20), || node.has_address(VIP));
     let cpu = processor(&daemon);
     let pss = daemon.pss() as f64;
+    let watch = node.spawn("watch", &format!("/lab/scenario agent weights {VIP}:{}", case.port));
+    eventually("the service is watched", seconds(10), || watch.log_has(" weight 1"));
     let mut reloads: Vec<f64> = (0..5)
         .map(|round| {
             let weight = 2 + round % 2;
-            let text = config(weight);
+            node.write(FILE, config(weight));
+            let seen = watch.log().len();
             // One processor: the daemon may be done before the signal's sender goes on.
-            let asked = Instant::now();
-            lab.reload(node, &daemon, text);
-            let changed = || weights(node).contains(&i64::from(weight));
-            poll(seconds(60), changed).expect("the reload changes the table");
-            asked.elapsed().as_secs_f64() * 1e3
+            let asked = now();
+            daemon.signal(Signal::SIGHUP);
+            let told = format!(" weight {weight}");
+            let when = || {
+                let log = watch.log();
+                let line = log.get(seen..)?.lines().find(|line| line.ends_with(&told))?;
+                line.split(' ').next()?.parse().ok()
+            };
+            let mut at: Option<f64> = None;
+            poll(seconds(60), || {
+                at = when();
+                at.is_some()
+            });
+            // A second reload that comes before the end of the first one has to wait for it.
+            std::thread::sleep(seconds(2));
+            (at.expect("the reload changes the table") - asked) * 1e3
         })
         .collect();
+    watch.stop();
     reloads.sort_by(f64::total_cmp);
     let service = format!("{VIP}:8000");
     let repair = if case.floor.is_some() {
