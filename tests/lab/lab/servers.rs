@@ -93,7 +93,7 @@ http {
     scgi_temp_path /tmp/scgi;
     ssl_certificate /tmp/cert.pem;
     ssl_certificate_key /tmp/key.pem;
-    server { listen 80 default_server backlog=4096; listen 443 ssl default_server; root /tmp/www; }
+    server { listen 80 default_server backlog=4096; listen [::]:80 default_server; listen 443 ssl default_server; root /tmp/www; }
     server { listen 80; listen 443 ssl; server_name www.other.example; root /tmp/other; }
 }
 ";

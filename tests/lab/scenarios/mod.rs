@@ -26,6 +26,7 @@ mod misc;
 mod module;
 mod namespaces;
 mod objects;
+mod pairs;
 mod processes;
 mod refusals;
 mod reload;
@@ -98,6 +99,7 @@ pub fn all() -> Vec<Scenario> {
         scripts::SCENARIOS,
         servers_told::SCENARIOS,
         sync_daemon::SCENARIOS,
+        pairs::SCENARIOS,
         sync_group::SCENARIOS,
         answers::SCENARIOS,
         mails::SCENARIOS,
