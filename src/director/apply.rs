@@ -98,6 +98,8 @@ impl Director {
             running,
             refused: None,
             part: candidate.model.globals.process.vrrp.clone(),
+            shutdown: None,
+            files,
             changed: false,
             options,
         };
@@ -115,6 +117,7 @@ impl Director {
             &setup.groups,
             &virtual_servers,
         ));
+        director.shutdown = candidate.programs.shutdown.take();
         director.configure_notifications(&mut candidate.programs);
         // The numbers of files decide what the pools begin with.
         director.configure_programs(candidate.programs);
@@ -269,6 +272,7 @@ impl Director {
         let sync = runnable.sync.take();
         let (setup, virtual_servers) = parts(runnable, Duration::ZERO);
         self.mails.configure(Mail::of(globals, &setup.instances, &setup.groups, &virtual_servers));
+        self.shutdown = programs.shutdown.take();
         self.configure_notifications(&mut programs);
         self.configure_programs(programs);
         self.balance(virtual_servers, globals);
@@ -339,6 +343,10 @@ impl Director {
             self.balancer.release(flush && !self.options.only_vrrp);
         }
         tokio::join!(self.tracking.end(), self.notifications.end(), self.checks.end(), self.mails.end());
+        if let Some(shutdown) = self.shutdown.take() {
+            self.manager.extend(shutdown.longest());
+            shutdown.run(self.files, std::future::pending()).await;
+        }
         self.requests.leave();
         self.presence.leave();
         tracing::info!("Stopped");

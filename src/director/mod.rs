@@ -1,6 +1,7 @@
 //! Wiring: start-up, reload, shutdown. Two threads: VRRP's own, and this one for everything else.
 
 mod apply;
+mod around;
 mod balancer;
 pub(crate) mod candidate;
 mod checks;
@@ -52,6 +53,7 @@ use crate::track::io::{News, Tracking};
 use crate::vrrp::io::{self as vrrp, Handle};
 use crate::vrrp::node::{Claim, Report};
 
+use around::{Around, Went};
 use balancer::Balancer;
 use candidate::{Candidate, Load};
 use checks::Checks;
@@ -93,7 +95,7 @@ pub fn prepare(options: &Options, candidate: &Candidate) -> Result<RuntimeLock, 
 pub fn run(
     options: Options,
     lock: RuntimeLock,
-    candidate: Candidate,
+    mut candidate: Candidate,
     load: Load,
     ready: impl FnOnce() + Send + 'static,
 ) -> Result<(), Error> {
@@ -101,8 +103,18 @@ pub fn run(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let work = async move {
         let mut signals = Signals::new(options.ignore_sigint)?;
+        let mut reload = false;
+        if let Some(startup) = candidate.programs.startup.take() {
+            Manager::from_environment().extend(startup.longest());
+            if startup.run(files, stop_asked(&mut signals, &mut reload)).await == Went::Stop {
+                return Ok(());
+            }
+        }
         let mut director = Director::start(options, lock, candidate, load, files)?;
         ready();
+        if reload {
+            director.reloads.ask(false, None);
+        }
         let outcome = director.serve(&mut signals).await;
         director.stop().await;
         outcome
@@ -111,6 +123,17 @@ pub fn run(
     // A configuration that is being read is waited for by nobody.
     runtime.shutdown_timeout(LAST_WRITES);
     outcome
+}
+
+/// Somebody asks for the end before all is there. A reload that is asked for meanwhile is put off.
+async fn stop_asked(signals: &mut Signals, reload: &mut bool) {
+    loop {
+        match signals.next().await {
+            Asked::Stop => return,
+            Asked::Reload => *reload = true,
+            Asked::Pause | Asked::Unknown(_) => {}
+        }
+    }
 }
 
 /// Each check under way takes a descriptor, and when many servers are dead at once, many are under way. Returns the
@@ -149,6 +172,10 @@ struct Director {
     refused: Option<String>,
     /// How the threads of VRRP run.
     part: ProcessPart,
+    /// What runs when all else has ended.
+    shutdown: Option<Around>,
+    /// How many files a program may open.
+    files: Option<(u64, u64)>,
     /// The state is to be shown anew.
     changed: bool,
 }
