@@ -75,7 +75,9 @@ impl fmt::Display for Refusal {
             Self::Port { port, errno: libc::EADDRINUSE } => {
                 write!(f, "another program has UDP port {port}: `ss -ulpn sport = :{port}` names it")
             }
-            Self::Port { port, errno } => write!(f, "cannot listen on UDP port {port}: {}", errno_text(*errno)),
+            Self::Port { port, errno } => {
+                write!(f, "cannot listen on UDP port {port}: {}", errno_text(*errno))
+            }
             Self::NotHere(source) => write!(f, "its `source_ip` {source} is no address of this host"),
             Self::NoLink(neighbour) => write!(
                 f,

@@ -148,7 +148,9 @@ enum Poll {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Socket {
     /// Not there; tried then.
-    Closed { retry: Option<Instant> },
+    Closed {
+        retry: Option<Instant>,
+    },
     /// Asked for.
     Asked,
     Open,
@@ -326,7 +328,7 @@ impl Machine {
     fn sent(&mut self, outcome: Result<(), i32>, out: &mut Vec<Action>) {
         match outcome {
             // The address that it is bound to may have gone: another socket tells.
-            Err(libc::EINVAL | libc::EADDRNOTAVAIL) if self.socket == Socket::Open && !self.reopened => {
+            Err(_) if self.config.source.is_some() && self.socket == Socket::Open && !self.reopened => {
                 self.reopened = true;
                 self.open(out);
             }

@@ -3,6 +3,8 @@
 //! Input: the configured sessions, datagrams as they came, the fate of sockets, time. Output: sockets to open and to close,
 //! datagrams to send, the names of those that are up, what there is to tell. A session is known by its two addresses and its
 //! port: what a reload leaves of these goes on, whatever else it says.
+//! Who listens is configured after the sessions: names that were up and are no session's any more stay in until all is
+//! settled.
 //! Invariants: discriminators are unique and never 0; who is removed says so for a while, unless another session takes its
 //! place; the names are told whenever they change.
 
@@ -10,7 +12,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
-
 
 use crate::config::model::BfdInstance;
 use crate::report::Repeats;
@@ -46,6 +47,8 @@ pub struct Received {
 pub enum Input {
     /// The sessions of a start or a reload; those that are not among them end. Of two with the same addresses the first counts.
     Configure(Vec<BfdInstance>),
+    /// Whoever listens goes by these sessions now, too.
+    Settled,
     /// The socket of a session is there.
     Opened(Id),
     /// It is not.
@@ -101,6 +104,10 @@ pub struct Sessions {
     by_discriminator: BTreeMap<u32, Id>,
     due: BTreeSet<(Instant, Id, Timer)>,
     up: Arc<Up>,
+    /// Names of before that were up: until all is settled, who still goes by them sees no change.
+    kept: Up,
+    /// Others may be up than was told.
+    changed: bool,
     discarded: Repeats<(IpAddr, &'static str)>,
     last_id: u64,
     random: fastrand::Rng,
@@ -116,6 +123,8 @@ impl Sessions {
             by_discriminator: BTreeMap::new(),
             due: BTreeSet::new(),
             up: Arc::default(),
+            kept: Up::new(),
+            changed: false,
             discarded: Repeats::new(),
             last_id: 0,
             random: fastrand::Rng::with_seed(seed),
@@ -126,19 +135,33 @@ impl Sessions {
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Action>) {
         match input {
             Input::Configure(wanted) => self.configure(now, wanted, out),
+            Input::Settled => {
+                self.kept.clear();
+                self.changed = true;
+            }
             Input::Opened(id) => self.feed(now, id, session::Input::Opened, out),
             Input::Refused(id, why) => self.feed(now, id, session::Input::Refused(why), out),
             Input::Sent(id, outcome) => self.feed(now, id, session::Input::Sent(outcome), out),
             Input::Heard(received) => self.heard(now, &received, out),
             Input::Timer => self.timer(now, out),
-            Input::Stop => self.configure(now, Vec::new(), out),
+            Input::Stop => {
+                self.configure(now, Vec::new(), out);
+                self.kept.clear();
+            }
         }
-        self.tell_who_is_up(out);
+        if std::mem::take(&mut self.changed) {
+            self.tell_who_is_up(out);
+        }
     }
 
     /// When to call again with [`Input::Timer`], and why.
     pub fn next_timer(&self) -> Option<(Instant, Timer)> {
         self.due.first().map(|(at, _, timer)| (*at, *timer))
+    }
+
+    /// Whether somebody may be found to be silent: what was heard has to be taken in before.
+    pub fn is_to_judge(&self, now: Instant) -> bool {
+        self.due.iter().take_while(|(at, ..)| *at <= now).any(|(_, _, timer)| *timer != Timer::Transmit)
     }
 
     /// One view for each session, in the order in which they began.
@@ -152,6 +175,9 @@ impl Sessions {
     }
 
     fn configure(&mut self, now: Instant, wanted: Vec<BfdInstance>, out: &mut Vec<Action>) {
+        let is_gone = |name: &&String| !wanted.iter().any(|config| config.name == **name);
+        self.changed = true;
+        self.kept = self.up.iter().filter(is_gone).cloned().collect();
         let mut again: BTreeMap<Id, BfdInstance> = BTreeMap::new();
         let mut new: BTreeMap<Identity, BfdInstance> = BTreeMap::new();
         let mut order = Vec::new();
@@ -296,8 +322,9 @@ impl Sessions {
         if let Some((at, timer)) = machine.next_timer() {
             self.due.remove(&(at, id, timer));
         }
-        let mut actions = Vec::new();
+        let (mut actions, was_up) = (Vec::new(), machine.is_up());
         machine.handle(now, input, &mut actions);
+        self.changed |= machine.is_up() != was_up;
         if let Some((at, timer)) = machine.next_timer() {
             self.due.insert((at, id, timer));
         }
@@ -305,21 +332,17 @@ impl Sessions {
         out.extend(actions.into_iter().map(|action| match action {
             session::Action::Open(endpoint) => Action::Open(id, endpoint),
             session::Action::Transmit(packet) => Action::Transmit(id, packet.bytes()),
-            session::Action::Report(event) => {
-                Action::Report(Report { session: Some(name.clone()), event })
-            }
+            session::Action::Report(event) => Action::Report(Report { session: Some(name.clone()), event }),
         }));
     }
 
     fn tell_who_is_up(&mut self, out: &mut Vec<Action>) {
-        let names = || self.running.values().filter(|one| one.is_up()).map(|one| &one.config().name);
-        // Nearly always nothing has changed.
-        if names().count() == self.up.len() && names().all(|name| self.up.contains(name)) {
-            return;
+        let up = self.running.values().filter(|one| one.is_up()).map(|one| &one.config().name);
+        let up: Up = up.chain(&self.kept).cloned().collect();
+        if up != *self.up {
+            self.up = Arc::new(up);
+            out.push(Action::Up(Arc::clone(&self.up)));
         }
-        let up: Up = names().cloned().collect();
-        self.up = Arc::new(up);
-        out.push(Action::Up(Arc::clone(&self.up)));
     }
 }
 

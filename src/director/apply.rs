@@ -23,10 +23,11 @@ use super::kept::Kept;
 use super::programs::Programs;
 use super::reload::{Accepted, Judged, Refused, Running};
 use super::requests::Answer;
+use super::sessions::waiting;
 use super::state::{NotRunning, Source, State, without_interface};
 use super::{
     Balancer, Checks, Director, Error, Manager, Options, Owned, Presence, Reloads, Requests, RuntimeLock,
-    Suspending, Sync, Timeouts, rival, scheduling,
+    Sessions, Suspending, Sync, Timeouts, rival, scheduling,
 };
 
 /// Pause after a start or a reload before memory is given back.
@@ -90,6 +91,7 @@ impl Director {
             suspending: Suspending::default(),
             ended,
             tracking: Tracking::new(files, options.started_in.clone()),
+            sessions: Sessions::new(candidate.model.globals.process.bfd.clone()),
             notifications: Notifications::new(files),
             mails: Mails::default(),
             vrrp: None,
@@ -105,10 +107,12 @@ impl Director {
         };
         if !director.running.something {
             tracing::warn!(
-                "the configuration has no instance, no virtual server and nothing static: nothing to do"
+                "the configuration has no instance, no virtual server, no BFD session and nothing static: nothing to do"
             );
         }
         let sync = runnable.sync.take();
+        // None of them is up.
+        drop(director.sessions.configure(std::mem::take(&mut runnable.sessions)));
         let (setup, virtual_servers) = parts(runnable, start_delay(&candidate.model.globals.vrrp));
         candidate.programs.lines.iter().for_each(Line::log);
         director.mails.configure(Mail::of(
@@ -146,7 +150,7 @@ impl Director {
                 return Ok(());
             }
         }
-        let prepared = vrrp::start(setup, left.clone(), &self.part)?;
+        let prepared = vrrp::start(setup, left.clone(), &self.part, self.sessions.watch())?;
         // Recorded before they are set: a kill in between leaves nothing unknown behind.
         self.addresses.record(left.union(&prepared.claims).cloned().collect());
         self.vrrp = Some(prepared.go());
@@ -245,7 +249,9 @@ impl Director {
         lines.extend(changes);
         lines.iter().for_each(Line::log);
         let running = Running::of(&candidate, &runnable);
-        let last = match self.apply(runnable, candidate.programs, &candidate.model.globals).await {
+        let applied = self.apply(runnable, candidate.programs, &candidate.model.globals).await;
+        self.sessions.settled();
+        let last = match applied {
             Ok(()) => {
                 self.running = Arc::new(running);
                 self.refused = None;
@@ -254,7 +260,7 @@ impl Director {
                 self.tell_what_does_not_run();
                 Line { level: Level::INFO, text: "Reload complete".to_owned() }
             }
-            Err(Error::VrrpDied) => return Err(Error::VrrpDied),
+            Err(error @ (Error::VrrpDied | Error::BfdDied)) => return Err(error),
             Err(error) => Line { level: Level::ERROR, text: format!("Reload incomplete: {error}") },
         };
         last.log();
@@ -270,6 +276,9 @@ impl Director {
         globals: &Globals,
     ) -> Result<(), Error> {
         let sync = runnable.sync.take();
+        if let Some(answer) = self.sessions.configure(std::mem::take(&mut runnable.sessions)) {
+            answer.await.map_err(|_| Error::BfdDied)?;
+        }
         let (setup, virtual_servers) = parts(runnable, Duration::ZERO);
         self.mails.configure(Mail::of(globals, &setup.instances, &setup.groups, &virtual_servers));
         self.shutdown = programs.shutdown.take();
@@ -332,6 +341,7 @@ impl Director {
                 Err(_) => tracing::error!("the VRRP thread panicked"),
             }
         }
+        self.sessions.stop().await;
         // What the new master does not know yet is sent until the addresses have gone.
         self.sync.configure(None, &[]);
         self.timeouts.configure(None);
@@ -373,6 +383,7 @@ impl Director {
             let what = "connections".to_owned();
             not_running.push(NotRunning { what, why: format!("are not synchronised: {why}") });
         }
+        not_running.extend(waiting(&self.sessions.snapshot()));
         let source =
             Source { file: self.options.config.display().to_string(), instead: self.running.instead.clone() };
         State {

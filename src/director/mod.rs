@@ -26,6 +26,7 @@ mod rival;
 mod say;
 mod scheduling;
 mod service_manager;
+mod sessions;
 pub(crate) mod signals;
 mod state;
 mod suspending;
@@ -63,6 +64,7 @@ use presence::Presence;
 use reload::{Judged, Reloads, Running};
 use requests::{Request, Requests};
 use service_manager::Manager;
+use sessions::Sessions;
 use signals::{Asked, Signals};
 use suspending::Suspending;
 use sync::Sync;
@@ -160,6 +162,7 @@ struct Director {
     suspending: Suspending,
     ended: mpsc::Receiver<Ended>,
     tracking: Tracking,
+    sessions: Sessions,
     notifications: Notifications,
     mails: Mails,
     vrrp: Option<Handle>,
@@ -189,6 +192,8 @@ enum Event {
     Addresses,
     /// A tracked script, file or process.
     Tracked(News),
+    /// A BFD session.
+    Session(sessions::News),
     /// A notify script, or one that reads a FIFO.
     Told((Tag, Ending)),
     /// A mail.
@@ -224,6 +229,13 @@ impl Director {
                 }
                 Event::Addresses => self.suspend(),
                 Event::Tracked(news) => self.track(|tracking| tracking.take_in(news)),
+                Event::Session(news) => {
+                    if !self.sessions.take_in(&news) {
+                        return Err(Error::BfdDied);
+                    }
+                    self.track(|_| {});
+                    self.changed = true;
+                }
                 Event::Told(end) => self.notifications.take_in(end),
                 Event::Mailed(outcome) => self.mails.take_in(outcome),
                 Event::Retry => self.retry(),
@@ -290,6 +302,7 @@ impl Director {
             ended = self.checks.program_ended() => Event::Ended(vec![ended]),
             () = self.suspending.changed() => Event::Addresses,
             news = self.tracking.news() => Event::Tracked(news),
+            news = self.sessions.news() => Event::Session(news),
             end = self.notifications.ended() => Event::Told(end),
             outcome = self.mails.tried() => Event::Mailed(outcome),
             () = timer => Event::Due,
@@ -335,7 +348,7 @@ impl Director {
     fn track(&mut self, act: impl FnOnce(&mut Tracking)) {
         act(&mut self.tracking);
         let facts = self.tracking.facts();
-        let standings = self.checks.numbers(&facts.files);
+        let standings = self.checks.told(&facts.files, &self.sessions.up());
         self.take_in(standings);
         if let Some(handle) = &self.vrrp {
             handle.facts.send_if_modified(|told| {

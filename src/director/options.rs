@@ -28,6 +28,8 @@ pub struct Options {
     pub only_vrrp: bool,
     /// Ignore VRRP instances (`-C`).
     pub only_checkers: bool,
+    /// Without BFD (`-B`): all sessions are down.
+    pub no_bfd: bool,
     /// Take a reload in that leaves nothing to do, or takes away what runs because files are missing.
     pub allow_empty: bool,
     /// Leave addresses and adverts alone at the stop.
@@ -45,6 +47,9 @@ impl Options {
         let follows = runnable.sync.as_ref().is_some_and(|sync| sync.instance.is_some());
         if (self.only_vrrp && !follows) || (self.only_checkers && follows) {
             runnable.sync = None;
+        }
+        if self.no_bfd {
+            runnable.sessions.clear();
         }
         if self.only_vrrp {
             runnable.virtual_servers.clear();

@@ -173,7 +173,7 @@ fn missing_programs() -> Vec<String> {
 }
 
 fn installed(program: &str) -> bool {
-    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/lib/frr"]
         .iter()
         .any(|folder| Path::new(folder).join(program).exists())
 }

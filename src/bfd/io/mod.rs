@@ -73,10 +73,17 @@ fn settle(part: &ProcessPart) {
 }
 
 impl Handle {
-    /// The sessions from now on.
-    pub(crate) fn configure(&self, sessions: Vec<BfdInstance>) {
+    /// The sessions from now on. The answer comes when those that are up are told by their names.
+    pub(crate) fn configure(&self, sessions: Vec<BfdInstance>) -> oneshot::Receiver<()> {
+        let (done, answer) = oneshot::channel();
         // A thread that has ended is found by whoever reads its reports.
-        let _ = self.commands.send(Command::Configure(sessions));
+        let _ = self.commands.send(Command::Configure(sessions, done));
+        answer
+    }
+
+    /// Whoever listens goes by them now.
+    pub(crate) fn settled(&self) {
+        let _ = self.commands.send(Command::Settled);
     }
 
     /// The next thing that there is to tell. `None`: the thread has ended.
@@ -126,3 +133,6 @@ fn log(report: &Report) {
         Level::Error => tracing::error!("{line}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

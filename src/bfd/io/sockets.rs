@@ -73,8 +73,8 @@ impl Sockets {
     pub(super) fn open(&mut self, id: Id, endpoint: Endpoint) -> Result<(), Refusal> {
         let port = Port::of(&endpoint);
         if !self.listening.contains_key(&port) {
-            let socket = listen(port)
-                .map_err(|error| Refusal::Port { port: port.number(), errno: errno(&error) })?;
+            let socket =
+                listen(port).map_err(|error| Refusal::Port { port: port.number(), errno: errno(&error) })?;
             self.listening.insert(port, socket);
         }
         if let Some(sender) = self.senders.get_mut(&id)

@@ -19,8 +19,10 @@ use super::sockets::Sockets;
 /// What the thread can be told.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// The sessions from now on.
-    Configure(Vec<BfdInstance>),
+    /// The sessions from now on. Answered when those that are up are told by their names.
+    Configure(Vec<BfdInstance>, oneshot::Sender<()>),
+    /// Whoever listens goes by them.
+    Settled,
     /// Say that all end, and end. Answered when that is done.
     Stop(oneshot::Sender<()>),
 }
@@ -50,29 +52,33 @@ impl Thread {
     pub(super) async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
         let mut more = false;
         loop {
+            let mut heard = more;
             let due = self.sessions.next_timer().map(|(at, _)| at);
             tokio::select! {
                 biased;
                 command = commands.recv() => match command {
-                    Some(Command::Configure(wanted)) => {
-                        self.feed(Input::Configure(wanted));
+                    Some(Command::Configure(wanted, done)) => {
+                        self.feed(Instant::now(), Input::Configure(wanted));
+                        let _ = done.send(());
                         // Whoever looks now sees the sessions that there are.
                         self.told = true;
                     }
+                    Some(Command::Settled) => self.feed(Instant::now(), Input::Settled),
                     Some(Command::Stop(done)) => {
-                        self.feed(Input::Stop);
+                        self.feed(Instant::now(), Input::Stop);
                         let _ = done.send(());
                         return;
                     }
                     None => return,
                 },
-                () = poll_fn(|context| self.sockets.poll_heard(context)) => {}
+                () = poll_fn(|context| self.sockets.poll_heard(context)) => heard = true,
                 () = sleep_until(due) => {}
                 () = tokio::task::yield_now(), if more => {}
             }
-            more = self.hear();
-            if self.sessions.next_timer().is_some_and(|(at, _)| at <= Instant::now()) {
-                self.feed(Input::Timer);
+            let now = Instant::now();
+            more = (heard || self.sessions.is_to_judge(now)) && self.hear(now);
+            if self.sessions.next_timer().is_some_and(|(at, _)| at <= now) {
+                self.feed(now, Input::Timer);
             }
             if std::mem::take(&mut self.told) {
                 self.outward.snapshots.send_replace(Arc::new(self.sessions.snapshot()));
@@ -80,18 +86,19 @@ impl Thread {
         }
     }
 
-    fn hear(&mut self) -> bool {
+    /// Takes in what was received. True: there may be more.
+    fn hear(&mut self, now: Instant) -> bool {
         let mut heard = Vec::new();
         let more = self.sockets.hear(&mut heard);
-        heard.into_iter().for_each(|received| self.feed(Input::Heard(received)));
+        heard.into_iter().for_each(|received| self.feed(now, Input::Heard(received)));
         more
     }
 
-    fn feed(&mut self, input: Input) {
+    fn feed(&mut self, now: Instant, input: Input) {
         let mut inputs = vec![input];
         let mut actions = Vec::new();
         while let Some(input) = inputs.pop() {
-            self.sessions.handle(Instant::now(), input, &mut actions);
+            self.sessions.handle(now, input, &mut actions);
             for action in actions.drain(..) {
                 inputs.extend(self.act(action));
             }

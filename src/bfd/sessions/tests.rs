@@ -130,6 +130,8 @@ fn the_names_of_those_that_are_up_are_told_when_they_change() {
     }
     assert_eq!(told(&mut bench), [vec!["B".to_owned()]], "nothing was heard of A");
     bench.feed(Input::Configure(vec![config("A", 2)]));
+    assert_eq!(told(&mut bench), [] as [Vec<String>; 0], "who listens may still go by it");
+    bench.feed(Input::Settled);
     assert_eq!(told(&mut bench), [Vec::<String>::new()], "one that is not configured is not up");
 }
 
@@ -145,7 +147,10 @@ fn liars_change_nothing() {
     let (a, b, c) = (bench.of(2).discriminator, bench.of(3).discriminator, bench.of(4).discriminator);
     bench.lines();
     let down = |yours| packet(State::Down, yours);
-    let to = |destination: Option<u8>, other: Received| Received { destination: destination.map(address), ..other };
+    let to = |destination: Option<u8>, other: Received| Received {
+        destination: destination.map(address),
+        ..other
+    };
     let lies = [
         (received(3, down(a)), "the session that it names is one with 10.0.0.2"),
         (received(9, down(b)), "the session that it names is one with 10.0.0.3"),
@@ -203,6 +208,8 @@ fn a_reload_of_the_same_addresses_is_no_flap() {
     for wanted in [vec![config("B", 3), renamed.clone()], vec![renamed, config("B", 3)]] {
         bench.feed(Input::Configure(wanted));
         assert_eq!([2, 3].map(|neighbour| bench.of(neighbour).discriminator), own);
+        assert!(["B", "X"].iter().all(|name| bench.up().contains(name)));
+        bench.feed(Input::Settled);
         assert_eq!(bench.up(), ["B", "X"]);
         assert!(bench.done.iter().all(|action| matches!(action, Action::Up(_))), "{:?}", bench.done);
     }
