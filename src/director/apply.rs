@@ -383,7 +383,8 @@ impl Director {
             let what = "connections".to_owned();
             not_running.push(NotRunning { what, why: format!("are not synchronised: {why}") });
         }
-        not_running.extend(waiting(&self.sessions.snapshot()));
+        let sessions = self.sessions.snapshot();
+        not_running.extend(waiting(&sessions));
         let source =
             Source { file: self.options.config.display().to_string(), instead: self.running.instead.clone() };
         State {
@@ -391,6 +392,7 @@ impl Director {
             instances,
             services: self.balancer.pools().totals(),
             checks: self.checks.totals(),
+            sessions,
             not_running,
             refused: self.refused.clone(),
         }

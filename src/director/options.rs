@@ -78,3 +78,39 @@ impl Options {
         model
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::model::BfdInstance;
+
+    /// As in keepalived only `-B` keeps them from running; what tracks them stays, and sees them down.
+    #[test]
+    fn without_bfd_there_are_no_sessions() {
+        let sessions = |only_vrrp, only_checkers, no_bfd| {
+            let options = Options {
+                config: PathBuf::new(),
+                runtime_directory: PathBuf::new(),
+                state_directory: PathBuf::new(),
+                pid_file: None,
+                namespaces: Namespaces::default(),
+                started_in: None,
+                only_vrrp,
+                only_checkers,
+                no_bfd,
+                allow_empty: false,
+                dont_release_vrrp: false,
+                dont_release_ipvs: false,
+                ignore_sigint: false,
+            };
+            let session = BfdInstance::new("P", std::net::IpAddr::from([10, 0, 0, 2]));
+            let runnable = Runnable { sessions: vec![session], ..Runnable::default() };
+            options.restricted(runnable).sessions.len()
+        };
+        assert_eq!(
+            [sessions(false, false, false), sessions(true, false, false), sessions(false, true, false)],
+            [1; 3]
+        );
+        assert_eq!(sessions(false, false, true), 0);
+    }
+}

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -26,6 +27,9 @@ fn told(handle: &mut Handle, limit: Duration, mut done: impl FnMut(&Report) -> b
     reports
 }
 
+/// The port is there once.
+static PORT: Mutex<()> = Mutex::new(());
+
 fn is(report: &Report, state: State) -> bool {
     matches!(report.event, Event::Entered { to, .. } if to == state)
 }
@@ -45,6 +49,7 @@ fn pair(name: &str, here: IpAddr, there: IpAddr, change: impl Fn(&mut BfdInstanc
 /// One hundred pairs of sessions at 50 ms and a reload every few milliseconds: nobody is thought to be gone.
 #[test]
 fn a_storm_of_reloads_is_no_false_alarm() {
+    let _alone = PORT.lock().unwrap_or_else(PoisonError::into_inner);
     let (sender, up) = watch::channel(Arc::default());
     let mut handle = start(&ProcessPart::default(), sender).unwrap();
     let sessions = |round: u64| -> Vec<BfdInstance> {
@@ -64,7 +69,7 @@ fn a_storm_of_reloads_is_no_false_alarm() {
     };
     drop(handle.configure(sessions(0)));
     let mut count = 0;
-    told(&mut handle, Duration::from_secs(20), |report| {
+    told(&mut handle, Duration::from_secs(60), |report| {
         count += u32::from(is(report, State::Up));
         count == 200
     });
@@ -85,6 +90,7 @@ fn a_storm_of_reloads_is_no_false_alarm() {
 /// The TTL that is set is the one that is checked, the port is that of several hops, and a source that is not here is named.
 #[test]
 fn what_is_configured_is_on_the_wire() {
+    let _alone = PORT.lock().unwrap_or_else(PoisonError::into_inner);
     let (sender, up) = watch::channel(Arc::default());
     let mut handle = start(&ProcessPart::default(), sender).unwrap();
     let address = |third, last| IpAddr::from([127, 6, third, last]);
@@ -102,7 +108,7 @@ fn what_is_configured_is_on_the_wire() {
     let all = [&far[..], &low[..], &[nowhere, link]].concat();
     drop(handle.configure(all));
     let (mut ups, mut hops) = (0, 0);
-    let reports = told(&mut handle, Duration::from_secs(10), |report| {
+    let reports = told(&mut handle, Duration::from_secs(60), |report| {
         ups += u32::from(is(report, State::Up));
         hops += u32::from(report.event.to_string().contains("TTL 254, at least 255 expected"));
         ups == 2 && hops > 0
