@@ -1,6 +1,7 @@
 //! UDP sockets: one that sends for each session, one that listens for each family and port.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::AsRawFd as _;
@@ -72,10 +73,9 @@ impl Sockets {
     /// The socket of a session, and the one that its port needs; one that is there gets the TTL.
     pub(super) fn open(&mut self, id: Id, endpoint: Endpoint) -> Result<(), Refusal> {
         let port = Port::of(&endpoint);
-        if !self.listening.contains_key(&port) {
-            let socket =
-                listen(port).map_err(|error| Refusal::Port { port: port.number(), errno: errno(&error) })?;
-            self.listening.insert(port, socket);
+        if let Entry::Vacant(listening) = self.listening.entry(port) {
+            let refused = |error| Refusal::Port { port: port.number(), errno: errno(&error) };
+            listening.insert(listen(port).map_err(refused)?);
         }
         if let Some(sender) = self.senders.get_mut(&id)
             && sender.last.is_none_or(|last| last.is_ok())
