@@ -496,14 +496,6 @@ fn the_help_says_that_a_namespace_is_refused() {
     assert!(stderr(&directord(&["-s", "blue"])).contains("ip netns exec blue directord"));
 }
 
-/// Words in a group that do nothing are named, each with what comes of it.
-#[test]
-fn words_without_effect_in_a_sync_group_are_named() {
-    let group = "vrrp_sync_group G {\ngroup {\nA\nB\n}\ntrack_bfd {\n}\n}\n";
-    let output = fed(&["--check", "--format", "line", "-f", "-"], group);
-    assert!(stderr(&output).contains("`track_bfd` has no effect"), "{}", stderr(&output));
-}
-
 /// What stands where the unit hides it, or belongs to somebody else.
 #[test]
 fn a_file_that_the_unit_cannot_read_is_explained() {

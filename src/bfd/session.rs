@@ -459,7 +459,7 @@ impl Machine {
         self.detect_at = self.heard_at.map(|at| at + self.detection());
     }
 
-    /// RFC 5880 §6.8.16: said for as long as it takes the other side to notice without that.
+    /// Said for as long as it takes the other side to notice without that.
     fn stop(&mut self, now: Instant, out: &mut Vec<Action>) {
         let known = self.remote.discriminator != 0 && self.socket == Socket::Open;
         let notices = self.sending.max(self.remote.min_rx) * u32::from(self.config.multiplier);
@@ -546,11 +546,14 @@ impl Machine {
         self.transmit_at = Some(now + self.jittered(pace));
     }
 
-    /// `answer`: to a poll; then it asks nothing itself (RFC 5880 §6.5).
+    /// `answer`: to a poll; then it asks nothing itself (RFC 5880 §6.5). An end is told as Down, with its diagnostic: who is
+    /// told AdminDown is to do nothing (RFC 5882 §3.2), and keepalived, whose own end is found out by its silence, leaves
+    /// what tracks such a session as it was, for ever.
     fn packet(&self, answer: bool) -> Packet {
+        let state = if self.state == State::AdminDown { State::Down } else { self.state };
         Packet {
             diagnostic: self.diagnostic,
-            state: self.state,
+            state,
             poll: !answer && matches!(self.poll, Poll::Asking | Poll::AskingAgain),
             is_final: answer,
             demand: false,

@@ -315,10 +315,13 @@ fn an_end_is_said_until_it_must_have_been_heard() {
     let mut bench = Bench::up(config());
     let done = bench.feed(Input::Stop);
     let packet = done.packets[0];
-    assert_eq!((packet.state, packet.diagnostic, packet.yours), (State::AdminDown, Diagnostic(7), 9));
+    assert_eq!((packet.state, packet.diagnostic, packet.yours), (State::Down, Diagnostic::ADMINISTRATIVE, 9));
     assert_eq!(done.lines, ["Entering AdminDown state"]);
     let sent = bench.pass(MS(240));
-    assert!(sent.len() >= 4 && sent.iter().all(|(_, packet)| packet.state == State::AdminDown), "{sent:?}");
+    assert!(
+        sent.len() >= 4 && sent.iter().all(|(_, packet)| packet.diagnostic == Diagnostic::ADMINISTRATIVE),
+        "{sent:?}"
+    );
     assert!(!bench.machine.is_over());
     bench.pass(MS(10));
     assert!(bench.machine.is_over(), "5 times 50 ms");

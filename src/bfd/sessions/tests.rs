@@ -224,7 +224,10 @@ fn who_is_removed_says_so_and_makes_room() {
     assert_eq!(bench.sessions.snapshot(), []);
     bench.pass(MS(200));
     let sent = bench.sent();
-    assert!(sent.len() > 3 && sent.iter().all(|packet| packet.state == State::AdminDown), "{sent:?}");
+    assert!(
+        sent.len() > 3 && sent.iter().all(|packet| packet.diagnostic == Diagnostic::ADMINISTRATIVE),
+        "{sent:?}"
+    );
     bench.pass(MS(60));
     assert!(bench.done.iter().any(|action| matches!(action, Action::Close(_))));
     assert_eq!(bench.sessions.next_timer(), None, "nothing is left of it");
@@ -235,12 +238,12 @@ fn who_is_removed_says_so_and_makes_room() {
     bench.feed(Input::Configure(vec![config("A", 2)]));
     bench.done.clear();
     bench.pass(MS(1500));
-    assert!(bench.sent().iter().all(|packet| packet.state == State::Down));
+    assert!(bench.sent().iter().all(|packet| packet.diagnostic == Diagnostic::NONE));
     bench.bring_up(2);
     // A stop says it once, for all.
     bench.done.clear();
     bench.feed(Input::Stop);
-    assert_eq!(bench.sent()[0].state, State::AdminDown);
+    assert_eq!(bench.sent()[0].diagnostic, Diagnostic::ADMINISTRATIVE);
 }
 
 #[test]
