@@ -278,6 +278,11 @@ impl Checks {
         self.running.values().map(|running| view(running)).collect()
     }
 
+    /// Whether this check is still wanted.
+    pub fn knows(&self, id: CheckId) -> bool {
+        self.running.contains_key(&id)
+    }
+
     /// How many there are, without counting.
     pub fn totals(&self) -> Totals {
         Totals { total: self.running.len(), passing: self.passing }

@@ -39,7 +39,10 @@ impl Checks {
         servers: &[Arc<VirtualServer>],
         passes: impl Fn(&Key) -> bool,
     ) -> Vec<(Arc<Key>, Standing)> {
-        self.feed(Instant::now(), [Input::Configure(wanted(servers, passes))].into())
+        let changed = self.feed(Instant::now(), [Input::Configure(wanted(servers, passes))].into());
+        let Self { machine, runner, .. } = self;
+        runner.keep(|id| machine.knows(id));
+        changed
     }
 
     /// What the checks of `servers` amount to that need not run for that.
@@ -96,6 +99,7 @@ impl Checks {
 
     /// Takes the ends of probes in. Returns the standings that changed.
     pub(super) fn ended(&mut self, ended: Vec<Ended>) -> Vec<(Arc<Key>, Standing)> {
+        ended.iter().for_each(|one| self.runner.forget(one));
         self.feed(Instant::now(), ended.into_iter().map(outcome).collect())
     }
 

@@ -40,7 +40,9 @@ pub(crate) fn give_back() {
     unsafe {
         libc::malloc_trim(0);
     }
-    for (start, length) in TEXT.get().into_iter().flatten() {
+    // A debugger may have written into it since.
+    let now = unchanged(&fs::read_to_string("/proc/self/smaps").unwrap_or_default());
+    for (start, length) in TEXT.get().into_iter().flatten().filter(|mapping| now.contains(mapping)) {
         // It fails for what is locked in memory, which stays.
         // SAFETY: what the loader mapped there at the start stays mapped as long as the process lives. It is read-only,
         // and no page of it differs from its file: one that is needed is read again, which nobody can tell.

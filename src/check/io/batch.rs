@@ -25,6 +25,8 @@ use super::{BUFFER, Stopped, broken};
 
 /// Reads of one answer in one look.
 const READS: usize = 4;
+/// Sockets of one poll(2): the kernel refuses more than the process may open, and that limit may be lowered.
+const AT_A_TIME: usize = 64;
 
 /// Checks under way, each with the caller's name for it.
 #[derive(Debug)]
@@ -141,6 +143,11 @@ impl<K> Batch<K> {
         None
     }
 
+    /// Drops those that nobody wants to know of any more.
+    pub(super) fn keep(&mut self, wanted: impl Fn(&K) -> bool) {
+        self.under_way.retain(|waiting| wanted(&waiting.key));
+    }
+
     /// Looks at all of them; those that leave go to `left`.
     pub(super) fn look(&mut self, now: Instant, left: &mut Vec<(K, Left)>) {
         if self.under_way.is_empty() {
@@ -151,8 +158,11 @@ impl<K> Batch<K> {
             .iter()
             .map(|waiting| PollFd::new(waiting.socket.as_fd(), waiting.stage.awaits()))
             .collect();
-        if poll(&mut polled, PollTimeout::ZERO).is_err() {
-            return;
+        // No more at a time than any process may open; one that fails tells nothing, and the limits hold all the same.
+        for some in polled.chunks_mut(AT_A_TIME) {
+            if let Err(error) = poll(some, PollTimeout::ZERO) {
+                tracing::debug!("poll: {error}");
+            }
         }
         let ready: Vec<PollFlags> =
             polled.iter().map(|one| one.revents().unwrap_or(PollFlags::empty())).collect();
@@ -196,18 +206,19 @@ impl<K> UnderWay<K> {
             };
         }
         let troubled = flags.intersects(PollFlags::POLLERR | PollFlags::POLLHUP);
+        let mut trouble = None;
         if troubled && !matches!(self.stage, Stage::Asked(_)) {
             match self.socket.take_error() {
                 // A connection that stands no more has stood. What refuses one is ECONNREFUSED.
-                Ok(Some(error)) if matches!(self.stage, Stage::Connecting) && was_made(&error) => {}
+                Ok(Some(error)) if was_made(&error) => trouble = Some(error),
                 Ok(Some(error)) | Err(error) => return self.end(judge(&error).into()),
                 Ok(None) => {}
             }
         }
         match self.stage {
             Stage::Connecting => self.end(Outcome::PASSED),
-            Stage::ToAsk(_) => self.ask(now),
-            Stage::Asked(_) => self.read(),
+            Stage::ToAsk(_) => self.ask(now, trouble),
+            Stage::Asked(_) => self.read(None),
         }
     }
 
@@ -215,31 +226,43 @@ impl<K> UnderWay<K> {
         Proceeded::Left(self.key, Left::Ended(outcome))
     }
 
-    /// Sends the request over the connection that was made.
-    fn ask(mut self, now: Instant) -> Proceeded<K> {
+    /// Sends the request over the connection that was made. `trouble`: it stands no more; whether the server has answered
+    /// before it broke off does not depend on when that is looked at.
+    fn ask(mut self, now: Instant, mut trouble: Option<io::Error>) -> Proceeded<K> {
         let Stage::ToAsk(mut request) = self.stage else { return Proceeded::Waits(self) };
-        let step = match request.dialogue.next(Heard::Connected) {
-            Step::Send(bytes) => match self.socket.send_with_flags(&bytes, libc::MSG_NOSIGNAL) {
+        let mut step = request.dialogue.next(Heard::Connected);
+        if let Step::Send(bytes) = step {
+            let sent = match &trouble {
+                Some(_) => Ok(bytes.len()),
+                None => self.socket.send_with_flags(&bytes, libc::MSG_NOSIGNAL),
+            };
+            step = match sent {
                 Ok(sent) if sent == bytes.len() => request.dialogue.next(Heard::Sent),
                 Ok(sent) => Step::Send(bytes.get(sent..).unwrap_or_default().to_vec()),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => Step::Send(bytes),
+                Err(error) if was_made(&error) => {
+                    trouble = Some(error);
+                    request.dialogue.next(Heard::Sent)
+                }
                 Err(error) => {
                     let outcome = broken(error).into();
                     return Proceeded::Left(self.key, Left::Ended(outcome));
                 }
-            },
-            step => step,
-        };
-        if step == Step::Read {
-            self.deadline = now + self.limit;
-            self.stage = Stage::Asked(request);
-            return Proceeded::Waits(self);
+            };
         }
-        Self::leave(self.key, self.socket, request, step, self.begun, self.limit)
+        if step != Step::Read {
+            return Self::leave(self.key, self.socket, request, step, self.begun, self.limit);
+        }
+        self.deadline = now + self.limit;
+        self.stage = Stage::Asked(request);
+        match trouble {
+            Some(_) => self.read(trouble),
+            None => Proceeded::Waits(self),
+        }
     }
 
-    /// Reads what has come of the answer.
-    fn read(self) -> Proceeded<K> {
+    /// Reads what has come of the answer; with `trouble` nothing more will.
+    fn read(self, trouble: Option<io::Error>) -> Proceeded<K> {
         let Self { key, socket, begun, deadline, limit, stage } = self;
         let Stage::Asked(mut request) = stage else {
             return Proceeded::Waits(Self { key, socket, begun, deadline, limit, stage });
@@ -247,7 +270,10 @@ impl<K> UnderWay<K> {
         let mut begins = true;
         for _ in 0..READS {
             let read = BUFFER.with_borrow_mut(|buffer| match (&socket).read(buffer) {
-                Ok(0) => Ok(request.dialogue.next(Heard::Closed)),
+                Ok(0) => Ok(request.dialogue.next(match &trouble {
+                    Some(error) => Heard::Reset(plain(error)),
+                    None => Heard::Closed,
+                })),
                 Ok(length) => {
                     Ok(request.dialogue.next(Heard::Bytes(buffer.get(..length).unwrap_or_default())))
                 }
@@ -261,7 +287,7 @@ impl<K> UnderWay<K> {
                 Ok(step) => step,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    if begins {
+                    if begins && trouble.is_none() {
                         let stage = Stage::Asked(request);
                         return Proceeded::Waits(Self { key, socket, begun, deadline, limit, stage });
                     }
@@ -395,8 +421,44 @@ mod tests {
         assert!(batch.start(2, &options(to), request(to, None), Instant::now()).is_none());
         reset(listener.accept().unwrap().0);
         // Of a server that should say something it is a failure.
-        let expected = [(1, Outcome::PASSED), (2, failed("connection reset by peer"))];
+        let why = Failure::Broken("connection reset by peer".into());
+        let expected = [(1, Outcome::PASSED), (2, Outcome::Failed(why))];
         assert_eq!(outcomes(finish(&mut batch)), expected);
+    }
+
+    /// Whether it closes before it breaks off, and whether it has answered: the verdict is the server's, and not that of
+    /// the moment in which it is looked at.
+    #[test]
+    fn what_was_said_before_a_server_breaks_off_counts_at_whatever_moment() {
+        for (answer, closes, expected) in [
+            ("", false, Err("connection reset by peer")),
+            ("", true, Err("broken pipe")),
+            ("HTTP/1.0 200 OK\r\n\r\n", true, Ok(())),
+        ] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let to = listener.local_addr().unwrap();
+            let mut batch = Batch::default();
+            assert!(batch.start(1, &options(to), request(to, None), Instant::now()).is_none());
+            let (mut server, _) = listener.accept().unwrap();
+            server.write_all(answer.as_bytes()).unwrap();
+            if closes {
+                server.shutdown(std::net::Shutdown::Write).unwrap();
+            }
+            reset(server);
+            let expected = match expected {
+                Ok(()) => Outcome::PASSED,
+                Err(why) => Outcome::Failed(Failure::Broken(why.into())),
+            };
+            assert_eq!(outcomes(finish(&mut batch)), [(1, expected)], "{answer:?}, closes: {closes}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_wants_to_know_has_no_socket_any_more() {
+        let (mut batch, mut server) = asked(None);
+        batch.keep(|key| *key != 1);
+        assert!(batch.is_empty());
+        assert_eq!(server.read(&mut [0; 1]).unwrap(), 0);
     }
 
     #[test]

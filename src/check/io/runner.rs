@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
 use crate::check::checks::{CheckId, TICK};
 use crate::check::dialogue::udp::Reply;
@@ -36,6 +37,8 @@ pub(crate) struct Runner {
     /// When the list is looked at next.
     look: Instant,
     ended: mpsc::Sender<Ended>,
+    /// Checks that a task leads.
+    tasks: BTreeMap<CheckId, AbortHandle>,
     /// Each check with a program under way, and whether that may set the weight.
     scripts: script::io::Runner<(CheckId, bool)>,
     /// What is run for a command; what cannot be run is not in it.
@@ -48,7 +51,37 @@ impl Runner {
     pub(crate) fn new(now: Instant, files: Option<(u64, u64)>) -> (Self, mpsc::Receiver<Ended>) {
         let (ended, receiver) = mpsc::channel(OUTCOMES);
         let (scripts, programs) = (script::io::Runner::new(files), BTreeMap::new());
-        (Self { batch: Batch::default(), look: now, ended, scripts, programs }, receiver)
+        (
+            Self { batch: Batch::default(), look: now, ended, tasks: BTreeMap::new(), scripts, programs },
+            receiver,
+        )
+    }
+
+    /// Drops the probes that nobody wants to know of any more, with their sockets. Programs run to their ends.
+    pub(crate) fn keep(&mut self, wanted: impl Fn(CheckId) -> bool) {
+        self.batch.keep(|id| wanted(*id));
+        self.tasks.retain(|id, task| {
+            let stays = wanted(*id);
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+    }
+
+    /// This one has ended.
+    pub(crate) fn forget(&mut self, ended: &Ended) {
+        self.tasks.remove(&ended.id);
+    }
+
+    fn lead(&mut self, id: CheckId, work: impl Future<Output = Outcome> + Send + 'static) {
+        let ended = self.ended.clone();
+        let task = tokio::spawn(async move {
+            let outcome = work.await;
+            // The director is gone only when the process ends.
+            let _ = ended.send(Ended { id, outcome }).await;
+        });
+        self.tasks.insert(id, task.abort_handle());
     }
 
     /// What is run for each command from now on.
@@ -84,14 +117,7 @@ impl Runner {
         for (id, how) in left {
             match how {
                 Left::Ended(outcome) => ended.push(Ended { id, outcome }),
-                Left::GoesOn(goes_on) => {
-                    let sender = self.ended.clone();
-                    tokio::spawn(async move {
-                        let outcome = http_rest(goes_on).await;
-                        // The director is gone only when the process ends.
-                        let _ = sender.send(Ended { id, outcome }).await;
-                    });
-                }
+                Left::GoesOn(goes_on) => self.lead(id, http_rest(goes_on)),
             }
         }
         ended
@@ -115,7 +141,7 @@ impl Runner {
                 self.batch.start(id, connect, request, now)?.1
             }
             (kind, Some(_)) if kind.connects() => {
-                tokio::spawn(ask(id, Arc::clone(probe), step, self.ended.clone()));
+                self.lead(id, ask(Arc::clone(probe), step));
                 return None;
             }
             (ProbeKind::Misc { command, timeout, dynamic }, _) => match self.programs.get(command) {
@@ -136,9 +162,9 @@ fn not_made(kind: &ProbeKind) -> Outcome {
     Outcome::NotRun(format!("this version does not run {}", kind.keyword()))
 }
 
-async fn ask(id: CheckId, probe: Arc<Probe>, step: usize, ended: mpsc::Sender<Ended>) {
-    let Some(connect) = &probe.connect else { return };
-    let outcome = match &probe.kind {
+async fn ask(probe: Arc<Probe>, step: usize) -> Outcome {
+    let Some(connect) = &probe.connect else { return not_made(&probe.kind) };
+    match &probe.kind {
         ProbeKind::Http(check) => match check.urls.get(step) {
             Some(url) => http(connect, check, url).await,
             None => Outcome::NotRun("it has no url".into()),
@@ -151,7 +177,5 @@ async fn ask(id: CheckId, probe: Arc<Probe>, step: usize, ended: mpsc::Sender<En
         ProbeKind::Smtp { helo } => smtp(connect, helo.as_deref().unwrap_or(ProbeKind::HELO)).await,
         ProbeKind::Ping => ping(connect).await,
         kind => not_made(kind),
-    };
-    // The director is gone only when the process ends.
-    let _ = ended.send(Ended { id, outcome }).await;
+    }
 }

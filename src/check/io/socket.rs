@@ -42,6 +42,8 @@ pub(super) fn judge(error: &io::Error) -> Stopped {
             | libc::ENETDOWN
             | libc::ECONNRESET
             | libc::ECONNABORTED
+            // The other side closed and then broke the connection off, all before it was looked at.
+            | libc::EPIPE
             | libc::ETIMEDOUT,
         ) => Stopped::Failed(Failure::Connect(plain(error))),
         _ => Stopped::Local(plain(error)),
