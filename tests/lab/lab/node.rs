@@ -108,8 +108,9 @@ impl Node {
     /// Pulls the plug: nothing leaves the node any more, everything in it is killed, its kernel state is gone.
     pub fn power_off(&self) {
         for link in &self.links {
-            // The port first: what a dying process might still send must not get out.
-            let _ = fs::write(format!("/sys/class/net/{}/brport/state", link.port(self.name)), "0");
+            // The port first: what a dying process or kernel might still send must not get out.
+            let flags = format!("/sys/class/net/{}/flags", link.port(self.name));
+            fs::write(flags, "0x1002").unwrap();
         }
         fs::write(format!("{}/cgroup.kill", self.cgroup()), "1").unwrap();
         self.holder.set(0);
