@@ -12,7 +12,7 @@ use crate::check::io::runner::{Ended, Runner};
 use crate::config::model::{Command, Probe, VirtualServer};
 use crate::script::Program;
 
-use super::say::say;
+use crate::report::say;
 
 /// Every check, and the probes under way.
 #[derive(Debug)]

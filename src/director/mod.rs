@@ -23,7 +23,6 @@ pub(crate) mod refusal;
 mod reload;
 pub(crate) mod requests;
 mod rival;
-mod say;
 mod scheduling;
 mod service_manager;
 mod sessions;

@@ -7,7 +7,7 @@ use crate::net::io::local::LocalAddresses;
 use crate::pool::suspend::Suspension;
 use crate::text::reason;
 
-use super::say::say;
+use crate::report::say;
 
 /// The virtual servers, and which of them are suspended.
 #[derive(Default)]

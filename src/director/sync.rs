@@ -13,7 +13,7 @@ use crate::vrrp::instance;
 use super::connection::Connection;
 use super::namespace::Namespaces;
 use super::owned::Owned;
-use super::say::say;
+use crate::report::say;
 
 /// `lvs_sync_daemon`, and the kernel's daemons.
 pub(super) struct Sync {

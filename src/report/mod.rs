@@ -24,6 +24,16 @@ pub enum Level {
     Error,
 }
 
+/// One line to the log.
+pub(crate) fn say(level: Level, line: impl fmt::Display) {
+    match level {
+        Level::Debug => tracing::debug!("{line}"),
+        Level::Info => tracing::info!("{line}"),
+        Level::Warning => tracing::warn!("{line}"),
+        Level::Error => tracing::error!("{line}"),
+    }
+}
+
 /// What follows a line of which some were not said: `Again(3)` is ` (3 more since the last such line)`, `Again(0)`
 /// is nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::model::{BfdInstance, ProcessPart};
-use crate::report::Level;
+use crate::report::say;
 use crate::sys::runtime::drive;
 use crate::sys::schedule;
 use crate::text::reason;
@@ -126,12 +126,7 @@ fn log(report: &Report) {
         Some(name) => format!("BFD_Instance({name}) {event}"),
         None => format!("BFD: {event}"),
     };
-    match event.level() {
-        Level::Debug => tracing::debug!("{line}"),
-        Level::Info => tracing::info!("{line}"),
-        Level::Warning => tracing::warn!("{line}"),
-        Level::Error => tracing::error!("{line}"),
-    }
+    say(event.level(), line);
 }
 
 #[cfg(test)]

@@ -11,14 +11,14 @@ use nix::ifaddrs::getifaddrs;
 use nix::net::if_::if_nametoindex;
 use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv4RecvTtl, Ipv6RecvPacketInfo};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt};
-use socket2::{Domain, Protocol, SockAddr, SockFilter, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::io::unix::AsyncFd;
 
 use crate::bfd::event::Refusal;
 use crate::bfd::packet::LARGEST;
 use crate::bfd::session::Endpoint;
 use crate::bfd::sessions::{Id, Received};
-use crate::sys::poll;
+use crate::sys::{filter, poll};
 
 /// RFC 5881 §4.
 const ONE_HOP: u16 = 3784;
@@ -32,8 +32,6 @@ const TRIES: u32 = 64;
 const PRIORITY: u32 = 6;
 /// Datagrams that are read before the timers are looked at.
 const AT_ONCE: usize = 1024;
-/// BPF_RET | BPF_K: accept 0 bytes.
-const RETURN_NOTHING: u16 = 0x06;
 
 /// A port that is listened on: of IPv6 or not, 4784 or 3784.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -155,7 +153,7 @@ impl Sender {
         socket.set_nonblocking(true).map_err(failed)?;
         set_hops(&socket, &endpoint).map_err(failed)?;
         // Nobody reads it.
-        socket.attach_filter(&[SockFilter::new(RETURN_NOTHING, 0, 0, 0)]).map_err(failed)?;
+        socket.attach_filter(&[filter::leave()]).map_err(failed)?;
         socket.set_priority(PRIORITY).map_err(failed)?;
         let any = if endpoint.neighbour.is_ipv6() {
             IpAddr::V6(Ipv6Addr::UNSPECIFIED)

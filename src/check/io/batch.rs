@@ -37,13 +37,18 @@ pub(super) struct Batch<K> {
 #[derive(Debug)]
 struct UnderWay<K> {
     key: K,
+    connection: Connection,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+struct Connection {
     socket: Socket,
     /// When its connection began.
     begun: Instant,
     /// Until when this step may take, and how long that is.
     deadline: Instant,
     limit: Duration,
-    stage: Stage,
 }
 
 #[derive(Debug)]
@@ -139,7 +144,8 @@ impl<K> Batch<K> {
         }
         let limit = options.timeout;
         let stage = request.map_or(Stage::Connecting, Stage::ToAsk);
-        self.under_way.push(UnderWay { key, socket, begun: now, deadline: now + limit, limit, stage });
+        let connection = Connection { socket, begun: now, deadline: now + limit, limit };
+        self.under_way.push(UnderWay { key, connection, stage });
         None
     }
 
@@ -156,7 +162,7 @@ impl<K> Batch<K> {
         let mut polled: Vec<PollFd<'_>> = self
             .under_way
             .iter()
-            .map(|waiting| PollFd::new(waiting.socket.as_fd(), waiting.stage.awaits()))
+            .map(|waiting| PollFd::new(waiting.connection.socket.as_fd(), waiting.stage.awaits()))
             .collect();
         // No more at a time than any process may open; one that fails tells nothing, and the limits hold all the same.
         for some in polled.chunks_mut(AT_A_TIME) {
@@ -167,10 +173,10 @@ impl<K> Batch<K> {
         let ready: Vec<PollFlags> =
             polled.iter().map(|one| one.revents().unwrap_or(PollFlags::empty())).collect();
         let waiting = std::mem::take(&mut self.under_way);
-        for (waiting, flags) in waiting.into_iter().zip(ready) {
-            match waiting.proceed(flags, now) {
-                Proceeded::Waits(waiting) => self.under_way.push(waiting),
-                Proceeded::Left(key, how) => left.push((key, how)),
+        for (UnderWay { key, connection, stage }, flags) in waiting.into_iter().zip(ready) {
+            match connection.proceed(stage, flags, now) {
+                Next::Waits(connection, stage) => self.under_way.push(UnderWay { key, connection, stage }),
+                Next::Leaves(how) => left.push((key, how)),
             }
         }
     }
@@ -185,51 +191,53 @@ impl Stage {
     }
 }
 
-enum Proceeded<K> {
-    Waits(UnderWay<K>),
-    Left(K, Left),
+/// What becomes of a check that was looked at.
+enum Next {
+    Waits(Connection, Stage),
+    Leaves(Left),
 }
 
-impl<K> UnderWay<K> {
+impl Next {
+    fn ended(outcome: impl Into<Outcome>) -> Self {
+        Self::Leaves(Left::Ended(outcome.into()))
+    }
+}
+
+impl Connection {
     /// Does what can be done at once.
-    fn proceed(self, flags: PollFlags, now: Instant) -> Proceeded<K> {
+    fn proceed(self, stage: Stage, flags: PollFlags, now: Instant) -> Next {
         if flags.is_empty() {
-            return match self.deadline <= now {
-                true => {
-                    let failure = match self.stage {
-                        Stage::Connecting | Stage::ToAsk(_) => Failure::ConnectTimeout(self.limit),
-                        Stage::Asked(_) => Failure::ReadTimeout(self.limit),
-                    };
-                    self.end(Outcome::Failed(failure))
+            return match stage {
+                stage if now < self.deadline => Next::Waits(self, stage),
+                Stage::Connecting | Stage::ToAsk(_) => {
+                    Next::ended(Outcome::Failed(Failure::ConnectTimeout(self.limit)))
                 }
-                false => Proceeded::Waits(self),
+                Stage::Asked(_) => Next::ended(Outcome::Failed(Failure::ReadTimeout(self.limit))),
             };
         }
-        let troubled = flags.intersects(PollFlags::POLLERR | PollFlags::POLLHUP);
+        let request = match stage {
+            Stage::Connecting => None,
+            Stage::ToAsk(request) => Some(request),
+            Stage::Asked(request) => return self.read(request, None),
+        };
         let mut trouble = None;
-        if troubled && !matches!(self.stage, Stage::Asked(_)) {
+        if flags.intersects(PollFlags::POLLERR | PollFlags::POLLHUP) {
             match self.socket.take_error() {
                 // A connection that stands no more has stood. What refuses one is ECONNREFUSED.
                 Ok(Some(error)) if was_made(&error) => trouble = Some(error),
-                Ok(Some(error)) | Err(error) => return self.end(judge(&error).into()),
+                Ok(Some(error)) | Err(error) => return Next::ended(judge(&error)),
                 Ok(None) => {}
             }
         }
-        match self.stage {
-            Stage::Connecting => self.end(Outcome::PASSED),
-            Stage::ToAsk(_) => self.ask(now, trouble),
-            Stage::Asked(_) => self.read(None),
+        match request {
+            None => Next::ended(Outcome::PASSED),
+            Some(request) => self.ask(request, trouble, now),
         }
-    }
-
-    fn end(self, outcome: Outcome) -> Proceeded<K> {
-        Proceeded::Left(self.key, Left::Ended(outcome))
     }
 
     /// Sends the request over the connection that was made. `trouble`: it stands no more; whether the server has answered
     /// before it broke off does not depend on when that is looked at.
-    fn ask(mut self, now: Instant, mut trouble: Option<io::Error>) -> Proceeded<K> {
-        let Stage::ToAsk(mut request) = self.stage else { return Proceeded::Waits(self) };
+    fn ask(mut self, mut request: Box<Request>, mut trouble: Option<io::Error>, now: Instant) -> Next {
         let mut step = request.dialogue.next(Heard::Connected);
         if let Step::Send(bytes) = step {
             let sent = match &trouble {
@@ -244,40 +252,30 @@ impl<K> UnderWay<K> {
                     trouble = Some(error);
                     request.dialogue.next(Heard::Sent)
                 }
-                Err(error) => {
-                    let outcome = broken(error).into();
-                    return Proceeded::Left(self.key, Left::Ended(outcome));
-                }
+                Err(error) => return Next::ended(broken(error)),
             };
         }
-        if step != Step::Read {
-            return Self::leave(self.key, self.socket, request, step, self.begun, self.limit);
-        }
-        self.deadline = now + self.limit;
-        self.stage = Stage::Asked(request);
-        match trouble {
-            Some(_) => self.read(trouble),
-            None => Proceeded::Waits(self),
+        match step {
+            Step::Read if trouble.is_some() => self.read(request, trouble),
+            Step::Read => {
+                self.deadline = now + self.limit;
+                Next::Waits(self, Stage::Asked(request))
+            }
+            step => self.leave(request, step),
         }
     }
 
     /// Reads what has come of the answer; with `trouble` nothing more will.
-    fn read(self, trouble: Option<io::Error>) -> Proceeded<K> {
-        let Self { key, socket, begun, deadline, limit, stage } = self;
-        let Stage::Asked(mut request) = stage else {
-            return Proceeded::Waits(Self { key, socket, begun, deadline, limit, stage });
-        };
+    fn read(self, mut request: Box<Request>, trouble: Option<io::Error>) -> Next {
         let mut begins = true;
         for _ in 0..READS {
-            let read = BUFFER.with_borrow_mut(|buffer| match (&socket).read(buffer) {
-                Ok(0) => Ok(request.dialogue.next(match &trouble {
-                    Some(error) => Heard::Reset(plain(error)),
-                    None => Heard::Closed,
-                })),
-                Ok(length) => {
-                    Ok(request.dialogue.next(Heard::Bytes(buffer.get(..length).unwrap_or_default())))
-                }
-                Err(error) => Err(error),
+            let read: io::Result<Step<Response>> = BUFFER.with_borrow_mut(|buffer| {
+                let length = (&self.socket).read(buffer)?;
+                Ok(request.dialogue.next(match (buffer.get(..length).unwrap_or_default(), &trouble) {
+                    ([], Some(error)) => Heard::Reset(plain(error)),
+                    ([], None) => Heard::Closed,
+                    (bytes, _) => Heard::Bytes(bytes),
+                }))
             });
             let step = match read {
                 Ok(Step::Read) => {
@@ -288,34 +286,28 @@ impl<K> UnderWay<K> {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     if begins && trouble.is_none() {
-                        let stage = Stage::Asked(request);
-                        return Proceeded::Waits(Self { key, socket, begun, deadline, limit, stage });
+                        return Next::Waits(self, Stage::Asked(request));
                     }
                     break;
                 }
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => {
                     request.dialogue.next(Heard::Reset(plain(&error)))
                 }
-                Err(error) => return Proceeded::Left(key, Left::Ended(broken(error).into())),
+                Err(error) => return Next::ended(broken(error)),
             };
-            return Self::leave(key, socket, request, step, begun, limit);
+            return self.leave(request, step);
         }
-        Self::leave(key, socket, request, Step::Read, begun, limit)
+        self.leave(request, Step::Read)
     }
 
-    fn leave(
-        key: K,
-        socket: Socket,
-        request: Box<Request>,
-        step: Step<Response>,
-        begun: Instant,
-        limit: Duration,
-    ) -> Proceeded<K> {
-        let left = match step {
+    fn leave(self, request: Box<Request>, step: Step<Response>) -> Next {
+        Next::Leaves(match step {
             Step::Done(answer) => Left::Ended(request.outcome(answer.map_err(Stopped::Failed))),
-            step => Left::GoesOn(GoesOn { request, stream: socket.into(), step, begun, limit }),
-        };
-        Proceeded::Left(key, left)
+            step => {
+                let Self { socket, begun, limit, .. } = self;
+                Left::GoesOn(GoesOn { request, stream: socket.into(), step, begun, limit })
+            }
+        })
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep_until, timeout};
 
 use crate::config::model::{Globals, Instance, Mail, Mailbox, SyncGroup, VirtualServer};
-use crate::report::Level;
+use crate::report::say;
 
 use super::alert::{Alerts, Occasion};
 use super::event::Event;
@@ -136,7 +136,8 @@ impl Mails {
             }
         };
         if timeout(FAREWELL, farewell).await.is_err() {
-            say(&Event::Left { left: self.machine.snapshot().waiting });
+            let left = Event::Left { left: self.machine.snapshot().waiting };
+            say(left.level(), left);
         }
         if let Some(sending) = self.sending.take() {
             sending.abort();
@@ -149,7 +150,7 @@ impl Mails {
         for action in actions {
             match action {
                 Action::Send(letter) => self.start(letter),
-                Action::Report(event) => say(&event),
+                Action::Report(event) => say(event.level(), event),
             }
         }
     }
@@ -167,14 +168,5 @@ async fn at(due: Option<Instant>) {
     match due {
         Some(at) => sleep_until(at.into()).await,
         None => std::future::pending().await,
-    }
-}
-
-fn say(event: &Event) {
-    match event.level() {
-        Level::Debug => tracing::debug!("{event}"),
-        Level::Info => tracing::info!("{event}"),
-        Level::Warning => tracing::warn!("{event}"),
-        Level::Error => tracing::error!("{event}"),
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep_until;
 
-use crate::report::Level;
+use crate::report::say;
 use crate::script::Ending;
 use crate::script::io::{GRACE, Runner};
 
@@ -304,12 +304,7 @@ impl Notifications {
                         open.fifo.write(&subject, &line, state);
                     }
                 }
-                Action::Report { subject, event } => match event.level() {
-                    Level::Debug => tracing::debug!("{subject} {event}"),
-                    Level::Info => tracing::info!("{subject} {event}"),
-                    Level::Warning => tracing::warn!("{subject} {event}"),
-                    Level::Error => tracing::error!("{subject} {event}"),
-                },
+                Action::Report { subject, event } => say(event.level(), format_args!("{subject} {event}")),
             }
         }
     }

@@ -5,13 +5,12 @@ mod filter;
 mod proc;
 mod processes;
 
-use std::fmt;
 use std::fs::File;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::config::model::{TrackFile, TrackProcess};
-use crate::report::Level;
+use crate::report::say;
 use crate::script::Ending;
 use crate::script::io::{GRACE, Runner};
 
@@ -127,18 +126,9 @@ impl Tracking {
                 Action::Stop(id) => self.runner.stop(&id, GRACE),
                 Action::Standings(standings) => self.standings = standings,
                 Action::Report { script, event } => {
-                    log(event.level(), format_args!("VRRP_Script({script}) {event}"));
+                    say(event.level(), format_args!("VRRP_Script({script}) {event}"));
                 }
             }
         }
-    }
-}
-
-fn log(level: Level, line: fmt::Arguments<'_>) {
-    match level {
-        Level::Debug => tracing::debug!("{line}"),
-        Level::Info => tracing::info!("{line}"),
-        Level::Warning => tracing::warn!("{line}"),
-        Level::Error => tracing::error!("{line}"),
     }
 }

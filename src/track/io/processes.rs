@@ -19,8 +19,9 @@ use crate::track::connector::{self, GROUP, Told};
 use crate::track::processes::{Action, Input, Processes as Machine, Timer};
 use crate::track::scripts::Standings;
 
+use super::filter;
 use super::proc::{Answer, Reader, Request};
-use super::{filter, log};
+use crate::report::say;
 
 /// The most that is taken in at once: other events must not wait.
 const AT_ONCE: usize = 512;
@@ -195,7 +196,7 @@ impl Processes {
                 Action::Read { ticket, pid, sought } => self.ask(Request::Read { ticket, pid, sought }),
                 Action::Standings(standings) => self.standings = standings,
                 Action::Report { process, event } => {
-                    log(event.level(), format_args!("Quorum of tracked process {process} {event}"));
+                    say(event.level(), format_args!("Quorum of tracked process {process} {event}"));
                 }
             }
         }

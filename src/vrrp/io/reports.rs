@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
 
-use crate::report::Level;
+use crate::report::say;
 use crate::vrrp::event::Event;
 use crate::vrrp::node::Report;
 
@@ -119,12 +119,7 @@ pub(crate) fn log(report: &Report) {
         Some(name) => format!("({name}) {event}"),
         None => event.to_string(),
     };
-    match event.level() {
-        Level::Debug => tracing::debug!("{line}"),
-        Level::Info => tracing::info!("{line}"),
-        Level::Warning => tracing::warn!("{line}"),
-        Level::Error => tracing::error!("{line}"),
-    }
+    say(event.level(), line);
 }
 
 #[cfg(test)]
