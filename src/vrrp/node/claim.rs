@@ -54,18 +54,18 @@ impl Claim {
     /// `None`: its interface is gone, and so is the object.
     pub(super) fn of(key: &Key, kernel: &Kernel) -> Option<Self> {
         let name = |index| Some(kernel.link(index)?.name.clone());
-        Some(match *key {
+        Some(match key {
             Key::Address { index, address, prefix } => {
-                Self::Address { interface: name(index)?, address, prefix }
+                Self::Address { interface: name(*index)?, address: *address, prefix: *prefix }
             }
             Key::Route(key) => match key.start {
                 Start::Link(index) if index != 0 => Self::Route {
                     interface: Some(name(index)?),
-                    key: RouteKey { start: Start::Link(0), ..key },
+                    key: RouteKey { start: Start::Link(0), ..**key },
                 },
-                _ => Self::Route { interface: None, key },
+                _ => Self::Route { interface: None, key: **key },
             },
-            Key::Rule(rule) => Self::Rule(rule),
+            Key::Rule(rule) => Self::Rule(**rule),
             Key::Link(name) => Self::Link(name.as_str().to_owned()),
         })
     }
@@ -92,13 +92,13 @@ impl Claim {
                 (interface, &|index| Key::Address { index, address: *address, prefix: *prefix })
             }
             Self::Route { interface: Some(interface), key } => {
-                (interface, &|index| Key::Route(RouteKey { start: Start::Link(index), ..*key }))
+                (interface, &|index| Key::from(RouteKey { start: Start::Link(index), ..*key }))
             }
-            Self::Route { interface: None, key } => return there(Key::Route(*key)).into_iter().collect(),
-            Self::Rule(rule) => return there(Key::Rule(*rule)).into_iter().collect(),
+            Self::Route { interface: None, key } => return there(Key::from(*key)).into_iter().collect(),
+            Self::Rule(rule) => return there(Key::from(*rule)).into_iter().collect(),
             Self::Link(name) => {
                 let link = Device::new(name).and_then(|name| there(Key::Link(name)));
-                let index = link.and_then(|_| kernel.link_by_name(name)).map(|(index, _)| index);
+                let index = link.as_ref().and_then(|_| kernel.link_by_name(name)).map(|(index, _)| index);
                 let addresses = index.into_iter().flat_map(|index| kernel.addresses_of(index));
                 let addresses = addresses.map(|address| Object::Address(address.clone()).key());
                 return link.into_iter().chain(addresses).collect();

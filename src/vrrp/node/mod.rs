@@ -517,7 +517,7 @@ impl Node {
         }
         if held {
             self.refilter = true;
-            let keys: Vec<Key> = running.objects.keys().copied().collect();
+            let keys: Vec<Key> = running.objects.keys().cloned().collect();
             self.want(keys);
         }
         if let Some(before) = before {

@@ -109,10 +109,10 @@ pub(super) fn of_track_groups(statics: &Statics, kernel: &Kernel) -> BTreeMap<St
         note(&one.track_group, &|| address(None, &one.address, kernel).map(|object| object.key()));
     }
     for one in &statics.routes {
-        note(&one.track_group, &|| route(one, kernel).map(|route| Key::Route(route.key())));
+        note(&one.track_group, &|| route(one, kernel).map(|route| Key::from(route.key())));
     }
     for one in &statics.rules {
-        note(&one.track_group, &|| rule(one).map(Key::Rule));
+        note(&one.track_group, &|| rule(one).map(Key::from));
     }
     groups
 }
@@ -201,11 +201,11 @@ fn policy<'a>(
     let routes = routes.iter().filter_map(|one| {
         // One that expires is not to come back for ever.
         let tracked = !one.no_track && one.expires.is_none();
-        Some(Need { object: Object::Route(route(one, kernel)?), tracked })
+        Some(Need { object: Object::from(route(one, kernel)?), tracked })
     });
     let rules = rules
         .iter()
-        .filter_map(|one| Some(Need { object: Object::Rule(rule(one)?), tracked: !one.no_track }));
+        .filter_map(|one| Some(Need { object: Object::from(rule(one)?), tracked: !one.no_track }));
     routes.chain(rules)
 }
 
