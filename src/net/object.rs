@@ -343,6 +343,13 @@ mod tests {
         assert!(!key([10, 0, 0, 1], 32).shares_subnet(&key([10, 0, 0, 2], 32)));
     }
 
+    /// There are several of them in memory for each virtual address.
+    #[test]
+    fn keys_and_objects_need_not_have_the_size_of_a_route() {
+        assert!(size_of::<Key>() <= 32, "{}", size_of::<Key>());
+        assert!(size_of::<Object>() <= size_of::<Address>() + 8, "{}", size_of::<Object>());
+    }
+
     #[test]
     fn what_is_so_already_is_done() {
         let object = Object::Address(Address::new(1, IpAddr::from([10, 0, 0, 1]), 24));

@@ -1,6 +1,6 @@
 //! What a process may have set, in the words of a file that outlives it: the index of an interface does not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ use crate::net::object::{Device, Key, Object, RouteKey, Rule, Start};
 use crate::net::settings::{Held, Setting};
 
 use super::firewall::drops;
-use super::needs::{self, Need, Setup};
+use super::needs::{self, Setup};
 
 /// One object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -217,14 +217,17 @@ pub fn new_claims(setup: &Setup, record: &BTreeSet<Claim>, kernel: &Kernel) -> B
     let setup = setup.clone().complete();
     let of_instances = setup.instances.iter().map(|one| needs::of_instance(one, kernel));
     let all = of_instances.chain([needs::of_statics(&setup.statics, kernel)]);
-    let claim = |need: Need| {
-        let key = need.object.key();
-        let claim = Claim::of(&key, kernel)?;
-        let hosts = kernel.object(&key).is_some() && !record.contains(&claim);
+    let claim = |key: &Key| {
+        let claim = Claim::of(key, kernel)?;
+        let hosts = kernel.object(key).is_some() && !record.contains(&claim);
         (!hosts).then_some(claim)
     };
     let table = setup.instances.iter().any(drops).then(|| Claim::Table(setup.filter.table.clone()));
-    all.flat_map(BTreeMap::into_values).filter_map(claim).chain(table).collect()
+    let mut claims: BTreeSet<Claim> = table.into_iter().collect();
+    for needs in all {
+        claims.extend(needs.keys().filter_map(claim));
+    }
+    claims
 }
 
 #[cfg(test)]

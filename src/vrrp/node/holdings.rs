@@ -365,9 +365,10 @@ impl Node {
         let (holders, instances) = (&self.holders, &self.instances);
         let asked = |key: &Key| {
             let holders = holders.get(key).into_iter().flatten();
-            let all = holders.filter_map(|id| instances.get(id)).flat_map(|running| running.objects.values());
-            let matters = |need: &&Need| matches!(key, Key::Route(_)) || need.object.key() == *key;
-            all.filter(matters).map(|need| need.object.clone()).collect()
+            let all =
+                holders.filter_map(|id| instances.get(id)).flat_map(|running| running.objects.objects());
+            let matters = |object: &&Object| matches!(key, Key::Route(_)) || object.key() == *key;
+            all.filter(matters).cloned().collect()
         };
         self.objects.timer(now, asked);
     }
