@@ -241,7 +241,7 @@ impl Kernel {
             Change::LinkGone(index) => {
                 self.forget_name(index);
                 let gone: Vec<Key> =
-                    self.order.range((index, 0)..=(index, u64::MAX)).map(|(_, key)| *key).collect();
+                    self.order.range((index, 0)..=(index, u64::MAX)).map(|(_, key)| key.clone()).collect();
                 for key in &gone {
                     self.removed(key);
                 }
@@ -269,23 +269,23 @@ impl Kernel {
     /// Another one may have been meant: whoever has lost one sets it again, and the kernel says that it is there.
     fn replaced(&mut self, new: Route) -> bool {
         let key = new.key();
-        self.note(&Key::Route(key), true);
-        let same = |old: &&Key| matches!(old, Key::Route(old) if *old != key && old.is_replaced_by(&key));
-        let gone: Vec<Key> = self.objects.keys().filter(same).copied().collect();
+        self.note(&Key::from(key), true);
+        let same = |old: &&Key| matches!(old, Key::Route(old) if **old != key && old.is_replaced_by(&key));
+        let gone: Vec<Key> = self.objects.keys().filter(same).cloned().collect();
         for key in &gone {
             self.note(key, false);
             self.removed(key);
         }
-        self.silent.extend(&gone);
         let ours = new.protocol == PROTOCOL;
-        let news = ours && self.added(Object::Route(new));
-        news || !gone.is_empty()
+        let news = !gone.is_empty();
+        self.silent.extend(gone);
+        (ours && self.added(Object::from(new))) || news
     }
 
     /// IPv4 routes vanish without a word.
     fn routes_go(&mut self, does: impl Fn(&Self, &Route) -> bool) {
         let goes = |(key, entry): (&Key, &Entry)| match &entry.object {
-            Object::Route(route) if route.to.is_ipv4() && does(self, route) => Some(*key),
+            Object::Route(route) if route.to.is_ipv4() && does(self, route) => Some(key.clone()),
             _ => None,
         };
         let gone: Vec<Key> = self.objects.iter().filter_map(goes).collect();
@@ -359,7 +359,7 @@ impl Kernel {
 
     /// One hop of an IPv6 route has gone, and others of it stay: theirs are routes of their own to the kernel.
     fn loses_hops(&mut self, gone: &Route) -> bool {
-        let Some(Entry { object: Object::Route(known), .. }) = self.objects.get_mut(&Key::Route(gone.key()))
+        let Some(Entry { object: Object::Route(known), .. }) = self.objects.get_mut(&Key::from(gone.key()))
         else {
             return false;
         };
@@ -400,7 +400,7 @@ impl Kernel {
         }
         self.sequence += 1;
         if let Key::Address { index, address, .. } = key {
-            self.order.insert((index, self.sequence), key);
+            self.order.insert((index, self.sequence), key.clone());
             *self.places.entry(address).or_default() += 1;
         }
         self.objects.insert(key, Entry { object, sequence: self.sequence });
@@ -519,7 +519,7 @@ mod tests {
             ..Hop::default()
         };
         let to = "2001:db8:9::".parse().unwrap();
-        let by = |protocol, hops: Vec<Hop>| Object::Route(Route { to, protocol, ..route(1, hops) });
+        let by = |protocol, hops: Vec<Hop>| Object::from(Route { to, protocol, ..route(1, hops) });
         let of = |hops: Vec<Hop>| by(PROTOCOL, hops);
         let mut kernel = Kernel::default();
         kernel.apply(Change::Added(of(vec![hop(1), hop(2)])));
@@ -603,16 +603,16 @@ mod tests {
     #[test]
     fn ipv4_routes_go_with_their_interface_and_no_carrier_is_not_enough() {
         let [one, both] = [route(1, vec![through(7)]), route(2, vec![through(7), through(8)])];
-        let rule = Object::Rule(Rule::parse("inet priority 5 iif eth0 nop").unwrap());
+        let rule = Object::from(Rule::parse("inet priority 5 iif eth0 nop").unwrap());
         let six = Route { to: "2001:db8::".parse().unwrap(), ..one.clone() };
-        let all = [Object::Route(one.clone()), Object::Route(both.clone()), rule, Object::Route(six)];
+        let all = [Object::from(one.clone()), Object::from(both.clone()), rule, Object::from(six)];
         let mut kernel = with(&all);
         kernel.apply(Change::Link(7, LinkState { up: false, ..link("eth0") }));
         assert_eq!(kernel.take_silent(), []);
         kernel.apply(Change::Link(7, LinkState { up: false, enabled: false, ..link("eth0") }));
-        assert_eq!(kernel.take_silent(), [Key::Route(one.key())]);
+        assert_eq!(kernel.take_silent(), [Key::from(one.key())]);
         kernel.apply(Change::LinkGone(8));
-        assert_eq!(kernel.take_silent(), [Key::Route(both.key())]);
+        assert_eq!(kernel.take_silent(), [Key::from(both.key())]);
         assert_eq!(objects(&kernel).count(), 2, "the kernel tells of IPv6 routes, and rules stay");
     }
 
@@ -621,21 +621,21 @@ mod tests {
         let source = Some(IpAddr::from([192, 168, 100, 1]));
         let [from, plain] = [Route { source, ..route(1, vec![through(7)]) }, route(2, vec![through(7)])];
         let mut kernel =
-            with(&[address(1), address(2), Object::Route(from.clone()), Object::Route(plain.clone())]);
+            with(&[address(1), address(2), Object::from(from.clone()), Object::from(plain.clone())]);
         kernel.apply(Change::Removed(address(1)));
-        assert_eq!(kernel.take_silent(), [Key::Route(from.key())]);
+        assert_eq!(kernel.take_silent(), [Key::from(from.key())]);
         kernel.apply(Change::Removed(address(2)));
-        assert_eq!(kernel.take_silent(), [Key::Route(plain.key())]);
+        assert_eq!(kernel.take_silent(), [Key::from(plain.key())]);
     }
 
     #[test]
     fn a_route_that_replaces_ours_takes_it_away() {
         let ours = route(1, vec![through(7)]);
         let other = Route { protocol: 4, ..route(1, vec![through(8)]) };
-        let mut kernel = with(&[Object::Route(ours.clone())]);
+        let mut kernel = with(&[Object::from(ours.clone())]);
         assert!(!kernel.apply(Change::Replaced(Route { metric: 5, ..other.clone() })));
         assert!(kernel.apply(Change::Replaced(other)));
-        assert_eq!(kernel.take_silent(), [Key::Route(ours.key())]);
+        assert_eq!(kernel.take_silent(), [Key::from(ours.key())]);
         assert_eq!(objects(&kernel).count(), 0);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use crate::config::model::Net;
 
@@ -22,14 +23,14 @@ pub enum Object {
     Link(Link),
     /// An address on an interface.
     Address(Address),
-    /// A route.
-    Route(Route),
+    /// A route. Most objects are addresses: they need not have the size of a route.
+    Route(Box<Route>),
     /// A rule of policy routing.
-    Rule(Rule),
+    Rule(Box<Rule>),
 }
 
 /// What the kernel knows an object by: two objects of one key are never there together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
     /// An interface: its name.
     Link(Device),
@@ -43,9 +44,9 @@ pub enum Key {
         prefix: u8,
     },
     /// A route.
-    Route(RouteKey),
+    Route(Arc<RouteKey>),
     /// A rule: all that is said of it.
-    Rule(Rule),
+    Rule(Arc<Rule>),
 }
 
 /// One address on an interface.
@@ -138,8 +139,8 @@ impl Object {
         match self {
             Self::Link(link) => Key::Link(link.name),
             Self::Address(one) => Key::Address { index: one.index, address: one.address, prefix: one.prefix },
-            Self::Route(route) => Key::Route(route.key()),
-            Self::Rule(rule) => Key::Rule(*rule),
+            Self::Route(route) => Key::from(route.key()),
+            Self::Rule(rule) => Key::from(**rule),
         }
     }
 
@@ -177,8 +178,8 @@ impl Object {
                 let net = Net { address: peer.unwrap_or(*address), prefix: *prefix };
                 route.source == Some(*address) || gateways.any(|gateway| net.contains(gateway))
             }
-            Self::Route(Route { to, prefix, .. }) => {
-                let net = Net { address: *to, prefix: *prefix };
+            Self::Route(leads) => {
+                let net = Net { address: leads.to, prefix: leads.prefix };
                 other.rank() < self.rank() && gateways.any(|gateway| net.contains(gateway))
             }
             Self::Link(_) | Self::Rule(_) => false,
@@ -204,6 +205,18 @@ impl Object {
     }
 }
 
+impl From<Route> for Object {
+    fn from(route: Route) -> Self {
+        Self::Route(Box::new(route))
+    }
+}
+
+impl From<Rule> for Object {
+    fn from(rule: Rule) -> Self {
+        Self::Rule(Box::new(rule))
+    }
+}
+
 impl Key {
     /// The interface that an address is on.
     pub fn index(&self) -> Option<u32> {
@@ -213,23 +226,44 @@ impl Key {
         }
     }
 
+    /// Where a route leads first.
+    pub fn start(&self) -> Option<Start> {
+        match self {
+            Self::Route(route) => Some(route.start),
+            Self::Link(_) | Self::Address { .. } | Self::Rule(_) => None,
+        }
+    }
+
     /// Whether `other` is an address of the same subnet on the same interface: the kernel may remove it together
     /// with this one.
     pub fn shares_subnet(&self, other: &Self) -> bool {
         let (
             Self::Address { index, address, prefix },
             Self::Address { index: their_index, address: theirs @ IpAddr::V4(_), prefix: their_prefix },
-        ) = (*self, *other)
+        ) = (self, other)
         else {
             return false;
         };
-        index == their_index && prefix == their_prefix && Net { address, prefix }.contains(theirs)
+        let net = Net { address: *address, prefix: *prefix };
+        index == their_index && prefix == their_prefix && net.contains(*theirs)
     }
 
     /// Whether the kernel may remove `other` together with this one without being asked for it.
     pub fn may_take_along(&self, other: &Self) -> bool {
         matches!((self, other), (Self::Address { address: IpAddr::V4(_), .. }, Self::Route(route)) if route.to.is_ipv4())
             || self.shares_subnet(other)
+    }
+}
+
+impl From<RouteKey> for Key {
+    fn from(route: RouteKey) -> Self {
+        Self::Route(Arc::new(route))
+    }
+}
+
+impl From<Rule> for Key {
+    fn from(rule: Rule) -> Self {
+        Self::Rule(Arc::new(rule))
     }
 }
 
@@ -307,6 +341,13 @@ mod tests {
         assert!(!key([10, 0, 0, 1], 24).shares_subnet(&key([10, 0, 0, 9], 32)));
         assert!(key([10, 0, 0, 1], 0).shares_subnet(&key([192, 0, 0, 9], 0)));
         assert!(!key([10, 0, 0, 1], 32).shares_subnet(&key([10, 0, 0, 2], 32)));
+    }
+
+    /// There are several of them in memory for each virtual address.
+    #[test]
+    fn keys_and_objects_need_not_have_the_size_of_a_route() {
+        assert!(size_of::<Key>() <= 32, "{}", size_of::<Key>());
+        assert!(size_of::<Object>() <= size_of::<Address>() + 8, "{}", size_of::<Object>());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::kernel::Kernel;
-use super::object::{Key, Object, Operation, RouteKey, Start};
+use super::object::{Key, Object, Operation, Start};
 
 /// The first wait before a refused operation is tried again; it doubles up to [`LONGEST`].
 const FIRST: Duration = Duration::from_secs(2);
@@ -75,7 +75,7 @@ pub struct Objects {
 impl Objects {
     /// What a record says that an earlier process set: it is ours, and stays until somebody wants it or nobody does.
     pub fn recorded(&mut self, keys: &[Key]) {
-        self.ours.extend(keys);
+        self.ours.extend(keys.iter().cloned());
         self.claims_changed = true;
     }
 
@@ -84,11 +84,11 @@ impl Objects {
     pub fn configure(&mut self, keys: &[Key], kernel: &Kernel) -> Vec<Key> {
         let mut hosts = Vec::new();
         for key in keys {
-            if self.configured.insert(*key) {
+            if self.configured.insert(key.clone()) {
                 self.claims_changed = true;
                 if kernel.object(key).is_some() && !self.ours.contains(key) {
-                    self.hosts.insert(*key);
-                    hosts.push(*key);
+                    self.hosts.insert(key.clone());
+                    hosts.push(key.clone());
                 }
             }
         }
@@ -104,14 +104,14 @@ impl Objects {
             self.retried.remove(key);
             self.untracked.remove(key);
             self.made.remove(key);
-            self.dirty.insert(*key);
+            self.dirty.insert(key.clone());
         }
     }
 
     /// Says what is wanted of `key`; `None`: nothing, and what is ours goes.
     pub fn want(&mut self, key: Key, object: Option<Object>) {
         match object {
-            Some(object) => drop(self.wanted.insert(key, object)),
+            Some(object) => drop(self.wanted.insert(key.clone(), object)),
             None => drop(self.wanted.remove(&key)),
         }
         self.dirty.insert(key);
@@ -129,11 +129,11 @@ impl Objects {
     }
 
     /// Says whether `key` is set again when it vanishes.
-    pub fn track(&mut self, key: Key, tracked: bool) {
+    pub fn track(&mut self, key: &Key, tracked: bool) {
         if tracked {
-            self.untracked.remove(&key);
+            self.untracked.remove(key);
         } else {
-            self.untracked.insert(key);
+            self.untracked.insert(key.clone());
         }
     }
 
@@ -178,7 +178,7 @@ impl Objects {
                 && !self.under_way.contains(key)
                 && !self.refused.contains_key(key)
         };
-        let missing: Vec<Key> = self.wanted.keys().filter(missing).copied().collect();
+        let missing: Vec<Key> = self.wanted.keys().filter(missing).cloned().collect();
         let (untracked, missing) = missing.into_iter().partition(|key| self.untracked.contains(key));
         self.give_up(untracked);
         missing
@@ -194,7 +194,7 @@ impl Objects {
     /// The interface of ours that was known as `old` is `new` from now on: it is not as it was asked for, and goes.
     pub fn renamed(&mut self, old: &Key, new: Key) {
         if self.ours.contains(old) && !self.configured.contains(&new) {
-            self.ours.insert(new);
+            self.ours.insert(new.clone());
             self.dirty.insert(new);
             self.claims_changed = true;
         }
@@ -212,12 +212,12 @@ impl Objects {
 
     /// What may have been set by us and must not outlive us: for the record that a later process reads.
     pub fn claims(&self) -> BTreeSet<Key> {
-        self.configured.difference(&self.hosts).chain(&self.ours).copied().collect()
+        self.configured.difference(&self.hosts).chain(&self.ours).cloned().collect()
     }
 
     /// What is ours and in the kernel.
     pub fn remains(&self, kernel: &Kernel) -> BTreeSet<Key> {
-        self.ours.iter().filter(|key| kernel.object(key).is_some()).copied().collect()
+        self.ours.iter().filter(|key| kernel.object(key).is_some()).cloned().collect()
     }
 
     /// Whether [`Self::claims`] may differ from what it was at the last call.
@@ -236,38 +236,38 @@ impl Objects {
     }
 
     /// The kernel told of `key`.
-    pub fn changed(&mut self, key: Key, kernel: &Kernel) -> News {
-        if self.under_way.contains(&key) {
+    pub fn changed(&mut self, key: &Key, kernel: &Kernel) -> News {
+        if self.under_way.contains(key) {
             return News::None;
         }
-        let actual = kernel.object(&key);
+        let actual = kernel.object(key);
         let there = actual.is_some();
-        let wanted = self.wanted.contains_key(&key);
-        let settled = self.ours.contains(&key) && !self.dirty.contains(&key);
-        if wanted || self.ours.contains(&key) {
-            self.dirty.insert(key);
+        let wanted = self.wanted.contains_key(key);
+        let settled = self.ours.contains(key) && !self.dirty.contains(key);
+        if wanted || self.ours.contains(key) {
+            self.dirty.insert(key.clone());
         }
         if there {
             // Somebody else set it, while nobody of us wanted it.
-            let hosts = !wanted && self.configured.contains(&key) && !self.ours.contains(&key);
-            let news = hosts && self.hosts.insert(key);
+            let hosts = !wanted && self.configured.contains(key) && !self.ours.contains(key);
+            let news = hosts && self.hosts.insert(key.clone());
             self.claims_changed |= news;
             let name = key.index().and_then(|index| kernel.link(index)).map(|link| link.name.as_str());
             let met =
-                || self.wanted.get(&key).zip(actual).is_none_or(|(one, actual)| one.is_met_by(actual, name));
+                || self.wanted.get(key).zip(actual).is_none_or(|(one, actual)| one.is_met_by(actual, name));
             return match news {
                 true => News::Hosts,
-                false if settled && !self.hosts.contains(&key) && !met() => News::Altered,
+                false if settled && !self.hosts.contains(key) && !met() => News::Altered,
                 false => News::None,
             };
         }
         // What comes back under this key is ours to set.
-        self.claims_changed |= self.hosts.remove(&key);
+        self.claims_changed |= self.hosts.remove(key);
         // With the first address of a subnet the kernel removes the others.
-        let along = || self.under_way.iter().any(|other| other.may_take_along(&key));
-        let missing = wanted && !self.refused.contains_key(&key) && !along();
-        if missing && self.untracked.contains(&key) {
-            self.give_up(vec![key]);
+        let along = || self.under_way.iter().any(|other| other.may_take_along(key));
+        let missing = wanted && !self.refused.contains_key(key) && !along();
+        if missing && self.untracked.contains(key) {
+            self.give_up(vec![key.clone()]);
             return News::None;
         }
         if missing { News::Missing } else { News::None }
@@ -290,7 +290,7 @@ impl Objects {
             _ => None,
         };
         let free = self.refused.iter().filter(|(key, _)| !self.under_way.contains(key));
-        let routes = free.filter_map(|(key, refused)| Some((*key, refused.errno, route(refused)?)));
+        let routes = free.filter_map(|(key, refused)| Some((key.clone(), refused.errno, route(refused)?)));
         for (key, errno, route) in routes.collect::<Vec<_>>() {
             match errno {
                 libc::ENETDOWN if route.hops.iter().all(|hop| up(hop.index)) => {
@@ -300,7 +300,7 @@ impl Objects {
                 }
                 // The way to its gateway may be there again.
                 libc::ENETUNREACH | libc::EHOSTUNREACH => {
-                    self.retried.insert(key);
+                    self.retried.insert(key.clone());
                     self.dirty.insert(key);
                 }
                 _ => {}
@@ -318,7 +318,7 @@ impl Objects {
 
     /// Everything is compared anew: after a reading of the kernel's tables.
     pub fn compare_all(&mut self) {
-        self.dirty.extend(self.wanted.keys().chain(&self.ours).copied());
+        self.dirty.extend(self.wanted.keys().chain(&self.ours).cloned());
     }
 
     /// When a refused operation is tried again.
@@ -333,8 +333,8 @@ impl Objects {
             // The answer sets the next time.
             refused.again = now + LONGEST;
             refused.last = now;
-            self.retried.insert(*key);
-            self.dirty.insert(*key);
+            self.retried.insert(key.clone());
+            self.dirty.insert(key.clone());
             if self.wanted.contains_key(key) || matches!(refused.operation, Operation::Remove(_)) {
                 continue;
             }
@@ -377,7 +377,7 @@ impl Objects {
                 (Some(wanted), None) => add.push(Operation::Add(wanted)),
                 (Some(_), Some(_)) if self.hosts.contains(&key) => drop(self.trial.remove(&key)),
                 (Some(wanted), Some(actual)) => {
-                    self.ours.insert(key);
+                    self.ours.insert(key.clone());
                     let met = wanted.is_met_by(actual, name);
                     let made = self.made.get(&key).is_some_and(|made| made.0 == wanted && made.1 == *actual);
                     if met {
@@ -394,7 +394,7 @@ impl Objects {
                         if !wanted.amends(actual) {
                             replace.push(Operation::Remove(match actual {
                                 Object::Route(route) if route.hops.len() > 1 => {
-                                    Object::Route(route.our_part())
+                                    Object::from(route.our_part())
                                 }
                                 other => other.clone(),
                             }));
@@ -404,7 +404,7 @@ impl Objects {
                 }
                 (None, Some(actual)) if self.ours.contains(&key) && !waits => {
                     remove.push(Operation::Remove(match actual {
-                        Object::Route(route) => Object::Route(route.our_part()),
+                        Object::Route(route) => Object::from(route.our_part()),
                         other => other.clone(),
                     }));
                 }
@@ -443,17 +443,16 @@ impl Objects {
     ) {
         for removal in std::mem::take(remove) {
             let key = removal.key();
-            let Key::Route(RouteKey { start: Start::Link(_), .. }) = key else {
+            let Some(Start::Link(_)) = key.start() else {
                 remove.push(removal);
                 continue;
             };
-            let alike = |other: &Key| match (key, other) {
+            let alike = |other: &Key| match (&key, other) {
                 (Key::Route(key), Key::Route(other)) => key.is_replaced_by(other),
                 _ => false,
             };
-            let to_gateway =
-                |other: &Key| matches!(other, Key::Route(RouteKey { start: Start::Gateway(_), .. }));
-            let after = self.wanted.range(key..).skip_while(|(other, _)| **other == key);
+            let to_gateway = |other: &Key| matches!(other.start(), Some(Start::Gateway(_)));
+            let after = self.wanted.range(&key..).skip_while(|(other, _)| **other == key);
             let beside = after.take_while(|(other, _)| alike(other)).filter(|(other, _)| {
                 let there = kernel.object(other).is_some() && self.ours.contains(other);
                 to_gateway(other) && there && !self.under_way.contains(other)
@@ -496,7 +495,7 @@ impl Objects {
         self.under_way.remove(&key);
         self.retried.remove(&key);
         self.trial.remove(&key);
-        self.dirty.insert(key);
+        self.dirty.insert(key.clone());
         let Err(errno) = operation.outcome(errno) else {
             self.refused.remove(&key);
             return false;

@@ -53,8 +53,8 @@ pub fn read(message: Message<'_>) -> Option<Change> {
         RTM_NEWADDR => read_address(message.payload).map(|address| Change::Added(Object::Address(address))),
         RTM_DELADDR => read_address(message.payload).map(|address| Change::Removed(Object::Address(address))),
         RTM_NEWROUTE | RTM_DELROUTE => route::read(message),
-        RTM_NEWRULE => rule::read(message.payload).map(|rule| Change::Added(Object::Rule(rule))),
-        RTM_DELRULE => rule::read(message.payload).map(|rule| Change::Removed(Object::Rule(rule))),
+        RTM_NEWRULE => rule::read(message.payload).map(|rule| Change::Added(Object::from(rule))),
+        RTM_DELRULE => rule::read(message.payload).map(|rule| Change::Removed(Object::from(rule))),
         _ => None,
     }
 }

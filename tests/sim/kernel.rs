@@ -171,7 +171,7 @@ impl Kernel {
     pub(crate) fn set_rule(&mut self, rule: Rule) {
         if !self.rules.contains(&rule) {
             self.rules.push(rule);
-            self.tell(Change::Added(Object::Rule(rule)));
+            self.tell(Change::Added(Object::from(rule)));
         }
     }
 
@@ -179,14 +179,14 @@ impl Kernel {
     pub(crate) fn unset_rule(&mut self, rule: &Rule) {
         if self.has_rule(rule) {
             self.rules.retain(|known| known != rule);
-            self.tell(Change::Removed(Object::Rule(*rule)));
+            self.tell(Change::Removed(Object::from(*rule)));
         }
     }
 
     /// Somebody removes the routes to a destination.
     pub(crate) fn unset_route(&mut self, to: IpAddr) {
         for route in self.routes.extract_if(.., |route| route.to == to).collect::<Vec<_>>() {
-            self.tell(Change::Removed(Object::Route(route)));
+            self.tell(Change::Removed(Object::from(route)));
         }
     }
 
@@ -256,10 +256,10 @@ impl Kernel {
                 self.unplug(&name);
                 0
             }
-            Operation::Add(Object::Route(route)) => self.add_route(route.clone()),
+            Operation::Add(Object::Route(route)) => self.add_route((**route).clone()),
             Operation::Add(Object::Rule(rule)) if self.has_rule(rule) => libc::EEXIST,
             Operation::Add(Object::Rule(rule)) => {
-                self.set_rule(*rule);
+                self.set_rule(**rule);
                 0
             }
             Operation::Remove(Object::Rule(rule)) if !self.has_rule(rule) => libc::ENOENT,
@@ -274,7 +274,7 @@ impl Kernel {
                     Some(_) if self.keeps.contains(&route.to) => libc::EPERM,
                     Some(at) => {
                         let route = self.routes.remove(at);
-                        self.tell(Change::Removed(Object::Route(route)));
+                        self.tell(Change::Removed(Object::from(route)));
                         0
                     }
                 }
@@ -332,8 +332,8 @@ impl Kernel {
     pub(crate) fn read(&self) -> Reading {
         let links = self.links.iter().map(|(index, link)| Change::Link(*index, link.clone()));
         let addresses = self.addresses.iter().map(|address| Object::Address(address.clone()));
-        let routes = self.routes.iter().map(|route| Object::Route(route.clone()));
-        let rules = self.rules.iter().map(|rule| Object::Rule(*rule));
+        let routes = self.routes.iter().map(|route| Object::from(route.clone()));
+        let rules = self.rules.iter().map(|rule| Object::from(*rule));
         let objects = addresses.chain(routes).chain(rules).map(Change::Added);
         Reading { found: links.chain(objects).collect(), complete: true }
     }
@@ -373,7 +373,7 @@ impl Kernel {
             return libc::EEXIST;
         }
         self.routes.push(route.clone());
-        self.tell(Change::Added(Object::Route(route)));
+        self.tell(Change::Added(Object::from(route)));
         0
     }
 
@@ -391,7 +391,7 @@ impl Kernel {
         };
         for route in self.routes.extract_if(.., goes).collect::<Vec<_>>() {
             if route.to.is_ipv6() {
-                self.tell(Change::Removed(Object::Route(route)));
+                self.tell(Change::Removed(Object::from(route)));
             }
         }
     }

@@ -15,18 +15,18 @@ fn labelled(last: u8, label: &str) -> Object {
 }
 
 /// A route to 10.LAST.0.0/16.
-fn route(last: u8) -> Object {
+fn plain_route(last: u8) -> Route {
     let via = Some(IpAddr::from([10, 0, 0, 254]));
-    Object::Route(Route::new(
-        IpAddr::from([10, last, 0, 0]),
-        16,
-        vec![Hop { via, index: 1, ..Hop::default() }],
-    ))
+    Route::new(IpAddr::from([10, last, 0, 0]), 16, vec![Hop { via, index: 1, ..Hop::default() }])
+}
+
+fn route(last: u8) -> Object {
+    Object::from(plain_route(last))
 }
 
 fn rule(priority: u8) -> Object {
     let text = format!("inet priority {priority} table 100");
-    Object::Rule(Rule::parse(&text).unwrap())
+    Object::from(Rule::parse(&text).unwrap())
 }
 
 fn kernel_link() -> LinkState {
@@ -116,7 +116,7 @@ fn leftovers_go_by_the_record_alone() {
     assert_eq!(settle(&mut objects, &mut kernel, Instant::now(), taken), []);
     // Removed by the host, it is ours to set.
     kernel.apply(Change::Removed(hosts.clone()));
-    objects.changed(hosts.key(), &kernel);
+    objects.changed(&hosts.key(), &kernel);
     objects.want(hosts.key(), Some(hosts.clone()));
     assert_eq!(settle(&mut objects, &mut kernel, Instant::now(), taken), [Operation::Add(hosts)]);
     assert_eq!(objects.claims().len(), 1);
@@ -130,7 +130,7 @@ fn what_somebody_else_sets_while_nobody_wants_it_is_the_hosts() {
     objects.configure(&keys(std::slice::from_ref(&own)), &kernel);
     assert_eq!(objects.claims().len(), 1);
     kernel.apply(Change::Added(own.clone()));
-    assert_eq!(objects.changed(own.key(), &kernel), News::Hosts);
+    assert_eq!(objects.changed(&own.key(), &kernel), News::Hosts);
     assert!(objects.claims().is_empty());
     objects.want(own.key(), Some(own.clone()));
     objects.want(own.key(), None);
@@ -174,11 +174,11 @@ fn a_refused_object_is_tried_again_by_timer_and_leaves_no_trace() {
     let now = Instant::now();
     let key = address(240).key();
     objects.configure(&keys(&[address(240)]), &kernel);
-    objects.want(key, Some(address(240)));
+    objects.want(key.clone(), Some(address(240)));
     settle(&mut objects, &mut kernel, now, |_| libc::EINVAL);
     assert_eq!(objects.refused(&key).map(|refused| refused.errno), Some(libc::EINVAL));
     // The instance is in FAULT now.
-    objects.want(key, None);
+    objects.want(key.clone(), None);
     assert_eq!(settle(&mut objects, &mut kernel, now, taken), []);
     let again = objects.next().unwrap();
     assert_eq!(again, now + FIRST);
@@ -221,15 +221,15 @@ fn what_another_removes_is_news_and_what_we_remove_is_not() {
     }
     settle(&mut objects, &mut kernel, now, taken);
     kernel.apply(Change::Removed(address(1)));
-    assert_eq!(objects.changed(address(1).key(), &kernel), News::Missing);
+    assert_eq!(objects.changed(&address(1).key(), &kernel), News::Missing);
     assert_eq!(settle(&mut objects, &mut kernel, now, taken), [Operation::Add(address(1))]);
     // While ours is under way, its own notifications and those of its subnet say nothing of others.
     objects.want(address(1).key(), None);
     let operations = objects.operations(&kernel);
     kernel.apply(Change::Removed(address(1)));
     kernel.apply(Change::Removed(address(2)));
-    assert_eq!(objects.changed(address(1).key(), &kernel), News::None);
-    assert_eq!(objects.changed(address(2).key(), &kernel), News::None);
+    assert_eq!(objects.changed(&address(1).key(), &kernel), News::None);
+    assert_eq!(objects.changed(&address(2).key(), &kernel), News::None);
     objects.answered(now, &operations[0], 0);
     assert_eq!(settle(&mut objects, &mut kernel, now, taken), [Operation::Add(address(2))]);
 }
@@ -279,7 +279,7 @@ fn any_way_leads_to_what_is_wanted() {
                 2 => {
                     let object = any(random.u8(3..9));
                     kernel.apply(Change::Removed(object.clone()));
-                    objects.changed(object.key(), &kernel);
+                    objects.changed(&object.key(), &kernel);
                 }
                 _ => now += Duration::from_secs(random.u64(0..30)),
             }
@@ -325,8 +325,8 @@ fn what_others_need_is_set_before_them_and_goes_after_them() {
 /// An owner is master as soon as its interface is up: it has no second to wait for its routes.
 #[test]
 fn a_route_that_was_refused_for_its_interface_is_asked_for_when_that_is_up() {
-    let Object::Route(plain) = route(1) else { unreachable!() };
-    let onto = Object::Route(Route { hops: vec![Hop { index: 1, ..Hop::default() }], ..plain });
+    let plain = plain_route(1);
+    let onto = Object::from(Route { hops: vec![Hop { index: 1, ..Hop::default() }], ..plain });
     let (mut objects, mut kernel) = (Objects::default(), kernel(&[]));
     let now = Instant::now();
     objects.configure(&keys(&[onto.clone(), rule(1)]), &kernel);
@@ -347,20 +347,20 @@ fn a_route_that_was_refused_for_its_interface_is_asked_for_when_that_is_up() {
 /// last try does not tell: with them it was another one than it would be without.
 #[test]
 fn a_refused_route_is_tried_together_with_what_it_needs() {
-    let Object::Route(plain) = route(1) else { unreachable!() };
+    let plain = plain_route(1);
     let to = |last: u8| IpAddr::from([10, last, 0, 0]);
     let chained =
         Route { to: to(2), hops: vec![Hop { via: Some(to(3)), ..Hop::default() }], ..plain.clone() };
     let gateway = Route { to: to(3), prefix: 32, hops: vec![Hop { index: 1, ..Hop::default() }], ..plain };
-    let elsewhere = Object::Route(Route { source: Some(to(9)), ..gateway.clone() });
+    let elsewhere = Object::from(Route { source: Some(to(9)), ..gateway.clone() });
     let other = |last| {
         let Object::Address(one) = address(1) else { unreachable!() };
         Object::Address(Address { address: to(last), prefix: 32, ..one })
     };
-    let sourced = Object::Route(Route { source: Some(to(8)), ..gateway.clone() });
+    let sourced = Object::from(Route { source: Some(to(8)), ..gateway.clone() });
     for (refused, needed, not) in [
         (route(1), vec![address(1)], other(9)),
-        (Object::Route(chained), vec![other(9), elsewhere], address(1)),
+        (Object::from(chained), vec![other(9), elsewhere], address(1)),
         (sourced, vec![other(8)], address(1)),
     ] {
         for errno in [libc::ENETUNREACH, libc::EINVAL, libc::EOPNOTSUPP] {
@@ -388,10 +388,7 @@ fn a_refused_route_is_tried_together_with_what_it_needs() {
 /// The kernel cuts an MTU that is too large: what it makes of a request is set once more, and then left alone.
 #[test]
 fn what_the_kernel_makes_something_else_of_is_not_set_for_ever() {
-    let with = |mtu: u32| match route(1) {
-        Object::Route(route) => Object::Route(Route { metrics: BTreeMap::from([(2, mtu)]), ..route }),
-        other => other,
-    };
+    let with = |mtu: u32| Object::from(Route { metrics: BTreeMap::from([(2, mtu)]), ..plain_route(1) });
     let (mut objects, mut kernel) = (Objects::default(), kernel(&[]));
     objects.configure(&keys(&[with(65535)]), &kernel);
     objects.want(route(1).key(), Some(with(65535)));
@@ -412,16 +409,16 @@ fn what_the_kernel_makes_something_else_of_is_not_set_for_ever() {
     }
     // What somebody else makes of it is another matter.
     kernel.apply(Change::Added(with(1400)));
-    objects.changed(route(1).key(), &kernel);
+    objects.changed(&route(1).key(), &kernel);
     assert_eq!(objects.operations(&kernel).len(), 2);
 }
 
 /// To the kernel a request that removes a route onto a link may mean one to a gateway on that link.
 #[test]
 fn a_route_onto_a_link_goes_while_no_other_one_of_its_destination_is_there() {
-    let Object::Route(gateway) = route(1) else { unreachable!() };
-    let link = Object::Route(Route { hops: vec![Hop { index: 1, ..Hop::default() }], ..gateway.clone() });
-    let gateway = Object::Route(gateway);
+    let gateway = plain_route(1);
+    let link = Object::from(Route { hops: vec![Hop { index: 1, ..Hop::default() }], ..gateway.clone() });
+    let gateway = Object::from(gateway);
     let now = Instant::now();
     for both in [false, true] {
         let (mut objects, mut kernel) = (Objects::default(), kernel(&[]));
@@ -443,12 +440,12 @@ fn a_route_onto_a_link_goes_while_no_other_one_of_its_destination_is_there() {
 fn what_is_not_tracked_is_not_set_again_before_it_is_wanted_again() {
     let (mut objects, mut kernel) = (Objects::default(), kernel(&[]));
     objects.configure(&keys(&[address(1)]), &kernel);
-    objects.track(address(1).key(), false);
+    objects.track(&address(1).key(), false);
     let now = Instant::now();
     objects.want(address(1).key(), Some(address(1)));
     settle(&mut objects, &mut kernel, now, taken);
     kernel.apply(Change::Removed(address(1)));
-    assert_eq!(objects.changed(address(1).key(), &kernel), News::None);
+    assert_eq!(objects.changed(&address(1).key(), &kernel), News::None);
     assert_eq!(settle(&mut objects, &mut kernel, now, taken), []);
     objects.want(address(1).key(), Some(address(1)));
     assert_eq!(settle(&mut objects, &mut kernel, now, taken), [Operation::Add(address(1))]);
@@ -548,7 +545,7 @@ fn an_interface_comes_before_its_addresses_and_goes_behind_them() {
     assert!(objects.is_coming(&link, &kernel));
     assert_eq!(
         objects.operations(&kernel).iter().map(Operation::key).collect::<Vec<_>>(),
-        [link, all[0].key()]
+        [link.clone(), all[0].key()]
     );
     assert!(objects.is_coming(&link, &kernel));
     objects.answered(Instant::now(), &Operation::Add(all[1].clone()), libc::EPERM);

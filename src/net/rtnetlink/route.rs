@@ -62,8 +62,8 @@ pub(super) fn read(message: Message<'_>) -> Option<Change> {
     match message.kind {
         RTM_NEWROUTE if replaces => Some(Change::Replaced(route)),
         _ if !matters => None,
-        RTM_NEWROUTE => Some(Change::Added(Object::Route(route))),
-        RTM_DELROUTE => Some(Change::Removed(Object::Route(route))),
+        RTM_NEWROUTE => Some(Change::Added(Object::from(route))),
+        RTM_DELROUTE => Some(Change::Removed(Object::from(route))),
         _ => None,
     }
 }
@@ -409,16 +409,16 @@ mod tests {
     #[test]
     fn a_request_reads_back_as_the_route() {
         for route in samples() {
-            let bytes = rtnetlink::requests(&Operation::Add(Object::Route(route.clone())))[0].for_test(1);
+            let bytes = rtnetlink::requests(&Operation::Add(Object::from(route.clone())))[0].for_test(1);
             let message = netlink::messages(&bytes).next().unwrap();
-            assert_eq!(read(message), Some(Change::Added(Object::Route(route))));
+            assert_eq!(read(message), Some(Change::Added(Object::from(route))));
         }
     }
 
     #[test]
     fn no_prefix_of_a_message_panics() {
         for route in samples() {
-            let bytes = rtnetlink::requests(&Operation::Add(Object::Route(route)))[0].for_test(1);
+            let bytes = rtnetlink::requests(&Operation::Add(Object::from(route)))[0].for_test(1);
             for length in 0..bytes.len() - 16 {
                 let payload = &bytes[16..16 + length];
                 let _ = read(Message { kind: RTM_NEWROUTE, flags: 0, sequence: 0, payload });
@@ -429,7 +429,7 @@ mod tests {
     #[test]
     fn the_tables_of_routing_daemons_are_passed_over() {
         let told = |route: Route, flags| {
-            let bytes = rtnetlink::requests(&Operation::Add(Object::Route(route)))[0].for_test(1);
+            let bytes = rtnetlink::requests(&Operation::Add(Object::from(route)))[0].for_test(1);
             let message = netlink::messages(&bytes).next().unwrap();
             read(Message { flags, ..message })
         };
@@ -439,7 +439,7 @@ mod tests {
         assert_eq!(told(v4(3), 0), None, "it stands beside ours");
         assert_eq!(told(v4(3), netlink::REPLACE), Some(Change::Replaced(v4(3))), "it may have been ours");
         assert_eq!(told(v6(186), 0), None);
-        assert_eq!(told(v6(9), 0), Some(Change::Added(Object::Route(v6(9)))), "it stands in our place");
+        assert_eq!(told(v6(9), 0), Some(Change::Added(Object::from(v6(9)))), "it stands in our place");
         assert_eq!(told(Route { table: LOCAL, ..v6(2) }, 0), None);
     }
 }

@@ -205,16 +205,16 @@ mod tests {
     #[test]
     fn a_request_reads_back_as_the_rule() {
         for rule in samples() {
-            let bytes = rtnetlink::requests(&Operation::Add(Object::Rule(rule)))[0].for_test(1);
+            let bytes = rtnetlink::requests(&Operation::Add(Object::from(rule)))[0].for_test(1);
             let message = netlink::messages(&bytes).next().unwrap();
-            assert_eq!(rtnetlink::read(message), Some(Change::Added(Object::Rule(rule))));
+            assert_eq!(rtnetlink::read(message), Some(Change::Added(Object::from(rule))));
         }
     }
 
     #[test]
     fn no_prefix_of_a_message_panics() {
         for rule in samples() {
-            let bytes = rtnetlink::requests(&Operation::Remove(Object::Rule(rule)))[0].for_test(1);
+            let bytes = rtnetlink::requests(&Operation::Remove(Object::from(rule)))[0].for_test(1);
             for length in 0..bytes.len() - 16 {
                 let _ = read(&bytes[16..16 + length]);
             }

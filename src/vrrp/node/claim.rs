@@ -1,6 +1,6 @@
 //! What a process may have set, in the words of a file that outlives it: the index of an interface does not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ use crate::net::object::{Device, Key, Object, RouteKey, Rule, Start};
 use crate::net::settings::{Held, Setting};
 
 use super::firewall::drops;
-use super::needs::{self, Need, Setup};
+use super::needs::{self, Setup};
 
 /// One object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,18 +54,18 @@ impl Claim {
     /// `None`: its interface is gone, and so is the object.
     pub(super) fn of(key: &Key, kernel: &Kernel) -> Option<Self> {
         let name = |index| Some(kernel.link(index)?.name.clone());
-        Some(match *key {
+        Some(match key {
             Key::Address { index, address, prefix } => {
-                Self::Address { interface: name(index)?, address, prefix }
+                Self::Address { interface: name(*index)?, address: *address, prefix: *prefix }
             }
             Key::Route(key) => match key.start {
                 Start::Link(index) if index != 0 => Self::Route {
                     interface: Some(name(index)?),
-                    key: RouteKey { start: Start::Link(0), ..key },
+                    key: RouteKey { start: Start::Link(0), ..**key },
                 },
-                _ => Self::Route { interface: None, key },
+                _ => Self::Route { interface: None, key: **key },
             },
-            Key::Rule(rule) => Self::Rule(rule),
+            Key::Rule(rule) => Self::Rule(**rule),
             Key::Link(name) => Self::Link(name.as_str().to_owned()),
         })
     }
@@ -92,13 +92,13 @@ impl Claim {
                 (interface, &|index| Key::Address { index, address: *address, prefix: *prefix })
             }
             Self::Route { interface: Some(interface), key } => {
-                (interface, &|index| Key::Route(RouteKey { start: Start::Link(index), ..*key }))
+                (interface, &|index| Key::from(RouteKey { start: Start::Link(index), ..*key }))
             }
-            Self::Route { interface: None, key } => return there(Key::Route(*key)).into_iter().collect(),
-            Self::Rule(rule) => return there(Key::Rule(*rule)).into_iter().collect(),
+            Self::Route { interface: None, key } => return there(Key::from(*key)).into_iter().collect(),
+            Self::Rule(rule) => return there(Key::from(*rule)).into_iter().collect(),
             Self::Link(name) => {
                 let link = Device::new(name).and_then(|name| there(Key::Link(name)));
-                let index = link.and_then(|_| kernel.link_by_name(name)).map(|(index, _)| index);
+                let index = link.as_ref().and_then(|_| kernel.link_by_name(name)).map(|(index, _)| index);
                 let addresses = index.into_iter().flat_map(|index| kernel.addresses_of(index));
                 let addresses = addresses.map(|address| Object::Address(address.clone()).key());
                 return link.into_iter().chain(addresses).collect();
@@ -217,14 +217,17 @@ pub fn new_claims(setup: &Setup, record: &BTreeSet<Claim>, kernel: &Kernel) -> B
     let setup = setup.clone().complete();
     let of_instances = setup.instances.iter().map(|one| needs::of_instance(one, kernel));
     let all = of_instances.chain([needs::of_statics(&setup.statics, kernel)]);
-    let claim = |need: Need| {
-        let key = need.object.key();
-        let claim = Claim::of(&key, kernel)?;
-        let hosts = kernel.object(&key).is_some() && !record.contains(&claim);
+    let claim = |key: &Key| {
+        let claim = Claim::of(key, kernel)?;
+        let hosts = kernel.object(key).is_some() && !record.contains(&claim);
         (!hosts).then_some(claim)
     };
     let table = setup.instances.iter().any(drops).then(|| Claim::Table(setup.filter.table.clone()));
-    all.flat_map(BTreeMap::into_values).filter_map(claim).chain(table).collect()
+    let mut claims: BTreeSet<Claim> = table.into_iter().collect();
+    for needs in all {
+        claims.extend(needs.keys().filter_map(claim));
+    }
+    claims
 }
 
 #[cfg(test)]

@@ -271,7 +271,7 @@ impl Node {
 
     /// Objects of the instance that the kernel does not set, and why.
     fn refusals(&self, id: Id) -> BTreeMap<String, String> {
-        let needs = self.instances.get(&id).into_iter().flat_map(|running| &running.objects);
+        let needs = self.instances.get(&id).into_iter().flat_map(|running| running.objects.iter());
         let refused = |(key, need): (&Key, &Need)| {
             let refused = self.objects.refused(key).filter(|_| need.tracked)?;
             // An interface that is off is a fault of its own, or meant to be none.

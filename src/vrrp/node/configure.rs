@@ -10,7 +10,7 @@ use crate::vrrp::event::Event;
 use crate::vrrp::instance::{self, Machine};
 
 use super::identity::{Identity, identify};
-use super::needs::{Setup, devices, devices_of_statics};
+use super::needs::{Needs, Setup, devices, devices_of_statics};
 use super::{Action, Id, Node, Phase, Running};
 
 impl Node {
@@ -73,7 +73,7 @@ impl Node {
             told: None,
             own_faults: None,
             endpoint: None,
-            objects: BTreeMap::new(),
+            objects: Needs::default(),
             due: None,
             announce: 0,
         });
@@ -119,7 +119,7 @@ impl Node {
         self.touched.remove(&id);
         self.announcing.remove(&id);
         self.waiting.forget(id);
-        let keys: Vec<Key> = running.objects.into_keys().collect();
+        let keys: Vec<Key> = running.objects.keys().cloned().collect();
         self.let_go(id, &keys);
         self.hold_together(keys, out);
     }
@@ -131,7 +131,7 @@ impl Node {
         }
         self.starts_at = None;
         self.tuning.look_again();
-        let kept: Vec<Key> = std::mem::take(&mut self.kept).into_keys().collect();
+        let kept: Vec<Key> = std::mem::take(&mut self.kept).keys().cloned().collect();
         self.want(kept);
     }
 

@@ -46,9 +46,9 @@ impl Node {
                 || running.objects.keys().any(|key| self.objects.refused(key).is_some());
             let comes = |key: &Key| running.held || tried || self.leaves(key);
             let addresses = running.objects.keys().filter(|key| matches!(key, Key::Address { .. }));
-            keys.extend(addresses.filter(|key| comes(key)));
+            keys.extend(addresses.filter(|key| comes(key)).cloned());
         }
-        keys.extend(self.dropped.iter().filter(|key| self.leaves(key)));
+        keys.extend(self.dropped.iter().filter(|key| self.leaves(key)).cloned());
         families.extend(keys.iter().filter_map(family));
         let plan = (!families.is_empty()).then(|| Plan { filter: self.packet_filter.clone(), families });
         (plan, keys)
@@ -85,7 +85,7 @@ impl Node {
             let mut elements = running.objects.keys().filter_map(|key| self.element(key));
             let covered = elements.all(|element| self.firewall.drops(&element));
             if covered != running.covered {
-                coming.push((*id, covered, running.objects.keys().copied().collect::<Vec<Key>>()));
+                coming.push((*id, covered, running.objects.keys().cloned().collect::<Vec<Key>>()));
             }
         }
         for (id, covered, mut keys) in coming {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::model::{Priority, VirtualAddress};
 use crate::net::kernel::{Change, Reading};
-use crate::net::object::{Device, Key, Object, Operation, RouteKey, Start};
+use crate::net::object::{Device, Key, Object, Operation, Start};
 use crate::net::objects::News;
 use crate::net::{arp, ndp};
 use crate::vrrp::event::Event;
@@ -34,7 +34,7 @@ impl Node {
             let held = held.filter(|running| running.held && !self.waits_for_filter(running, &key));
             let wanted = || held.filter_map(|running| running.objects.get(&key)).next();
             let wanted = self.kept.get(&key).or_else(wanted);
-            self.objects.track(key, wanted.is_none_or(|need| need.tracked));
+            self.objects.track(&key, wanted.is_none_or(|need| need.tracked));
             self.objects.want(key, wanted.map(|need| need.object.clone()));
         }
     }
@@ -64,14 +64,14 @@ impl Node {
             return;
         }
         let old = std::mem::replace(present, new);
-        let keys: Vec<Key> = old.keys().chain(present.keys()).copied().collect();
-        let gone: Vec<Key> = old.keys().filter(|key| !present.contains_key(key)).copied().collect();
+        let keys: Vec<Key> = old.keys().chain(present.keys()).cloned().collect();
+        let gone: Vec<Key> = old.keys().filter(|key| !present.contains_key(key)).cloned().collect();
         let other = |(key, need): (&Key, &Need)| {
-            present.get(key).is_some_and(|new| new.object != need.object).then_some(*key)
+            present.get(key).is_some_and(|new| new.object != need.object).then(|| key.clone())
         };
         self.objects.renew(&old.iter().filter_map(other).collect::<Vec<Key>>());
         for key in present.keys() {
-            self.holders.entry(*key).or_default().insert(id);
+            self.holders.entry(key.clone()).or_default().insert(id);
         }
         self.let_go(id, &gone);
         self.hold_together(keys, out);
@@ -114,18 +114,18 @@ impl Node {
     /// The holders of `keys` have changed.
     pub(super) fn hold_together(&mut self, keys: Vec<Key>, out: &mut Vec<Action>) {
         let (configured, gone): (Vec<Key>, Vec<Key>) =
-            keys.iter().partition(|key| self.holders.contains_key(key));
+            keys.iter().cloned().partition(|key| self.holders.contains_key(key));
         self.objects.release(&gone);
         for key in self.objects.configure(&configured, &self.kernel) {
-            self.tell_hosts_own(key, out);
+            self.tell_hosts_own(&key, out);
         }
         self.want(keys);
     }
 
-    fn tell_hosts_own(&self, key: Key, out: &mut Vec<Action>) {
-        let holder = self.holders.get(&key).and_then(|holders| holders.first()).copied();
+    fn tell_hosts_own(&self, key: &Key, out: &mut Vec<Action>) {
+        let holder = self.holders.get(key).and_then(|holders| holders.first()).copied();
         let owner = holder.is_some_and(|id| self.is_owner(&id));
-        let object = self.describe(&key);
+        let object = self.describe(key);
         let event = match key {
             Key::Address { .. } => Event::HostsOwn { object, owner },
             Key::Link(_) => Event::HostsLink { object },
@@ -250,14 +250,14 @@ impl Node {
                 }
                 Change::Added(object) | Change::Removed(object) => {
                     let key = object.key();
-                    if self.kernel.apply(change) && self.object_changed(now, key, out) {
+                    if self.kernel.apply(change) && self.object_changed(now, &key, out) {
                         missing.push(key);
                     }
                     self.along(now, &mut missing, out);
                 }
                 Change::Replaced(route) => {
-                    let key = Key::Route(route.key());
-                    if self.kernel.apply(change) && self.object_changed(now, key, out) {
+                    let key = Key::from(route.key());
+                    if self.kernel.apply(change) && self.object_changed(now, &key, out) {
                         missing.push(key);
                     }
                     self.along(now, &mut missing, out);
@@ -270,50 +270,50 @@ impl Node {
     /// Those of our own interfaces that are missing.
     fn links_changed(&mut self, now: Instant, names: &BTreeSet<String>, out: &mut Vec<Action>) -> Vec<Key> {
         let keys: Vec<Key> = names.iter().filter_map(|name| Device::new(name).map(Key::Link)).collect();
-        keys.into_iter().filter(|key| self.object_changed(now, *key, out)).collect()
+        keys.into_iter().filter(|key| self.object_changed(now, key, out)).collect()
     }
 
     /// What has gone with something else, and the kernel tells nobody of.
     fn along(&mut self, now: Instant, missing: &mut Vec<Key>, out: &mut Vec<Action>) {
         for key in self.kernel.take_silent() {
-            if self.object_changed(now, key, out) {
+            if self.object_changed(now, &key, out) {
                 missing.push(key);
             }
         }
     }
 
     /// True: it is one of ours that is missing.
-    fn object_changed(&mut self, now: Instant, key: Key, out: &mut Vec<Action>) -> bool {
-        let hosts = self.objects.is_hosts(&key);
+    fn object_changed(&mut self, now: Instant, key: &Key, out: &mut Vec<Action>) -> bool {
+        let hosts = self.objects.is_hosts(key);
         let news = self.objects.changed(key, &self.kernel);
         if news == News::Hosts {
             self.tell_hosts_own(key, out);
         }
-        if self.kept.contains_key(&key) {
+        if self.kept.contains_key(key) {
             self.touch_track_groups();
         }
-        let stays = hosts || news == News::Hosts || self.kept.contains_key(&key);
-        let others = stays || !self.holders.contains_key(&key);
+        let stays = hosts || news == News::Hosts || self.kept.contains_key(key);
+        let others = stays || !self.holders.contains_key(key);
         if let (true, Key::Address { index, address, .. }) = (others, key) {
-            self.objects.link_changed(index);
+            self.objects.link_changed(*index);
             // It may be somebody's source.
-            let name = self.kernel.link(index).map(|link| link.name.clone());
+            let name = self.kernel.link(*index).map(|link| link.name.clone());
             self.touch_interfaces(name);
-            self.touched.extend(self.sources.get(&address).into_iter().flatten());
+            self.touched.extend(self.sources.get(address).into_iter().flatten());
         }
         let duplicate = |object: &Object| matches!(object, Object::Address(address) if address.duplicate);
-        let holder = self.holders.get(&key).and_then(|holders| holders.first().copied());
-        if self.kernel.object(&key).is_some_and(duplicate)
+        let holder = self.holders.get(key).and_then(|holders| holders.first().copied());
+        if self.kernel.object(key).is_some_and(duplicate)
             && holder.is_some()
-            && let Some(suppressed) = self.restored.allow(now, key)
+            && let Some(suppressed) = self.restored.allow(now, key.clone())
         {
-            self.report(holder, Event::Duplicate { object: self.describe(&key), suppressed }, out);
+            self.report(holder, Event::Duplicate { object: self.describe(key), suppressed }, out);
         }
         if news == News::Altered
-            && let Some(suppressed) = self.restored.allow(now, key)
+            && let Some(suppressed) = self.restored.allow(now, key.clone())
         {
-            let holder = self.holders.get(&key).and_then(|holders| holders.first().copied());
-            self.report(holder, Event::Altered { object: self.describe(&key), suppressed }, out);
+            let holder = self.holders.get(key).and_then(|holders| holders.first().copied());
+            self.report(holder, Event::Altered { object: self.describe(key), suppressed }, out);
         }
         news == News::Missing
     }
@@ -343,7 +343,7 @@ impl Node {
                 concerned.extend(holders.clone());
             }
             let holder = holders.into_iter().next();
-            if let Some(suppressed) = self.restored.allow(now, key) {
+            if let Some(suppressed) = self.restored.allow(now, key.clone()) {
                 let event = Event::Restored { object: self.describe(&key), suppressed };
                 self.report(holder, event, out);
             }
@@ -365,9 +365,10 @@ impl Node {
         let (holders, instances) = (&self.holders, &self.instances);
         let asked = |key: &Key| {
             let holders = holders.get(key).into_iter().flatten();
-            let all = holders.filter_map(|id| instances.get(id)).flat_map(|running| running.objects.values());
-            let matters = |need: &&Need| matches!(key, Key::Route(_)) || need.object.key() == *key;
-            all.filter(matters).map(|need| need.object.clone()).collect()
+            let all =
+                holders.filter_map(|id| instances.get(id)).flat_map(|running| running.objects.objects());
+            let matters = |object: &&Object| matches!(key, Key::Route(_)) || object.key() == *key;
+            all.filter(matters).cloned().collect()
         };
         self.objects.timer(now, asked);
     }
@@ -382,7 +383,7 @@ impl Node {
             self.kernel.answered(&operation, done);
             if done && matches!(operation, Operation::Add(_)) && self.kernel.object(&key).is_none() {
                 // The kernel took it, and somebody else has taken it away since.
-                missing.push(key);
+                missing.push(key.clone());
             }
             // Its interface says that it is down.
             let is_down = |errno| errno == libc::ENETDOWN && matches!(key, Key::Route(_));
@@ -530,11 +531,9 @@ impl Node {
     /// `192.168.100.240/24 on eth0`, `route 10.0.0.0/8 via 192.168.100.254`.
     pub(super) fn describe(&self, key: &Key) -> String {
         let name = |index| self.kernel.link(index).map_or("?", |link| link.name.as_str());
-        match key {
-            Key::Address { index, .. } | Key::Route(RouteKey { start: Start::Link(index), .. })
-                if *index != 0 =>
-            {
-                format!("{key} on {}", name(*index))
+        match (key.index(), key.start()) {
+            (Some(index), _) | (_, Some(Start::Link(index))) if index != 0 => {
+                format!("{key} on {}", name(index))
             }
             _ => key.to_string(),
         }

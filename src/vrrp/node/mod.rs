@@ -45,7 +45,7 @@ pub use claim::{Claim, new_claims};
 use groups::{Group, Wish};
 use identity::Identity;
 use links::Carriers;
-use needs::Need;
+use needs::Needs;
 pub use needs::Setup;
 use pacing::Waiting;
 pub use sockets::Endpoint;
@@ -242,7 +242,7 @@ struct Running {
     own_faults: Option<BTreeSet<Fault>>,
     endpoint: Option<Endpoint>,
     /// Its objects on the interfaces that exist.
-    objects: BTreeMap<Key, Need>,
+    objects: Needs,
     /// What its timer says.
     due: Option<Due>,
     /// Frames for each address that are to be sent once the addresses are there.
@@ -271,7 +271,7 @@ pub struct Node {
     statics: Statics,
     facts: Facts,
     /// Static objects on the interfaces that exist.
-    kept: BTreeMap<Key, Need>,
+    kept: Needs,
     /// Who has this object in its configuration.
     holders: BTreeMap<Key, BTreeSet<Id>>,
     /// Who needs the interface of this name.
@@ -517,7 +517,7 @@ impl Node {
         }
         if held {
             self.refilter = true;
-            let keys: Vec<Key> = running.objects.keys().copied().collect();
+            let keys: Vec<Key> = running.objects.keys().cloned().collect();
             self.want(keys);
         }
         if let Some(before) = before {

@@ -28,6 +28,44 @@ pub(super) struct Need {
     pub(super) tracked: bool,
 }
 
+/// Objects that are needed, in the order of their keys: a list, for an instance has few, and there may be hundreds of
+/// instances.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Needs(Box<[(Key, Need)]>);
+
+impl Needs {
+    pub(super) fn get(&self, key: &Key) -> Option<&Need> {
+        let at = self.0.binary_search_by(|(own, _)| own.cmp(key)).ok()?;
+        self.0.get(at).map(|(_, need)| need)
+    }
+
+    pub(super) fn contains_key(&self, key: &Key) -> bool {
+        self.get(key).is_some()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &Need)> {
+        self.0.iter().map(|(key, need)| (key, need))
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.iter().map(|(key, _)| key)
+    }
+
+    pub(super) fn objects(&self) -> impl Iterator<Item = &Object> {
+        self.iter().map(|(_, need)| &need.object)
+    }
+}
+
+impl FromIterator<Need> for Needs {
+    /// The first of one key counts.
+    fn from_iter<T: IntoIterator<Item = Need>>(all: T) -> Self {
+        let mut all: Vec<(Key, Need)> = all.into_iter().map(|need| (need.object.key(), need)).collect();
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        all.dedup_by(|(later, _), (first, _)| later == first);
+        Self(all.into_boxed_slice())
+    }
+}
+
 /// What is to run: the virtual routers, and what is kept in the kernel as long as the daemon runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Setup {
@@ -79,22 +117,22 @@ impl Setup {
 }
 
 /// The objects of an instance.
-pub(super) fn of_instance(instance: &Instance, kernel: &Kernel) -> BTreeMap<Key, Need> {
+pub(super) fn of_instance(instance: &Instance, kernel: &Kernel) -> Needs {
     let addresses = instance.all_addresses().filter_map(|one| {
         Some(Need { object: address(Some(instance), one, kernel)?, tracked: !one.no_track })
     });
-    collect(addresses.chain(policy(&instance.routes, &instance.rules, kernel)))
+    addresses.chain(policy(&instance.routes, &instance.rules, kernel)).collect()
 }
 
 /// The objects of no instance.
-pub(super) fn of_statics(statics: &Statics, kernel: &Kernel) -> BTreeMap<Key, Need> {
+pub(super) fn of_statics(statics: &Statics, kernel: &Kernel) -> Needs {
     let addresses = statics.addresses.iter().filter_map(|one| {
         let tracked = !one.address.no_track;
         Some(Need { object: address(None, &one.address, kernel)?, tracked })
     });
     let links =
         statics.vmacs.iter().filter_map(|vmac| Some(Need { object: link(vmac, kernel)?, tracked: true }));
-    collect(links.chain(addresses).chain(policy(&statics.routes, &statics.rules, kernel)))
+    links.chain(addresses).chain(policy(&statics.routes, &statics.rules, kernel)).collect()
 }
 
 /// The static objects of each `track_group`; `None`: the interface of one does not exist.
@@ -109,10 +147,10 @@ pub(super) fn of_track_groups(statics: &Statics, kernel: &Kernel) -> BTreeMap<St
         note(&one.track_group, &|| address(None, &one.address, kernel).map(|object| object.key()));
     }
     for one in &statics.routes {
-        note(&one.track_group, &|| route(one, kernel).map(|route| Key::Route(route.key())));
+        note(&one.track_group, &|| route(one, kernel).map(|route| Key::from(route.key())));
     }
     for one in &statics.rules {
-        note(&one.track_group, &|| rule(one).map(Key::Rule));
+        note(&one.track_group, &|| rule(one).map(Key::from));
     }
     groups
 }
@@ -201,21 +239,12 @@ fn policy<'a>(
     let routes = routes.iter().filter_map(|one| {
         // One that expires is not to come back for ever.
         let tracked = !one.no_track && one.expires.is_none();
-        Some(Need { object: Object::Route(route(one, kernel)?), tracked })
+        Some(Need { object: Object::from(route(one, kernel)?), tracked })
     });
     let rules = rules
         .iter()
-        .filter_map(|one| Some(Need { object: Object::Rule(rule(one)?), tracked: !one.no_track }));
+        .filter_map(|one| Some(Need { object: Object::from(rule(one)?), tracked: !one.no_track }));
     routes.chain(rules)
-}
-
-/// The first of one key counts.
-fn collect(all: impl Iterator<Item = Need>) -> BTreeMap<Key, Need> {
-    let mut result = BTreeMap::new();
-    for need in all {
-        result.entry(need.object.key()).or_insert(need);
-    }
-    result
 }
 
 /// How the kernel would show `address`. `None`: its interface does not exist.
@@ -419,6 +448,20 @@ mod tests {
 
     fn net(address: &str, prefix: u8) -> Option<Net> {
         Some(Net { address: address.parse().unwrap(), prefix })
+    }
+
+    #[test]
+    fn needs_are_found_by_their_keys_and_of_one_key_the_first_counts() {
+        let need = |last, tracked| {
+            let address = Address::new(7, IpAddr::from([192, 168, 100, last]), 24);
+            Need { object: Object::Address(address), tracked }
+        };
+        let key = |last| need(last, true).object.key();
+        let needs: Needs =
+            [need(9, true), need(3, true), need(9, false), need(5, false)].into_iter().collect();
+        assert_eq!(needs.keys().cloned().collect::<Vec<Key>>(), [key(3), key(5), key(9)]);
+        assert_eq!([3, 5, 9].map(|last| needs.get(&key(last)).unwrap().tracked), [true, false, true]);
+        assert!(!needs.contains_key(&key(4)));
     }
 
     #[test]
