@@ -13,7 +13,7 @@ const SHARED: &[&str] = &["report", "text"];
 const ARROWS: &[(&str, &[&str])] = &[
     ("check", &["config::model", "script", "sys"]),
     ("cli", &["check", "config", "director", "sys"]),
-    ("config", &[]),
+    ("config", &["sys::regex"]),
     (
         "director",
         &["check", "config", "ipvs", "mail", "net", "notify", "pool", "script", "sys", "track", "vrrp"],

@@ -1,6 +1,7 @@
 //! One request as keepalived writes it, and the answer to it.
 
 mod reader;
+mod search;
 
 use std::net::SocketAddr;
 
@@ -11,6 +12,7 @@ use super::{Dialogue, Heard, Step};
 use reader::{Reader, Until};
 
 pub use reader::Response;
+pub use search::{Search, Searched};
 
 /// One url of a check: a request, and the answer to it.
 #[derive(Debug)]
@@ -20,15 +22,20 @@ pub struct Http {
 }
 
 impl Http {
-    /// Asks the server at `to` for `url` of `check`. The body is read when something is asked of it.
-    pub fn check(check: &HttpCheck, url: &HttpUrl, to: SocketAddr) -> Self {
-        let until = if url.digest.is_some() { Until::Body } else { Until::Head };
-        Self { request: request(check, url, to), reader: Reader::new(until) }
+    /// Asks the server at `to` for `url` of `check`; `search` is that for its pattern. The body is read when something is
+    /// asked of it.
+    pub fn check(check: &HttpCheck, url: &HttpUrl, to: SocketAddr, search: Option<Search>) -> Self {
+        let until = match (url.digest, &search) {
+            (Some(_), _) => Until::Body,
+            (None, Some(_)) => Until::Searched,
+            (None, None) => Until::Head,
+        };
+        Self { request: request(check, url, to), reader: Reader::new(until, search) }
     }
 
     /// The same, and reads the whole body whatever is asked of it.
     pub fn page(check: &HttpCheck, url: &HttpUrl, to: SocketAddr) -> Self {
-        Self { request: request(check, url, to), reader: Reader::new(Until::Body) }
+        Self { request: request(check, url, to), reader: Reader::new(Until::Body, None) }
     }
 
     /// Whether the body of the answer has begun.
@@ -37,7 +44,7 @@ impl Http {
     }
 
     fn finish(&mut self) -> Step<Response> {
-        Step::Done(std::mem::replace(&mut self.reader, Reader::new(Until::Head)).finish())
+        Step::Done(std::mem::replace(&mut self.reader, Reader::new(Until::Head, None)).finish())
     }
 }
 
@@ -74,13 +81,17 @@ fn request(check: &HttpCheck, url: &HttpUrl, to: SocketAddr) -> String {
 }
 
 impl Response {
-    /// Status first, then the digest, as keepalived looks.
+    /// Status first, then the digest, then the pattern, as keepalived looks.
     pub fn judge(&self, url: &HttpUrl) -> Result<(), Failure> {
         if !url.status_codes.contains(self.status) {
             return Err(Failure::Status { found: self.status });
         }
         match url.digest {
-            Some(digest) if digest != self.digest => Err(Failure::Digest { found: self.digest }),
+            Some(digest) if digest != self.digest => return Err(Failure::Digest { found: self.digest }),
+            _ => {}
+        }
+        match (&url.regex, &self.searched) {
+            (Some(asked), Some(searched)) => searched.judge(asked),
             _ => Ok(()),
         }
     }
@@ -111,7 +122,7 @@ mod tests {
     /// How much of it is heard, and what comes of it.
     fn talk(digest: Option<[u8; 16]>, pieces: &[&[u8]]) -> (usize, Result<Response, Failure>) {
         let url = HttpUrl { digest, ..url("/", None) };
-        let mut http = Http::check(&check(HttpProtocol::Http10), &url, TO.parse().unwrap());
+        let mut http = Http::check(&check(HttpProtocol::Http10), &url, TO.parse().unwrap(), None);
         assert!(matches!(http.next(Heard::Connected), Step::Send(_)));
         assert_eq!(http.next(Heard::Sent), Step::Read);
         let heard = pieces.iter().map(|piece| Heard::Bytes(piece)).chain([Heard::Closed]);
@@ -166,10 +177,10 @@ mod tests {
 
     #[test]
     fn status_is_judged_before_the_digest() {
-        let response = Response { status: 500, digest: [1; 16], body_length: 0 };
+        let response = Response { status: 500, digest: [1; 16], body_length: 0, searched: None };
         let url = HttpUrl { digest: Some([2; 16]), ..url("/", None) };
         assert_eq!(response.judge(&url), Err(Failure::Status { found: 500 }));
-        let response = Response { status: 204, ..response };
+        let response = Response { status: 204, ..response.clone() };
         assert_eq!(response.judge(&url), Err(Failure::Digest { found: [1; 16] }));
     }
 }

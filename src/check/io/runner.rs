@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::check::checks::{CheckId, TICK};
+use crate::check::dialogue::http::Search;
 use crate::check::dialogue::udp::Reply;
+use crate::check::patterns::Patterns;
 use crate::check::{Outcome, misc};
 use crate::config::model::{Command, Probe, ProbeKind};
 use crate::script;
@@ -40,6 +42,7 @@ pub(crate) struct Runner {
     scripts: script::io::Runner<(CheckId, bool)>,
     /// What is run for a command; what cannot be run is not in it.
     programs: BTreeMap<Command, Program>,
+    patterns: Patterns,
 }
 
 impl Runner {
@@ -48,12 +51,14 @@ impl Runner {
     pub(crate) fn new(now: Instant, files: Option<(u64, u64)>) -> (Self, mpsc::Receiver<Ended>) {
         let (ended, receiver) = mpsc::channel(OUTCOMES);
         let (scripts, programs) = (script::io::Runner::new(files), BTreeMap::new());
-        (Self { batch: Batch::default(), look: now, ended, scripts, programs }, receiver)
+        let (batch, patterns) = (Batch::default(), Patterns::default());
+        (Self { batch, look: now, ended, scripts, programs, patterns }, receiver)
     }
 
-    /// What is run for each command from now on.
+    /// A configuration counts from now on: what is run for each of its commands. Patterns of the old one are forgotten.
     pub(crate) fn programs(&mut self, programs: BTreeMap<Command, Program>) {
         self.programs = programs;
+        self.patterns.forget();
     }
 
     /// The next program that ends; waits for ever when none runs.
@@ -106,7 +111,14 @@ impl Runner {
         delay_loop: Duration,
         now: Instant,
     ) -> Option<Ended> {
-        let request = Request::new(probe, step);
+        let search = match self.search(&probe.kind, step) {
+            Ok(search) => search,
+            Err(why) => return Some(Ended { id, outcome: Outcome::NotRun(why) }),
+        };
+        let (request, search) = match &probe.kind {
+            ProbeKind::Http(check) if !check.tls => (Request::new(probe, step, search), None),
+            _ => (None, search),
+        };
         let outcome = match (&probe.kind, &probe.connect) {
             (kind, Some(connect)) if matches!(kind, ProbeKind::Tcp) || request.is_some() => {
                 if self.batch.is_empty() {
@@ -115,7 +127,7 @@ impl Runner {
                 self.batch.start(id, connect, request, now)?.1
             }
             (kind, Some(_)) if kind.connects() => {
-                tokio::spawn(ask(id, Arc::clone(probe), step, self.ended.clone()));
+                tokio::spawn(ask(id, Arc::clone(probe), step, search, self.ended.clone()));
                 return None;
             }
             (ProbeKind::Misc { command, timeout, dynamic }, _) => match self.programs.get(command) {
@@ -130,17 +142,29 @@ impl Runner {
         };
         Some(Ended { id, outcome })
     }
+
+    /// That for the pattern of a url, if it has one.
+    fn search(&mut self, kind: &ProbeKind, url: usize) -> Result<Option<Search>, String> {
+        let ProbeKind::Http(check) = kind else { return Ok(None) };
+        check.urls.get(url).map_or(Ok(None), |url| self.patterns.search(url))
+    }
 }
 
 fn not_made(kind: &ProbeKind) -> Outcome {
     Outcome::NotRun(format!("this version does not run {}", kind.keyword()))
 }
 
-async fn ask(id: CheckId, probe: Arc<Probe>, step: usize, ended: mpsc::Sender<Ended>) {
+async fn ask(
+    id: CheckId,
+    probe: Arc<Probe>,
+    step: usize,
+    search: Option<Search>,
+    ended: mpsc::Sender<Ended>,
+) {
     let Some(connect) = &probe.connect else { return };
     let outcome = match &probe.kind {
         ProbeKind::Http(check) => match check.urls.get(step) {
-            Some(url) => http(connect, check, url).await,
+            Some(url) => http(connect, check, url, search).await,
             None => Outcome::NotRun("it has no url".into()),
         },
         ProbeKind::Dns { kind, name } => dns(connect, *kind, name).await,
