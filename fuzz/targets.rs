@@ -8,6 +8,8 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use directord::bfd::packet::Packet;
+use directord::bfd::sessions::{self, Sessions};
 use directord::check::dialogue::dns::{Dns, Transport};
 use directord::check::dialogue::echo::{self, Echo};
 use directord::check::dialogue::http::{Http, Response};
@@ -19,8 +21,8 @@ use directord::config::diagnostic::{Diagnostic, Format, Severity};
 use directord::config::dump::{self, Show};
 use directord::config::format::format;
 use directord::config::model::{
-    Destination, DnsName, DnsType, Family, Instance, InterfaceName, Peer, Unicast, Version, VirtualAddress,
-    Vrid,
+    BfdInstance, Destination, DnsName, DnsType, Family, Instance, InterfaceName, Peer, Unicast, Version,
+    VirtualAddress, Vrid,
 };
 use directord::config::model::{
     HttpCheck, HttpProtocol, HttpUrl, Service, StatusCodes, TrackProcess, UrlRegex,
@@ -48,7 +50,7 @@ use directord::vrrp::receive;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 17] = [
+pub const TARGETS: [Target; 18] = [
     ("lexer", lexer),
     ("expander", expander),
     ("load", whole),
@@ -66,6 +68,7 @@ pub const TARGETS: [Target; 17] = [
     ("udp", udp),
     ("smtp", smtp),
     ("echo", echo),
+    ("bfd", bfd),
 ];
 
 const MAIN: &str = "/etc/keepalived/keepalived.conf";
@@ -446,6 +449,47 @@ pub fn connector(input: &[u8]) {
     }
     let looks = out.iter().filter(|action| matches!(action, processes::Action::Look { .. })).count();
     assert_eq!(looks, 1, "no second look before the first has an answer");
+}
+
+/// Any bytes as a BFD packet: what is read is written as it was, but for authentication, echo and what follows it; and heard by
+/// two sessions of a host, it brings one of them up only by naming it, sends at most one packet and leaves no timer due.
+pub fn bfd(input: &[u8]) {
+    if let Ok(packet) = Packet::read(input) {
+        let bytes = packet.bytes();
+        assert_eq!(Packet::read(&bytes), Ok(packet));
+        assert_eq!(Some(&bytes[4..20]), input.get(4..20));
+    }
+    let (now, neighbour) = (Instant::now(), IpAddr::from([10, 0, 0, 2]));
+    let (mut machine, mut out) = (Sessions::new(1), Vec::new());
+    let other = BfdInstance { max_hops: -1, ..BfdInstance::new("B", IpAddr::from([10, 0, 0, 3])) };
+    let configs = vec![BfdInstance::new("A", neighbour), other];
+    machine.handle(now, sessions::Input::Configure(configs), &mut out);
+    let opened: Vec<_> = out
+        .drain(..)
+        .filter_map(|action| match action {
+            sessions::Action::Open(id, _) => Some(id),
+            _ => None,
+        })
+        .collect();
+    opened.into_iter().for_each(|id| machine.handle(now, sessions::Input::Opened(id), &mut out));
+    machine.handle(now, sessions::Input::Timer, &mut out);
+    out.clear();
+    for chunk in input.chunks(24) {
+        let hops = chunk.first().copied().unwrap_or_default();
+        let received = sessions::Received {
+            source: if hops & 1 == 0 { neighbour } else { IpAddr::from([10, 0, 0, 3]) },
+            destination: None,
+            multihop: false,
+            hops: if hops & 2 == 0 { 255 } else { hops },
+            bytes: chunk.to_vec(),
+        };
+        machine.handle(now, sessions::Input::Heard(received), &mut out);
+        let sent = out.iter().filter(|action| matches!(action, sessions::Action::Transmit(..))).count();
+        assert!(sent <= 1, "more is sent than was heard");
+        out.clear();
+    }
+    machine.handle(now, sessions::Input::Timer, &mut out);
+    assert!(machine.next_timer().is_none_or(|(at, _)| at > now), "a timer stays due");
 }
 
 /// Any bytes as what a name server sends: as one datagram, and over a stream, where it reads the same however it is cut.

@@ -3,6 +3,8 @@
 //! Folders are the nouns of the field. Files in a folder decide and are pure; its `io/` acts.
 //! `docs/architecture.md` shows how an advert, a failed check and a reload travel through them.
 
+// BFD: packets, the state machine of a session, all of them, and their thread.
+pub mod bfd;
 // Feeding pages and hosts to readers, retrying, and turning the outcome into verdicts.
 pub mod check;
 // The command line: one file per subcommand.

@@ -11,12 +11,16 @@ const SHARED: &[&str] = &["report", "text"];
 
 /// Who may use whom. `docs/architecture.md` draws the same arrows.
 const ARROWS: &[(&str, &[&str])] = &[
+    ("bfd", &["config::model", "sys"]),
     ("check", &["config::model", "script", "sys"]),
     ("cli", &["check", "config", "director", "sys"]),
     ("config", &["sys::regex"]),
     (
         "director",
-        &["check", "config", "ipvs", "mail", "net", "notify", "pool", "script", "sys", "track", "vrrp"],
+        &[
+            "bfd", "check", "config", "ipvs", "mail", "net", "notify", "pool", "script", "sys", "track",
+            "vrrp",
+        ],
     ),
     ("ipvs", &["config::model", "sys"]),
     ("mail", &["config::model", "notify"]),

@@ -48,6 +48,7 @@ fn exit_statuses_of_the_check() {
         ("conf-examples/vrrp-only.conf", 0, "no errors"),
         ("conf-examples/haproxy-pair.conf", 0, "no errors"),
         ("conf-examples/mail.conf", 0, "no errors"),
+        ("conf-examples/bfd-pair.conf", 0, "no errors"),
         ("conf-examples/vmac-pair.conf", 0, "no errors"),
         ("conf-examples/dns-mail-pair.conf", 0, "no errors"),
         ("conf-examples/seed-http.conf", 0, "2 notes"),
@@ -493,14 +494,6 @@ fn the_help_says_that_a_namespace_is_refused() {
     let without_effect = help.find("without effect").unwrap();
     assert!(at < without_effect || !help[without_effect..].contains("--namespace"));
     assert!(stderr(&directord(&["-s", "blue"])).contains("ip netns exec blue directord"));
-}
-
-/// Words in a group that do nothing are named, each with what comes of it.
-#[test]
-fn words_without_effect_in_a_sync_group_are_named() {
-    let group = "vrrp_sync_group G {\ngroup {\nA\nB\n}\ntrack_bfd {\n}\n}\n";
-    let output = fed(&["--check", "--format", "line", "-f", "-"], group);
-    assert!(stderr(&output).contains("`track_bfd` has no effect"), "{}", stderr(&output));
 }
 
 /// What stands where the unit hides it, or belongs to somebody else.

@@ -87,8 +87,6 @@ fn said(loaded: &Loaded, old: bool) -> BTreeSet<(Code, String)> {
         }
         // What is more than eight characters is not written again.
         _ if message.starts_with("`auth_pass` has") => (code, String::new()),
-        // Said once for all real servers, with the title of the first.
-        Code::Unchecked => (code, String::new()),
         _ => (code, message.to_owned()),
     };
     let counts = |severity, code| severity >= Severity::Warning || (old && code == Code::Old);

@@ -328,6 +328,23 @@ fn connector() {
     these_and_mutations(12, told.into_iter().chain(files).chain([all]).collect());
 }
 
+/// Packets as keepalived sends them in each state; one that is signed, and one that lies.
+#[test]
+fn bfd() {
+    let packet = |state: u8, flags: u8, yours: u32| -> Vec<u8> {
+        let head = [0x20, state << 6 | flags, 5, 24, 0xb1, 0xde, 0x5e, 0xb6];
+        let intervals = [0, 0, 0xc3, 0x50, 0, 0, 0xc3, 0x50, 0, 0, 0, 0];
+        [&head[..], &yours.to_be_bytes(), &intervals].concat()
+    };
+    let mut seeds: Vec<Vec<u8>> = (0..4).map(|state| packet(state, 0, u32::from(state))).collect();
+    seeds.push(packet(3, 0x20, 7));
+    seeds.push(packet(3, 0x10, 7));
+    seeds.push([packet(3, 0x04, 7), vec![1, 4, 1, b'x']].concat());
+    seeds.push(packet(1, 0x3f, 0));
+    let all = seeds.concat();
+    these_and_mutations(17, seeds.into_iter().chain([all]).collect());
+}
+
 /// The question itself, and answers to it: whole, with an error, truncated, with a record, of a stream.
 #[test]
 fn dns() {

@@ -1,8 +1,8 @@
 //! All checks: which are due, which one an outcome is for, and which stay over a reload.
 //!
-//! Input: the configured checks, outcomes of probes, numbers of files, time. Output: probes to run, standings that changed, what there
+//! Input: the configured checks, outcomes of probes, numbers of files, BFD sessions that are up, time. Output: probes to run, standings that changed, what there
 //! is to tell. A check is known by its [`Key`]: what a reload leaves equal goes on where it was, retries and all.
-//! Invariant: each configured check waits for a time, has one probe under way, or follows a file.
+//! Invariant: each configured check waits for a time, has one probe under way, or follows what somebody else finds out.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +18,7 @@ use crate::config::model::{
 
 use super::policy::Policy;
 use super::schedule::{self, Event, Machine};
-use super::{Outcome, Standing, file};
+use super::{Failure, Outcome, Standing, file};
 
 /// Checks that are due within it run together: with many checks, one wake-up serves a handful of them.
 pub const TICK: Duration = Duration::from_millis(25);
@@ -86,19 +86,39 @@ pub fn wanted(servers: &[Arc<VirtualServer>], passes: impl Fn(&Key) -> bool) -> 
     all
 }
 
-/// What checks of `servers` amount to before they run: those that follow a file whose number is known.
-pub fn known(
-    servers: &[Arc<VirtualServer>],
-    numbers: &BTreeMap<String, i32>,
-) -> BTreeMap<Arc<Probe>, Standing> {
+/// What others find out, and checks follow.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The numbers of the tracked files, by name; a file that is not among them has not been read.
+    pub numbers: Arc<BTreeMap<String, i32>>,
+    /// The BFD sessions that are up; any other is down.
+    pub sessions: Arc<BTreeSet<String>>,
+}
+
+impl Facts {
+    /// What a check that follows something amounts to. `None`: that is not known, or it follows nothing.
+    fn outcome(&self, kind: &ProbeKind) -> Option<Outcome> {
+        match kind {
+            ProbeKind::File { name, weight } => {
+                let number = self.numbers.get(name)?;
+                Some(file::outcome(name, *number, weight.unwrap_or(FileWeight::DEFAULT)))
+            }
+            ProbeKind::Bfd { name } if self.sessions.contains(name) => Some(Outcome::PASSED),
+            ProbeKind::Bfd { name } => Some(Outcome::Failed(Failure::Session { name: name.clone() })),
+            _ => None,
+        }
+    }
+}
+
+/// What checks of `servers` amount to before they run: those that follow what is known.
+pub fn known(servers: &[Arc<VirtualServer>], facts: &Facts) -> BTreeMap<Arc<Probe>, Standing> {
     let mut known = BTreeMap::new();
     let checkers = servers.iter().flat_map(|service| &service.real_servers).flat_map(|real| &real.checkers);
     for checker in checkers {
-        let ProbeKind::File { name, weight } = &checker.probe.kind else { continue };
-        let Some(number) = numbers.get(name) else { continue };
-        let standing = match file::outcome(name, *number, weight.unwrap_or(FileWeight::DEFAULT)) {
-            Outcome::Passed { weight } => Standing::Up { weight },
-            _ => Standing::Down,
+        let standing = match facts.outcome(&checker.probe.kind) {
+            None => continue,
+            Some(Outcome::Passed { weight }) => Standing::Up { weight },
+            Some(_) => Standing::Down,
         };
         known.insert(Arc::clone(&checker.probe), standing);
     }
@@ -112,8 +132,8 @@ pub enum Input {
     Configure(Vec<Wanted>),
     /// The time that [`Checks::next_timer`] named has come.
     Timer,
-    /// The numbers of the tracked files, by name; a file that is not among them has not been read.
-    Numbers(Arc<BTreeMap<String, i32>>),
+    /// What others find out.
+    Told(Facts),
     /// A probe ended. That of a check which a reload ended is not heard.
     Outcome {
         /// Of which check.
@@ -201,9 +221,9 @@ pub struct Checks {
     running: BTreeMap<CheckId, Box<Running>>,
     by_key: BTreeMap<Arc<Key>, CheckId>,
     due: BTreeSet<(Instant, CheckId)>,
-    /// Those that follow a file.
+    /// Those that follow something.
     following: BTreeSet<CheckId>,
-    numbers: Arc<BTreeMap<String, i32>>,
+    facts: Facts,
     passing: usize,
     last_id: u64,
     jitter: fastrand::Rng,
@@ -217,7 +237,7 @@ impl Checks {
             by_key: BTreeMap::new(),
             due: BTreeSet::new(),
             following: BTreeSet::new(),
-            numbers: Arc::default(),
+            facts: Facts::default(),
             passing: 0,
             last_id: 0,
             jitter: fastrand::Rng::with_seed(seed),
@@ -233,8 +253,8 @@ impl Checks {
                     self.feed(id, at.max(now), schedule::Input::Timer, out);
                 }
             }
-            Input::Numbers(numbers) => {
-                let before = std::mem::replace(&mut self.numbers, numbers);
+            Input::Told(facts) => {
+                let before = std::mem::replace(&mut self.facts, facts);
                 for id in self.following.clone() {
                     self.follow(id, now, Some(&before), out);
                 }
@@ -305,7 +325,7 @@ impl Checks {
         self.last_id += 1;
         let id = CheckId(self.last_id);
         let jitter = timing.warmup.mul_f64(self.jitter.f64());
-        let follows = matches!(key.probe.kind, ProbeKind::File { .. });
+        let follows = matches!(key.probe.kind, ProbeKind::File { .. } | ProbeKind::Bfd { .. });
         let machine = Machine::new(timing, Policy::of(&key.probe), up);
         self.passing += usize::from(up);
         self.by_key.insert(Arc::clone(&key), id);
@@ -317,24 +337,13 @@ impl Checks {
         }
     }
 
-    /// Tells a check the number of its file, unless `before` has told it.
-    fn follow(
-        &mut self,
-        id: CheckId,
-        now: Instant,
-        before: Option<&BTreeMap<String, i32>>,
-        out: &mut Vec<Action>,
-    ) {
-        let Some(ProbeKind::File { name, weight }) = self.running.get(&id).map(|one| &one.key.probe.kind)
-        else {
-            return;
-        };
-        let Some(number) = self.numbers.get(name).copied() else { return };
-        if before.and_then(|before| before.get(name)) == Some(&number) {
-            return;
+    /// Tells a check what is known of what it follows, unless `before` has told it.
+    fn follow(&mut self, id: CheckId, now: Instant, before: Option<&Facts>, out: &mut Vec<Action>) {
+        let Some(kind) = self.running.get(&id).map(|one| &one.key.probe.kind) else { return };
+        let Some(outcome) = self.facts.outcome(kind) else { return };
+        if before.and_then(|before| before.outcome(kind)).as_ref() != Some(&outcome) {
+            self.feed(id, now, schedule::Input::Outcome(outcome), out);
         }
-        let outcome = file::outcome(name, number, weight.unwrap_or(FileWeight::DEFAULT));
-        self.feed(id, now, schedule::Input::Outcome(outcome), out);
     }
 
     fn feed(&mut self, id: CheckId, now: Instant, input: schedule::Input, out: &mut Vec<Action>) {

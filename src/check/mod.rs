@@ -3,7 +3,7 @@
 //! `policy` says what the kind of a check means for its [`schedule`], which decides when the check runs and what
 //! its outcomes amount to; [`checks`] holds the schedules of all. A [`dialogue`] is what a check says and hears;
 //! `patterns` are those that bodies must match;
-//! `misc` is what the end of a program means, `file` what the number in a file does. `io/` opens the connections and runs the programs. `genhash` uses the same dialogue and the same connections.
+//! `misc` is what the end of a program means, `file` what the number in a file does; a BFD session is up or down. `io/` opens the connections and runs the programs. `genhash` uses the same dialogue and the same connections.
 
 pub mod checks;
 pub mod dialogue;
@@ -104,6 +104,11 @@ pub enum Failure {
         /// What it is multiplied with.
         weight: FileWeight,
     },
+    /// The session of a BFD_CHECK is down, or has never been up.
+    Session {
+        /// Its name.
+        name: String,
+    },
     /// The program of a MISC_CHECK did not succeed.
     Program(Ending),
     /// The digest of the body differs.
@@ -131,6 +136,7 @@ impl fmt::Display for Failure {
                 }
             }
             Self::Number { file, number, weight } => f.write_str(&file::reason(file, *number, *weight)),
+            Self::Session { name } => write!(f, "BFD session {name} is down"),
             Self::Malformed(what) => f.write_str(what),
             Self::Program(ending) => write!(f, "its program {ending}"),
             Self::Connect(error) => f.write_str(error),

@@ -82,7 +82,7 @@ impl Policy {
                 ..common
             },
             ProbeKind::Smtp { .. } => Self { retries: Retries::Always, ..common },
-            ProbeKind::File { .. } => Self { retries: Retries::Never, ..common },
+            ProbeKind::File { .. } | ProbeKind::Bfd { .. } => Self { retries: Retries::Never, ..common },
             ProbeKind::Misc { .. } => Self { period: Period::StartToStart, ..common },
             _ => common,
         }

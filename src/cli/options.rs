@@ -105,6 +105,9 @@ pub(super) struct Options {
     /// Virtual servers without VRRP
     #[arg(short = 'C', help_heading = RUN)]
     only_checkers: bool,
+    /// Without BFD: all its sessions are down
+    #[arg(short = 'B', long = "no_bfd", help_heading = RUN)]
+    no_bfd: bool,
     /// File for the process id
     #[arg(short = 'p', long, value_name = "FILE", help_heading = RUN)]
     pid: Option<PathBuf>,
@@ -157,9 +160,6 @@ pub(super) struct Options {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = INERT)]
 struct Inert {
-    /// Without BFD
-    #[arg(short = 'B', long = "no_bfd")]
-    no_bfd: bool,
     /// Start all processes
     #[arg(long)]
     all: bool,
@@ -264,6 +264,7 @@ impl Options {
             foreground: self.dont_fork,
             only_vrrp: self.vrrp,
             only_checkers: self.only_checkers,
+            no_bfd: self.no_bfd,
             pid_file: self.pid,
             log_detail: self.log_detail,
             log_console: self.log_console,
@@ -290,7 +291,6 @@ impl Inert {
     /// The long names of those that are there.
     fn given(&self) -> Vec<String> {
         let all = [
-            (self.no_bfd, "--no_bfd"),
             (self.all, "--all"),
             (self.log_facility.is_some(), "--log-facility"),
             (self.log_file.is_some(), "--log-file"),

@@ -32,6 +32,8 @@ pub struct RunOptions {
     pub only_vrrp: bool,
     /// `-C`: virtual servers without VRRP.
     pub only_checkers: bool,
+    /// `-B`.
+    pub no_bfd: bool,
     /// `-p`: where the process id is written.
     pub pid_file: Option<PathBuf>,
     /// How often `-D` is given: more is logged.
@@ -92,6 +94,7 @@ pub fn run(options: RunOptions) -> ExitCode {
         started_in,
         only_vrrp: options.only_vrrp,
         only_checkers: options.only_checkers,
+        no_bfd: options.no_bfd,
         allow_empty: options.policy.allow_empty,
         dont_release_vrrp: options.dont_release_vrrp,
         dont_release_ipvs: options.dont_release_ipvs,

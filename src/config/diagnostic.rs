@@ -105,8 +105,6 @@ pub enum Code {
     LeftOut = 31,
     /// An old word.
     Old = 33,
-    /// A real server that no check ever takes out.
-    Unchecked = 34,
     /// On this host: no such interface.
     HostInterface = 40,
     /// On this host: no such user or group.
@@ -201,7 +199,7 @@ impl Code {
 impl Code {
     /// Whether part of the configuration does not run, or not as it should, although the file is right.
     pub fn blocks(self) -> bool {
-        matches!(self, Self::LeftOut | Self::Unchecked)
+        self == Self::LeftOut
     }
 
     /// Whether, as an error, it says that a file that counts could not be read.

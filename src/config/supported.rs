@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::model::{
-    Authentication, FileWeight, Filter, Gaps, Instance, InterfaceName, LinkDelay, Model, Net, NetlinkBuffers,
-    Pacing, Priority, Probe, ProbeKind, RealServer, ReceiveBuffers, Route, Scripts, StaticAddress, Statics,
-    SyncDaemon, SyncGroup, TrackFile, TrackGroup, TrackProcess, TrackScript, VirtualServer,
-    VirtualServerGroup, VirtualServerName,
+    Authentication, BfdInstance, FileWeight, Filter, Gaps, Instance, InterfaceName, LinkDelay, Model, Net,
+    NetlinkBuffers, Pacing, Priority, Probe, ProbeKind, ReceiveBuffers, Route, Scripts, StaticAddress,
+    Statics, SyncDaemon, SyncGroup, TrackFile, TrackGroup, TrackProcess, TrackScript, VirtualServer,
+    VirtualServerGroup,
 };
 use super::tracked::tracking;
 use super::vmac;
@@ -44,9 +44,6 @@ const MISSING: &[Missing] = &[
     },
 ];
 
-/// The checks that are read and not made, by their keywords.
-const MISSING_CHECKS: &[&str] = &["BFD_CHECK"];
-
 /// A part of the language of which a version may run less than all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Feature {
@@ -75,11 +72,6 @@ pub(super) fn missing(feature: Feature) -> Option<&'static Missing> {
     MISSING.iter().find(|missing| missing.feature == feature)
 }
 
-/// Whether the checks of a keyword are made.
-pub(super) fn makes(keyword: &str) -> bool {
-    !MISSING_CHECKS.contains(&keyword)
-}
-
 /// The part of a configuration that runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Runnable {
@@ -93,6 +85,8 @@ pub struct Runnable {
     pub files: Vec<TrackFile>,
     /// The processes that they track.
     pub processes: Vec<TrackProcess>,
+    /// BFD sessions, tracked or not.
+    pub sessions: Vec<BfdInstance>,
     /// As whom scripts run, and which may; FIFOs.
     pub script_settings: Scripts,
     /// What is there as long as the daemon runs.
@@ -141,7 +135,8 @@ impl fmt::Display for LeftOut {
 impl Runnable {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        !self.has_network() && self.virtual_servers.is_empty() && self.sync.is_none()
+        let nothing = self.virtual_servers.is_empty() && self.sync.is_none() && self.sessions.is_empty();
+        nothing && !self.has_network()
     }
 
     /// Whether addresses, routes or rules are to be kept, by an instance or at all.
@@ -155,8 +150,12 @@ impl Runnable {
             1 => format!("1 {one}"),
             number => format!("{number} {one}s"),
         };
+        let instances = count(self.instances.len(), "instance");
         let servers = count(self.virtual_servers.len(), "virtual server");
-        format!("{} and {servers}", count(self.instances.len(), "instance"))
+        match self.sessions.len() {
+            0 => format!("{instances} and {servers}"),
+            sessions => format!("{instances}, {servers} and {}", count(sessions, "BFD session")),
+        }
     }
 }
 
@@ -177,6 +176,7 @@ pub fn runnable(model: &Model) -> Runnable {
     result.groups.clone_from(&model.sync_groups);
     result.scripts = tracked_scripts(model, &result.instances);
     result.processes = tracked_processes(model, &result.instances);
+    result.sessions.clone_from(&model.bfd);
     result.script_settings = model.globals.scripts.clone();
     result.pacing = pacing(model);
     result.filter = model.globals.host.filter();
@@ -210,12 +210,6 @@ pub fn runnable(model: &Model) -> Runnable {
                 let what = format!("virtual_server group {}", grouped.group);
                 result.left_out.push(LeftOut { what, why });
             }
-        }
-    }
-    for server in result.virtual_servers.iter_mut().filter(|server| !is_made(server)) {
-        let name = server.name();
-        for real in &mut Arc::make_mut(server).real_servers {
-            checked(real, &name, &mut result.left_out);
         }
     }
     for server in result.virtual_servers.iter_mut().filter(|server| followed(server).next().is_some()) {
@@ -375,12 +369,6 @@ fn settable(routes: &mut Vec<Route>, of: &str, left_out: &mut Vec<LeftOut>) {
     });
 }
 
-/// Whether all of its checks are made.
-fn is_made(server: &VirtualServer) -> bool {
-    let mut checkers = server.real_servers.iter().flat_map(|real| &real.checkers);
-    checkers.all(|checker| makes(checker.probe.kind.keyword()))
-}
-
 /// The names of the files that its checks follow.
 pub fn followed(server: &VirtualServer) -> impl Iterator<Item = &str> {
     let checkers = server.real_servers.iter().flat_map(|real| &real.checkers);
@@ -401,16 +389,6 @@ fn weigh(server: &mut VirtualServer, files: &[TrackFile]) {
         });
         let kind = ProbeKind::File { name: name.clone(), weight };
         checker.probe = Arc::new(Probe { kind, connect: None });
-    }
-}
-
-/// Takes the checks out that are not made.
-fn checked(real: &mut RealServer, of: &VirtualServerName, left_out: &mut Vec<LeftOut>) {
-    let before = real.checkers.len();
-    real.checkers.retain(|checker| makes(checker.probe.kind.keyword()));
-    if before > 0 && real.checkers.is_empty() {
-        let what = format!("real_server {} {} of {of}", real.address.ip(), real.address.port());
-        left_out.push(LeftOut { what, why: "it serves unchecked: this version makes none of its checks" });
     }
 }
 
@@ -606,22 +584,14 @@ mod tests {
     }
 
     #[test]
-    fn only_checks_that_are_made_are_run() {
-        let real = |last: u8, checks: &str| format!("real_server 10.0.1.{last} 80 {{\n{checks}\n}}\n");
-        let text = format!(
-            "bfd_instance B {{\nneighbor_ip 10.0.0.9\n}}\n\
-             virtual_server 10.0.0.1 80 {{\nlb_algo rr\nlb_kind DR\nprotocol TCP\n{}{}}}\n",
-            real(1, "BFD_CHECK {\nname B\n}\nTCP_CHECK {\n}"),
-            real(2, "BFD_CHECK {\nname B\n}"),
-        );
-        let result = run(&text);
-        let [server] = result.virtual_servers.as_slice() else { panic!("{result:?}") };
-        let kinds = |real: &RealServer| -> Vec<&'static str> {
-            real.checkers.iter().map(|checker| checker.probe.kind.keyword()).collect()
-        };
-        let kinds: Vec<_> = server.real_servers.iter().map(kinds).collect();
-        assert_eq!(kinds, [vec!["TCP_CHECK"], vec![]]);
-        assert_eq!(result.left_out.len(), 1);
+    fn sessions_run_whoever_listens() {
+        let text =
+            "bfd_instance B {\nneighbor_ip 10.0.0.9\nchecker\n}\nbfd_instance C {\nneighbor_ip 10.0.0.8\n}\n";
+        let result = run(text);
+        let names: Vec<&str> = result.sessions.iter().map(|session| &*session.name).collect();
+        assert_eq!(names, ["B", "C"]);
+        assert!(!result.is_empty() && !result.has_network());
+        assert_eq!(result.summary(), "0 instances, 0 virtual servers and 2 BFD sessions");
     }
 
     #[test]
@@ -654,8 +624,7 @@ mod tests {
     fn the_keyword_table_agrees() {
         use crate::config::keywords::{self, Status};
         for keyword in keywords::all().filter(|row| row.is_block() && row.path.starts_with("real_server/")) {
-            let left_out = MISSING_CHECKS.contains(&keyword.word());
-            assert_eq!(left_out, matches!(keyword.status, Status::NotYet(_)), "{}", keyword.path);
+            assert!(!matches!(keyword.status, Status::NotYet(_)), "{}", keyword.path);
         }
         let hmac = keywords::all().find(|row| row.path == "vrrp_instance/auth_hmac").unwrap();
         let left_out = missing(Feature::AuthenticationHmac).is_some();

@@ -23,10 +23,11 @@ use super::kept::Kept;
 use super::programs::Programs;
 use super::reload::{Accepted, Judged, Refused, Running};
 use super::requests::Answer;
+use super::sessions::waiting;
 use super::state::{NotRunning, Source, State, without_interface};
 use super::{
     Balancer, Checks, Director, Error, Manager, Options, Owned, Presence, Reloads, Requests, RuntimeLock,
-    Suspending, Sync, Timeouts, rival, scheduling,
+    Sessions, Suspending, Sync, Timeouts, rival, scheduling,
 };
 
 /// Pause after a start or a reload before memory is given back.
@@ -90,6 +91,7 @@ impl Director {
             suspending: Suspending::default(),
             ended,
             tracking: Tracking::new(files, options.started_in.clone()),
+            sessions: Sessions::new(candidate.model.globals.process.bfd.clone()),
             notifications: Notifications::new(files),
             mails: Mails::default(),
             vrrp: None,
@@ -98,15 +100,19 @@ impl Director {
             running,
             refused: None,
             part: candidate.model.globals.process.vrrp.clone(),
+            shutdown: None,
+            files,
             changed: false,
             options,
         };
         if !director.running.something {
             tracing::warn!(
-                "the configuration has no instance, no virtual server and nothing static: nothing to do"
+                "the configuration has no instance, no virtual server, no BFD session and nothing static: nothing to do"
             );
         }
         let sync = runnable.sync.take();
+        // None of them is up.
+        drop(director.sessions.configure(std::mem::take(&mut runnable.sessions)));
         let (setup, virtual_servers) = parts(runnable, start_delay(&candidate.model.globals.vrrp));
         candidate.programs.lines.iter().for_each(Line::log);
         director.mails.configure(Mail::of(
@@ -115,6 +121,7 @@ impl Director {
             &setup.groups,
             &virtual_servers,
         ));
+        director.shutdown = candidate.programs.shutdown.take();
         director.configure_notifications(&mut candidate.programs);
         // The numbers of files decide what the pools begin with.
         director.configure_programs(candidate.programs);
@@ -143,7 +150,7 @@ impl Director {
                 return Ok(());
             }
         }
-        let prepared = vrrp::start(setup, left.clone(), &self.part)?;
+        let prepared = vrrp::start(setup, left.clone(), &self.part, self.sessions.watch())?;
         // Recorded before they are set: a kill in between leaves nothing unknown behind.
         self.addresses.record(left.union(&prepared.claims).cloned().collect());
         self.vrrp = Some(prepared.go());
@@ -242,7 +249,9 @@ impl Director {
         lines.extend(changes);
         lines.iter().for_each(Line::log);
         let running = Running::of(&candidate, &runnable);
-        let last = match self.apply(runnable, candidate.programs, &candidate.model.globals).await {
+        let applied = self.apply(runnable, candidate.programs, &candidate.model.globals).await;
+        self.sessions.settled();
+        let last = match applied {
             Ok(()) => {
                 self.running = Arc::new(running);
                 self.refused = None;
@@ -251,7 +260,7 @@ impl Director {
                 self.tell_what_does_not_run();
                 Line { level: Level::INFO, text: "Reload complete".to_owned() }
             }
-            Err(Error::VrrpDied) => return Err(Error::VrrpDied),
+            Err(error @ (Error::VrrpDied | Error::BfdDied)) => return Err(error),
             Err(error) => Line { level: Level::ERROR, text: format!("Reload incomplete: {error}") },
         };
         last.log();
@@ -267,8 +276,12 @@ impl Director {
         globals: &Globals,
     ) -> Result<(), Error> {
         let sync = runnable.sync.take();
+        if let Some(answer) = self.sessions.configure(std::mem::take(&mut runnable.sessions)) {
+            answer.await.map_err(|_| Error::BfdDied)?;
+        }
         let (setup, virtual_servers) = parts(runnable, Duration::ZERO);
         self.mails.configure(Mail::of(globals, &setup.instances, &setup.groups, &virtual_servers));
+        self.shutdown = programs.shutdown.take();
         self.configure_notifications(&mut programs);
         self.configure_programs(programs);
         self.balance(virtual_servers, globals);
@@ -328,6 +341,7 @@ impl Director {
                 Err(_) => tracing::error!("the VRRP thread panicked"),
             }
         }
+        self.sessions.stop().await;
         // What the new master does not know yet is sent until the addresses have gone.
         self.sync.configure(None, &[]);
         self.timeouts.configure(None);
@@ -339,6 +353,10 @@ impl Director {
             self.balancer.release(flush && !self.options.only_vrrp);
         }
         tokio::join!(self.tracking.end(), self.notifications.end(), self.checks.end(), self.mails.end());
+        if let Some(shutdown) = self.shutdown.take() {
+            self.manager.extend(shutdown.longest());
+            shutdown.run(self.files, std::future::pending()).await;
+        }
         self.requests.leave();
         self.presence.leave();
         tracing::info!("Stopped");
@@ -365,6 +383,8 @@ impl Director {
             let what = "connections".to_owned();
             not_running.push(NotRunning { what, why: format!("are not synchronised: {why}") });
         }
+        let sessions = self.sessions.snapshot();
+        not_running.extend(waiting(&sessions));
         let source =
             Source { file: self.options.config.display().to_string(), instead: self.running.instead.clone() };
         State {
@@ -372,6 +392,7 @@ impl Director {
             instances,
             services: self.balancer.pools().totals(),
             checks: self.checks.totals(),
+            sessions,
             not_running,
             refused: self.refused.clone(),
         }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::check::Standing;
 use crate::check::checks::Key;
-use crate::config::model::{Service, VirtualServer};
+use crate::config::model::{ProbeKind, Service, VirtualServer};
 use crate::ipvs::Entry;
 use crate::ipvs::keeper::{self, Keeper};
 use crate::mail::alert::{Cause, Occasion};
@@ -134,7 +134,11 @@ impl Balancer {
     /// `decides`: its real server came up or went down with it.
     fn mail_check(&mut self, key: &Key, standing: Standing, decides: bool) {
         let Some(server) = self.pools.describe(&key.service, &key.server) else { return };
-        let cause = Cause::Check { check: key.probe.kind.keyword(), decides };
+        let session = match &key.probe.kind {
+            ProbeKind::Bfd { name } => Some(name.clone()),
+            _ => None,
+        };
+        let cause = Cause::Check { check: key.probe.kind.keyword(), session, decides };
         let (service, up) = (key.service.to_string(), standing.is_up());
         self.occasions.push(Occasion::Server { service, server, up, cause });
     }

@@ -1,13 +1,13 @@
 //! Runs what the machine of all checks wants, and tells what it says.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
 
 use crate::check::Standing;
-use crate::check::checks::{self, Action, Input, Key, wanted};
+use crate::check::checks::{self, Action, Facts, Input, Key, wanted};
 use crate::check::io::runner::{Ended, Runner};
 use crate::config::model::{Command, Probe, VirtualServer};
 use crate::script::Program;
@@ -19,8 +19,8 @@ use super::say::say;
 pub(super) struct Checks {
     machine: checks::Checks,
     runner: Runner,
-    /// What the machine knows of the tracked files.
-    numbers: Arc<BTreeMap<String, i32>>,
+    /// What the machine knows of what others find out.
+    facts: Facts,
 }
 
 impl Checks {
@@ -28,7 +28,7 @@ impl Checks {
     pub(super) fn new(files: Option<(u64, u64)>) -> (Self, mpsc::Receiver<Ended>) {
         let (runner, ended) = Runner::new(Instant::now(), files);
         let machine = checks::Checks::new(fastrand::u64(..));
-        (Self { machine, runner, numbers: Arc::default() }, ended)
+        (Self { machine, runner, facts: Facts::default() }, ended)
     }
 
     /// Ends the checks that are not in `servers` and starts the new ones; `passes` tells where a new one begins. Returns
@@ -44,17 +44,22 @@ impl Checks {
 
     /// What the checks of `servers` amount to that need not run for that.
     pub(super) fn known(&self, servers: &[Arc<VirtualServer>]) -> BTreeMap<Arc<Probe>, Standing> {
-        checks::known(servers, &self.numbers)
+        checks::known(servers, &self.facts)
     }
 
-    /// The numbers of the tracked files.
+    /// The numbers of the tracked files, and the BFD sessions that are up.
     #[must_use]
-    pub(super) fn numbers(&mut self, numbers: &Arc<BTreeMap<String, i32>>) -> Vec<(Arc<Key>, Standing)> {
-        if Arc::ptr_eq(&self.numbers, numbers) {
+    pub(super) fn told(
+        &mut self,
+        numbers: &Arc<BTreeMap<String, i32>>,
+        sessions: &Arc<BTreeSet<String>>,
+    ) -> Vec<(Arc<Key>, Standing)> {
+        let known = &self.facts;
+        if Arc::ptr_eq(&known.numbers, numbers) && Arc::ptr_eq(&known.sessions, sessions) {
             return Vec::new();
         }
-        self.numbers = Arc::clone(numbers);
-        self.feed(Instant::now(), [Input::Numbers(Arc::clone(numbers))].into())
+        self.facts = Facts { numbers: Arc::clone(numbers), sessions: Arc::clone(sessions) };
+        self.feed(Instant::now(), [Input::Told(self.facts.clone())].into())
     }
 
     /// The programs that are run for checks from now on.

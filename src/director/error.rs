@@ -40,6 +40,11 @@ pub enum Error {
         "the VRRP thread ended unexpectedly; the daemon stops, so that the service manager starts it anew"
     )]
     VrrpDied,
+    /// The BFD thread ended by itself.
+    #[error(
+        "the BFD thread ended unexpectedly; the daemon stops, so that the service manager starts it anew"
+    )]
+    BfdDied,
 }
 
 impl Error {

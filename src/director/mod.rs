@@ -1,6 +1,7 @@
 //! Wiring: start-up, reload, shutdown. Two threads: VRRP's own, and this one for everything else.
 
 mod apply;
+mod around;
 mod balancer;
 pub(crate) mod candidate;
 mod checks;
@@ -25,6 +26,7 @@ mod rival;
 mod say;
 mod scheduling;
 mod service_manager;
+mod sessions;
 pub(crate) mod signals;
 mod state;
 mod suspending;
@@ -52,6 +54,7 @@ use crate::track::io::{News, Tracking};
 use crate::vrrp::io::{self as vrrp, Handle};
 use crate::vrrp::node::{Claim, Report};
 
+use around::{Around, Went};
 use balancer::Balancer;
 use candidate::{Candidate, Load};
 use checks::Checks;
@@ -61,6 +64,7 @@ use presence::Presence;
 use reload::{Judged, Reloads, Running};
 use requests::{Request, Requests};
 use service_manager::Manager;
+use sessions::Sessions;
 use signals::{Asked, Signals};
 use suspending::Suspending;
 use sync::Sync;
@@ -93,7 +97,7 @@ pub fn prepare(options: &Options, candidate: &Candidate) -> Result<RuntimeLock, 
 pub fn run(
     options: Options,
     lock: RuntimeLock,
-    candidate: Candidate,
+    mut candidate: Candidate,
     load: Load,
     ready: impl FnOnce() + Send + 'static,
 ) -> Result<(), Error> {
@@ -101,8 +105,18 @@ pub fn run(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let work = async move {
         let mut signals = Signals::new(options.ignore_sigint)?;
+        let mut reload = false;
+        if let Some(startup) = candidate.programs.startup.take() {
+            Manager::from_environment().extend(startup.longest());
+            if startup.run(files, stop_asked(&mut signals, &mut reload)).await == Went::Stop {
+                return Ok(());
+            }
+        }
         let mut director = Director::start(options, lock, candidate, load, files)?;
         ready();
+        if reload {
+            director.reloads.ask(false, None);
+        }
         let outcome = director.serve(&mut signals).await;
         director.stop().await;
         outcome
@@ -111,6 +125,17 @@ pub fn run(
     // A configuration that is being read is waited for by nobody.
     runtime.shutdown_timeout(LAST_WRITES);
     outcome
+}
+
+/// Somebody asks for the end before all is there. A reload that is asked for meanwhile is put off.
+async fn stop_asked(signals: &mut Signals, reload: &mut bool) {
+    loop {
+        match signals.next().await {
+            Asked::Stop => return,
+            Asked::Reload => *reload = true,
+            Asked::Pause | Asked::Unknown(_) => {}
+        }
+    }
 }
 
 /// Each check under way takes a descriptor, and when many servers are dead at once, many are under way. Returns the
@@ -137,6 +162,7 @@ struct Director {
     suspending: Suspending,
     ended: mpsc::Receiver<Ended>,
     tracking: Tracking,
+    sessions: Sessions,
     notifications: Notifications,
     mails: Mails,
     vrrp: Option<Handle>,
@@ -149,6 +175,10 @@ struct Director {
     refused: Option<String>,
     /// How the threads of VRRP run.
     part: ProcessPart,
+    /// What runs when all else has ended.
+    shutdown: Option<Around>,
+    /// How many files a program may open.
+    files: Option<(u64, u64)>,
     /// The state is to be shown anew.
     changed: bool,
 }
@@ -162,6 +192,8 @@ enum Event {
     Addresses,
     /// A tracked script, file or process.
     Tracked(News),
+    /// A BFD session.
+    Session(sessions::News),
     /// A notify script, or one that reads a FIFO.
     Told((Tag, Ending)),
     /// A mail.
@@ -197,6 +229,13 @@ impl Director {
                 }
                 Event::Addresses => self.suspend(),
                 Event::Tracked(news) => self.track(|tracking| tracking.take_in(news)),
+                Event::Session(news) => {
+                    if !self.sessions.take_in(&news) {
+                        return Err(Error::BfdDied);
+                    }
+                    self.track(|_| {});
+                    self.changed = true;
+                }
                 Event::Told(end) => self.notifications.take_in(end),
                 Event::Mailed(outcome) => self.mails.take_in(outcome),
                 Event::Retry => self.retry(),
@@ -263,6 +302,7 @@ impl Director {
             ended = self.checks.program_ended() => Event::Ended(vec![ended]),
             () = self.suspending.changed() => Event::Addresses,
             news = self.tracking.news() => Event::Tracked(news),
+            news = self.sessions.news() => Event::Session(news),
             end = self.notifications.ended() => Event::Told(end),
             outcome = self.mails.tried() => Event::Mailed(outcome),
             () = timer => Event::Due,
@@ -308,7 +348,7 @@ impl Director {
     fn track(&mut self, act: impl FnOnce(&mut Tracking)) {
         act(&mut self.tracking);
         let facts = self.tracking.facts();
-        let standings = self.checks.numbers(&facts.files);
+        let standings = self.checks.told(&facts.files, &self.sessions.up());
         self.take_in(standings);
         if let Some(handle) = &self.vrrp {
             handle.facts.send_if_modified(|told| {

@@ -28,6 +28,8 @@ pub struct Options {
     pub only_vrrp: bool,
     /// Ignore VRRP instances (`-C`).
     pub only_checkers: bool,
+    /// Without BFD (`-B`): all sessions are down.
+    pub no_bfd: bool,
     /// Take a reload in that leaves nothing to do, or takes away what runs because files are missing.
     pub allow_empty: bool,
     /// Leave addresses and adverts alone at the stop.
@@ -45,6 +47,9 @@ impl Options {
         let follows = runnable.sync.as_ref().is_some_and(|sync| sync.instance.is_some());
         if (self.only_vrrp && !follows) || (self.only_checkers && follows) {
             runnable.sync = None;
+        }
+        if self.no_bfd {
+            runnable.sessions.clear();
         }
         if self.only_vrrp {
             runnable.virtual_servers.clear();
@@ -71,5 +76,41 @@ impl Options {
             model.static_rules.clear();
         }
         model
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::model::BfdInstance;
+
+    /// As in keepalived only `-B` keeps them from running; what tracks them stays, and sees them down.
+    #[test]
+    fn without_bfd_there_are_no_sessions() {
+        let sessions = |only_vrrp, only_checkers, no_bfd| {
+            let options = Options {
+                config: PathBuf::new(),
+                runtime_directory: PathBuf::new(),
+                state_directory: PathBuf::new(),
+                pid_file: None,
+                namespaces: Namespaces::default(),
+                started_in: None,
+                only_vrrp,
+                only_checkers,
+                no_bfd,
+                allow_empty: false,
+                dont_release_vrrp: false,
+                dont_release_ipvs: false,
+                ignore_sigint: false,
+            };
+            let session = BfdInstance::new("P", std::net::IpAddr::from([10, 0, 0, 2]));
+            let runnable = Runnable { sessions: vec![session], ..Runnable::default() };
+            options.restricted(runnable).sessions.len()
+        };
+        assert_eq!(
+            [sessions(false, false, false), sessions(true, false, false), sessions(false, true, false)],
+            [1; 3]
+        );
+        assert_eq!(sessions(false, false, true), 0);
     }
 }

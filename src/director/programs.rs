@@ -16,6 +16,7 @@ use crate::script::Program;
 use crate::script::io::{look, look_user};
 use crate::track::scripts::Wanted;
 
+use super::around::Around;
 use super::candidate::Line;
 
 /// What is run of a configuration.
@@ -33,6 +34,10 @@ pub struct Programs {
     pub checks: BTreeMap<Command, Program>,
     /// Who is told of what happens to the instances.
     pub notify: Setup,
+    /// What runs before everything else; a reload runs it not again.
+    pub startup: Option<Around>,
+    /// What runs when everything else has ended.
+    pub shutdown: Option<Around>,
     /// What there is to say of them.
     pub lines: Vec<Line>,
 }
@@ -49,6 +54,7 @@ impl Programs {
                 None => untrack(runnable, &config.name),
             }
         }
+        programs.around(&settings);
         programs.files = std::mem::take(&mut runnable.files);
         let names = runnable.virtual_servers.iter().flat_map(|server| followed(server));
         programs.followed = names.map(str::to_owned).collect();
@@ -193,6 +199,18 @@ impl Programs {
         }
     }
 
+    fn around(&mut self, settings: &Scripts) {
+        let mut find = |word: &str, command: &Option<Command>| {
+            command
+                .as_ref()
+                .and_then(|command| self.find(word, command, settings, "the work goes on without it"))
+        };
+        let startup = find("startup_script", &settings.startup);
+        let shutdown = find("shutdown_script", &settings.shutdown);
+        self.startup = startup.map(|program| Around::startup(program, settings));
+        self.shutdown = shutdown.map(|program| Around::shutdown(program, settings));
+    }
+
     fn find(&mut self, of: &str, command: &Command, settings: &Scripts, without: &str) -> Option<Program> {
         match look(command, settings) {
             Ok(looked) => {
@@ -222,7 +240,8 @@ impl Programs {
         let told = self.notify.commands.values().chain(self.notify.of_servers.values());
         let told = told.flat_map(Commands::programs);
         let checks = self.checks.values();
-        self.tracked.iter().map(|one| &one.program).chain(readers).chain(told).chain(checks)
+        let around = self.startup.iter().chain(&self.shutdown).map(Around::program);
+        self.tracked.iter().map(|one| &one.program).chain(readers).chain(told).chain(checks).chain(around)
     }
 
     fn say(&mut self, level: Level, text: String) {

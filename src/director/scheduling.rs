@@ -1,7 +1,7 @@
 //! What the file says of the process: names, priorities, processors, memory, umask. It counts from the start on.
 //!
 //! keepalived has a process for VRRP, one for the checks and one for BFD. Here VRRP has threads, which get what is said of
-//! its process, and the first thread does the checks. What is said of memory and of the time without a pause counts for all.
+//! its process, BFD has one, which gets what is said of that, and the first thread does the checks. What is said of memory and of the time without a pause counts for all.
 
 use std::ffi::CString;
 use std::io;
@@ -22,7 +22,7 @@ pub(super) fn settle(process: &Process) {
     if parts.iter().any(|part| part.no_swap) {
         told("the memory may be swapped out", memory::stay());
     }
-    if let Some(limit) = process.vrrp.real_time_limit.or(process.checker.real_time_limit) {
+    if let Some(limit) = parts.iter().find_map(|part| part.real_time_limit) {
         // Beyond it a signal says so; nothing ends a director that works.
         let limited = getrlimit(Resource::RLIMIT_RTTIME)
             .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_RTTIME, u64::from(limit).min(hard), hard));

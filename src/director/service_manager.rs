@@ -8,6 +8,7 @@ use std::io;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
 
 use sd_notify::NotifyState;
 
@@ -62,6 +63,17 @@ impl Manager {
     /// The stop begins.
     pub(super) fn stopping(&mut self) {
         self.state = Some(NotifyState::Stopping.to_string());
+        self.offer();
+    }
+
+    /// What is under way may take this long from now on, whatever its own limit for a start or a stop is.
+    pub(super) fn extend(&mut self, time: Duration) {
+        let time = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
+        self.state = Some(match self.state.take() {
+            // What it has not taken yet is no less true.
+            Some(state) => format!("{state}\n{}", NotifyState::ExtendTimeoutUsec(time)),
+            None => NotifyState::ExtendTimeoutUsec(time).to_string(),
+        });
         self.offer();
     }
 

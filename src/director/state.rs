@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::bfd::packet;
+use crate::bfd::session;
 use crate::check::checks;
 use crate::pool;
 use crate::track::Fault;
@@ -22,6 +24,8 @@ pub(super) struct State {
     pub(super) services: pool::Totals,
     /// All checks together, counted likewise.
     pub(super) checks: checks::Totals,
+    /// Every BFD session.
+    pub(super) sessions: Vec<session::Snapshot>,
     /// What is configured and does not run.
     pub(super) not_running: Vec<NotRunning>,
     /// Why the last reload was refused; `None`: it was not.
@@ -84,6 +88,11 @@ impl fmt::Display for State {
             let word = if services == 1 { "virtual server" } else { "virtual servers" };
             parts.push(format!("{services} {word}, {up} of {servers} real servers up"));
         }
+        if !self.sessions.is_empty() {
+            let up = self.sessions.iter().filter(|session| session.state == packet::State::Up).count();
+            let word = if self.sessions.len() == 1 { "BFD session" } else { "BFD sessions" };
+            parts.push(format!("{up} of {} {word} up", self.sessions.len()));
+        }
         f.write_str(&parts.join("; "))
     }
 }
@@ -123,6 +132,26 @@ mod tests {
             state.to_string(),
             "reload refused, see the log; VI_1 MASTER; VI_3 FAULT (interface eth1 down); VI_2 does not run: \
              interface eth9 does not exist; 2 virtual servers, 3 of 4 real servers up"
+        );
+    }
+
+    /// The one whose source is not here yet is named.
+    #[test]
+    fn sessions_are_counted_and_those_that_wait_are_named() {
+        use crate::bfd::event::Refusal;
+        use crate::bfd::session::{Input, Machine};
+        use crate::config::model::BfdInstance;
+        use std::net::IpAddr;
+        let mut waiting = Machine::new(BfdInstance::new("P", IpAddr::from([10, 0, 0, 2])), 1, 1);
+        let why = Refusal::NotHere(IpAddr::from([10, 0, 0, 1]));
+        waiting.handle(std::time::Instant::now(), Input::Refused(why), &mut Vec::new());
+        let other = Machine::new(BfdInstance::new("Q", IpAddr::from([10, 0, 0, 3])), 2, 1).snapshot();
+        let sessions = vec![waiting.snapshot(), session::Snapshot { state: packet::State::Up, ..other }];
+        let not_running = super::super::sessions::waiting(&sessions).collect();
+        let state = State { sessions, not_running, ..State::default() };
+        assert_eq!(
+            state.to_string(),
+            "bfd_instance P does not run: its `source_ip` 10.0.0.1 is no address of this host; 1 of 2 BFD sessions up"
         );
     }
 

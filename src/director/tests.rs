@@ -41,6 +41,7 @@ fn a_stop_waits_for_no_reload() {
         started_in: None,
         only_vrrp: true,
         only_checkers: true,
+        no_bfd: false,
         allow_empty: false,
         dont_release_vrrp: false,
         dont_release_ipvs: false,

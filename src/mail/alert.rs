@@ -31,12 +31,14 @@ pub enum Whose {
 }
 
 /// Why a real server or one of its checks is told of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Cause {
     /// A check passes or fails.
     Check {
         /// The word of its block.
         check: &'static str,
+        /// The BFD session that it follows.
+        session: Option<String>,
         /// The real server as a whole came up or went down with it.
         decides: bool,
     },
@@ -163,6 +165,9 @@ impl Occasion {
                 State::Deleted => "VRRP Deleted at reload".to_owned(),
                 state => format!("All VRRP group instances are now in {} state", state.word()),
             },
+            Self::Server { up, cause: Cause::Check { session: Some(name), .. }, .. } => {
+                format!("BFD CHECK {name} {} on service", if *up { "succeeded" } else { "failed" })
+            }
             Self::Server { up, cause: Cause::Check { check, .. }, .. } => verdict(check, *up),
             Self::Server { cause: Cause::Removed, .. } => "Removing".to_owned(),
             Self::Server { cause: Cause::Stopped, .. } => "Shutting down".to_owned(),
@@ -324,7 +329,7 @@ mod tests {
 
     fn check(check: &'static str, up: bool, decides: bool) -> Occasion {
         let (service, server) = ("[10.0.0.9]:tcp:80".to_owned(), "[10.0.1.1]:tcp:80".to_owned());
-        Occasion::Server { service, server, up, cause: Cause::Check { check, decides } }
+        Occasion::Server { service, server, up, cause: Cause::Check { check, session: None, decides } }
     }
 
     fn quorum(up: bool) -> Occasion {
@@ -397,6 +402,14 @@ mod tests {
         is(check("TCP_CHECK", false, true), &down, "=> TCP CHECK failed on service <=");
         is(check("HTTP_GET", true, true), &up, "=> CHECK succeed on service <=");
         is(check("SSL_GET", false, true), &down, "=> CHECK failed on service : HTTP/SSL request failed <=");
+        let session = |up| {
+            let cause =
+                Cause::Check { check: "BFD_CHECK", session: Some("to_rs1".to_owned()), decides: true };
+            let (service, server) = ("[10.0.0.9]:tcp:80".to_owned(), "[10.0.1.1]:tcp:80".to_owned());
+            Occasion::Server { service, server, up, cause }
+        };
+        is(session(true), &up, "=> BFD CHECK to_rs1 succeeded on service <=");
+        is(session(false), &down, "=> BFD CHECK to_rs1 failed on service <=");
         is(check("PING_CHECK", false, true), &down, "=> ICMP/PING CHECK failed on service <=");
         is(quorum(true), "Virtualserver [10.0.0.9]:tcp:80 - UP", "=> Gained quorum 1+0=1 <= 2 <=");
     }

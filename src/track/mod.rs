@@ -1,7 +1,7 @@
 //! What holds an instance in FAULT, and what moves its priority.
 //!
 //! Level-triggered: faults and priority are worked out anew from the present condition of the kernel's objects and of
-//! the tracked scripts, files and processes, so no missed or doubled event can leave one behind.
+//! the tracked scripts, files, processes and BFD sessions, so no missed or doubled event can leave one behind.
 
 pub mod connector;
 pub mod event;
@@ -55,6 +55,10 @@ pub enum Fault {
     Quorum(String),
     /// Nobody has looked yet which processes run.
     ProcessPending(String),
+    /// A BFD session is down.
+    SessionDown(String),
+    /// A BFD session is up that must not be: `weight 0 reverse`.
+    SessionUp(String),
     /// The interface leads nowhere but to this host.
     Loopback(String),
     /// The interface cannot send to a group, and there are no peers to send to.
@@ -114,6 +118,8 @@ impl fmt::Display for Fault {
             Self::NoQuorum(name) => write!(f, "tracked process {name} has no quorum"),
             Self::Quorum(name) => write!(f, "tracked process {name} has its quorum, tracked in `reverse`"),
             Self::ProcessPending(name) => write!(f, "tracked process {name} has not been looked for yet"),
+            Self::SessionDown(name) => write!(f, "BFD session {name} is down"),
+            Self::SessionUp(name) => write!(f, "BFD session {name} is up, tracked in `reverse`"),
             Self::Member(name) => write!(f, "{name} of the same sync group is in FAULT"),
             Self::MemberPending(name) => write!(f, "{name} of the same sync group has not started yet"),
             Self::Loopback(name) => {
@@ -181,6 +187,8 @@ pub struct Facts {
     pub files: Arc<file::Numbers>,
     /// Processes; one that is not named has not been looked for yet.
     pub processes: Arc<scripts::Standings>,
+    /// The BFD sessions that are up; one that is not named is down, as one that has never been up is in keepalived.
+    pub sessions: Arc<BTreeSet<String>>,
 }
 
 /// What a member of a sync group sees of the others.
@@ -209,6 +217,8 @@ pub struct Conditions {
     pub files: BTreeMap<String, Option<i32>>,
     /// The processes of its `track_process`, by name.
     pub processes: BTreeMap<String, Standing>,
+    /// The BFD sessions of its `track_bfd`, by name.
+    pub sessions: BTreeMap<String, Standing>,
     /// The other members of its sync group; `None`: it is in none.
     pub group: Option<Others>,
     /// Why adverts cannot be received, when they cannot.

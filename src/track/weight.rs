@@ -111,6 +111,7 @@ enum Kind {
     Interface,
     Script,
     Process,
+    Session,
 }
 
 fn tracked(config: &Instance, conditions: &Conditions) -> impl Iterator<Item = Tracked> {
@@ -130,7 +131,15 @@ fn tracked(config: &Instance, conditions: &Conditions) -> impl Iterator<Item = T
     let scripts = scripts.map(move |line| named(Kind::Script, line, &conditions.scripts));
     let processes = config.tracking.processes.iter();
     let processes = processes.map(move |line| named(Kind::Process, line, &conditions.processes));
-    interfaces.chain(scripts).chain(processes)
+    let sessions = config.tracking.bfd.iter().map(move |line| {
+        let mut session = named(Kind::Session, line, &conditions.sessions);
+        // One that nobody has heard of yet has not been up.
+        if session.standing == Standing::Pending {
+            session.standing = Standing::Down;
+        }
+        session
+    });
+    interfaces.chain(scripts).chain(processes).chain(sessions)
 }
 
 impl Tracked {
@@ -146,6 +155,7 @@ impl Tracked {
             Kind::Interface => "interface",
             Kind::Script => "script",
             Kind::Process => "process",
+            Kind::Session => "BFD session",
         };
         let by = if reverse { -number } else { number };
         counts.then(|| Contribution { what: format!("{kind} {}", self.name), by })
@@ -167,6 +177,8 @@ impl Tracked {
             (Kind::Process, Standing::Up, true) => Some(Fault::Quorum(self.name)),
             (Kind::Process, Standing::Down, false) => Some(Fault::NoQuorum(self.name)),
             (Kind::Process, Standing::Pending, _) => Some(Fault::ProcessPending(self.name)),
+            (Kind::Session, Standing::Up, true) => Some(Fault::SessionUp(self.name)),
+            (Kind::Session, Standing::Down, false) => Some(Fault::SessionDown(self.name)),
             _ => None,
         }
     }
@@ -279,6 +291,28 @@ mod tests {
         assert_eq!(found(&own, Carrier::Down, Standing::Up), "");
         own.dont_track_primary = true;
         assert_eq!(found(&own, Carrier::Down, Standing::Up), "interface eth1 down");
+    }
+
+    #[test]
+    fn a_session_that_is_not_up_is_down() {
+        let mut instance = instance(100, None, None);
+        let mut track = |number, reverse| {
+            let weight = Some(TrackWeight { number, reverse });
+            instance.tracking.bfd = vec![Line { name: "peer".into(), weight }];
+            [Some(Standing::Up), Some(Standing::Down), None].map(|standing| {
+                let sessions = standing.map(|standing| ("peer".to_owned(), standing)).into_iter().collect();
+                let conditions = Conditions { sessions, ..Conditions::default() };
+                let weighed = weigh(&instance, &conditions).to_string();
+                tracked_faults(&instance, &conditions).map(|one| one.to_string()).next().unwrap_or(weighed)
+            })
+        };
+        let down = "BFD session peer is down";
+        assert_eq!(track(0, false), ["base 100", down, down]);
+        let up = "BFD session peer is up, tracked in `reverse`";
+        assert_eq!(track(0, true), [up, "base 100", "base 100"]);
+        assert_eq!(track(10, false), ["base 100, BFD session peer +10", "base 100", "base 100"]);
+        let less = "base 100, BFD session peer -10";
+        assert_eq!(track(-10, false), ["base 100", less, less]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ const USAGE: &str =
 
 filter     run the scenarios whose name contains one of these words
 --list     names and what they show, nothing is run
---jobs N   machines at a time (default 2)
+--jobs N   machines at a time (default 3)
 --program  what runs on the directors (default directord)
 --show     print what the scenario prints, as it happens (demo, bench)";
 
@@ -57,7 +57,10 @@ pub fn main(arguments: &[String]) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let chosen: Vec<Scenario> = scenarios::all().into_iter().filter(|each| options.chooses(each)).collect();
+    let mut chosen: Vec<Scenario> =
+        scenarios::all().into_iter().filter(|each| options.chooses(each)).collect();
+    // Those that may take long first: none of them is waited for alone at the end.
+    chosen.sort_by_key(|scenario| std::cmp::Reverse(scenario.limit));
     if options.list {
         for scenario in &chosen {
             println!("{:<20} {}", scenario.name, scenario.says);
@@ -98,7 +101,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
 
 fn options(arguments: &[String]) -> Result<Options, String> {
     let mut options =
-        Options { filters: Vec::new(), list: false, jobs: 2, program: "directord".into(), show: false };
+        Options { filters: Vec::new(), list: false, jobs: 3, program: "directord".into(), show: false };
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         let mut value = || words.next().cloned().ok_or_else(|| format!("{word} needs a value"));
@@ -173,7 +176,7 @@ fn missing_programs() -> Vec<String> {
 }
 
 fn installed(program: &str) -> bool {
-    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/lib/frr"]
         .iter()
         .any(|folder| Path::new(folder).join(program).exists())
 }

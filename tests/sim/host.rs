@@ -71,6 +71,8 @@ pub(crate) struct Host {
     pub(crate) file: i32,
     /// What the tracked process amounts to.
     pub(crate) process: Standing,
+    /// The BFD session is up.
+    pub(crate) reachable: bool,
     /// What that script finds.
     pub(crate) healthy: bool,
     pub(crate) scripts: Scripts,
@@ -121,6 +123,7 @@ impl Host {
             script: None,
             file: 0,
             process: Standing::Up,
+            reachable: true,
             healthy: true,
             scripts: Scripts::default(),
             standings: Arc::default(),
@@ -174,7 +177,13 @@ impl Host {
     pub(crate) fn facts(&self) -> Facts {
         let files = [("f".to_owned(), self.file)].into();
         let processes = [("p".to_owned(), self.process)].into();
-        Facts { scripts: Arc::clone(&self.standings), files: Arc::new(files), processes: Arc::new(processes) }
+        let sessions = self.reachable.then(|| "n".to_owned()).into_iter().collect();
+        Facts {
+            scripts: Arc::clone(&self.standings),
+            files: Arc::new(files),
+            processes: Arc::new(processes),
+            sessions: Arc::new(sessions),
+        }
     }
 
     pub(crate) fn setup(&self) -> Setup {

@@ -112,6 +112,15 @@ impl Lan {
         }
     }
 
+    /// The BFD session comes up, or goes down.
+    pub(crate) fn reach(&mut self, host: usize, reachable: bool) {
+        self.hosts[host].reachable = reachable;
+        if self.hosts[host].is_awake() {
+            let facts = self.hosts[host].facts();
+            self.feed(host, Input::Tracked(facts));
+        }
+    }
+
     /// The tracked process has started, or has ended.
     pub(crate) fn process(&mut self, host: usize, standing: Standing) {
         self.hosts[host].process = standing;

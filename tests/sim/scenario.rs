@@ -206,8 +206,14 @@ fn track(lan: &mut Lan, random: &mut fastrand::Rng) {
     let process = [None, None, Some((0, false)), Some((0, true)), Some((25, false)), Some((-70, true))]
         [random.usize(0..6)]
     .map(|(number, reverse)| TrackWeight { number, reverse });
+    let session = [None, None, Some((0, false)), Some((0, true)), Some((15, true)), Some((-50, false))]
+        [random.usize(0..6)]
+    .map(|(number, reverse)| TrackWeight { number, reverse });
     lan.say(|| {
-        format!("tracks {weight:?}, {interface:?}, file {file:?}, process {process:?}, {:?}", script.config)
+        format!(
+            "tracks {weight:?}, {interface:?}, file {file:?}, process {process:?}, session {session:?}, {:?}",
+            script.config
+        )
     });
     for host in &mut lan.hosts {
         host.script = Some(script.clone());
@@ -222,6 +228,8 @@ fn track(lan: &mut Lan, random: &mut fastrand::Rng) {
         first.tracking.files = weight.into_iter().map(line).collect();
         let line = |weight| Tracked { name: "p".into(), weight: Some(weight) };
         first.tracking.processes = process.into_iter().map(line).collect();
+        let line = |weight| Tracked { name: "n".into(), weight: Some(weight) };
+        first.tracking.bfd = session.into_iter().map(line).collect();
     }
 }
 
@@ -267,7 +275,9 @@ fn effective(host: &crate::host::Host, config: &Instance) -> i32 {
     });
     let processes = config.tracking.processes.iter();
     let processes = processes.map(|one| counts(&one.weight.unwrap(), host.process == Standing::Up));
-    let all = interfaces.chain(scripts).chain(files).chain(processes);
+    let sessions = config.tracking.bfd.iter();
+    let sessions = sessions.map(|one| counts(&one.weight.unwrap(), host.reachable));
+    let all = interfaces.chain(scripts).chain(files).chain(processes).chain(sessions);
     (base + all.sum::<i32>()).clamp(1, 254)
 }
 
@@ -282,7 +292,9 @@ fn is_well(host: &crate::host::Host, config: &Instance) -> bool {
     };
     let process =
         |weight: TrackWeight| weight.number != 0 || (host.process == Standing::Up) != weight.reverse;
+    let session = |weight: TrackWeight| weight.number != 0 || host.reachable != weight.reverse;
     interfaces.all(|name| host.kernel.is_up(name))
+        && config.tracking.bfd.iter().all(|one| session(one.weight.unwrap()))
         && config.tracking.processes.iter().all(|one| process(one.weight.unwrap()))
         && scripts.all(|_| host.healthy)
         && config.tracking.files.iter().all(|one| file(one.weight.unwrap().number))
@@ -385,7 +397,12 @@ fn fault(lan: &mut Lan, random: &mut fastrand::Rng) -> bool {
     let count = lan.hosts.len();
     let host = random.usize(0..count);
     let name = if random.bool() { "eth0" } else { "eth1" };
-    match random.u8(0..32) {
+    match random.u8(0..34) {
+        32 | 33 => {
+            let reachable = random.u8(0..3) > 0;
+            lan.say(|| format!("the neighbour of {host} is reachable: {reachable}"));
+            lan.reach(host, reachable);
+        }
         29 | 30 => {
             lan.say(|| format!("somebody takes the tables of the packet filter of {host} away"));
             lan.hosts[host].kernel.tables.clear();

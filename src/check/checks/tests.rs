@@ -254,7 +254,8 @@ fn follower(number: u8, weight: i32, up: bool, timing: Arc<Timing>) -> Wanted {
 }
 
 fn numbers(number: i32) -> Input {
-    Input::Numbers(Arc::new(BTreeMap::from([("load".to_owned(), number), ("other".to_owned(), -number)])))
+    let numbers = [("load".to_owned(), number), ("other".to_owned(), -number)];
+    Input::Told(Facts { numbers: Arc::new(numbers.into()), ..Facts::default() })
 }
 
 #[test]
@@ -292,6 +293,41 @@ fn what_follows_a_file_is_told_and_never_asks() {
     assert_eq!(feed(numbers(0)), ["10.0.1.0", "10.0.1.1", "10.0.1.2"].map(|ip| (ip.into(), Standing::UP)));
     assert_eq!(feed(Input::Configure(vec![second])), []);
     assert_eq!(feed(numbers(1)), [("10.0.1.1".into(), Standing::Down)]);
-    let unread = Input::Numbers(Arc::default());
+    let unread = Input::Told(Facts::default());
     assert_eq!(feed(unread), [], "what is not read says nothing");
+}
+
+#[test]
+fn what_follows_a_session_is_up_with_it() {
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut checks = Checks::new(1);
+    let now = Instant::now();
+    let probe = Arc::new(Probe { kind: ProbeKind::Bfd { name: "peer".into() }, connect: None });
+    let key = Key { probe, ..Key::clone(&key(0)) };
+    let mut feed = |input| {
+        let mut out = Vec::new();
+        checks.handle(now, input, &mut out);
+        assert_eq!(checks.next_timer(), None, "it asks nothing");
+        let told = out.into_iter().map(|action| match action {
+            Action::Standing { standing, .. } => format!("{standing:?}"),
+            Action::Report { server, event } => event.describe(&server).to_string(),
+            probe => panic!("{probe:?}"),
+        });
+        told.collect::<Vec<_>>()
+    };
+    let sessions = |names: &[&str]| {
+        let sessions = Arc::new(names.iter().map(|name| (*name).to_owned()).collect());
+        Input::Told(Facts { sessions, ..Facts::default() })
+    };
+    // It begins as the pools have it: down, as the session has not been up yet.
+    let wanted = Wanted { key, timing: timing(&mut random), protocol: "tcp", up: false };
+    let told = feed(Input::Configure(vec![wanted.clone()]));
+    assert!(told.len() == 1 && told[0].contains("BFD session peer is down"), "{told:?}");
+    assert_eq!(feed(sessions(&["other"])), [] as [&str; 0]);
+    let told = feed(sessions(&["other", "peer"]));
+    assert!(told.len() == 2 && told[1].contains("Up"), "{told:?}");
+    assert_eq!(feed(sessions(&["peer"])), [] as [&str; 0]);
+    assert_eq!(feed(Input::Configure(vec![wanted])), [] as [&str; 0], "a reload that changes nothing");
+    // However high `retry` is.
+    assert!(feed(sessions(&[])).contains(&"Down".to_owned()));
 }

@@ -95,7 +95,7 @@ pub(super) static CHECKS: &[(&str, &[&[Row]])] = &[
         row("HTTP_GET", BLOCKS, UNSAID, ANY, "probe by HTTP requests", "", Implemented),
         row("SSL_GET", BLOCKS, UNSAID, ANY, "probe by HTTPS requests", "0.4.9", Implemented),
         row("MISC_CHECK", BLOCKS, UNSAID, ANY, "probe by running a program", "", Implemented),
-        row("BFD_CHECK", BLOCKS, UNSAID, ANY, "follow a BFD session", "", NotYet("this check is not made")),
+        row("BFD_CHECK", BLOCKS, UNSAID, ANY, "follow a BFD session", "", Implemented),
         row("FILE_CHECK", BLOCKS, UNSAID, ANY.note("ignored without track_file"), "take the weight from a tracked file", "2.1.0", Implemented),
     ]]),
     ("virtual_server/real_server/TCP_CHECK", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("real/virtual server value")), pause(time(Timing::PAUSE).unless("server value"))], TIMING, ALPHA, LOG, OLD_RETRY]),

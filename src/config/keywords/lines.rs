@@ -29,7 +29,7 @@ pub(super) static ROWS: &[Row] = &[
     row("(TRACK_SCRIPT)/<NAME>", NAME_AND_WEIGHT, told("script's own weight"), whole(-253, 253).note(" (254 clamped)"), "one tracked script", "1.1.13", Implemented),
     row("(TRACK_FILE)/<NAME>", NAME_AND_WEIGHT, told("file's own weight"), whole(-254, 254), "one tracked file", "2.0.0", Implemented),
     row("(TRACK_PROCESS)/<NAME>", NAME_AND_WEIGHT, told("process's own weight"), whole(-254, 254), "one tracked process", "2.0.11", Implemented),
-    row("(TRACK_BFD)/<NAME>", NAME_AND_WEIGHT, told("session's own weight"), whole(-253, 253), "one tracked BFD session", "", NotYet("it changes no priority and causes no FAULT")),
+    row("(TRACK_BFD)/<NAME>", NAME_AND_WEIGHT, told("session's own weight"), whole(-253, 253), "one tracked BFD session", "", Implemented),
     row("(ADDRESS)/<IP>", words(&[A_NET, Maybe(&[Word("options")])]), told("/32 or /128"), ANY.note("one address per line; a second address word is reported as an unknown option"), "first word of an address line", "", Implemented),
     row("(ADDRESS)/dev", IFNAME, told("instance interface (VIP) or default_interface (static)"), ANY.note("once; must exist"), "device to put the address on", "", Implemented),
     row("(ADDRESS)/scope", words(OR_NAME), word("global"), ANY.note("IPv4 only (ignored with error for IPv6)"), "address scope", "", Implemented),

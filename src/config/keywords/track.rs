@@ -1,6 +1,6 @@
 //! What is tracked: scripts, files, processes, BFD sessions, groups. One row a word: path, arguments, default, range, meaning, since, status.
 
-use super::Status::{Implemented, NotYet};
+use super::Status::Implemented;
 use super::absent::{OFF, REQUIRED, UNSAID, millis, number, time, told};
 use super::args::{
     A_NAME, BOOL, COMMAND, FLAG, INIT_FILE, INSTANCES, INT, IP, NAMED_BLOCK, NUM, PATH, RAW, TEXT, TIMER,
@@ -43,7 +43,7 @@ pub(super) static ROWS: &[Row] = &[
     part("vrrp_track_file/file", PATH, REQUIRED, ANY.note("as track_file"), "file to watch", ""),
     part("vrrp_track_file/weight", WEIGHT, number(1), ANY.note("as track_file"), "multiplier for the number read", ""),
     part("vrrp_track_file/init_file", INIT_FILE, told("not written"), ANY.note("as track_file"), "create the file at startup", ""),
-    row("bfd_instance", NAMED_BLOCK, UNSAID, ANY.note("name <=31 chars, duplicates skipped; read by BFD, VRRP and checker processes"), "one BFD session", "", NotYet("no BFD session is set up")),
+    row("bfd_instance", NAMED_BLOCK, UNSAID, ANY.note("name <=31 chars, duplicates skipped; read by BFD, VRRP and checker processes"), "one BFD session", "", Implemented),
     part("bfd_instance/source_ip", IP, told("chosen by kernel"), ANY.note("same family as neighbour"), "local address", ""),
     part("bfd_instance/neighbor_ip", IP, REQUIRED, ANY.note("address pairs must be unique; malformed drops the instance"), "peer address", ""),
     part("bfd_instance/neighbour_ip", IP, REQUIRED, ANY, "alternative spelling of neighbor_ip", ""),

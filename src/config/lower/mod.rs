@@ -94,7 +94,10 @@ pub(super) fn lower(tree: &[Node<'_>], sources: &Sources, diagnostics: &mut Diag
             lower.shadowed(node, &names.files);
             model.files.extend(lower.track_file(node));
         }
-        "bfd_instance" => model.bfd.extend(lower.bfd_instance(node)),
+        "bfd_instance" => {
+            let session = lower.bfd_instance(node, &names.bfd, &model.bfd);
+            model.bfd.extend(session);
+        }
         "track_group" => model.track_groups.extend(lower.track_group(node)),
         "garp_group" => model.garp_groups.push(lower.garp_group(node)),
         "interface_up_down_delays" => lower.link_delays(node, &mut model.link_delays),
@@ -117,9 +120,30 @@ fn names(tree: &[Node<'_>]) -> track::Names {
         processes: named(tree, &["vrrp_track_process"]),
         files: named(tree, &["track_file", "vrrp_track_file"]),
         bfd: named(tree, &["bfd_instance"]),
+        untold: untold(tree),
         track_groups: named(tree, &["track_group"]),
         reversed: KINDS.into_iter().flat_map(|(what, kinds)| reversed(tree, what, kinds)).collect(),
     }
+}
+
+/// The BFD sessions that tell one side only, with the other.
+fn untold(tree: &[Node<'_>]) -> BTreeSet<(track::Listener, String)> {
+    use track::Listener::{Checker, Vrrp};
+    let first = named(tree, &["bfd_instance"]);
+    let blocks = tree.iter().filter(|node| node.keyword.is_some_and(|row| row.path == "bfd_instance"));
+    let of = |node: &Node<'_>| {
+        let name = node.words.get(1).filter(|name| first.get(name.text) == Some(&name.span))?;
+        let says = |who: track::Listener| {
+            inside(node).iter().any(|line| line.keyword.is_some_and(|row| row.word() == who.word()))
+        };
+        let not = match (says(Vrrp), says(Checker)) {
+            (true, false) => Checker,
+            (false, true) => Vrrp,
+            _ => return None,
+        };
+        Some((not, name.text.to_string()))
+    };
+    blocks.filter_map(of).collect()
 }
 
 /// What can be tracked with a weight, and the words of its blocks.

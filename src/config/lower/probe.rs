@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::track::Names;
+use super::track::{Listener, Names};
 use super::{Lower, arguments};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{Account, Command, DnsName, DnsType, FileWeight, ProbeKind};
@@ -95,6 +95,11 @@ impl Lower<'_> {
             }
             "BFD_CHECK" => {
                 let name = self.known(node, draft.name.as_deref(), "name", &names.bfd, "bfd_instance")?;
+                if let Some(span) = node.span()
+                    && self.untold(Listener::Checker, &name, span, names)
+                {
+                    return None;
+                }
                 ProbeKind::Bfd { name }
             }
             _ => {

@@ -4,9 +4,7 @@ use super::checkers::CheckDraft;
 use super::lvs::{Endpoint, Inherited};
 use super::track::Names;
 use super::{Lower, Title, inside};
-use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{Forwarding, RealNotify, Weight};
-use crate::config::supported;
 use crate::config::tree::Node;
 
 /// A real server as the file has it.
@@ -47,7 +45,6 @@ impl Lower<'_> {
         // Their order means nothing. Those of a kind stand together, as in JSON.
         let kinds: Vec<&str> = draft.checks.iter().map(|check| check.keyword).collect();
         draft.checks.sort_by_key(|check| kinds.iter().position(|kind| *kind == check.keyword));
-        self.checked_at_all(node, &draft);
         Some(draft)
     }
 
@@ -74,27 +71,5 @@ impl Lower<'_> {
             "snmp_name" => draft.notify.get_or_insert_default().snmp_name = self.text(node),
             check => self.check(check, node, names, &mut draft.checks),
         }
-    }
-
-    /// Checks that are all of kinds that this version does not make leave the server in for ever.
-    fn checked_at_all(&mut self, node: &Node<'_>, draft: &RealDraft) {
-        let skipped = |inner: &&Node<'_>| inner.keyword.is_some_and(|row| !supported::makes(row.word()));
-        let skipped = inside(node).iter().find(skipped);
-        let is_checked = draft.checks.iter().any(|check| supported::makes(check.keyword));
-        let Some((skipped, span)) = skipped.zip(node.span()).filter(|_| !is_checked) else { return };
-        let kind = skipped.words.first().map_or("", |word| word.text);
-        let message = format!("no check of `{}` is made by this version", draft.title.text(self.sources));
-        let help = format!("add a TCP_CHECK or HTTP_GET beside the {kind}");
-        let related = skipped.span();
-        self.grouped("unchecked", span, || {
-            let mut diagnostic = Diagnostic::warning(Code::Unchecked, span, message)
-                .label("never taken out by this version")
-                .consequence("the real server would never be taken out, even when it is dead")
-                .help(help);
-            if let Some(related) = related {
-                diagnostic = diagnostic.related(related, "known, but not made yet");
-            }
-            diagnostic
-        });
     }
 }

@@ -585,3 +585,52 @@ fn names_that_no_process_has_are_named() {
         assert!(!warned(text), "{text}");
     }
 }
+
+/// keepalived's process of the other side does not know of such a session.
+#[test]
+fn a_session_is_known_to_those_that_it_tells() {
+    let found = |words: &str, named_by: &str| {
+        let text = format!("bfd_instance P {{\nneighbor_ip 10.0.0.2\n{words}\n}}\n{named_by}");
+        let loaded = load(Path::new("t"), &Texts::one("t", &text), &Options::default());
+        let errors = loaded.diagnostics.iter().filter(|one| one.severity == Severity::Error);
+        errors.map(|one| one.message.clone()).collect::<Vec<String>>()
+    };
+    let tracks = "vrrp_instance A {\ninterface eth0\nvirtual_router_id 7\ntrack_bfd {\nP\n}\nvirtual_ipaddress { 10.0.0.9 }\n}\n";
+    let checks = "virtual_server 10.0.0.9 80 {\nlb_algo rr\nlb_kind DR\nprotocol TCP\nreal_server 10.0.0.3 80 {\nBFD_CHECK {\nname P\n}\n}\n}\n";
+    for (words, vrrp, checkers) in
+        [("", true, true), ("vrrp", true, false), ("checker", false, true), ("vrrp\nchecker", true, true)]
+    {
+        let expected = |known: bool, who: &str| match known {
+            true => Vec::new(),
+            false => vec![format!("`bfd_instance P` does not tell {who}")],
+        };
+        assert_eq!(found(words, tracks), expected(vrrp, "VRRP"), "{words}");
+        assert_eq!(found(words, checks), expected(checkers, "the checkers"), "{words}");
+    }
+}
+
+#[test]
+fn sessions_with_one_neighbour_need_sources() {
+    let errors = |first: &str, second: &str| {
+        let block =
+            |name: &str, more: &str| format!("bfd_instance {name} {{\nneighbor_ip 10.0.0.2\n{more}\n}}\n");
+        let text = [block("P", first), block("Q", second)].concat();
+        let loaded = load(Path::new("t"), &Texts::one("t", &text), &Options::default());
+        loaded.diagnostics.iter().filter(|one| one.severity == Severity::Error).count()
+    };
+    assert_eq!(errors("", ""), 1);
+    assert_eq!(errors("source_ip 10.0.0.1", ""), 1);
+    assert_eq!(errors("source_ip 10.0.0.1", "source_ip 10.0.0.1"), 1);
+    assert_eq!(errors("source_ip 10.0.0.1", "source_ip 10.0.0.3"), 0);
+    assert_eq!(errors("", "multihop"), 0);
+}
+
+#[test]
+fn no_packet_crosses_more_routers_than_its_ttl() {
+    let hops = |words: &str| {
+        model(&format!("bfd_instance P {{\nneighbor_ip 10.0.0.2\n{words}\n}}\n")).bfd[0].max_hops
+    };
+    assert_eq!(hops("max_hops 20"), 20);
+    assert_eq!(hops("ttl 10\nmax_hops 20"), 10);
+    assert_eq!(hops("max_hops -1"), -1);
+}

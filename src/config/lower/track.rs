@@ -21,8 +21,27 @@ pub(super) struct Names {
     pub(super) files: BTreeMap<String, Span>,
     pub(super) bfd: BTreeMap<String, Span>,
     pub(super) track_groups: BTreeMap<String, Span>,
+    /// The BFD sessions that do not tell VRRP, or the checkers: `checker` alone, or `vrrp` alone.
+    pub(super) untold: BTreeSet<(Listener, String)>,
     /// Those of them whose own weight is in `reverse`, by the word of their block.
     pub(super) reversed: BTreeSet<(&'static str, String)>,
+}
+
+/// Whom a BFD session tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Listener {
+    Vrrp,
+    Checker,
+}
+
+impl Listener {
+    /// Its word in `bfd_instance`.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Vrrp => "vrrp",
+            Self::Checker => "checker",
+        }
+    }
 }
 
 /// Changes of a priority are at most this.
@@ -206,8 +225,19 @@ impl Lower<'_> {
         Some(InitFile { number, overwrite })
     }
 
-    pub(super) fn bfd_instance(&mut self, node: &Node<'_>) -> Option<BfdInstance> {
+    /// `before`: the sessions above.
+    pub(super) fn bfd_instance(
+        &mut self,
+        node: &Node<'_>,
+        names: &BTreeMap<String, Span>,
+        before: &[BfdInstance],
+    ) -> Option<BfdInstance> {
         let name = self.block_name(node)?;
+        if let Some((first, word)) = names.get(&name).zip(arguments(node).first())
+            && *first != word.span
+        {
+            self.twice("BFD session", &name, word.span, *first);
+        }
         if name.len() > 31
             && let Some(span) = node.span()
         {
@@ -215,22 +245,9 @@ impl Lower<'_> {
             self.report(Diagnostic::error(Code::BadName, span, message).expected("at most 31 characters"));
         }
         let (mut neighbour, mut has_neighbour, mut source, mut ttl) = (None, false, None, None);
-        let mut result = BfdInstance {
-            name,
-            neighbour: IpAddr::from([0, 0, 0, 0]),
-            source: None,
-            min_rx: BfdInstance::INTERVAL,
-            min_tx: BfdInstance::INTERVAL,
-            idle_tx: BfdInstance::IDLE,
-            multiplier: BfdInstance::MULTIPLIER,
-            passive: false,
-            ttl: 255,
-            max_hops: 0,
-            multihop: false,
-            weight: TrackWeight::default(),
-            vrrp: false,
-            checker: false,
-        };
+        let mut hops = None;
+        let unsaid = IpAddr::from([0, 0, 0, 0]);
+        let mut result = BfdInstance { vrrp: false, checker: false, ..BfdInstance::new(&name, unsaid) };
         self.within(node, |lower| {
             lower.each(inside(node), |lower, word, node| match word {
                 "neighbor_ip" | "neighbour_ip" => {
@@ -244,7 +261,10 @@ impl Lower<'_> {
                 "multiplier" => result.multiplier = lower.whole_as(node).unwrap_or(result.multiplier),
                 "passive" => result.passive = lower.flag(node),
                 "ttl" | "hoplimit" => ttl = lower.whole_as(node),
-                "max_hops" => result.max_hops = lower.whole_as(node).unwrap_or(0),
+                "max_hops" => {
+                    hops = node.span();
+                    result.max_hops = lower.whole_as(node).unwrap_or(0);
+                }
                 "multihop" => result.multihop = lower.boolean(node).unwrap_or(false),
                 "weight" => result.weight = lower.weight(node).unwrap_or_default(),
                 "vrrp" => result.vrrp = lower.flag(node),
@@ -265,7 +285,32 @@ impl Lower<'_> {
         result.vrrp |= neither;
         result.checker |= neither;
         let ttl = ttl.unwrap_or(BfdInstance::default_ttl(neighbour));
-        Some(BfdInstance { neighbour, ttl, source: source.map(|(source, _)| source), ..result })
+        let source = source.map(|(source, _)| source);
+        if result.max_hops > i16::from(ttl) {
+            let message = format!("`max_hops` is {}, and packets have a TTL of {ttl}", result.max_hops);
+            self.adjusted(hops, message, format!("{ttl} is used"));
+            result.max_hops = ttl.into();
+        }
+        let result = BfdInstance { neighbour, ttl, source, ..result };
+        self.told_apart(node, &result, before);
+        Some(result)
+    }
+
+    /// Two sessions with one neighbour need two sources: a packet that knows neither of them is for one.
+    fn told_apart(&mut self, node: &Node<'_>, session: &BfdInstance, before: &[BfdInstance]) {
+        let same = |other: &&BfdInstance| {
+            let apart = other.source.is_some() && session.source.is_some() && other.source != session.source;
+            other.neighbour == session.neighbour && other.multihop == session.multihop && !apart
+        };
+        if let Some((other, span)) = before.iter().find(same).zip(node.span()) {
+            let (name, neighbour) = (&other.name, session.neighbour);
+            let message = format!("`bfd_instance {name}` has the neighbour {neighbour}, too");
+            self.report(
+                Diagnostic::error(Code::Duplicate, span, message)
+                    .consequence("keepalived skips the second")
+                    .help("give each of them a `source_ip` of its own, or track the first by its name"),
+            );
+        }
     }
 
     /// A number of milliseconds with decimals; the table gives its range.
@@ -350,6 +395,9 @@ impl Lower<'_> {
                     lower.report(diagnostic.consequence("nothing would be tracked"));
                     continue;
                 }
+                if word == "track_bfd" && lower.untold(Listener::Vrrp, name.text, name.span, names) {
+                    continue;
+                }
                 let defined = known.get(name.text).map(|span| lower.sources.written(*span));
                 let used = lower.sources.written(name.span);
                 if defined.is_some_and(|span| span.source == used.source && span.start > used.start) {
@@ -368,6 +416,23 @@ impl Lower<'_> {
         });
         self.seen = seen;
         true
+    }
+
+    /// A session that tells others only is unknown to this one, in keepalived as well. True: that is reported.
+    pub(super) fn untold(&mut self, who: Listener, name: &str, span: Span, names: &Names) -> bool {
+        let untold = names.untold.contains(&(who, name.to_owned()));
+        if untold {
+            let (listener, what) = match who {
+                Listener::Vrrp => ("VRRP", "nothing would be tracked"),
+                Listener::Checker => ("the checkers", "the real server would not be checked"),
+            };
+            let message = format!("`bfd_instance {name}` does not tell {listener}");
+            let word = who.word();
+            self.report(Diagnostic::error(Code::Undefined, span, message).consequence(what).help(format!(
+                "add `{word}` to that block, or leave `vrrp` and `checker` out: then it tells both"
+            )));
+        }
+        untold
     }
 
     fn track_interfaces(&mut self, node: &Node<'_>, tracking: &mut Tracking) {

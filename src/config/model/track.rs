@@ -158,6 +158,27 @@ impl BfdInstance {
     /// `multiplier` of a session that has none.
     pub const MULTIPLIER: u8 = 5;
 
+    /// One of which nothing more is said than its name and its neighbour.
+    #[must_use]
+    pub fn new(name: &str, neighbour: IpAddr) -> Self {
+        Self {
+            name: name.to_owned(),
+            neighbour,
+            source: None,
+            min_rx: Self::INTERVAL,
+            min_tx: Self::INTERVAL,
+            idle_tx: Self::IDLE,
+            multiplier: Self::MULTIPLIER,
+            passive: false,
+            ttl: Self::default_ttl(neighbour),
+            max_hops: 0,
+            multihop: false,
+            weight: TrackWeight::default(),
+            vrrp: true,
+            checker: true,
+        }
+    }
+
     /// `ttl` of a session that has none.
     #[must_use]
     pub fn default_ttl(neighbour: IpAddr) -> u8 {

@@ -48,6 +48,7 @@ fn options() -> Options {
         started_in: None,
         only_vrrp: false,
         only_checkers: false,
+        no_bfd: false,
         allow_empty: false,
         dont_release_vrrp: false,
         dont_release_ipvs: false,

@@ -62,13 +62,15 @@ impl Tracking {
         self.processes.configure(processes);
     }
 
-    /// What all of it amounts to.
+    /// What all of it amounts to; BFD sessions are not among it.
     #[must_use]
     pub fn facts(&self) -> Facts {
         Facts {
             scripts: Arc::clone(&self.standings),
             files: self.files.numbers(),
             processes: self.processes.standings(),
+            // The BFD thread tells the VRRP thread itself.
+            ..Facts::default()
         }
     }
 

@@ -95,11 +95,12 @@ impl Prepared {
 }
 
 /// Starts the thread, which looks at the kernel and waits. `record`: what an earlier process may have set.
-/// `part`: how its threads run.
+/// `part`: how its threads run. `sessions`: the BFD sessions that are up, at any time.
 pub(crate) fn start(
     setup: Setup,
     record: BTreeSet<Claim>,
     part: &ProcessPart,
+    sessions: watch::Receiver<Arc<BTreeSet<String>>>,
 ) -> Result<Prepared, StartError> {
     let (commands, command_receiver) = mpsc::channel(COMMANDS);
     let (snapshots, snapshot) = watch::channel(Arc::default());
@@ -117,7 +118,7 @@ pub(crate) fn start(
         };
         let work = async move {
             let outward = Outward::new(report_sender, snapshots);
-            let thread = Thread::open(outward, setup, record, &own)
+            let thread = Thread::open(outward, setup, record, &own, sessions)
                 .map_err(failed("open the netlink and packet sockets"));
             match thread {
                 Ok((mut thread, claims)) => {
@@ -150,10 +151,13 @@ mod tests {
     /// What does not run is told right after the start, from the snapshot.
     #[test]
     fn what_has_begun_shows_every_instance() {
+        let (_, up) = watch::channel(Arc::default());
         let instance = Instance::new("A", InterfaceName::new("none0").unwrap(), Vrid::new(51).unwrap());
         for _ in 0..100 {
             let handle =
-                start(vec![instance.clone()].into(), BTreeSet::new(), &ProcessPart::default()).unwrap().go();
+                start(vec![instance.clone()].into(), BTreeSet::new(), &ProcessPart::default(), up.clone())
+                    .unwrap()
+                    .go();
             let names: Vec<String> =
                 handle.snapshot.borrow().instances.iter().map(|one| one.name.to_string()).collect();
             assert_eq!(names, ["A"]);

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc as blocking;
 use std::time::{Duration, Instant};
 
@@ -46,6 +47,9 @@ pub(super) struct Thread {
     sockets: BTreeMap<Endpoint, Listening>,
     packets: mpsc::Sender<Input>,
     heard: mpsc::Receiver<Input>,
+    /// What is tracked, as it was told last.
+    known: Facts,
+    sessions: watch::Receiver<Arc<BTreeSet<String>>>,
     /// To be fed first.
     first: Vec<Input>,
 }
@@ -57,6 +61,7 @@ impl Thread {
         setup: Setup,
         record: BTreeSet<Claim>,
         part: &ProcessPart,
+        mut sessions: watch::Receiver<Arc<BTreeSet<String>>>,
     ) -> io::Result<(Self, BTreeSet<Claim>)> {
         // The monitor comes first, so that no change falls between.
         let monitor = poll::register(net::monitor(setup.netlink.monitor)?)?;
@@ -66,6 +71,8 @@ impl Thread {
         let (answer, answers) = mpsc::unbounded_channel();
         let jobs = worker::start(network, answer, part.clone())?;
         let (packets, heard) = mpsc::channel(PACKETS);
+        let known = Facts { sessions: Arc::clone(&sessions.borrow_and_update()), ..Facts::default() };
+        let first = vec![Input::Tracked(known.clone()), Input::Configure(setup), Input::Read(Ok(reading))];
         let thread = Self {
             node: Node::new(record),
             outward,
@@ -76,7 +83,9 @@ impl Thread {
             sockets: BTreeMap::new(),
             packets,
             heard,
-            first: vec![Input::Configure(setup), Input::Read(Ok(reading))],
+            known,
+            sessions,
+            first,
         };
         Ok((thread, claims))
     }
@@ -118,8 +127,13 @@ impl Thread {
                 },
                 Some(answer) = self.answers.recv() => self.answer(answer),
                 Ok(()) = facts.changed() => {
-                    let known = facts.borrow_and_update().clone();
-                    self.feed(Input::Tracked(known));
+                    let sessions = Arc::clone(&self.known.sessions);
+                    self.known = Facts { sessions, ..facts.borrow_and_update().clone() };
+                    self.feed(Input::Tracked(self.known.clone()));
+                }
+                Ok(()) = self.sessions.changed() => {
+                    self.known.sessions = Arc::clone(&self.sessions.borrow_and_update());
+                    self.feed(Input::Tracked(self.known.clone()));
                 }
                 Ok(mut ready) = self.monitor.readable() => {
                     ready.clear_ready();

@@ -103,9 +103,12 @@ impl Node {
             let script = |one: &Tracked| old.scripts.get(&one.name) != self.facts.scripts.get(&one.name);
             let file = |one: &Tracked| old.files.get(&one.name) != self.facts.files.get(&one.name);
             let process = |one: &Tracked| old.processes.get(&one.name) != self.facts.processes.get(&one.name);
+            let session =
+                |one: &Tracked| old.sessions.contains(&one.name) != self.facts.sessions.contains(&one.name);
             tracking.scripts.iter().any(script)
                 || tracking.files.iter().any(file)
                 || tracking.processes.iter().any(process)
+                || tracking.bfd.iter().any(session)
         };
         let concerned = self.instances.iter().filter(|(_, running)| tracks(running)).map(|(id, _)| *id);
         self.touched.extend(concerned);
@@ -140,10 +143,23 @@ impl Node {
         };
         let scripts = standings(&config.tracking.scripts, &self.facts.scripts);
         let processes = standings(&config.tracking.processes, &self.facts.processes);
+        let session = |one: &Tracked| {
+            let up = self.facts.sessions.contains(&one.name);
+            (one.name.clone(), if up { Standing::Up } else { Standing::Down })
+        };
+        let sessions = config.tracking.bfd.iter().map(session).collect();
         let number = |name: &String| self.facts.files.get(name).copied();
         let files = config.tracking.files.iter().map(|one| (one.name.clone(), number(&one.name))).collect();
-        let seen =
-            Conditions { link, carriers, interfaces, scripts, files, processes, ..Conditions::default() };
+        let seen = Conditions {
+            link,
+            carriers,
+            interfaces,
+            scripts,
+            files,
+            processes,
+            sessions,
+            ..Conditions::default()
+        };
         (seen, endpoint)
     }
 

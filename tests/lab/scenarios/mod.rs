@@ -8,6 +8,7 @@ mod accept;
 mod answers;
 mod bench;
 mod beside;
+mod bfd;
 mod checkers;
 mod demo;
 mod drift;
@@ -93,6 +94,7 @@ impl Scenario {
 /// In the order they are run: the long ones first, so that two machines at a time end together.
 pub fn all() -> Vec<Scenario> {
     let files = [
+        bfd::SCENARIOS,
         reload::SCENARIOS,
         accept::SCENARIOS,
         processes::SCENARIOS,

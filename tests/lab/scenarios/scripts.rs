@@ -2,7 +2,7 @@
 //! keepalived 2.2.7, and no script outlives its daemon.
 
 use super::Scenario;
-use crate::lab::{Daemon, Lab, Node, Program, Signal, VIP, eventually, seconds};
+use crate::lab::{Daemon, Lab, Node, Program, Signal, VIP, Vrrp, eventually, seconds, throughout};
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario::directord(
@@ -20,7 +20,37 @@ pub const SCENARIOS: &[Scenario] = &[
         "a hung notify script holds up no state for ever, and a killed daemon leaves no script behind",
         ends,
     ),
+    Scenario::directord(
+        "scripts_around",
+        "a program runs to its end before the address comes, and one when it has gone",
+        around,
+    ),
 ];
+
+fn around(lab: &Lab) {
+    let node = &lab.lvs01;
+    script(node, "/tmp/up", "ip addr >/tmp/before; while [ ! -e /tmp/go ]; do sleep 0.1; done; exit 1");
+    script(node, "/tmp/down", "ip addr >/tmp/after");
+    let words = "script_user root\nstartup_script /tmp/up\nshutdown_script /tmp/down\n";
+    let config =
+        Vrrp::default().text().replace("router_id LVS_DEVEL", &format!("router_id LVS_DEVEL\n{words}"));
+    let daemon = lab.director(node, Program::Directord, &config);
+    throughout("it waits", seconds(4), || !node.has_address(VIP));
+    node.sh("touch /tmp/go");
+    eventually("the address comes", seconds(10), || node.has_address(VIP));
+    assert!(daemon.log_has("startup_script exited with status 1; everything goes on"), "{}", daemon.log());
+    daemon.stop();
+    let (before, after) = (node.read("/tmp/before"), node.read("/tmp/after"));
+    for text in [before, after] {
+        assert!(text.contains("192.168.100.101") && !text.contains(VIP), "{text}");
+    }
+    // Who stops it meanwhile does not wait for it.
+    node.sh("rm /tmp/go /tmp/after");
+    let daemon = lab.director(node, Program::Directord, &config);
+    eventually("it waits again", seconds(5), || daemon.log_has("startup_script runs"));
+    daemon.stop();
+    assert!(node.sh("ls /tmp").lines().all(|name| name != "after"));
+}
 
 fn script(node: &Node, name: &str, text: &str) {
     node.write(name, format!("#!/bin/sh\n{text}\n"));
@@ -116,7 +146,7 @@ fn files(lab: &Lab) {
     eventually("it has made its file", seconds(10), || {
         lab.lvs02.sh("cat /tmp/health 2>/dev/null || :") == "0\n"
     });
-    crate::lab::throughout("equal nodes leave it where it is", seconds(4), on("lvs01"));
+    throughout("equal nodes leave it where it is", seconds(4), on("lvs01"));
     say(&lab.lvs02, "50");
     eventually("150 is more than 100", seconds(5), on("lvs02"));
     say(&lab.lvs01, "0x40");

@@ -37,13 +37,6 @@ pub(super) static PAGES: &[Page] = &[
         "Write the word of today, or delete the line.",
     ),
     page(
-        Code::Unchecked,
-        "a real server that no check ever takes out",
-        "All its checks are of kinds that this version does not make. It stays in the table even when it is dead.",
-        "", "",
-        "Add a TCP_CHECK or an HTTP_GET beside them.",
-    ),
-    page(
         Code::HostInterface,
         "on this host: no such interface",
         "directord --check --host looked for the interface and did not find it. An instance whose interface is missing \
