@@ -190,6 +190,7 @@ impl Director {
     fn balance(&mut self, servers: Vec<Arc<VirtualServer>>, globals: &Globals) {
         let timeouts = globals.lvs.timeouts.as_ref().filter(|_| !self.options.only_vrrp);
         self.timeouts.configure(timeouts);
+        self.checks.log_all(globals.lvs.log_all_failures);
         let known = self.checks.known(&servers);
         self.balancer.configure(servers.clone(), globals.scripts.real_servers_at_start, known);
         self.tell_what_happened();

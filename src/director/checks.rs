@@ -21,6 +21,8 @@ pub(super) struct Checks {
     runner: Runner,
     /// What the machine knows of what others find out.
     facts: Facts,
+    /// `checker_log_all_failures`.
+    log_all: bool,
 }
 
 impl Checks {
@@ -28,7 +30,7 @@ impl Checks {
     pub(super) fn new(files: Option<(u64, u64)>) -> (Self, mpsc::Receiver<Ended>) {
         let (runner, ended) = Runner::new(Instant::now(), files);
         let machine = checks::Checks::new(fastrand::u64(..));
-        (Self { machine, runner, facts: Facts::default() }, ended)
+        (Self { machine, runner, facts: Facts::default(), log_all: false }, ended)
     }
 
     /// Ends the checks that are not in `servers` and starts the new ones; `passes` tells where a new one begins. Returns
@@ -39,7 +41,7 @@ impl Checks {
         servers: &[Arc<VirtualServer>],
         passes: impl Fn(&Key) -> bool,
     ) -> Vec<(Arc<Key>, Standing)> {
-        self.feed(Instant::now(), [Input::Configure(wanted(servers, passes))].into())
+        self.feed(Instant::now(), [Input::Configure(wanted(servers, self.log_all, passes))].into())
     }
 
     /// What the checks of `servers` amount to that need not run for that.
@@ -60,6 +62,11 @@ impl Checks {
         }
         self.facts = Facts { numbers: Arc::clone(numbers), sessions: Arc::clone(sessions) };
         self.feed(Instant::now(), [Input::Told(self.facts.clone())].into())
+    }
+
+    /// `checker_log_all_failures`: what counts from the next [`Self::configure`] on where a check does not say.
+    pub(super) fn log_all(&mut self, log_all: bool) {
+        self.log_all = log_all;
     }
 
     /// The programs that are run for checks from now on.

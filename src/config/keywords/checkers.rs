@@ -38,7 +38,7 @@ const ALPHA: &[Row] = &[
 
 #[rustfmt::skip]
 const LOG: &[Row] = &[
-    row("log_all_failures", BOOL, told("checker_log_all_failures"), ANY.note("bare = on"), "log every failed probe", "2.0.11", NotYet("only the failure that takes the server down is logged")),
+    part("log_all_failures", BOOL, told("checker_log_all_failures"), ANY.note("bare = on"), "log every failed probe", "2.0.11"),
 ];
 
 /// `HTTP_GET` and `SSL_GET`.
