@@ -19,23 +19,27 @@ pub use search::{Search, Searched};
 pub struct Http {
     request: String,
     reader: Reader,
+    /// `tls_compliant`: the connection has to end as TLS ends.
+    compliant: bool,
 }
 
 impl Http {
     /// Asks the server at `to` for `url` of `check`; `search` is that for its pattern. The body is read when something is
     /// asked of it.
     pub fn check(check: &HttpCheck, url: &HttpUrl, to: SocketAddr, search: Option<Search>) -> Self {
+        let compliant = url.is_compliant(check);
         let until = match (url.digest, &search) {
+            _ if compliant => Until::Close,
             (Some(_), _) => Until::Body,
             (None, Some(_)) => Until::Searched,
             (None, None) => Until::Head,
         };
-        Self { request: request(check, url, to), reader: Reader::new(until, search) }
+        Self { request: request(check, url, to), reader: Reader::new(until, search), compliant }
     }
 
     /// The same, and reads the whole body whatever is asked of it.
     pub fn page(check: &HttpCheck, url: &HttpUrl, to: SocketAddr) -> Self {
-        Self { request: request(check, url, to), reader: Reader::new(Until::Body, None) }
+        Self { request: request(check, url, to), reader: Reader::new(Until::Body, None), compliant: false }
     }
 
     /// Whether the body of the answer has begun.
@@ -62,7 +66,7 @@ impl Dialogue for Http {
             },
             Heard::Closed => self.finish(),
             // A server that answers and then resets has answered; whether that is all of it, its digest tells.
-            Heard::Reset(_) if self.in_body() => self.finish(),
+            Heard::Reset(_) if self.in_body() && !self.compliant => self.finish(),
             Heard::Reset(why) => Step::Done(Err(Failure::Broken(why))),
             Heard::Silence(limit) => Step::Done(Err(Failure::ReadTimeout(limit))),
         }
@@ -173,6 +177,30 @@ mod tests {
         assert_eq!(http.next(Heard::Bytes(b"HTTP/1.1 200 OK\r\n\r\nhello")), Step::Read);
         let Step::Done(Ok(answer)) = http.next(Heard::Reset("reset".into())) else { panic!("no answer") };
         assert_eq!((answer.status, answer.body_length), (200, 5));
+    }
+
+    #[test]
+    fn where_tls_has_to_be_closed_the_end_of_the_connection_counts() {
+        let url = HttpUrl { tls_compliant: Some(true), ..url("/", None) };
+        let to = TO.parse().unwrap();
+        for (tls, waits) in [(true, true), (false, false)] {
+            let check = HttpCheck { tls, ..check(HttpProtocol::Http10) };
+            let begin = || {
+                let mut http = Http::check(&check, &url, to, None);
+                let whole = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok and more";
+                let step = http.next(Heard::Bytes(whole));
+                assert_eq!(step == Step::Read, waits);
+                http
+            };
+            if !waits {
+                begin();
+                continue;
+            }
+            let broken = Step::Done(Err(Failure::Broken("cut".into())));
+            assert_eq!(begin().next(Heard::Reset("cut".into())), broken);
+            let Step::Done(Ok(answer)) = begin().next(Heard::Closed) else { panic!("no answer") };
+            assert_eq!((answer.status, answer.body_length), (200, 2));
+        }
     }
 
     #[test]

@@ -120,11 +120,11 @@ pub(super) static CHECKS: &[(&str, &[&[Row]])] = &[
     ]]),
     ("virtual_server/real_server/HTTP_GET/url", &[URL]),
     ("virtual_server/real_server/SSL_GET", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("real/virtual server value")), pause(time(Timing::HTTP_PAUSE).unless("server value"))], TIMING, ALPHA, LOG, HTTP, &[
-        row("tls_compliant", BOOL, OFF, ANY.note("bare = on"), "require a proper TLS close", "", NotYet("a TLS connection that is cut short is accepted")),
+        part("tls_compliant", BOOL, OFF, ANY.note("bare = on"), "require a proper TLS close", ""),
         part("url", BLOCKS, REQUIRED, ANY.note("dropped without path; checker dropped without url"), "one request to make", ""),
     ]]),
     ("virtual_server/real_server/SSL_GET/url", &[URL, &[
-        row("tls_compliant", BOOL, told("checker value"), ANY.note("bare = on"), "require a proper TLS close for this url", "", NotYet("a TLS connection that is cut short is accepted")),
+        part("tls_compliant", BOOL, told("checker value"), ANY.note("bare = on"), "require a proper TLS close for this url", ""),
     ]]),
     ("virtual_server/real_server/MISC_CHECK", &[&[retry(number(Timing::MISC_RETRY as i64).unless("server value")), pause(time(Timing::PAUSE).unless("server value"))], TIMING, ALPHA, LOG, &[
         part("misc_path", COMMAND, REQUIRED, ANY.note("last wins"), "program to run", ""),

@@ -40,6 +40,8 @@ pub(super) enum Until {
     Searched,
     /// The end of the body.
     Body,
+    /// The end of the connection, and how that comes about counts.
+    Close,
 }
 
 /// An answer as it comes.
@@ -61,6 +63,7 @@ struct Body {
     digest: Md5,
     length: u64,
     search: Option<Search>,
+    whole: bool,
 }
 
 /// How far a body is read.
@@ -78,6 +81,7 @@ impl Read {
             Until::Head => true,
             Until::Searched => self.whole || self.searched,
             Until::Body => self.whole,
+            Until::Close => false,
         }
     }
 }
@@ -152,7 +156,7 @@ impl Reader {
                 continue;
             }
             let (end, search) = (end(status, &head), self.search.take());
-            let mut body = Body { status, end, digest: Md5::new(), length: 0, search };
+            let mut body = Body { status, end, digest: Md5::new(), length: 0, search, whole: false };
             let read = body.feed(&std::mem::take(&mut self.head))?;
             self.body = Some(body);
             return Ok(read.ends(self.until));
@@ -256,6 +260,9 @@ fn end(status: u16, head: &[u8]) -> End {
 
 impl Body {
     fn feed(&mut self, bytes: &[u8]) -> Result<Read, Failure> {
+        if self.whole {
+            return Ok(Read { whole: true, searched: true });
+        }
         let (taken, whole) = match &mut self.end {
             End::After(remaining) => {
                 let taken = usize::try_from(*remaining).unwrap_or(usize::MAX).min(bytes.len());
@@ -272,6 +279,7 @@ impl Body {
         if self.length > LARGEST_BODY {
             return Err(Failure::TooLong(LARGEST_BODY));
         }
+        self.whole = whole;
         Ok(Read { whole, searched })
     }
 }
