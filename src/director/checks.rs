@@ -69,9 +69,9 @@ impl Checks {
         self.log_all = log_all;
     }
 
-    /// The programs that are run for checks from now on.
-    pub(super) fn programs(&mut self, programs: BTreeMap<Command, Program>) {
-        self.runner.programs(programs);
+    /// The programs that are run for checks from now on, and who asks over TLS.
+    pub(super) fn programs(&mut self, programs: BTreeMap<Command, Program>, client: Arc<Client>) {
+        self.runner.configure(programs, client);
     }
 
     /// The next program that ends, to be given to [`Self::ended`]; waits for ever when none runs.

@@ -18,6 +18,7 @@ use crate::script::Program;
 
 use super::batch::{Batch, Left, Request};
 use super::probes::{dns, http, http_rest, ping, smtp, udp};
+use super::tls::Client;
 
 /// Outcomes that may wait to be looked at.
 const OUTCOMES: usize = 1024;
@@ -43,6 +44,7 @@ pub(crate) struct Runner {
     /// What is run for a command; what cannot be run is not in it.
     programs: BTreeMap<Command, Program>,
     patterns: Patterns,
+    client: Arc<Client>,
 }
 
 impl Runner {
@@ -52,12 +54,15 @@ impl Runner {
         let (ended, receiver) = mpsc::channel(OUTCOMES);
         let (scripts, programs) = (script::io::Runner::new(files), BTreeMap::new());
         let (batch, patterns) = (Batch::default(), Patterns::default());
-        (Self { batch, look: now, ended, scripts, programs, patterns }, receiver)
+        let client = Arc::default();
+        (Self { batch, look: now, ended, scripts, programs, patterns, client }, receiver)
     }
 
-    /// A configuration counts from now on: what is run for each of its commands. Patterns of the old one are forgotten.
-    pub(crate) fn programs(&mut self, programs: BTreeMap<Command, Program>) {
+    /// A configuration counts from now on: what is run for each of its commands, and who asks over TLS. Patterns of the old
+    /// one are forgotten.
+    pub(crate) fn configure(&mut self, programs: BTreeMap<Command, Program>, client: Arc<Client>) {
         self.programs = programs;
+        self.client = client;
         self.patterns.forget();
     }
 
@@ -127,7 +132,8 @@ impl Runner {
                 self.batch.start(id, connect, request, now)?.1
             }
             (kind, Some(_)) if kind.connects() => {
-                tokio::spawn(ask(id, Arc::clone(probe), step, search, self.ended.clone()));
+                let client = Arc::clone(&self.client);
+                tokio::spawn(ask(id, Arc::clone(probe), step, search, client, self.ended.clone()));
                 return None;
             }
             (ProbeKind::Misc { command, timeout, dynamic }, _) => match self.programs.get(command) {
@@ -159,12 +165,13 @@ async fn ask(
     probe: Arc<Probe>,
     step: usize,
     search: Option<Search>,
+    client: Arc<Client>,
     ended: mpsc::Sender<Ended>,
 ) {
     let Some(connect) = &probe.connect else { return };
     let outcome = match &probe.kind {
         ProbeKind::Http(check) => match check.urls.get(step) {
-            Some(url) => http(connect, check, url, search).await,
+            Some(url) => http(connect, check, url, search, &client).await,
             None => Outcome::NotRun("it has no url".into()),
         },
         ProbeKind::Dns { kind, name } => dns(connect, *kind, name).await,
