@@ -16,6 +16,7 @@ use directord::check::dialogue::http::{Http, Response};
 use directord::check::dialogue::smtp::Smtp;
 use directord::check::dialogue::udp::{Reply, Udp};
 use directord::check::dialogue::{Dialogue, Heard, Step};
+use directord::check::patterns::Patterns;
 use directord::config::diagnostic::{Diagnostic, Format, Severity};
 use directord::config::dump::{self, Show};
 use directord::config::format::format;
@@ -23,7 +24,9 @@ use directord::config::model::{
     BfdInstance, Destination, DnsName, DnsType, Family, Instance, InterfaceName, Peer, Unicast, Version,
     VirtualAddress, Vrid,
 };
-use directord::config::model::{HttpCheck, HttpProtocol, HttpUrl, Service, StatusCodes, TrackProcess};
+use directord::config::model::{
+    HttpCheck, HttpProtocol, HttpUrl, Service, StatusCodes, TrackProcess, UrlRegex,
+};
 use directord::config::recorded::Recorder;
 use directord::config::source::{Files, ReadError, Sources, Span, Texts};
 use directord::config::supported::runnable;
@@ -252,25 +255,31 @@ pub fn records(input: &[u8]) {
 
 /// What a web server sends: however it is cut, it reads the same, and its digest is that of no more than its body.
 pub fn http(input: &[u8]) {
-    let whole = answer(&[input]);
-    let single: Vec<&[u8]> = input.chunks(1).collect();
-    assert_eq!(answer(&single), whole, "byte by byte it reads otherwise");
-    let size = usize::from(input.last().copied().unwrap_or(0)) + 2;
-    let pieces: Vec<&[u8]> = input.chunks(size).collect();
-    assert_eq!(answer(&pieces), whole, "in pieces of {size} it reads otherwise");
-    if let Some(Ok(response)) = whole {
+    for pattern in [None, Some("l+o|(?m)^n"), Some("(*UTF)(?<=\n).*h")] {
+        let whole = answer(&[input], pattern);
+        let single: Vec<&[u8]> = input.chunks(1).collect();
+        assert_eq!(answer(&single, pattern), whole, "byte by byte it reads otherwise");
+        let size = usize::from(input.last().copied().unwrap_or(0)) + 2;
+        let pieces: Vec<&[u8]> = input.chunks(size).collect();
+        assert_eq!(answer(&pieces, pattern), whole, "in pieces of {size} it reads otherwise");
+        let Some(Ok(response)) = whole else { continue };
         assert!(response.body_length < input.len() as u64, "a body, and no head");
     }
 }
 
-/// What is learned from a server that sends these pieces and closes.
-fn answer(pieces: &[&[u8]]) -> Option<Result<Response, String>> {
+/// What is learned from a server that sends these pieces and closes; the body is searched for `pattern`.
+fn answer(pieces: &[&[u8]], pattern: Option<&str>) -> Option<Result<Response, String>> {
     let protocol = HttpProtocol::Http10;
     let check = HttpCheck { tls: false, protocol, sni: None, fast_recovery: false, urls: Vec::new() };
     let status_codes = StatusCodes::default();
     let (path, virtualhost) = ("/".to_owned(), None);
-    let url = HttpUrl { path, virtualhost, digest: None, status_codes, regex: None, tls_compliant: None };
-    let mut dialogue = Http::page(&check, &url, ([192, 0, 2, 1], 80).into());
+    let regex = pattern.map(|pattern| {
+        Box::new(UrlRegex { pattern: Some(pattern.to_owned()), min_offset: 1, ..UrlRegex::default() })
+    });
+    // With a digest all of the body is read.
+    let url = HttpUrl { path, virtualhost, digest: Some([0; 16]), status_codes, regex, tls_compliant: None };
+    let search = Patterns::default().search(&url).unwrap();
+    let mut dialogue = Http::check(&check, &url, ([192, 0, 2, 1], 80).into(), search);
     let pieces = pieces.iter().filter(|piece| !piece.is_empty()).map(|piece| Heard::Bytes(piece));
     for heard in [Heard::Connected, Heard::Sent].into_iter().chain(pieces).chain([Heard::Closed]) {
         if let Step::Done(result) = dialogue.next(heard) {

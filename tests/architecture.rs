@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bfd", &["config::model", "sys"]),
     ("check", &["config::model", "script", "sys"]),
     ("cli", &["check", "config", "director", "sys"]),
-    ("config", &[]),
+    ("config", &["sys::regex"]),
     (
         "director",
         &[

@@ -68,9 +68,20 @@ pub struct Wanted {
     pub up: bool,
 }
 
-/// The checks of `servers`; `passes` tells where a new one begins.
-pub fn wanted(servers: &[Arc<VirtualServer>], passes: impl Fn(&Key) -> bool) -> Vec<Wanted> {
+/// The checks of `servers`; `log_all` is what counts where no `log_all_failures` stands, and `passes` tells where a new one
+/// begins.
+pub fn wanted(servers: &[Arc<VirtualServer>], log_all: bool, passes: impl Fn(&Key) -> bool) -> Vec<Wanted> {
     let mut all: Vec<Wanted> = Vec::new();
+    // Checks of one timing go on sharing it.
+    let mut last: Option<(Arc<Timing>, Arc<Timing>)> = None;
+    let mut loud = |timing: &Arc<Timing>| {
+        if let Some((_, loud)) = last.as_ref().filter(|(quiet, _)| Arc::ptr_eq(quiet, timing)) {
+            return Arc::clone(loud);
+        }
+        let loud = Arc::new(Timing { log_all_failures: Some(true), ..Timing::clone(timing) });
+        last = Some((Arc::clone(timing), Arc::clone(&loud)));
+        loud
+    };
     for service in servers {
         let (name, protocol) = (Arc::new(service.name()), service.real_server_protocol());
         for real in &service.real_servers {
@@ -78,7 +89,10 @@ pub fn wanted(servers: &[Arc<VirtualServer>], passes: impl Fn(&Key) -> bool) -> 
                 let probe = Arc::clone(&checker.probe);
                 let key = Key { service: Arc::clone(&name), server: real.address, probe };
                 let up = passes(&key);
-                let timing = Arc::clone(&checker.timing);
+                let timing = match (checker.timing.log_all_failures, log_all) {
+                    (None, true) => loud(&checker.timing),
+                    _ => Arc::clone(&checker.timing),
+                };
                 all.push(Wanted { key, timing, protocol, up });
             }
         }

@@ -2,6 +2,7 @@
 //!
 //! `policy` says what the kind of a check means for its [`schedule`], which decides when the check runs and what
 //! its outcomes amount to; [`checks`] holds the schedules of all. A [`dialogue`] is what a check says and hears;
+//! `patterns` are those that bodies must match;
 //! `misc` is what the end of a program means, `file` what the number in a file does; a BFD session is up or down. `io/` opens the connections and runs the programs. `genhash` uses the same dialogue and the same connections.
 
 pub mod checks;
@@ -9,6 +10,7 @@ pub mod dialogue;
 pub(crate) mod file;
 pub(crate) mod io;
 pub(crate) mod misc;
+pub mod patterns;
 pub(crate) mod policy;
 pub mod schedule;
 pub mod standing;

@@ -89,6 +89,17 @@ pub enum Event {
         why: Failure,
         /// This many tries are left.
         left: u32,
+        /// `log_all_failures`.
+        all: bool,
+    },
+    /// With `log_all_failures`: it has failed before, and fails again.
+    StillFails {
+        /// Kind of the check.
+        check: &'static str,
+        /// This failure.
+        why: Failure,
+        /// Which of several steps, from 0.
+        step: Option<usize>,
     },
     /// It passes again.
     Passed {
@@ -244,6 +255,7 @@ impl Machine {
 
     fn failed(&mut self, why: Failure, out: &mut Vec<Action>) -> Duration {
         let up = self.standing.is_up();
+        let all = self.timing.log_all_failures == Some(true);
         let retried = match self.policy.retries {
             Retries::Established => up && self.proven,
             Retries::Always => true,
@@ -252,14 +264,16 @@ impl Machine {
         if retried && self.retries < self.timing.retry {
             self.retries += 1;
             let left = self.timing.retry - self.retries + 1;
-            out.push(Action::Report(Event::Retrying { check: self.policy.name, why, left }));
+            out.push(Action::Report(Event::Retrying { check: self.policy.name, why, left, all }));
             return self.timing.delay_before_retry;
         }
+        let step = (self.policy.steps > 1).then_some(self.step);
         // The first verdict is told even if it was taken for granted, by `alpha`.
         if up || !self.judged {
-            let step = (self.policy.steps > 1).then_some(self.step);
             let event = Event::Failed { check: self.policy.name, retries: self.retries, why, step };
             out.push(Action::Report(event));
+        } else if all {
+            out.push(Action::Report(Event::StillFails { check: self.policy.name, why, step }));
         }
         if up {
             out.push(Action::Standing(Standing::Down));
@@ -283,7 +297,10 @@ impl Event {
     /// How loud it is.
     pub fn level(&self) -> Level {
         match self {
-            Self::Failed { .. } | Self::NotRun { .. } => Level::Warning,
+            Self::Failed { .. }
+            | Self::StillFails { .. }
+            | Self::NotRun { .. }
+            | Self::Retrying { all: true, .. } => Level::Warning,
             Self::Passed { .. } => Level::Info,
             Self::Retrying { .. } => Level::Debug,
         }
@@ -298,10 +315,12 @@ impl Event {
                     1 => " after 1 retry".to_owned(),
                     more => format!(" after {more} retries"),
                 };
-                let step = step.map(|step| format!(" url({})", step + 1)).unwrap_or_default();
-                format!("{check} on service {server}{step} failed{tries}: {why}")
+                format!("{check} on service {server}{} failed{tries}: {why}", url(*step))
             }
-            Self::Retrying { check, why, left } => {
+            Self::StillFails { check, why, step } => {
+                format!("{check} on service {server}{} fails still: {why}", url(*step))
+            }
+            Self::Retrying { check, why, left, .. } => {
                 format!("{check} on service {server} failed, {left} more to go: {why}")
             }
             Self::Passed { check } => format!("{check} on service {server} succeeded"),
@@ -310,6 +329,11 @@ impl Event {
             }
         }
     }
+}
+
+/// Which url it is, where there are several.
+fn url(step: Option<usize>) -> String {
+    step.map(|step| format!(" url({})", step + 1)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -385,6 +409,38 @@ mod tests {
             run(&mut machine, &mut now, Outcome::PASSED),
             (0, vec![Action::Standing(Standing::UP)], loop_)
         );
+    }
+
+    #[test]
+    fn every_failure_is_told_when_that_is_asked_for() {
+        let loud = |all: Option<bool>| {
+            let (mut machine, mut now) = start(ProbeKind::Tcp, true);
+            let timing = Timing { log_all_failures: all, retry: 1, ..timing() };
+            machine.handle(now, Input::Retime(Arc::new(timing)), &mut Vec::new());
+            let mut lines = Vec::new();
+            for outcome in [Outcome::PASSED, failed(), failed(), failed(), Outcome::PASSED, failed()] {
+                now = machine.next_timer().unwrap().0;
+                let mut out = Vec::new();
+                machine.handle(now, Input::Timer, &mut out);
+                machine.handle(now, Input::Outcome(outcome), &mut out);
+                lines.extend(out.into_iter().filter_map(|action| match action {
+                    Action::Report(event) if event.level() > Level::Debug => {
+                        Some(event.describe("S").to_string())
+                    }
+                    _ => None,
+                }));
+            }
+            lines
+        };
+        let why = "connection closed without an answer";
+        let again = format!("TCP_CHECK on service S failed, 1 more to go: {why}");
+        let down = format!("TCP_CHECK on service S failed after 1 retry: {why}");
+        let still = format!("TCP_CHECK on service S fails still: {why}");
+        let up = "TCP_CHECK on service S succeeded".to_owned();
+        assert_eq!(loud(Some(true)), [again.clone(), down.clone(), still, up.clone(), again]);
+        for quiet in [None, Some(false)] {
+            assert_eq!(loud(quiet), [down.clone(), up.clone()]);
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::check::Failure;
 use crate::check::dialogue::http::{Http, Response};
 use crate::check::dialogue::{Dialogue, Heard, Step};
+use crate::check::io::tls::Client;
 use crate::check::io::{Stopped, Tls, converse};
 use crate::config::model::{Connect, HttpCheck, HttpProtocol, HttpUrl, StatusCodes};
 use crate::text::hex;
@@ -100,7 +101,8 @@ fn fetch_page(options: &GenhashOptions, show: &mut Show) -> Result<Response, Str
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
-    let tls = check.tls.then_some(Tls { sni: check.sni.as_deref() });
+    let client = Client::default();
+    let tls = check.tls.then_some(Tls { client: &client, sni: check.sni.as_deref(), compliant: false });
     let mut dialogue = Shown { http: Http::page(&check, &url, connect.to), show };
     runtime.block_on(converse(&connect, tls, &mut dialogue)).map_err(|stopped| match stopped {
         Stopped::Failed(failure) => failure.to_string(),

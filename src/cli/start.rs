@@ -157,6 +157,11 @@ pub(super) fn reload(config: &Path, language: &Options, running: &Model) -> Resu
     model.share(running);
     let read = Kept::new(config, language, recorder.into_recording());
     let mut start = Start::new(model, unrun(&loaded), Source::File, read);
+    // What ran goes on; a start has nothing to go on with.
+    if start.candidate.programs.client.trouble().is_some() {
+        let said = std::mem::take(&mut start.candidate.programs.lines);
+        return Err(lines.into_iter().chain(said).collect());
+    }
     (start.candidate.keep, start.candidate.lines) = (true, lines);
     Ok(start.candidate)
 }
@@ -181,7 +186,8 @@ impl Start {
         let folder = (namespaces.clone(), model.globals.process.instance.clone());
         let mut runnable = runnable(&model);
         names::resolve(&mut runnable);
-        let programs = Programs::of(&mut runnable);
+        let mut programs = Programs::of(&mut runnable);
+        programs.identify(model.ssl.as_ref(), &runnable.virtual_servers);
         let candidate = Candidate {
             runnable,
             programs,

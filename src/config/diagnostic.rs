@@ -97,6 +97,8 @@ pub enum Code {
     Undefined = 25,
     /// It means here what it says; keepalived does something else.
     Portable = 26,
+    /// A pattern that is none.
+    BadPattern = 27,
     /// Known, but without effect in this version.
     NotYet = 30,
     /// Legal, and not in this version: what it is in does not run.

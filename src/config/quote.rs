@@ -34,6 +34,15 @@ pub(super) fn raw(text: &str) -> String {
     }
 }
 
+/// A pattern: taken out of its quotes, and its escapes decoded.
+pub(super) fn pattern(text: &str) -> String {
+    let simple = |c: char| c.is_alphanumeric() || matches!(c, '.' | '/' | ':' | '-' | '_');
+    match !text.is_empty() && text.chars().all(simple) && !text.starts_with("include") {
+        true => text.to_owned(),
+        false => format!("\"{}\"", escaped(text)),
+    }
+}
+
 /// Whether a word has a form in keepalived.conf.
 pub(super) fn is_writable(text: &str) -> bool {
     let builtin = text.match_indices('$').any(|(at, _)| is_builtin(text, at));
@@ -47,11 +56,17 @@ pub(super) fn is_raw_writable(text: &str) -> bool {
 }
 
 fn argument(text: &str) -> String {
+    let written = escaped(text).replace('\'', "\\'");
+    let quoted = written.is_empty() || written.contains(char::is_whitespace);
+    if quoted { format!("'{written}'") } else { written }
+}
+
+/// What is decoded is as it was.
+fn escaped(text: &str) -> String {
     let mut written = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {
         match c {
             '\\' => written += "\\\\",
-            '\'' => written += "\\'",
             '"' => written += "\\x22",
             '$' if is_builtin(text, at) => written += "\\x24",
             '\n' => written += "\\n",
@@ -61,8 +76,7 @@ fn argument(text: &str) -> String {
             c => written.push(c),
         }
     }
-    let quoted = written.is_empty() || written.contains(char::is_whitespace);
-    if quoted { format!("'{written}'") } else { written }
+    written
 }
 
 /// Whether `$` starts `$_NAME` or `${_NAME…}`, which would be expanded.
@@ -131,6 +145,14 @@ mod tests {
         assert!(!written.contains('"') && !written.contains("${_"), "{written}");
         let once = split(&format!("\"{written}\""), false);
         assert_eq!(split(&once[0], true), arguments);
+    }
+
+    #[test]
+    fn patterns() {
+        for text in ["OK", "", "a b", "it's", "^\\d+$ #{2}", "say \"x\"\n", "${_PWD}", "\\x41", "\0\u{1b}"] {
+            assert_eq!(split(&pattern(text), true), [text], "{}", pattern(text));
+            assert_eq!(split(&pattern(text), false).len(), 1);
+        }
     }
 
     #[test]

@@ -176,13 +176,13 @@ impl Director {
     fn configure_programs(&mut self, programs: Programs) {
         let programs = match self.options.only_checkers {
             true => {
-                let Programs { checks, mut files, followed, .. } = programs;
+                let Programs { checks, mut files, followed, client, .. } = programs;
                 files.retain(|file| followed.contains(&file.name));
-                Programs { checks, files, ..Programs::default() }
+                Programs { checks, files, client, ..Programs::default() }
             }
             false => programs,
         };
-        self.checks.programs(programs.checks);
+        self.checks.programs(programs.checks, programs.client);
         let Programs { tracked, files, processes, .. } = programs;
         self.track(|tracking| tracking.configure(tracked, files, processes));
     }
@@ -190,6 +190,7 @@ impl Director {
     fn balance(&mut self, servers: Vec<Arc<VirtualServer>>, globals: &Globals) {
         let timeouts = globals.lvs.timeouts.as_ref().filter(|_| !self.options.only_vrrp);
         self.timeouts.configure(timeouts);
+        self.checks.log_all(globals.lvs.log_all_failures);
         let known = self.checks.known(&servers);
         self.balancer.configure(servers.clone(), globals.scripts.real_servers_at_start, known);
         self.tell_what_happened();

@@ -17,7 +17,7 @@ use super::connection::Connection;
 use super::namespace::Namespaces;
 use super::notices::{last_occasion, occasion};
 use super::owned::Owned;
-use crate::report::say;
+use crate::report::io::say;
 
 /// The pools and the kernel's table.
 pub(super) struct Balancer {

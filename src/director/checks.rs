@@ -9,10 +9,11 @@ use tokio::sync::mpsc;
 use crate::check::Standing;
 use crate::check::checks::{self, Action, Facts, Input, Key, wanted};
 use crate::check::io::runner::{Ended, Runner};
+use crate::check::io::tls::Client;
 use crate::config::model::{Command, Probe, VirtualServer};
 use crate::script::Program;
 
-use crate::report::say;
+use crate::report::io::say;
 
 /// Every check, and the probes under way.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(super) struct Checks {
     runner: Runner,
     /// What the machine knows of what others find out.
     facts: Facts,
+    /// `checker_log_all_failures`.
+    log_all: bool,
 }
 
 impl Checks {
@@ -28,7 +31,7 @@ impl Checks {
     pub(super) fn new(files: Option<(u64, u64)>) -> (Self, mpsc::Receiver<Ended>) {
         let (runner, ended) = Runner::new(Instant::now(), files);
         let machine = checks::Checks::new(fastrand::u64(..));
-        (Self { machine, runner, facts: Facts::default() }, ended)
+        (Self { machine, runner, facts: Facts::default(), log_all: false }, ended)
     }
 
     /// Ends the checks that are not in `servers` and starts the new ones; `passes` tells where a new one begins. Returns
@@ -39,7 +42,8 @@ impl Checks {
         servers: &[Arc<VirtualServer>],
         passes: impl Fn(&Key) -> bool,
     ) -> Vec<(Arc<Key>, Standing)> {
-        let changed = self.feed(Instant::now(), [Input::Configure(wanted(servers, passes))].into());
+        let wanted = wanted(servers, self.log_all, passes);
+        let changed = self.feed(Instant::now(), [Input::Configure(wanted)].into());
         let Self { machine, runner, .. } = self;
         runner.keep(|id| machine.knows(id));
         changed
@@ -65,9 +69,14 @@ impl Checks {
         self.feed(Instant::now(), [Input::Told(self.facts.clone())].into())
     }
 
-    /// The programs that are run for checks from now on.
-    pub(super) fn programs(&mut self, programs: BTreeMap<Command, Program>) {
-        self.runner.programs(programs);
+    /// `checker_log_all_failures`: what counts from the next [`Self::configure`] on where a check does not say.
+    pub(super) fn log_all(&mut self, log_all: bool) {
+        self.log_all = log_all;
+    }
+
+    /// The programs that are run for checks from now on, and who asks over TLS.
+    pub(super) fn programs(&mut self, programs: BTreeMap<Command, Program>, client: Arc<Client>) {
+        self.runner.configure(programs, client);
     }
 
     /// The next program that ends, to be given to [`Self::ended`]; waits for ever when none runs.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use tracing::Level;
 
+use crate::check::io::tls::Client;
 use crate::config::model::{
-    Command, Fifo, Notify, ProbeKind, Scripts, TrackFile, TrackProcess, VirtualServer,
+    Command, Fifo, Notify, ProbeKind, Scripts, Ssl, TrackFile, TrackProcess, VirtualServer,
 };
 use crate::config::supported::{Runnable, followed};
 use crate::notify::io::{FifoSetup, Setup};
@@ -32,6 +33,8 @@ pub struct Programs {
     pub processes: Vec<TrackProcess>,
     /// Those of MISC_CHECK, by their command.
     pub checks: BTreeMap<Command, Program>,
+    /// Who asks over TLS.
+    pub(crate) client: Arc<Client>,
     /// Who is told of what happens to the instances.
     pub notify: Setup,
     /// What runs before everything else; a reload runs it not again.
@@ -77,6 +80,20 @@ impl Programs {
         programs.notify.states_on_reload = settings.states_on_reload;
         programs.violations(&settings);
         programs
+    }
+
+    /// Who asks over TLS, if anybody does: keepalived reads the files of `SSL` only then.
+    pub(crate) fn identify(&mut self, ssl: Option<&Ssl>, servers: &[Arc<VirtualServer>]) {
+        let asks = |kind: &ProbeKind| matches!(kind, ProbeKind::Http(check) if check.tls);
+        let mut checkers =
+            servers.iter().flat_map(|server| &server.real_servers).flat_map(|real| &real.checkers);
+        let Some(ssl) = ssl.filter(|_| checkers.any(|checker| asks(&checker.probe.kind))) else { return };
+        let client = Client::new(ssl);
+        if let Some(trouble) = client.trouble() {
+            let text = format!("{trouble}: SSL_GET cannot ask, and the verdicts of its real servers stay");
+            self.lines.push(Line { level: Level::ERROR, text });
+        }
+        self.client = Arc::new(client);
     }
 
     /// A check whose program is not run is taken away, as in keepalived: the server counts as healthy, after a start as

@@ -7,7 +7,7 @@ use crate::net::io::local::LocalAddresses;
 use crate::pool::suspend::Suspension;
 use crate::text::reason;
 
-use crate::report::say;
+use crate::report::io::say;
 
 /// The virtual servers, and which of them are suspended.
 #[derive(Default)]

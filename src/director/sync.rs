@@ -13,7 +13,7 @@ use crate::vrrp::instance;
 use super::connection::Connection;
 use super::namespace::Namespaces;
 use super::owned::Owned;
-use crate::report::say;
+use crate::report::io::say;
 
 /// `lvs_sync_daemon`, and the kernel's daemons.
 pub(super) struct Sync {

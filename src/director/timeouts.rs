@@ -11,7 +11,7 @@ use crate::ipvs::timeouts::{Action, Input, Keeper, Values, Which, wanted};
 use super::connection::Connection;
 use super::namespace::Namespaces;
 use super::owned::Owned;
-use crate::report::say;
+use crate::report::io::say;
 
 /// `lvs_timeouts`, and the kernel's.
 pub(super) struct Timeouts {

@@ -2,12 +2,12 @@
 //!
 //! Everything that decides hands out events; whoever writes the log, sends mail or counts asks them here.
 
+pub(crate) mod io;
 mod repeats;
 
 pub(crate) use repeats::Repeats;
 
 use std::fmt;
-use std::io;
 
 use crate::text::reason;
 
@@ -22,16 +22,6 @@ pub enum Level {
     Warning,
     /// Something does not work.
     Error,
-}
-
-/// One line to the log.
-pub(crate) fn say(level: Level, line: impl fmt::Display) {
-    match level {
-        Level::Debug => tracing::debug!("{line}"),
-        Level::Info => tracing::info!("{line}"),
-        Level::Warning => tracing::warn!("{line}"),
-        Level::Error => tracing::error!("{line}"),
-    }
 }
 
 /// What follows a line of which some were not said: `Again(3)` is ` (3 more since the last such line)`, `Again(0)`
@@ -49,13 +39,13 @@ impl fmt::Display for Again {
 }
 
 /// What went wrong, as a part of a sentence.
-pub(crate) fn plain(error: &io::Error) -> String {
+pub(crate) fn plain(error: &std::io::Error) -> String {
     reason(error).to_lowercase()
 }
 
 /// The kernel's answer in words.
 pub(crate) fn errno_text(errno: i32) -> String {
-    plain(&io::Error::from_raw_os_error(errno))
+    plain(&std::io::Error::from_raw_os_error(errno))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub(crate) mod memory;
 pub mod netlink;
 pub(crate) mod poll;
 pub(crate) mod process;
+pub(crate) mod regex;
 pub(crate) mod runtime;
 pub(crate) mod schedule;
 pub(crate) mod signals;

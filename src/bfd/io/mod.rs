@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::model::{BfdInstance, ProcessPart};
-use crate::report::say;
+use crate::report::io::say;
 use crate::sys::runtime::drive;
 use crate::sys::schedule;
 use crate::text::reason;

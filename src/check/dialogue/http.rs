@@ -1,6 +1,7 @@
 //! One request as keepalived writes it, and the answer to it.
 
 mod reader;
+mod search;
 
 use std::net::SocketAddr;
 
@@ -11,24 +12,34 @@ use super::{Dialogue, Heard, Step};
 use reader::{Reader, Until};
 
 pub use reader::Response;
+pub use search::{Search, Searched};
 
 /// One url of a check: a request, and the answer to it.
 #[derive(Debug)]
 pub struct Http {
     request: String,
     reader: Reader,
+    /// `tls_compliant`: the connection has to end as TLS ends.
+    compliant: bool,
 }
 
 impl Http {
-    /// Asks the server at `to` for `url` of `check`. The body is read when something is asked of it.
-    pub fn check(check: &HttpCheck, url: &HttpUrl, to: SocketAddr) -> Self {
-        let until = if url.digest.is_some() { Until::Body } else { Until::Head };
-        Self { request: request(check, url, to), reader: Reader::new(until) }
+    /// Asks the server at `to` for `url` of `check`; `search` is that for its pattern. The body is read when something is
+    /// asked of it.
+    pub fn check(check: &HttpCheck, url: &HttpUrl, to: SocketAddr, search: Option<Search>) -> Self {
+        let compliant = url.is_compliant(check);
+        let until = match (url.digest, &search) {
+            _ if compliant => Until::Close,
+            (Some(_), _) => Until::Body,
+            (None, Some(_)) => Until::Searched,
+            (None, None) => Until::Head,
+        };
+        Self { request: request(check, url, to), reader: Reader::new(until, search), compliant }
     }
 
     /// The same, and reads the whole body whatever is asked of it.
     pub fn page(check: &HttpCheck, url: &HttpUrl, to: SocketAddr) -> Self {
-        Self { request: request(check, url, to), reader: Reader::new(Until::Body) }
+        Self { request: request(check, url, to), reader: Reader::new(Until::Body, None), compliant: false }
     }
 
     /// Whether the body of the answer has begun.
@@ -37,7 +48,7 @@ impl Http {
     }
 
     fn finish(&mut self) -> Step<Response> {
-        Step::Done(std::mem::replace(&mut self.reader, Reader::new(Until::Head)).finish())
+        Step::Done(std::mem::replace(&mut self.reader, Reader::new(Until::Head, None)).finish())
     }
 }
 
@@ -55,7 +66,7 @@ impl Dialogue for Http {
             },
             Heard::Closed => self.finish(),
             // A server that answers and then resets has answered; whether that is all of it, its digest tells.
-            Heard::Reset(_) if self.in_body() => self.finish(),
+            Heard::Reset(_) if self.in_body() && !self.compliant => self.finish(),
             Heard::Reset(why) => Step::Done(Err(Failure::Broken(why))),
             Heard::Silence(limit) => Step::Done(Err(Failure::ReadTimeout(limit))),
         }
@@ -74,13 +85,17 @@ fn request(check: &HttpCheck, url: &HttpUrl, to: SocketAddr) -> String {
 }
 
 impl Response {
-    /// Status first, then the digest, as keepalived looks.
+    /// Status first, then the digest, then the pattern, as keepalived looks.
     pub fn judge(&self, url: &HttpUrl) -> Result<(), Failure> {
         if !url.status_codes.contains(self.status) {
             return Err(Failure::Status { found: self.status });
         }
         match url.digest {
-            Some(digest) if digest != self.digest => Err(Failure::Digest { found: self.digest }),
+            Some(digest) if digest != self.digest => return Err(Failure::Digest { found: self.digest }),
+            _ => {}
+        }
+        match (&url.regex, &self.searched) {
+            (Some(asked), Some(searched)) => searched.judge(asked),
             _ => Ok(()),
         }
     }
@@ -111,7 +126,7 @@ mod tests {
     /// How much of it is heard, and what comes of it.
     fn talk(digest: Option<[u8; 16]>, pieces: &[&[u8]]) -> (usize, Result<Response, Failure>) {
         let url = HttpUrl { digest, ..url("/", None) };
-        let mut http = Http::check(&check(HttpProtocol::Http10), &url, TO.parse().unwrap());
+        let mut http = Http::check(&check(HttpProtocol::Http10), &url, TO.parse().unwrap(), None);
         assert!(matches!(http.next(Heard::Connected), Step::Send(_)));
         assert_eq!(http.next(Heard::Sent), Step::Read);
         let heard = pieces.iter().map(|piece| Heard::Bytes(piece)).chain([Heard::Closed]);
@@ -165,11 +180,35 @@ mod tests {
     }
 
     #[test]
+    fn where_tls_has_to_be_closed_the_end_of_the_connection_counts() {
+        let url = HttpUrl { tls_compliant: Some(true), ..url("/", None) };
+        let to = TO.parse().unwrap();
+        for (tls, waits) in [(true, true), (false, false)] {
+            let check = HttpCheck { tls, ..check(HttpProtocol::Http10) };
+            let begin = || {
+                let mut http = Http::check(&check, &url, to, None);
+                let whole = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok and more";
+                let step = http.next(Heard::Bytes(whole));
+                assert_eq!(step == Step::Read, waits);
+                http
+            };
+            if !waits {
+                begin();
+                continue;
+            }
+            let broken = Step::Done(Err(Failure::Broken("cut".into())));
+            assert_eq!(begin().next(Heard::Reset("cut".into())), broken);
+            let Step::Done(Ok(answer)) = begin().next(Heard::Closed) else { panic!("no answer") };
+            assert_eq!((answer.status, answer.body_length), (200, 2));
+        }
+    }
+
+    #[test]
     fn status_is_judged_before_the_digest() {
-        let response = Response { status: 500, digest: [1; 16], body_length: 0 };
+        let response = Response { status: 500, digest: [1; 16], body_length: 0, searched: None };
         let url = HttpUrl { digest: Some([2; 16]), ..url("/", None) };
         assert_eq!(response.judge(&url), Err(Failure::Status { found: 500 }));
-        let response = Response { status: 204, ..response };
+        let response = Response { status: 204, ..response.clone() };
         assert_eq!(response.judge(&url), Err(Failure::Digest { found: [1; 16] }));
     }
 }

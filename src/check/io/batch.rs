@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::{Protocol, SockAddr, Socket, Type};
 
-use crate::check::dialogue::http::{Http, Response};
+use crate::check::dialogue::http::{Http, Response, Search};
 use crate::check::dialogue::{Dialogue, Heard, Step};
 use crate::check::{Failure, Outcome};
 use crate::config::model::{Connect, Probe, ProbeKind};
@@ -70,11 +70,11 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// `None`: this is no HTTP check over plain TCP, or has no such url.
-    pub(super) fn new(probe: &Arc<Probe>, url: usize) -> Option<Box<Self>> {
+    /// `search`: that for the pattern of the url. `None`: this is no HTTP check over plain TCP, or has no such url.
+    pub(super) fn new(probe: &Arc<Probe>, url: usize, search: Option<Search>) -> Option<Box<Self>> {
         let (ProbeKind::Http(check), Some(connect)) = (&probe.kind, &probe.connect) else { return None };
         let asked = check.urls.get(url).filter(|_| !check.tls)?;
-        let dialogue = Http::check(check, asked, connect.to);
+        let dialogue = Http::check(check, asked, connect.to, search);
         Some(Box::new(Self { probe: Arc::clone(probe), url, dialogue }))
     }
 
@@ -366,7 +366,7 @@ mod tests {
         let (protocol, urls) = (HttpProtocol::Http10, vec![url]);
         let check = HttpCheck { tls: false, protocol, sni: None, fast_recovery: false, urls };
         let probe = Probe { kind: ProbeKind::Http(check), connect: Some(options(to)) };
-        Some(Request::new(&Arc::new(probe), 0).unwrap())
+        Some(Request::new(&Arc::new(probe), 0, None).unwrap())
     }
 
     /// The server, and a request that it has read; looked at until then.

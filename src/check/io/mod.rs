@@ -7,7 +7,7 @@ mod probes;
 pub(crate) mod runner;
 mod socket;
 mod tcp;
-mod tls;
+pub(crate) mod tls;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -50,8 +50,12 @@ impl From<Stopped> for Outcome {
 /// TLS around a conversation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tls<'a> {
+    /// As whom.
+    pub client: &'a tls::Client,
     /// The name that the server is told, if any.
     pub sni: Option<&'a str>,
+    /// A connection that ends without saying so is broken.
+    pub compliant: bool,
 }
 
 /// Connects and leads `dialogue` to its end; `connect_timeout` is the limit of each step, ten times that of all: a server
@@ -64,8 +68,8 @@ pub(crate) async fn converse<D: Dialogue>(
     let mut limits = Limits::start(options.timeout);
     let stream = tcp::connect(options, &mut limits).await?;
     match tls {
-        Some(Tls { sni }) => {
-            let stream = limits.within(Failure::ReadTimeout, tls::handshake(stream, sni)).await??;
+        Some(tls) => {
+            let stream = limits.within(Failure::ReadTimeout, tls::handshake(stream, tls)).await??;
             let step = dialogue.next(Heard::Connected);
             carry_out(stream, &mut limits, dialogue, step).await
         }
@@ -102,6 +106,7 @@ async fn carry_out<D: Dialogue>(
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
                     dialogue.next(Heard::Reset(plain(&error)))
                 }
+                Err(error) if tls::is_cut(&error) => dialogue.next(Heard::Reset(tls::CUT.into())),
                 Err(error) => return Err(broken(error)),
             },
         }

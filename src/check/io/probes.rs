@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::check::dialogue::dns::{Dns, Transport};
 use crate::check::dialogue::echo::{self, Echo};
-use crate::check::dialogue::http::{Http, Response};
+use crate::check::dialogue::http::{Http, Response, Search};
 use crate::check::dialogue::smtp::Smtp;
 use crate::check::dialogue::udp::{Reply, Udp};
 use crate::check::{Failure, Outcome};
@@ -21,12 +21,20 @@ use crate::sys::filter::{
 use super::batch::GoesOn;
 use super::limits::Limits;
 use super::socket::judge;
+use super::tls::Client;
 use super::{Stopped, Tls, carry_out, converse, datagrams};
 
-/// Asks for one url of an HTTP check.
-pub(super) async fn http(options: &Connect, check: &HttpCheck, url: &HttpUrl) -> Outcome {
-    let mut dialogue = Http::check(check, url, options.to);
-    let tls = check.tls.then_some(Tls { sni: check.sni.as_deref() });
+/// Asks for one url of an HTTP check; `search` is that for its pattern, `client` who asks over TLS.
+pub(super) async fn http(
+    options: &Connect,
+    check: &HttpCheck,
+    url: &HttpUrl,
+    search: Option<Search>,
+    client: &Client,
+) -> Outcome {
+    let mut dialogue = Http::check(check, url, options.to, search);
+    let tls =
+        check.tls.then_some(Tls { client, sni: check.sni.as_deref(), compliant: url.is_compliant(check) });
     judged(converse(options, tls, &mut dialogue).await, url)
 }
 
@@ -300,7 +308,7 @@ mod tests {
             regex: None,
             tls_compliant: None,
         };
-        let outcome = http(&options, &check, &url).await;
+        let outcome = http(&options, &check, &url, None, &Client::default()).await;
         assert_eq!(outcome, Outcome::Failed(Failure::TooSlow(Duration::from_secs(20))));
     }
 

@@ -9,7 +9,9 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use crate::check::checks::{CheckId, TICK};
+use crate::check::dialogue::http::Search;
 use crate::check::dialogue::udp::Reply;
+use crate::check::patterns::Patterns;
 use crate::check::{Outcome, misc};
 use crate::config::model::{Command, Probe, ProbeKind};
 use crate::script;
@@ -17,6 +19,7 @@ use crate::script::Program;
 
 use super::batch::{Batch, Left, Request};
 use super::probes::{dns, http, http_rest, ping, smtp, udp};
+use super::tls::Client;
 
 /// Outcomes that may wait to be looked at.
 const OUTCOMES: usize = 1024;
@@ -43,6 +46,8 @@ pub(crate) struct Runner {
     scripts: script::io::Runner<(CheckId, bool)>,
     /// What is run for a command; what cannot be run is not in it.
     programs: BTreeMap<Command, Program>,
+    patterns: Patterns,
+    client: Arc<Client>,
 }
 
 impl Runner {
@@ -51,10 +56,9 @@ impl Runner {
     pub(crate) fn new(now: Instant, files: Option<(u64, u64)>) -> (Self, mpsc::Receiver<Ended>) {
         let (ended, receiver) = mpsc::channel(OUTCOMES);
         let (scripts, programs) = (script::io::Runner::new(files), BTreeMap::new());
-        (
-            Self { batch: Batch::default(), look: now, ended, tasks: BTreeMap::new(), scripts, programs },
-            receiver,
-        )
+        let (batch, patterns, client) = (Batch::default(), Patterns::default(), Arc::default());
+        let tasks = BTreeMap::new();
+        (Self { batch, look: now, ended, tasks, scripts, programs, patterns, client }, receiver)
     }
 
     /// Drops the probes that nobody wants to know of any more, with their sockets. Programs run to their ends.
@@ -84,9 +88,12 @@ impl Runner {
         self.tasks.insert(id, task.abort_handle());
     }
 
-    /// What is run for each command from now on.
-    pub(crate) fn programs(&mut self, programs: BTreeMap<Command, Program>) {
+    /// A configuration counts from now on: what is run for each of its commands, and who asks over TLS. Patterns of the old
+    /// one are forgotten.
+    pub(crate) fn configure(&mut self, programs: BTreeMap<Command, Program>, client: Arc<Client>) {
         self.programs = programs;
+        self.client = client;
+        self.patterns.forget();
     }
 
     /// The next program that ends; waits for ever when none runs.
@@ -132,7 +139,14 @@ impl Runner {
         delay_loop: Duration,
         now: Instant,
     ) -> Option<Ended> {
-        let request = Request::new(probe, step);
+        let search = match self.search(&probe.kind, step) {
+            Ok(search) => search,
+            Err(why) => return Some(Ended { id, outcome: Outcome::NotRun(why) }),
+        };
+        let (request, search) = match &probe.kind {
+            ProbeKind::Http(check) if !check.tls => (Request::new(probe, step, search), None),
+            _ => (None, search),
+        };
         let outcome = match (&probe.kind, &probe.connect) {
             (kind, Some(connect)) if matches!(kind, ProbeKind::Tcp) || request.is_some() => {
                 if self.batch.is_empty() {
@@ -141,7 +155,7 @@ impl Runner {
                 self.batch.start(id, connect, request, now)?.1
             }
             (kind, Some(_)) if kind.connects() => {
-                self.lead(id, ask(Arc::clone(probe), step));
+                self.lead(id, ask(Arc::clone(probe), step, search, Arc::clone(&self.client)));
                 return None;
             }
             (ProbeKind::Misc { command, timeout, dynamic }, _) => match self.programs.get(command) {
@@ -156,17 +170,23 @@ impl Runner {
         };
         Some(Ended { id, outcome })
     }
+
+    /// That for the pattern of a url, if it has one.
+    fn search(&mut self, kind: &ProbeKind, url: usize) -> Result<Option<Search>, String> {
+        let ProbeKind::Http(check) = kind else { return Ok(None) };
+        check.urls.get(url).map_or(Ok(None), |url| self.patterns.search(url))
+    }
 }
 
 fn not_made(kind: &ProbeKind) -> Outcome {
     Outcome::NotRun(format!("this version does not run {}", kind.keyword()))
 }
 
-async fn ask(probe: Arc<Probe>, step: usize) -> Outcome {
+async fn ask(probe: Arc<Probe>, step: usize, search: Option<Search>, client: Arc<Client>) -> Outcome {
     let Some(connect) = &probe.connect else { return not_made(&probe.kind) };
     match &probe.kind {
         ProbeKind::Http(check) => match check.urls.get(step) {
-            Some(url) => http(connect, check, url).await,
+            Some(url) => http(connect, check, url, search, &client).await,
             None => Outcome::NotRun("it has no url".into()),
         },
         ProbeKind::Dns { kind, name } => dns(connect, *kind, name).await,

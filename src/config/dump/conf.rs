@@ -1,7 +1,7 @@
 //! Statements to the text of keepalived.conf.
 
 use super::HIDDEN;
-use crate::config::quote::{command, plain, raw};
+use crate::config::quote::{command, pattern, plain, raw};
 use crate::config::raise::{Statement, Word};
 
 /// The first line when a secret is hidden.
@@ -60,6 +60,7 @@ impl Printer {
             Word::Plain(text) => plain(text),
             Word::Command(arguments) => format!("\"{}\"", command(arguments)),
             Word::Raw(text) => raw(text),
+            Word::Pattern(text) => pattern(text),
             Word::Secret(text) if self.secrets => plain(text),
             Word::Secret(_) => {
                 self.hidden = true;

@@ -155,7 +155,7 @@ fn number(text: &str) -> Json {
 
 fn text_of(word: &Word, secrets: bool) -> String {
     match word {
-        Word::Plain(text) | Word::Raw(text) => text.clone(),
+        Word::Plain(text) | Word::Raw(text) | Word::Pattern(text) => text.clone(),
         Word::Command(arguments) => command(arguments),
         Word::Secret(text) if secrets => text.clone(),
         Word::Secret(_) => HIDDEN.to_owned(),

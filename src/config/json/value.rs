@@ -44,7 +44,7 @@ impl<'n> Reader<'_, 'n> {
             (Shape::Text(_) | Shape::Choice(_) | Shape::Word, Value::StringLit(text)) => {
                 one(self.text(text, Text::Plain))
             }
-            (Shape::Pattern, Value::StringLit(text)) => one(self.text(text, Text::Raw)),
+            (Shape::Pattern, Value::StringLit(text)) => one(self.text(text, Text::Command)),
             (Shape::Command | Shape::Script, Value::StringLit(text)) => one(self.text(text, Text::Command)),
             (Shape::Script, Value::Object(object)) => {
                 self.only(object, name, &["command", "user", "group"])?;

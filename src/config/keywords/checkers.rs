@@ -1,6 +1,6 @@
 //! Checks of a real server. One row a word: path, arguments, default, range, meaning, since, status.
 
-use super::Status::{Implemented, NotYet, Replaced};
+use super::Status::{Ignored, Implemented, Replaced};
 use super::absent::{Absent, NONE, OFF, REQUIRED, UNSAID, number, time, told, word};
 use super::args::{
     A_NUMBER, BLOCK, BLOCKS, BOOL, COMMAND, FLAG, HEX32, HTTP_VERSION, IFNAME, INT, IP, LINE, MAYBE_STRING,
@@ -38,7 +38,7 @@ const ALPHA: &[Row] = &[
 
 #[rustfmt::skip]
 const LOG: &[Row] = &[
-    row("log_all_failures", BOOL, told("checker_log_all_failures"), ANY.note("bare = on"), "log every failed probe", "2.0.11", NotYet("only the failure that takes the server down is logged")),
+    part("log_all_failures", BOOL, told("checker_log_all_failures"), ANY.note("bare = on"), "log every failed probe", "2.0.11"),
 ];
 
 /// `HTTP_GET` and `SSL_GET`.
@@ -59,12 +59,12 @@ const URL: &[Row] = &[
     part("digest", HEX32, NONE, ANY.note("exactly 32 hex digits; first wins"), "expected MD5 of the body", ""),
     part("status_code", STATUS_CODES, word("200-299"), ANY.note("bad words reported and skipped"), "acceptable status codes", "0.7.6"),
     part("virtualhost", STRING, told("checker value"), ANY.note("repeat overwrites with error"), "Host header for this url", ""),
-    row("regex", QUOTED, NONE, ANY.note("quote it; backslash escapes; invalid pattern only logged"), "PCRE2 pattern the body must match", "", NotYet("the body is not matched: the check passes whatever the page says")),
-    row("regex_no_match", FLAG, OFF, ANY, "succeed when the pattern does not match", "", NotYet("the body is not matched: the check passes whatever the page says")),
-    row("regex_options", OPTIONS, NONE, ANY.note("PCRE2 compile option names in lower case; unknown ones silently ignored"), "pattern options", "", NotYet("the body is not matched: the check passes whatever the page says")),
-    row("regex_min_offset", INT, number(0), ANY.note("log only on error"), "earliest match position", "", NotYet("the body is not matched: the check passes whatever the page says")),
-    row("regex_max_offset", INT, NONE, ANY.note("log only on error"), "latest match position", "", NotYet("the body is not matched: the check passes whatever the page says")),
-    row("regex_stack", STACK, told("PCRE2 default"), ANY.note("start <= max; log only on error; JIT builds"), "JIT stack sizes", "", NotYet("the body is not matched: the check passes whatever the page says")),
+    part("regex", QUOTED, NONE, ANY.note("quote it; backslash escapes; invalid pattern only logged"), "PCRE2 pattern the body must match", ""),
+    part("regex_no_match", FLAG, OFF, ANY, "succeed when the pattern does not match", ""),
+    part("regex_options", OPTIONS, NONE, ANY.note("PCRE2 compile option names in lower case; unknown ones silently ignored"), "pattern options", ""),
+    part("regex_min_offset", INT, number(0), ANY.note("log only on error"), "earliest match position", ""),
+    part("regex_max_offset", INT, NONE, ANY.note("log only on error"), "latest match position", ""),
+    row("regex_stack", STACK, told("PCRE2 default"), ANY.note("start <= max; log only on error; JIT builds"), "JIT stack sizes", "", Ignored("a search takes up to 64 MiB and gives it back at its end")),
 ];
 
 /// The old name of `retry`.
@@ -120,11 +120,11 @@ pub(super) static CHECKS: &[(&str, &[&[Row]])] = &[
     ]]),
     ("virtual_server/real_server/HTTP_GET/url", &[URL]),
     ("virtual_server/real_server/SSL_GET", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("real/virtual server value")), pause(time(Timing::HTTP_PAUSE).unless("server value"))], TIMING, ALPHA, LOG, HTTP, &[
-        row("tls_compliant", BOOL, OFF, ANY.note("bare = on"), "require a proper TLS close", "", NotYet("a TLS connection that is cut short is accepted")),
+        part("tls_compliant", BOOL, OFF, ANY.note("bare = on"), "require a proper TLS close", ""),
         part("url", BLOCKS, REQUIRED, ANY.note("dropped without path; checker dropped without url"), "one request to make", ""),
     ]]),
     ("virtual_server/real_server/SSL_GET/url", &[URL, &[
-        row("tls_compliant", BOOL, told("checker value"), ANY.note("bare = on"), "require a proper TLS close for this url", "", NotYet("a TLS connection that is cut short is accepted")),
+        part("tls_compliant", BOOL, told("checker value"), ANY.note("bare = on"), "require a proper TLS close for this url", ""),
     ]]),
     ("virtual_server/real_server/MISC_CHECK", &[&[retry(number(Timing::MISC_RETRY as i64).unless("server value")), pause(time(Timing::PAUSE).unless("server value"))], TIMING, ALPHA, LOG, &[
         part("misc_path", COMMAND, REQUIRED, ANY.note("last wins"), "program to run", ""),

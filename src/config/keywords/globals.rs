@@ -50,7 +50,7 @@ pub(super) static ROWS: &[Row] = &[
     row("global_defs/min_auto_priority_delay", INT, number(1000000), whole(1, 10_000_000).unit("us"), "lateness that triggers the automatic priority raise", "2.1.0", Ignored("the threads of VRRP have realtime priority from the start")),
     row("global_defs/smtp_alert_vrrp", BOOL, told("smtp_alert"), ANY.note("bare = on"), "default mail switch for VRRP instances and sync groups", "", Implemented),
     row("global_defs/smtp_alert_checker", BOOL, told("smtp_alert"), ANY.note("bare = on"), "default mail switch for virtual and real servers", "", Implemented),
-    row("global_defs/checker_log_all_failures", BOOL, OFF, ANY.note("bare = on"), "log each failed probe, not only the one that takes the server down", "2.0.11", NotYet("only the failure that takes the server down is logged")),
+    part("global_defs/checker_log_all_failures", BOOL, OFF, ANY.note("bare = on"), "log each failed probe, not only the one that takes the server down", "2.0.11"),
     part("global_defs/dynamic_interfaces", args(Alone(&Choice(&["allow_if_changes"]))), OFF, ANY.note("any other word is reported"), "accept interfaces that do not exist yet; optionally let them come back with another type", ""),
     row("global_defs/no_email_faults", FLAG, OFF, ANY, "do not mail on transitions to FAULT", "", Implemented),
     row("global_defs/default_interface", STRING, word("eth0"), ANY, "device used by static addresses (and interface-less VIPs) that name none", "1.2.24", Implemented),

@@ -15,7 +15,7 @@ use crate::config::model::{Connect, Persistence, Timing, VirtualServer};
 
 #[rustfmt::skip]
 pub(super) static ROWS: &[Row] = &[
-    row("SSL", BLOCK, NONE, ANY.note("repeat replaces with error"), "client TLS material for SSL_GET", "0.4.9", NotYet("checks send no client certificate")),
+    part("SSL", BLOCK, NONE, ANY.note("repeat replaces with error"), "client TLS material for SSL_GET", "0.4.9"),
     part("SSL/password", STRING, NONE, ANY.note("repeat overwrites with error"), "key passphrase", ""),
     part("SSL/ca", PATH, NONE, ANY, "CA bundle", ""),
     part("SSL/certificate", PATH, NONE, ANY, "client certificate", ""),

@@ -8,12 +8,13 @@ use super::complete::same;
 use super::lvs::Inherited;
 use super::probe::ProbeDraft;
 use super::real::RealDraft;
+use super::regex::RegexDraft;
 use super::track::Names;
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
-    Checker, Connect, HttpCheck, HttpProtocol, HttpUrl, InterfaceName, Probe, ProbeKind, RegexStack,
-    StatusCodes, Timing, UrlRegex,
+    Checker, Connect, HttpCheck, HttpProtocol, HttpUrl, InterfaceName, Probe, ProbeKind, StatusCodes, Timing,
+    UrlRegex,
 };
 use crate::config::source::Span;
 use crate::config::tree::Node;
@@ -216,6 +217,7 @@ impl Lower<'_> {
             self.surplus(node, surplus);
         }
         let mut draft = UrlDraft::default();
+        let mut regex: Option<Box<RegexDraft>> = None;
         self.within(node, |lower| {
             lower.each(inside(node), |lower, word, node| match word {
                 "digest" => draft.digest = lower.digest(node),
@@ -226,61 +228,14 @@ impl Lower<'_> {
                 "status_code" => draft.status_codes = lower.status_codes(node),
                 "virtualhost" => draft.virtualhost = lower.text(node),
                 "tls_compliant" => draft.tls_compliant = lower.boolean(node),
-                _ => lower.regex_setting(word, node, draft.regex.get_or_insert_default()),
+                _ => lower.regex_setting(word, node, regex.get_or_insert_default()),
             });
+            draft.regex = regex.take().and_then(|regex| lower.whole_regex(*regex));
             if !draft.has_path {
                 lower.required(node, "the url has no path", "add `path /`");
             }
         });
         draft.path.is_some().then_some(draft)
-    }
-
-    fn regex_setting(&mut self, word: &str, node: &Node<'_>, regex: &mut UrlRegex) {
-        match word {
-            "regex" => {
-                let words = self.script_words(node);
-                if let (Some(surplus), true) = (node.words.get(2), words.len() > 1) {
-                    self.report(
-                        Diagnostic::warning(
-                            Code::SurplusArgument,
-                            surplus.span,
-                            "only the first word is the pattern",
-                        )
-                        .label("ignored, as keepalived does")
-                        .help("put the pattern between double quotes"),
-                    );
-                }
-                regex.pattern = words.into_iter().next();
-                if regex.pattern.is_none() {
-                    self.missing(node);
-                }
-            }
-            "regex_no_match" => regex.no_match = self.flag(node),
-            "regex_options" => {
-                if arguments(node).is_empty() {
-                    self.missing(node);
-                }
-                regex.options.extend(arguments(node).iter().map(|word| word.text.to_string()));
-            }
-            "regex_min_offset" => regex.min_offset = self.whole_as(node).unwrap_or(0),
-            "regex_max_offset" => regex.max_offset = self.whole_as(node),
-            _ => {
-                let [start, most, rest @ ..] = arguments(node) else {
-                    self.missing(node);
-                    return;
-                };
-                if let Some(surplus) = rest.first() {
-                    self.surplus(node, surplus);
-                }
-                let number = |lower: &mut Self, word| lower.number_in(node.keyword, word, 1, u32::MAX.into());
-                let found = number(self, start).zip(number(self, most));
-                if found.is_some_and(|(start, most)| start > most) {
-                    let message = "the first size is larger than the second";
-                    self.report(Diagnostic::error(Code::Conflict, start.span, message));
-                }
-                regex.stack = found.map(|(start, most)| RegexStack { start, most });
-            }
-        }
     }
 
     /// 32 hexadecimal digits, as genhash prints them.
@@ -464,7 +419,7 @@ fn http_check(http: &HttpDraft, sni: Option<String>, host: Option<&str>) -> Http
         virtualhost: url.virtualhost.clone().or_else(|| host.map(str::to_owned)),
         digest: url.digest,
         status_codes: url.status_codes.clone().unwrap_or_default(),
-        regex: url.regex.clone().filter(|regex| **regex != UrlRegex::default()),
+        regex: url.regex.clone(),
         tls_compliant: url.tls_compliant.or(http.tls_compliant),
     };
     HttpCheck {

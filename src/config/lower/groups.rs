@@ -192,6 +192,14 @@ impl Lower<'_> {
                     _ => result.key = text,
                 }
             });
+            let alone = match (&result.certificate, &result.key) {
+                (Some(_), None) => Some("`certificate` without `key`"),
+                (None, Some(_)) => Some("`key` without `certificate`"),
+                _ => None,
+            };
+            if let Some(alone) = alone {
+                lower.absent(node, alone, "SSL_GET sends no certificate, as keepalived");
+            }
         });
         result
     }

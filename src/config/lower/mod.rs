@@ -16,6 +16,7 @@ mod option;
 mod probe;
 mod process;
 mod real;
+mod regex;
 mod route;
 mod rule;
 mod script;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 
 use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use super::keywords::{Keyword, Status, closest};
-use super::model::{Model, Timing};
+use super::model::{Model, Timing, UrlRegex};
 use super::slips;
 use super::source::{Sources, Span};
 use super::supported::{self, Feature};
@@ -50,6 +51,7 @@ pub(super) fn lower(tree: &[Node<'_>], sources: &Sources, diagnostics: &mut Diag
         said_repeated: false,
         slip: None,
         timing: None,
+        pattern: None,
     };
     let filters = tree.iter().filter(|node| is_globals(node)).flat_map(inside).any(asks_for_filter);
     let mut defaults = globals::Defaults { filters, ..globals::Defaults::default() };
@@ -230,6 +232,8 @@ struct Lower<'a> {
     slip: Option<Span>,
     /// That of the last check.
     timing: Option<Arc<Timing>>,
+    /// The last pattern that is one.
+    pattern: Option<Box<UrlRegex>>,
 }
 
 impl Lower<'_> {

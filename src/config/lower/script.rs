@@ -132,7 +132,7 @@ impl Lower<'_> {
     }
 
     /// The text of words as it was written, quotes included.
-    fn raw(&self, words: &[Word<'_>]) -> String {
+    pub(super) fn raw(&self, words: &[Word<'_>]) -> String {
         let Some((first, last)) = words.first().zip(words.last()) else { return String::new() };
         if first.span.source != last.span.source {
             let texts: Vec<&str> = words.iter().map(|word| word.text).collect();

@@ -344,6 +344,13 @@ pub struct HttpUrl {
     pub tls_compliant: Option<bool>,
 }
 
+impl HttpUrl {
+    /// Whether its connection has to end as TLS ends; `check`: the one that it is of.
+    pub fn is_compliant(&self, check: &HttpCheck) -> bool {
+        check.tls && self.tls_compliant == Some(true)
+    }
+}
+
 /// The pattern that the body of an answer must match.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UrlRegex {

@@ -248,7 +248,7 @@ impl Block {
 
     fn regex(&mut self, regex: &UrlRegex) {
         if let Some(pattern) = &regex.pattern {
-            self.words("regex", [Word::Raw(pattern.clone())]);
+            self.words("regex", [Word::Pattern(pattern.clone())]);
         }
         self.flag("regex_no_match", regex.no_match);
         if !regex.options.is_empty() {

@@ -46,8 +46,10 @@ pub(super) enum Word {
     Plain(String),
     /// A command: program and arguments, split and decoded a second time.
     Command(Vec<String>),
-    /// Taken out of its quotes as a command is, and its escapes kept: a pattern.
+    /// Taken out of its quotes as a command is, and its escapes kept.
     Raw(String),
+    /// The same, and its escapes decoded.
+    Pattern(String),
     /// A password or a key.
     Secret(String),
 }

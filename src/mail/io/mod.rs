@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep_until, timeout};
 
 use crate::config::model::{Globals, Instance, Mail, Mailbox, SyncGroup, VirtualServer};
-use crate::report::say;
+use crate::report::io::say;
 
 use super::alert::{Alerts, Occasion};
 use super::event::Event;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep_until;
 
-use crate::report::say;
+use crate::report::io::say;
 use crate::script::Ending;
 use crate::script::io::{GRACE, Runner};
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::config::model::{TrackFile, TrackProcess};
-use crate::report::say;
+use crate::report::io::say;
 use crate::script::Ending;
 use crate::script::io::{GRACE, Runner};
 

@@ -21,7 +21,7 @@ use crate::track::scripts::Standings;
 
 use super::filter;
 use super::proc::{Answer, Reader, Request};
-use crate::report::say;
+use crate::report::io::say;
 
 /// The most that is taken in at once: other events must not wait.
 const AT_ONCE: usize = 512;

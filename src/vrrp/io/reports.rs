@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
 
-use crate::report::say;
+use crate::report::io::say;
 use crate::vrrp::event::Event;
 use crate::vrrp::node::Report;
 

@@ -7,6 +7,8 @@ use md5::{Digest as _, Md5};
 
 use crate::check::Failure;
 
+use super::search::{Search, Searched};
+
 /// A head that does not end within this is no head.
 const LARGEST_HEAD: usize = 64 * 1024;
 /// Interim answers (1xx) before the one that counts.
@@ -25,6 +27,8 @@ pub struct Response {
     pub digest: [u8; 16],
     /// Bytes of the body that were read.
     pub body_length: u64,
+    /// What the search for a pattern found, if there was one.
+    pub searched: Option<Searched>,
 }
 
 /// How much of an answer is read.
@@ -32,8 +36,12 @@ pub struct Response {
 pub(super) enum Until {
     /// The end of the head: the status is all that counts.
     Head,
+    /// The verdict of the search.
+    Searched,
     /// The end of the body.
     Body,
+    /// The end of the connection, and how that comes about counts.
+    Close,
 }
 
 /// An answer as it comes.
@@ -41,8 +49,10 @@ pub(super) enum Until {
 pub(super) struct Reader {
     until: Until,
     head: Vec<u8>,
-    search: Search,
+    empty_line: EmptyLine,
     interim: usize,
+    /// Of the body, before that has begun.
+    search: Option<Search>,
     body: Option<Body>,
 }
 
@@ -52,6 +62,28 @@ struct Body {
     end: End,
     digest: Md5,
     length: u64,
+    search: Option<Search>,
+    whole: bool,
+}
+
+/// How far a body is read.
+struct Read {
+    /// To its end.
+    whole: bool,
+    /// To the verdict of the search.
+    searched: bool,
+}
+
+impl Read {
+    /// Whether that is enough.
+    fn ends(&self, until: Until) -> bool {
+        match until {
+            Until::Head => true,
+            Until::Searched => self.whole || self.searched,
+            Until::Body => self.whole,
+            Until::Close => false,
+        }
+    }
 }
 
 /// What ends a body.
@@ -89,8 +121,8 @@ struct SizeLine {
 }
 
 impl Reader {
-    pub(super) fn new(until: Until) -> Self {
-        Self { until, head: Vec::new(), search: Search::default(), interim: 0, body: None }
+    pub(super) fn new(until: Until, search: Option<Search>) -> Self {
+        Self { until, head: Vec::new(), empty_line: EmptyLine::default(), interim: 0, search, body: None }
     }
 
     /// Whether the head is whole.
@@ -101,17 +133,17 @@ impl Reader {
     /// Takes the next piece in. `true`: nothing more need be read.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<bool, Failure> {
         if let Some(body) = &mut self.body {
-            return body.feed(bytes);
+            return Ok(body.feed(bytes)?.ends(self.until));
         }
         self.head.extend_from_slice(bytes);
         loop {
-            let Some(length) = self.search.end(&self.head) else {
+            let Some(length) = self.empty_line.end(&self.head) else {
                 return if self.head.len() > LARGEST_HEAD { Err(endless()) } else { Ok(false) };
             };
             if length > LARGEST_HEAD {
                 return Err(endless());
             }
-            self.search = Search::default();
+            self.empty_line = EmptyLine::default();
             let rest = self.head.split_off(length);
             let head = std::mem::replace(&mut self.head, rest);
             let status = status(&head)?;
@@ -123,10 +155,11 @@ impl Reader {
                 }
                 continue;
             }
-            let mut body = Body { status, end: end(status, &head), digest: Md5::new(), length: 0 };
-            let whole = body.feed(&std::mem::take(&mut self.head))?;
+            let (end, search) = (end(status, &head), self.search.take());
+            let mut body = Body { status, end, digest: Md5::new(), length: 0, search, whole: false };
+            let read = body.feed(&std::mem::take(&mut self.head))?;
             self.body = Some(body);
-            return Ok(whole || self.until == Until::Head);
+            return Ok(read.ends(self.until));
         }
     }
 
@@ -137,6 +170,7 @@ impl Reader {
                 status: body.status,
                 digest: body.digest.finalize().into(),
                 body_length: body.length,
+                searched: body.search.map(Search::finish),
             }),
             None if self.head.is_empty() && self.interim == 0 => Err(Failure::NoData),
             None => Err(Failure::NotHttp("the connection closed before its head ended".into())),
@@ -150,7 +184,7 @@ fn endless() -> Failure {
 
 /// Where the search for the end of a head stands: no byte is looked at twice.
 #[derive(Debug, Default)]
-struct Search {
+struct EmptyLine {
     searched: usize,
     /// The line that it is in has something in it.
     filled: bool,
@@ -158,7 +192,7 @@ struct Search {
     begun: bool,
 }
 
-impl Search {
+impl EmptyLine {
     /// The length of the head with the empty line that ends it. A line may end without its carriage return
     /// (RFC 9112 section 2.2).
     fn end(&mut self, head: &[u8]) -> Option<usize> {
@@ -225,7 +259,10 @@ fn end(status: u16, head: &[u8]) -> End {
 }
 
 impl Body {
-    fn feed(&mut self, bytes: &[u8]) -> Result<bool, Failure> {
+    fn feed(&mut self, bytes: &[u8]) -> Result<Read, Failure> {
+        if self.whole {
+            return Ok(Read { whole: true, searched: true });
+        }
         let (taken, whole) = match &mut self.end {
             End::After(remaining) => {
                 let taken = usize::try_from(*remaining).unwrap_or(usize::MAX).min(bytes.len());
@@ -238,10 +275,12 @@ impl Body {
         let taken = bytes.get(..taken).unwrap_or_default();
         self.digest.update(taken);
         self.length += taken.len() as u64;
+        let searched = self.search.as_mut().is_some_and(|search| search.feed(taken));
         if self.length > LARGEST_BODY {
             return Err(Failure::TooLong(LARGEST_BODY));
         }
-        Ok(whole)
+        self.whole = whole;
+        Ok(Read { whole, searched })
     }
 }
 
@@ -306,7 +345,7 @@ mod tests {
 
     /// What is read of `whole`, in pieces of `size` bytes, then the end.
     fn read(whole: &[u8], size: usize, until: Until) -> Result<Response, Failure> {
-        let mut reader = Reader::new(until);
+        let mut reader = Reader::new(until, None);
         for piece in whole.chunks(size) {
             if reader.feed(piece)? {
                 break;
@@ -433,7 +472,7 @@ mod tests {
         large.resize(LARGEST_HEAD, b'a');
         large.extend(b"\r\n\r\n");
         assert!(matches!(answer(&large), Err(Failure::NotHttp(_))), "too large, also in one piece");
-        let mut reader = Reader::new(Until::Body);
+        let mut reader = Reader::new(Until::Body, None);
         assert_eq!(reader.feed(b"HTTP/1.1 200 OK\r\n\r\n"), Ok(false));
         let piece = vec![0; 1 << 20];
         let fed = (0..).map(|_| reader.feed(&piece)).find(|fed| *fed != Ok(false));

@@ -236,4 +236,16 @@ pub(super) static PAGES: &[Page] = &[
         "", "",
         "Write it so that both read the same, or leave it once keepalived is gone.",
     ),
+    page(
+        Code::BadPattern,
+        "a pattern that is none",
+        "The `regex` of a url is not what PCRE2 takes for a pattern. keepalived says so, and its checks end in a crash.",
+        "virtual_server 192.168.100.240 80 {\n    protocol TCP\n    lb_algo rr\n    lb_kind DR\n    \
+         real_server 192.168.100.8 80 {\n        HTTP_GET {\n            url {\n                path /\n                \
+         regex \"all (is well\"\n            }\n        }\n    }\n}\n",
+        "virtual_server 192.168.100.240 80 {\n    protocol TCP\n    lb_algo rr\n    lb_kind DR\n    \
+         real_server 192.168.100.8 80 {\n        HTTP_GET {\n            url {\n                path /\n                \
+         regex \"all \\\\(is well\"\n            }\n        }\n    }\n}\n",
+        "Put it right; a backslash is written twice, as keepalived takes one away.",
+    ),
 ];
