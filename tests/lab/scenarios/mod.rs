@@ -27,6 +27,7 @@ mod misc;
 mod module;
 mod namespaces;
 mod objects;
+mod pages;
 mod pairs;
 mod processes;
 mod refusals;
@@ -101,6 +102,7 @@ pub fn all() -> Vec<Scenario> {
         scripts::SCENARIOS,
         servers_told::SCENARIOS,
         sync_daemon::SCENARIOS,
+        pages::SCENARIOS,
         pairs::SCENARIOS,
         sync_group::SCENARIOS,
         answers::SCENARIOS,
