@@ -7,14 +7,16 @@
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::OnceLock;
+use std::task::{Context, Poll, ready};
 use std::{fmt, io};
 
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
 use openssl::ssl::{
-    Error, Ssl, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslVerifyMode,
+    Error, ErrorCode, Ssl, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslVerifyMode,
 };
 use openssl::x509::X509;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
 
@@ -167,15 +169,68 @@ fn private_key(path: &str, password: Option<&[u8]>) -> Result<PKey<Private>, Str
     })
 }
 
+/// A connection over TLS.
+pub(super) struct Stream {
+    stream: SslStream<TcpStream>,
+    /// An end that was not announced is an error, [`is_cut`].
+    compliant: bool,
+}
+
+/// The connection ended, and TLS did not.
+#[derive(Debug)]
+struct Cut;
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(CUT)
+    }
+}
+
+impl std::error::Error for Cut {}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Self { stream, compliant } = self.get_mut();
+        let before = buffer.remaining();
+        ready!(Pin::new(&mut *stream).poll_read(context, buffer))?;
+        if !*compliant || before == 0 || buffer.remaining() < before {
+            return Poll::Ready(Ok(()));
+        }
+        // Either end reads as no bytes; only that of TLS is known as one to who looks again.
+        match ready!(Pin::new(stream).poll_peek(context, &mut [0])) {
+            Err(end) if end.code() == ErrorCode::ZERO_RETURN => Poll::Ready(Ok(())),
+            _ => Poll::Ready(Err(io::Error::other(Cut))),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+}
+
 /// Shakes hands.
-pub(super) async fn handshake(stream: TcpStream, tls: Tls<'_>) -> Result<SslStream<TcpStream>, Stopped> {
+pub(super) async fn handshake(stream: TcpStream, tls: Tls<'_>) -> Result<Stream, Stopped> {
     if let Some(trouble) = tls.client.trouble() {
         return Err(Stopped::Local(trouble.to_owned()));
     }
     let mut stream =
         prepare(stream, tls).map_err(|error| Stopped::Local(format!("TLS: {}", words(&error))))?;
     match Pin::new(&mut stream).connect().await {
-        Ok(()) => Ok(stream),
+        Ok(()) => Ok(Stream { stream, compliant: tls.compliant }),
         Err(error) => Err(Stopped::Failed(Failure::Tls(reason(error)))),
     }
 }
@@ -191,7 +246,11 @@ fn prepare(stream: TcpStream, tls: Tls<'_>) -> Result<SslStream<TcpStream>, Erro
 
 /// Whether a connection over TLS ended without a word.
 pub(super) fn is_cut(error: &io::Error) -> bool {
-    let stack = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()?.ssl_error());
+    let Some(inner) = error.get_ref() else { return false };
+    if inner.is::<Cut>() {
+        return true;
+    }
+    let stack = inner.downcast_ref::<Error>().and_then(Error::ssl_error);
     let reasons = stack.into_iter().flat_map(ErrorStack::errors).filter_map(|error| error.reason());
     reasons.into_iter().any(|reason| reason == EOF)
 }
@@ -229,7 +288,13 @@ fn host(virtualhost: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, SocketAddr, TcpListener};
+    use std::time::Duration;
+
+    use super::super::probes::http;
     use super::*;
+    use crate::check::Outcome;
 
     #[test]
     fn the_port_of_a_virtual_host_is_no_part_of_its_name() {
@@ -326,5 +391,55 @@ mod tests {
         // One without the other is none, as in keepalived.
         let alone = model::Ssl { key: None, ..files.ssl("none", "none", None) };
         assert_eq!(Client::new(&alone).trouble(), None);
+    }
+
+    /// A server of one answer over TLS, that ends as TLS ends or just closes.
+    fn serve(files: &Files, says_so: bool) -> SocketAddr {
+        use openssl::ssl::{SslAcceptor, SslFiletype};
+        let mut acceptor = SslAcceptor::mozilla_modern_v5(SslMethod::tls_server()).unwrap();
+        acceptor.set_private_key_file(files.path("key"), SslFiletype::PEM).unwrap();
+        acceptor.set_certificate_file(files.path("certificate"), SslFiletype::PEM).unwrap();
+        let (acceptor, listener) = (acceptor.build(), TcpListener::bind("127.0.0.1:0").unwrap());
+        let to = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let mut stream = acceptor.accept(listener.accept().unwrap().0).unwrap();
+            let mut request = [0; 1024];
+            stream.ssl_read(&mut request).unwrap();
+            stream.write_all(b"HTTP/1.0 200 OK\r\n\r\nwelcome").unwrap();
+            if says_so {
+                stream.shutdown().unwrap();
+            }
+            stream.get_ref().shutdown(Shutdown::Write).unwrap();
+            // Nothing unread makes a reset of the close.
+            let _ = stream.get_mut().read_to_end(&mut Vec::new());
+        });
+        to
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_was_cut_is_one_unless_tls_compliant_is_asked_for() {
+        let files = Files::new();
+        for (says_so, compliant) in [(true, true), (true, false), (false, false), (false, true)] {
+            let to = serve(&files, says_so);
+            let timeout = Duration::from_secs(20);
+            let options =
+                model::Connect { to, timeout, from: None, from_port: 0, interface: None, fwmark: 0 };
+            let (protocol, urls) = (model::HttpProtocol::Http10, Vec::new());
+            let check = model::HttpCheck { tls: true, protocol, sni: None, fast_recovery: false, urls };
+            let url = model::HttpUrl {
+                path: "/".into(),
+                virtualhost: None,
+                digest: None,
+                status_codes: model::StatusCodes::default(),
+                regex: None,
+                tls_compliant: Some(compliant),
+            };
+            let expected = match !says_so && compliant {
+                true => Outcome::Failed(Failure::Broken(CUT.into())),
+                false => Outcome::PASSED,
+            };
+            let outcome = http(&options, &check, &url, None, &Client::default()).await;
+            assert_eq!(outcome, expected, "close_notify: {says_so}, tls_compliant: {compliant}");
+        }
     }
 }
