@@ -59,12 +59,12 @@ const URL: &[Row] = &[
     part("digest", HEX32, NONE, ANY.note("exactly 32 hex digits; first wins"), "expected MD5 of the body", ""),
     part("status_code", STATUS_CODES, word("200-299"), ANY.note("bad words reported and skipped"), "acceptable status codes", "0.7.6"),
     part("virtualhost", STRING, told("checker value"), ANY.note("repeat overwrites with error"), "Host header for this url", ""),
-    part("regex", QUOTED, NONE, ANY.note("quote it; backslash escapes; invalid pattern only logged"), "PCRE2 pattern the body must match", ""),
+    part("regex", QUOTED, NONE, ANY.note("quote it; a backslash is written twice"), "PCRE2 pattern the body must match", ""),
     part("regex_no_match", FLAG, OFF, ANY, "succeed when the pattern does not match", ""),
-    part("regex_options", OPTIONS, NONE, ANY.note("PCRE2 compile option names in lower case; unknown ones silently ignored"), "pattern options", ""),
-    part("regex_min_offset", INT, number(0), ANY.note("log only on error"), "earliest match position", ""),
-    part("regex_max_offset", INT, NONE, ANY.note("log only on error"), "latest match position", ""),
-    row("regex_stack", STACK, told("PCRE2 default"), ANY.note("start <= max; log only on error; JIT builds"), "JIT stack sizes", "", Ignored("a search takes up to 64 MiB and gives it back at its end")),
+    part("regex_options", OPTIONS, NONE, ANY.note("PCRE2 compile option names in lower case; of an unknown one a warning"), "pattern options", ""),
+    part("regex_min_offset", INT, number(0), ANY.note("bytes of the body; not above regex_max_offset"), "earliest match position", ""),
+    part("regex_max_offset", INT, NONE, ANY.note("bytes of the body"), "latest match position", ""),
+    row("regex_stack", STACK, told("PCRE2 default"), ANY.note("start <= max"), "JIT stack sizes", "", Ignored("a search takes up to 64 MiB and gives it back at its end")),
 ];
 
 /// The old name of `retry`.
