@@ -17,12 +17,17 @@ pub(super) struct RegexDraft {
     place: Option<(Span, bool)>,
     /// The statement of this block that was read last.
     last: Option<Span>,
+    /// That of the two offsets that was read last.
+    offset: Option<Span>,
 }
 
 impl Lower<'_> {
     /// One `regex*` statement.
     pub(super) fn regex_setting(&mut self, word: &str, node: &Node<'_>, draft: &mut RegexDraft) {
         draft.last = node.span();
+        if word.ends_with("_offset") {
+            draft.offset = node.span();
+        }
         let regex = &mut draft.regex;
         match word {
             "regex" => {
@@ -105,14 +110,15 @@ impl Lower<'_> {
 
     /// The whole of it, at the end of its block. `None`: nothing of it is set.
     pub(super) fn whole_regex(&mut self, draft: RegexDraft) -> Option<Box<UrlRegex>> {
-        let RegexDraft { regex, place, last } = draft;
-        if let (Some(most), Some(last)) = (regex.max_offset.filter(|most| *most < regex.min_offset), last) {
+        let RegexDraft { regex, place, last, offset } = draft;
+        let most = regex.max_offset.filter(|most| *most < regex.min_offset);
+        if let (Some(most), Some(offset)) = (most, offset) {
             let message = format!(
                 "a match may begin at byte {most} at the latest, and not before {}",
                 regex.min_offset
             );
             self.report(
-                Diagnostic::error(Code::Conflict, last, message)
+                Diagnostic::error(Code::Conflict, offset, message)
                     .expected("`regex_min_offset` not larger than `regex_max_offset`")
                     .consequence("nothing could match; keepalived ignores both"),
             );
@@ -229,5 +235,12 @@ mod tests {
             assert!(said.contains(&(error, message.to_owned())), "{settings}: {said:?}");
         }
         assert_eq!(said("regex \"a b\"\nregex_options caseless dotall\nregex_max_offset 9"), []);
+    }
+
+    #[test]
+    fn offsets_in_the_wrong_order_are_shown_where_they_stand() {
+        let loaded = read("regex a\nregex_min_offset 9\nregex_max_offset 3\nregex_options caseless");
+        let span = loaded.diagnostics.iter().find_map(|one| one.span).unwrap();
+        assert_eq!(span.end - span.start, "regex_max_offset 3".len() as u32);
     }
 }
