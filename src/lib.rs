@@ -33,5 +33,7 @@ pub mod sys;
 mod text;
 // What holds an instance in FAULT or moves its priority.
 pub mod track;
+// What happens, as JSON, to addresses that take it by HTTP.
+pub mod webhook;
 // VRRP: packets, the state machine of an instance, and its sockets and thread.
 pub mod vrrp;

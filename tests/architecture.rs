@@ -19,7 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "director",
         &[
             "bfd", "check", "config", "ipvs", "mail", "net", "notify", "pool", "script", "sys", "track",
-            "vrrp",
+            "vrrp", "webhook",
         ],
     ),
     ("ipvs", &["config::model", "sys"]),
@@ -32,6 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sys", &[]),
     ("track", &["config::model", "script", "sys"]),
     ("vrrp", &["config::model", "net", "sys", "track"]),
+    ("webhook", &["config::model", "mail::alert", "notify"]),
 ];
 
 /// Who may use whom inside `config/`. `config/mod.rs` puts them together; nobody uses what it defines.
@@ -47,7 +48,7 @@ const INSIDE_CONFIG: &[(&str, &[&str])] = &[
     ("keywords", &["model"]),
     ("lexer", &["source"]),
     ("lint", &["diagnostic", "keywords", "model", "source", "tree"]),
-    ("lower", &["diagnostic", "keywords", "model", "slips", "source", "split", "supported", "tree"]),
+    ("lower", &["diagnostic", "keywords", "model", "slips", "source", "split", "tree"]),
     ("missing", &["recorded"]),
     ("model", &[]),
     ("options", &[]),

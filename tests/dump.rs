@@ -171,9 +171,9 @@ fn golden_inputs_and_examples() {
     round_trips(&folder("conf-examples"));
 }
 
-/// What is legal and does not run is not lost: the group names it.
+/// An instance without an interface.
 #[test]
-fn instances_that_do_not_run() {
+fn instances_without_an_interface() {
     let instance = |name: &str, settings: &str| {
         format!(
             "vrrp_instance {name} {{\nvirtual_router_id 7\n{settings}\nvirtual_ipaddress {{\n10.0.0.9\n}}\n}}\n"
@@ -181,14 +181,16 @@ fn instances_that_do_not_run() {
     };
     let conf = [
         "vrrp_sync_group G {\ngroup {\nA\nB\nC\n}\n}\n".to_owned(),
-        instance("B", "unicast_src_ip 10.0.0.1\nunicast_peer {\n10.0.0.2\n}"),
+        instance("B", "unicast_src_ip 10.0.0.1\nunicast_peer {\n10.0.0.2\n}")
+            .replace("10.0.0.9", "10.0.0.9 dev eth1"),
         instance("A", "interface eth0"),
         instance("C", "interface eth0\nmcast_dst_ip 224.0.0.100"),
     ];
     let loaded = text("a.conf", &conf.concat());
     let model = loaded.model.as_ref().unwrap();
-    assert_eq!((model.instances.len(), model.unplaced.len()), (2, 1));
-    round_trips(&[Input { name: "left out".to_owned(), loaded }]);
+    let on: Vec<bool> = model.instances.iter().map(|one| one.interface.is_some()).collect();
+    assert_eq!(on, [false, true, true]);
+    round_trips(&[Input { name: "without an interface".to_owned(), loaded }]);
 }
 
 #[test]

@@ -25,6 +25,7 @@ fn sample(row: &Keyword) -> String {
         "global_defs/vrrp_mcast_group6" => "ff02::13",
         "global_defs/smtp_server" => "192.0.2.25 25",
         "global_defs/smtp_tls" => "required",
+        "global_defs/webhook" => "https://hooks.example.com/lvs /etc/keepalived/hook-token",
         "global_defs/smtp_login" => "lb1 /etc/keepalived/mail-password",
         "global_defs/vrrp_version" | "vrrp_instance/version" => "3",
         path if path.ends_with("_extra_if") || path.ends_with("garp_intvl") => "all 60",

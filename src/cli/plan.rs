@@ -29,7 +29,7 @@ pub(super) fn plan(decision: &Decision, host: &dyn Host) -> Value {
         let missing = missing_interface(instance, host).filter(|_| seen);
         json!({
             "name": instance.name,
-            "interface": instance.interface.to_string(),
+            "interface": instance.interface.as_ref().map(ToString::to_string),
             "virtual_router_id": instance.vrid.number(),
             "priority": instance.priority.number(),
             "addresses": addresses,

@@ -260,12 +260,10 @@ fn unrun(loaded: &Loaded) -> Vec<String> {
 fn instance_line(instance: &Instance) -> String {
     let held = instance.all_addresses();
     let addresses: Vec<String> = held.map(|address| address.address.to_string()).collect();
-    let (name, interface) = (&instance.name, &instance.interface);
+    let name = &instance.name;
+    let on = instance.interface.as_ref().map_or_else(String::new, |interface| format!(" on {interface}"));
     let (vrid, priority) = (instance.vrid.number(), instance.priority.number());
-    format!(
-        "vrrp_instance {name} on {interface}, router id {vrid}, priority {priority}: {}",
-        listed(&addresses)
-    )
+    format!("vrrp_instance {name}{on}, router id {vrid}, priority {priority}: {}", listed(&addresses))
 }
 
 fn listed(addresses: &[String]) -> String {
@@ -332,7 +330,7 @@ pub(super) fn missing_interface(instance: &Instance, host: &dyn Host) -> Option<
     // Those of its own come with it.
     let own = |name: &InterfaceName| instance.vmacs.iter().any(|vmac| vmac.name == *name);
     let below = instance.vmacs.iter().map(|vmac| &vmac.base);
-    let mut all = std::iter::once(&instance.interface)
+    let mut all = (instance.interface.iter())
         .chain(others.filter(|name| !own(name)))
         .chain(below)
         .map(ToString::to_string);

@@ -230,8 +230,12 @@ impl Check<'_> {
                 self.own_address(instance, address.address, &blocks);
             }
             for address in &instance.addresses {
-                let interface = address.interface.as_ref().unwrap_or(&instance.interface);
-                let Some(nets) = self.host.addresses(interface.as_str()) else { continue };
+                let Some(interface) = address.interface.as_ref().or(instance.interface.as_ref()) else {
+                    continue;
+                };
+                let Some(nets) = self.host.addresses(interface.as_str()) else {
+                    continue;
+                };
                 let family = nets.iter().filter(|net| net.address.is_ipv6() == address.address.is_ipv6());
                 let nets: Vec<&Net> = family.filter(|net| net.address != address.address).collect();
                 if nets.is_empty() || nets.iter().any(|net| net.contains(address.address)) {

@@ -19,58 +19,10 @@ use super::model::{
 use super::tracked::tracking;
 use super::vmac;
 
-/// What is read and does not run.
-const MISSING: &[Missing] = &[
-    Missing {
-        feature: Feature::AuthenticationHmac,
-        what: "`auth_hmac`",
-        consequence: "adverts would be sent and accepted without authentication",
-        help: None,
-        why: "it does not run: this version has no auth_hmac",
-    },
-    Missing {
-        feature: Feature::NoInterface,
-        what: "an instance without an interface",
-        consequence: "no interface tells whether its addresses can be reached",
-        help: Some("add `interface NAME`"),
-        why: "it does not run: this version needs the interface of an instance",
-    },
-    Missing {
-        feature: Feature::Vrf,
-        what: "a route in a VRF",
-        consequence: "the route is not set",
-        help: Some("name the table of the VRF with `table NUMBER`"),
-        why: "it is not set: this version knows no VRF, name its table with `table`",
-    },
-];
-
-/// A part of the language of which a version may run less than all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Feature {
-    /// `auth_hmac`.
-    AuthenticationHmac,
-    /// A unicast instance without `interface`.
-    NoInterface,
-    /// A route in the table of a VRF.
-    Vrf,
-}
-
-/// What is said of a part that does not run.
-#[derive(Debug)]
-pub(super) struct Missing {
-    feature: Feature,
-    /// `{what} is not supported by this version`.
-    pub(super) what: &'static str,
-    pub(super) consequence: &'static str,
-    pub(super) help: Option<&'static str>,
-    /// What it means for what is left out.
-    why: &'static str,
-}
-
-/// What there is to say of a part of the language; `None`: it runs.
-pub(super) fn missing(feature: Feature) -> Option<&'static Missing> {
-    MISSING.iter().find(|missing| missing.feature == feature)
-}
+/// Why an instance with `auth_hmac` does not run: adverts would be sent and accepted without authentication.
+const NO_HMAC: &str = "it does not run: this version has no auth_hmac";
+/// Why a route in the table of a VRF is not set.
+const NO_VRF: &str = "it is not set: this version knows no VRF, name its table with `table`";
 
 /// The part of a configuration that runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -103,6 +55,8 @@ pub struct Runnable {
     pub buffers: ReceiveBuffers,
     /// Those of netlink.
     pub netlink: NetlinkBuffers,
+    /// Adverts of other virtual routers are told of.
+    pub log_unknown: bool,
     /// Connections that are synchronised with the other director; with their number.
     pub sync: Option<SyncDaemon>,
     /// Virtual servers, those of groups with their services.
@@ -184,10 +138,7 @@ pub fn runnable(model: &Model) -> Runnable {
     result.link_delays.clone_from(&model.link_delays);
     result.buffers = model.globals.vrrp.receive_buffers();
     result.netlink = model.globals.vrrp.netlink();
-    if let Some(missing) = missing(Feature::NoInterface) {
-        let unplaced = model.unplaced.iter().map(|unplaced| LeftOut::instance(&unplaced.0, missing.why));
-        result.left_out.extend(unplaced);
-    }
+    result.log_unknown = model.globals.vrrp.log_unknown;
     result.sync = synchronisation(model, &result.instances, &mut result.left_out);
     let mut taken = BTreeSet::new();
     for server in &model.virtual_servers {
@@ -243,8 +194,7 @@ fn synchronisation(model: &Model, instances: &[Instance], left_out: &mut Vec<Lef
 /// Why an instance does not run.
 fn why_not(instance: &Instance) -> Option<&'static str> {
     let hmac = matches!(instance.authentication, Authentication::Hmac(_));
-    let feature = hmac.then_some(Feature::AuthenticationHmac)?;
-    missing(feature).map(|missing| missing.why)
+    hmac.then_some(NO_HMAC)
 }
 
 /// The scripts that somebody tracks; of two that have one name the first, as in keepalived.
@@ -302,6 +252,7 @@ fn held(instance: &Instance, model: &Model, left_out: &mut Vec<LeftOut>) -> Inst
         instance.owner_ignore_adverts.unwrap_or(vrrp.owner_ignore_adverts || instance.strict == Some(true));
     instance.owner_ignore_adverts = Some(ignores && instance.priority == Priority::OWNER);
     instance.accept = Some(accepts(&instance, model.globals.host.filters()));
+    instance.garp_extra = instance.garp_extra.or(vrrp.garp_extra);
     let of = format!("vrrp_instance {}", instance.name);
     settable(&mut instance.routes, &of, left_out);
     instance
@@ -338,7 +289,7 @@ fn settable(routes: &mut Vec<Route>, of: &str, left_out: &mut Vec<LeftOut>) {
     let mut gateways: BTreeMap<(Option<Net>, IpAddr), Vec<Route>> = BTreeMap::new();
     let mut why = |route: &Route| {
         if route.vrf.is_some() {
-            return missing(Feature::Vrf).map(|missing| missing.why);
+            return Some(NO_VRF);
         }
         let alike = |known: &Route| {
             known.from == route.from
@@ -543,12 +494,14 @@ mod tests {
             instance("CCC", "unicast_src_ip 10.0.0.1\nunicast_peer {\n10.0.0.2\n}"),
             instance("DDDD", "interface eth1\nunicast_src_ip 10.0.0.1\nunicast_fault_no_peer"),
         ];
-        let result = run(&text.concat());
-        let names: Vec<&str> = result.instances.iter().map(|instance| &*instance.name).collect();
+        let result = run(&text.concat().replace("10.0.0.3", "10.0.0.3 dev eth2"));
+        let on = |instance: &Instance| instance.interface.as_ref().map(ToString::to_string);
+        let found: Vec<(&str, Option<String>)> =
+            result.instances.iter().map(|one| (&*one.name, on(one))).collect();
         // Without a peer it is in FAULT.
-        assert_eq!(names, ["A", "BB", "DDDD"]);
-        let whats: Vec<&str> = result.left_out.iter().map(|one| &*one.what).collect();
-        assert_eq!(whats, ["vrrp_instance CCC"]);
+        let eth = |number: u8| Some(format!("eth{number}"));
+        assert_eq!(found, [("A", eth(0)), ("BB", eth(0)), ("CCC", None), ("DDDD", eth(1))]);
+        assert_eq!(result.left_out, []);
     }
 
     #[test]
@@ -627,7 +580,16 @@ mod tests {
             assert!(!matches!(keyword.status, Status::NotYet(_)), "{}", keyword.path);
         }
         let hmac = keywords::all().find(|row| row.path == "vrrp_instance/auth_hmac").unwrap();
-        let left_out = missing(Feature::AuthenticationHmac).is_some();
-        assert_eq!(left_out, matches!(hmac.status, Status::LeftOut(_)));
+        let mut instance =
+            Instance::new("V", InterfaceName::new("eth0").unwrap(), crate::config::model::Vrid::LOWEST);
+        assert_eq!(why_not(&instance), None);
+        instance.authentication = Authentication::Hmac(crate::config::model::Hmac {
+            keys: Vec::new(),
+            active: 1,
+            window: None,
+            monotonic: false,
+            mode: crate::config::model::HmacMode::Enforce,
+        });
+        assert_eq!(why_not(&instance).is_some(), matches!(hmac.status, Status::LeftOut(_)));
     }
 }

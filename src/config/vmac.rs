@@ -34,7 +34,7 @@ impl Names {
         let own = instances.iter().filter_map(named);
         let others = instances.iter().flat_map(|instance| {
             let of_addresses = instance.all_addresses().filter_map(|address| address.interface.clone());
-            of_addresses.chain([instance.interface.clone()])
+            of_addresses.chain(instance.interface.clone())
         });
         let prefix = prefix.map_or(PREFIX, String::as_str);
         Self {
@@ -64,14 +64,16 @@ impl Names {
     /// Works out the interfaces of `instance`, and puts its addresses on them.
     pub(super) fn place(&mut self, instance: &mut Instance) {
         let mut vmacs = Vec::new();
-        if let Some(OwnDevice::Vmac { name, mac, group, .. }) = &instance.device {
+        if let (Some(OwnDevice::Vmac { name, mac, group, .. }), Some(base)) =
+            (&instance.device, &instance.interface)
+        {
             let prefix = self.prefix.clone();
             let name = name.clone().filter(|name| self.given.insert(name.clone()));
             let name = name.or_else(|| self.next(&prefix, instance.vrid, instance.family));
             let adverts = !instance.transmit_on_base && instance.unicast().is_none();
             vmacs.extend(name.map(|name| Vmac {
                 name,
-                base: instance.interface.clone(),
+                base: base.clone(),
                 mac: address_of(mac.as_deref(), instance.vrid, instance.family),
                 adverts,
                 ipv4: adverts && instance.family == Family::Ipv4,
@@ -85,10 +87,14 @@ impl Names {
         let addresses = instance.addresses.iter_mut().chain(&mut instance.excluded_addresses);
         for address in addresses {
             let family = Family::of(address.address);
-            let base = address.interface.clone().unwrap_or_else(|| interface.clone());
+            let Some(base) = address.interface.clone().or_else(|| interface.clone()) else { continue };
             let own_mac = family == own_family || !for_all;
             let asked = address.vmac || for_all;
-            if has_own && base == interface && own_mac && (address.interface.is_none() || asked) {
+            if has_own
+                && Some(&base) == interface.as_ref()
+                && own_mac
+                && (address.interface.is_none() || asked)
+            {
                 put(address, vmacs.first_mut());
             } else if asked {
                 let mac = address_of(None, vrid, family);

@@ -1,5 +1,6 @@
 //! Putting configurations in force: the first one, those of reloads, and nothing at the end.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::text::reason;
 use crate::track::io::Tracking;
 use crate::vrrp::io::{self as vrrp, Command};
 use crate::vrrp::node::Setup;
+use crate::webhook::io::Webhooks;
 
 use super::candidate::{Candidate, Line, Load};
 use super::kept::Kept;
@@ -45,7 +47,7 @@ fn start_delay(vrrp: &VrrpGlobals) -> Duration {
 /// What is for VRRP, and what for IPVS.
 fn parts(runnable: Runnable, delay: Duration) -> (Setup, Vec<Arc<VirtualServer>>) {
     let Runnable { instances, groups, statics, pacing, filter, virtual_servers, .. } = runnable;
-    let Runnable { track_groups, link_delays, buffers, netlink, .. } = runnable;
+    let Runnable { track_groups, link_delays, buffers, netlink, log_unknown, .. } = runnable;
     let setup = Setup {
         instances,
         groups,
@@ -56,6 +58,7 @@ fn parts(runnable: Runnable, delay: Duration) -> (Setup, Vec<Arc<VirtualServer>>
         link_delays,
         buffers,
         netlink,
+        log_unknown,
         delay,
     };
     (setup, virtual_servers)
@@ -94,6 +97,7 @@ impl Director {
             sessions: Sessions::new(candidate.model.globals.process.bfd.clone()),
             notifications: Notifications::new(files),
             mails: Mails::default(),
+            webhooks: Webhooks::default(),
             vrrp: None,
             addresses: Owned::read(runtime),
             reloads: Reloads::new(load, Arc::clone(&options)),
@@ -121,6 +125,7 @@ impl Director {
             &setup.groups,
             &virtual_servers,
         ));
+        director.webhooks.configure(&candidate.model.globals);
         director.shutdown = candidate.programs.shutdown.take();
         director.configure_notifications(&mut candidate.programs);
         // The numbers of files decide what the pools begin with.
@@ -152,7 +157,7 @@ impl Director {
         }
         let prepared = vrrp::start(setup, left.clone(), &self.part, self.sessions.watch())?;
         // Recorded before they are set: a kill in between leaves nothing unknown behind.
-        self.addresses.record(left.union(&prepared.claims).cloned().collect());
+        self.addresses.record(left.union(&prepared.claims).cloned().collect::<BTreeSet<_>>());
         self.vrrp = Some(prepared.go());
         Ok(())
     }
@@ -282,6 +287,7 @@ impl Director {
         }
         let (setup, virtual_servers) = parts(runnable, Duration::ZERO);
         self.mails.configure(Mail::of(globals, &setup.instances, &setup.groups, &virtual_servers));
+        self.webhooks.configure(globals);
         self.shutdown = programs.shutdown.take();
         self.configure_notifications(&mut programs);
         self.configure_programs(programs);
@@ -297,7 +303,7 @@ impl Director {
         let asked = commands.send(Command::Claims(setup.clone(), answer)).await;
         asked.map_err(|_| Error::VrrpDied)?;
         let claims = claims.await.map_err(|_| Error::VrrpDied)?;
-        self.addresses.record(self.addresses.things().union(&claims).cloned().collect());
+        self.addresses.record(self.addresses.things().union(&claims).cloned().collect::<BTreeSet<_>>());
         let (done, applied) = oneshot::channel();
         let sent = commands.send(Command::Configure(setup, done)).await;
         sent.map_err(|_| Error::VrrpDied)?;
@@ -337,7 +343,7 @@ impl Director {
             }
             match handle.thread.join() {
                 // What the kernel did not let go is still ours.
-                Ok(()) if release => self.addresses.record(handle.snapshot.borrow().claims.as_ref().clone()),
+                Ok(()) if release => self.addresses.record(Arc::clone(&handle.snapshot.borrow().claims)),
                 Ok(()) => {}
                 Err(_) => tracing::error!("the VRRP thread panicked"),
             }
@@ -353,7 +359,13 @@ impl Director {
             let flush = self.running.model.globals.lvs.flush_on_stop == Some(false);
             self.balancer.release(flush && !self.options.only_vrrp);
         }
-        tokio::join!(self.tracking.end(), self.notifications.end(), self.checks.end(), self.mails.end());
+        tokio::join!(
+            self.tracking.end(),
+            self.notifications.end(),
+            self.checks.end(),
+            self.mails.end(),
+            self.webhooks.end()
+        );
         if let Some(shutdown) = self.shutdown.take() {
             self.manager.extend(shutdown.longest());
             shutdown.run(self.files, std::future::pending()).await;

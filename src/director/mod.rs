@@ -52,6 +52,7 @@ use crate::sys::runtime::drive;
 use crate::track::io::{News, Tracking};
 use crate::vrrp::io::{self as vrrp, Handle};
 use crate::vrrp::node::{Claim, Report};
+use crate::webhook::io::Webhooks;
 
 use around::{Around, Went};
 use balancer::Balancer;
@@ -164,6 +165,7 @@ struct Director {
     sessions: Sessions,
     notifications: Notifications,
     mails: Mails,
+    webhooks: Webhooks,
     vrrp: Option<Handle>,
     /// Addresses that we, or a killed predecessor, may have set.
     addresses: Owned<Claim>,
@@ -197,6 +199,8 @@ enum Event {
     Told((Tag, Ending)),
     /// A mail.
     Mailed(mail::Outcome),
+    /// A delivery to one of the webhooks.
+    Delivered((usize, Result<(), String>)),
     Retry,
     Signal(Asked),
     Request(Request),
@@ -221,6 +225,7 @@ impl Director {
                     self.track(Tracking::tick);
                     self.notifications.tick();
                     self.mails.tick();
+                    self.webhooks.tick();
                 }
                 Event::Ended(ended) => {
                     let standings = self.checks.ended(ended);
@@ -237,6 +242,7 @@ impl Director {
                 }
                 Event::Told(end) => self.notifications.take_in(end),
                 Event::Mailed(outcome) => self.mails.take_in(outcome),
+                Event::Delivered(outcome) => self.webhooks.take_in(outcome),
                 Event::Retry => self.retry(),
                 Event::Signal(Asked::Stop) => return Ok(()),
                 Event::Signal(Asked::Reload) => self.reloads.ask(false, None),
@@ -274,6 +280,7 @@ impl Director {
             self.tracking.next(),
             self.notifications.next(),
             self.mails.next(),
+            self.webhooks.next(),
         ];
         let due = others.into_iter().flatten().chain(self.checks.next()).min();
         let timer = async {
@@ -304,18 +311,20 @@ impl Director {
             news = self.sessions.news() => Event::Session(news),
             end = self.notifications.ended() => Event::Told(end),
             outcome = self.mails.tried() => Event::Mailed(outcome),
+            outcome = self.webhooks.tried() => Event::Delivered(outcome),
             () = timer => Event::Due,
             _ = retry.tick(), if behind => Event::Retry,
         }
     }
 
-    /// Logs it, and tells scripts, FIFOs and recipients of mails.
+    /// Logs it, and tells scripts, FIFOs, recipients of mails and webhooks.
     fn hear(&mut self, report: &Report) {
         vrrp::log(report);
         if let Some((subject, what, priority)) = notices::notice(report) {
             if let What::Entered(state) = what
                 && let Some(occasion) = notices::entered(&subject, state)
             {
+                self.webhooks.tell(&occasion);
                 self.mails.tell(occasion);
             }
             self.notifications.tell(subject, what, priority);
@@ -338,7 +347,7 @@ impl Director {
         self.sync.follow(&snapshot.instances);
         drop(snapshot);
         if claims.as_ref() != self.addresses.things() {
-            self.addresses.record(claims.as_ref().clone());
+            self.addresses.record(claims);
         }
         self.changed = true;
     }
@@ -373,8 +382,11 @@ impl Director {
             self.notifications.tell(subject, what, 0);
         }
         let occasions = self.balancer.take_occasions();
-        if self.mails.sends() {
-            occasions.into_iter().for_each(|occasion| self.mails.tell(occasion));
+        if self.mails.sends() || self.webhooks.sends() {
+            for occasion in occasions {
+                self.webhooks.tell(&occasion);
+                self.mails.tell(occasion);
+            }
         }
     }
 

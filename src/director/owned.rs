@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Read as _};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::files;
 use crate::config::model::{Family, Protocol, Service};
@@ -21,7 +22,8 @@ const LONGEST: u64 = 64 << 20;
 #[derive(Debug)]
 pub(super) struct Owned<T> {
     path: PathBuf,
-    things: BTreeSet<T>,
+    /// As whoever holds the same has them.
+    things: Arc<BTreeSet<T>>,
     /// The file says the same.
     written: bool,
 }
@@ -83,7 +85,7 @@ impl<T: Line> Owned<T> {
                 BTreeSet::new()
             }
         };
-        Self { path, things, written: true }
+        Self { path, things: things.into(), written: true }
     }
 
     /// What is ours.
@@ -92,7 +94,8 @@ impl<T: Line> Owned<T> {
     }
 
     /// Replaces the set; the file is written anew only when it says something else.
-    pub(super) fn set(&mut self, things: BTreeSet<T>) -> io::Result<()> {
+    pub(super) fn set(&mut self, things: impl Into<Arc<BTreeSet<T>>>) -> io::Result<()> {
+        let things = things.into();
         self.written &= things == self.things;
         self.things = things;
         self.write()
@@ -123,7 +126,7 @@ impl<T: Line> Owned<T> {
 
 impl<T: Recorded> Owned<T> {
     /// Replaces the set. When it cannot be written that is said once, and [`Self::retry`] tries again.
-    pub(super) fn record(&mut self, things: BTreeSet<T>) {
+    pub(super) fn record(&mut self, things: impl Into<Arc<BTreeSet<T>>>) {
         let behind = self.is_behind();
         if let Err(error) = self.set(things)
             && !behind

@@ -1,6 +1,6 @@
 //! Carries out what the keeper of the IPVS timeouts wants.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::time::Instant;
 
@@ -69,7 +69,7 @@ impl Timeouts {
             Action::Look => Some(Input::Looked(self.ipvs.ask(Ipvs::timeouts))),
             Action::Set(values) => Some(Input::Changed(self.ipvs.ask(|ipvs| ipvs.set_timeouts(&values)))),
             Action::Record(values) => {
-                self.before.record(values.into_iter().collect());
+                self.before.record(values.into_iter().collect::<BTreeSet<_>>());
                 None
             }
             Action::Report(event) => {

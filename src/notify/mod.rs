@@ -259,7 +259,8 @@ struct Instance {
 /// The notifications of all that there are.
 #[derive(Debug, Clone, Default)]
 pub struct Notifier {
-    instances: BTreeMap<Subject, Instance>,
+    /// Boxed: a map has room for more than are in it.
+    instances: BTreeMap<Subject, Box<Instance>>,
     /// Whose first job each waiting run is; only those of who has none under way are in `free`.
     waiting: BTreeMap<Run, Subject>,
     free: BTreeMap<Run, Subject>,
@@ -277,6 +278,10 @@ impl Notifier {
     #[must_use]
     pub fn limited(most: usize) -> Self {
         Self { limit: Some(most), ..Self::default() }
+    }
+
+    fn each(&self) -> impl Iterator<Item = (&Subject, &Instance)> {
+        self.instances.iter().map(|(subject, one)| (subject, &**one))
     }
 
     /// Whether something is run for this one.
@@ -346,7 +351,7 @@ impl Notifier {
             waiting: one.jobs.len(),
             running: one.running.is_some(),
         };
-        self.instances.iter().map(one).collect()
+        self.each().map(one).collect()
     }
 
     /// Whether nothing runs and nothing waits.
@@ -364,7 +369,7 @@ impl Notifier {
             };
             Some((subject.clone(), line(subject, word, priority)))
         };
-        self.instances.iter().filter_map(line).collect()
+        self.each().filter_map(line).collect()
     }
 
     fn is_full(&self) -> bool {
@@ -396,8 +401,9 @@ impl Notifier {
         }
         self.instances.retain(|_, one| !one.is_forgotten());
         let new = commands.into_iter();
-        self.instances
-            .extend(new.map(|(name, commands)| (name, Instance { commands, ..Instance::default() })));
+        self.instances.extend(
+            new.map(|(name, commands)| (name, Box::new(Instance { commands, ..Instance::default() }))),
+        );
     }
 
     fn told(&mut self, now: Instant, subject: Subject, what: What, priority: u8, out: &mut Vec<Action>) {

@@ -2,9 +2,11 @@
 //!
 //! Everything that decides hands out events; whoever writes the log, sends mail or counts asks them here.
 
+mod few;
 pub(crate) mod io;
 mod repeats;
 
+pub(crate) use few::Few;
 pub(crate) use repeats::Repeats;
 
 use std::fmt;

@@ -1,7 +1,8 @@
 //! A line that repeats is said once a minute, with the count of those that were not said.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+
+use super::few::Few;
 
 /// Nothing repeats faster than this.
 const QUIET: Duration = Duration::from_secs(60);
@@ -14,8 +15,8 @@ const MOST_KNOWN: usize = 128;
 /// once these are taken, one place together.
 #[derive(Debug, Clone)]
 pub(crate) struct Repeats<K> {
-    known: BTreeMap<K, Said>,
-    others: BTreeMap<K, Said>,
+    known: Few<K, Said>,
+    others: Few<K, Said>,
     /// All keys that found no place.
     crowd: Option<Said>,
 }
@@ -48,7 +49,7 @@ impl Said {
 impl<K: Ord> Repeats<K> {
     /// Nothing has been said.
     pub(crate) fn new() -> Self {
-        Self { known: BTreeMap::new(), others: BTreeMap::new(), crowd: None }
+        Self { known: Few::default(), others: Few::default(), crowd: None }
     }
 
     /// `Some(n)`: say it, `n` were suppressed since the last time. `None`: keep quiet.

@@ -230,10 +230,10 @@ pub struct Conditions {
 /// The faults of `config` under `conditions`.
 pub fn faults(config: &Instance, conditions: &Conditions) -> BTreeSet<Fault> {
     let mut faults = BTreeSet::new();
-    let name = || config.interface.to_string();
-    match conditions.link {
-        None => drop(faults.insert(Fault::InterfaceMissing(name()))),
-        Some(link) => faults.extend(link_faults(config, link)),
+    match (conditions.link, &config.interface) {
+        (None, None) => {}
+        (None, Some(name)) => drop(faults.insert(Fault::InterfaceMissing(name.to_string()))),
+        (Some(link), _) => faults.extend(link_faults(config, link)),
     }
     for (name, carrier) in &conditions.carriers {
         match carrier {
@@ -256,18 +256,18 @@ pub fn faults(config: &Instance, conditions: &Conditions) -> BTreeSet<Fault> {
 }
 
 fn is_above_primary(config: &Instance, name: &InterfaceName) -> bool {
-    config.vmacs.iter().any(|vmac| vmac.name == *name && vmac.base == config.interface)
+    config.vmacs.iter().any(|vmac| vmac.name == *name && config.is_on(&vmac.base))
 }
 
 /// Those of its `track_interface`. The own interface is watched anyway, unless `dont_track_primary`: as in keepalived
 /// a line that names it says nothing.
 pub fn tracked_interfaces(config: &Instance) -> impl Iterator<Item = &InterfaceName> {
     let names = config.tracking.interfaces.iter().map(|(name, _)| name);
-    names.filter(|name| config.dont_track_primary || **name != config.interface)
+    names.filter(|name| config.dont_track_primary || !config.is_on(name))
 }
 
 fn link_faults(config: &Instance, link: Link) -> impl Iterator<Item = Fault> {
-    let name = config.interface.to_string();
+    let name = config.interface.as_ref().map_or_else(String::new, ToString::to_string);
     let down = !link.up && !config.dont_track_primary;
     let transport = match &config.transport.to {
         _ if link.loopback => Some(Fault::Loopback(name.clone())),
@@ -299,6 +299,6 @@ pub fn carriers(config: &Instance) -> BTreeSet<InterfaceName> {
     });
     let rules = config.rules.iter().filter(|rule| !rule.no_track);
     let rules = rules.flat_map(|rule| rule.input.iter().chain(&rule.output));
-    let all = addresses.chain(routes).chain(rules).chain([config.transmits_on()]);
-    all.filter(|name| **name != config.interface).cloned().collect()
+    let all = addresses.chain(routes).chain(rules).chain(config.transmits_on());
+    all.filter(|name| !config.is_on(name)).cloned().collect()
 }

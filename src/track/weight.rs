@@ -287,7 +287,7 @@ mod tests {
         assert!(found(&reverse, Carrier::Up, Standing::Up).contains("in `reverse`; script chk succeeds"));
         // The own interface is no matter of `track_interface`, unless it is not watched by itself.
         let mut own = instance(100, Some((0, false)), None);
-        own.interface = name("eth1");
+        own.interface = Some(name("eth1"));
         assert_eq!(found(&own, Carrier::Down, Standing::Up), "");
         own.dont_track_primary = true;
         assert_eq!(found(&own, Carrier::Down, Standing::Up), "interface eth1 down");

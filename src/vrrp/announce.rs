@@ -1,6 +1,7 @@
 //! When a master announces its addresses by gratuitous ARP.
 //!
-//! A burst when it becomes master, a second one `garp_master_delay` later, refreshing ones when asked for;
+//! A burst when it becomes master, a second one `garp_master_delay` later, refreshing ones when asked for,
+//! `garp_extra_if` for switches that would forget interfaces on which no advert leaves;
 //! and whenever another master was heard, because its announcements may have turned the neighbours:
 //! at once, within a second, and after `garp_lower_prio_delay`, which is one announcement when that is about a second.
 
@@ -21,6 +22,7 @@ pub(crate) struct Bursts {
     refresh: Option<Instant>,
     repair: Option<Instant>,
     answer: Option<Instant>,
+    extra: Option<Instant>,
 }
 
 impl Bursts {
@@ -74,6 +76,20 @@ impl Bursts {
         garp.master_repeat
     }
 
+    /// `garp_extra_if`: the interfaces without adverts are announced on from now on, every `interval`; `None`: they are not.
+    pub(crate) fn keep_known(&mut self, now: Instant, interval: Option<Duration>) {
+        self.extra = interval.map(|interval| now + interval);
+    }
+
+    /// Whether it is time for that.
+    pub(crate) fn extra_due(&mut self, now: Instant, interval: Option<Duration>) -> bool {
+        let due = take_due(&mut self.extra, now);
+        if due {
+            self.keep_known(now, interval);
+        }
+        due
+    }
+
     /// The last burst did not get out: once more, soon.
     pub(crate) fn failed(&mut self, now: Instant) {
         self.repair.get_or_insert(now + SPACING);
@@ -86,7 +102,7 @@ impl Bursts {
 
     /// When the next burst is due.
     pub(crate) fn next(&self) -> Option<Instant> {
-        [self.second, self.refresh, self.repair, self.answer].into_iter().flatten().min()
+        [self.second, self.refresh, self.repair, self.answer, self.extra].into_iter().flatten().min()
     }
 
     /// Frames per address that are due by `now`; bursts that fall together become one.
@@ -173,5 +189,21 @@ mod tests {
         assert_eq!(bursts.next(), Some(first));
         assert_eq!(bursts.due(first, &garp), garp.master_refresh_repeat);
         assert_eq!(bursts.next(), Some(first + garp.master_refresh));
+    }
+
+    #[test]
+    fn interfaces_without_adverts_are_announced_on_as_long_as_it_is_master() {
+        let (now, interval) = (Instant::now(), Duration::from_secs(100));
+        let garp = Garp { master_delay: Duration::ZERO, ..Garp::default() };
+        let mut bursts = Bursts::default();
+        bursts.became_master(now, &garp);
+        bursts.keep_known(now, Some(interval));
+        assert_eq!(bursts.next(), Some(now + interval));
+        assert!(!bursts.extra_due(now + interval / 2, Some(interval)));
+        assert!(bursts.extra_due(now + interval, Some(interval)));
+        assert_eq!(bursts.due(now + interval, &garp), 0, "no burst for all addresses");
+        assert_eq!(bursts.next(), Some(now + interval * 2));
+        bursts.stop();
+        assert_eq!(bursts.next(), None);
     }
 }

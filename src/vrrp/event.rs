@@ -252,6 +252,17 @@ pub enum Event {
         /// Lines of the same kind that were not said since the last one.
         suppressed: u64,
     },
+    /// `log_unknown_vrids`: an advert of a virtual router that no instance here is.
+    UnknownRouter {
+        /// Its number.
+        vrid: u8,
+        /// Who sent it.
+        source: IpAddr,
+        /// `eth0`: where it was heard.
+        at: String,
+        /// Lines of the same kind that were not said since the last one.
+        suppressed: u64,
+    },
     /// The kernel did not remove what must not be here.
     NotRemoved {
         /// `192.168.100.240/24 on eth0`.
@@ -332,6 +343,7 @@ impl Event {
             Self::Transition { to: State::Fault, .. } | Self::Group { to: State::Fault, .. } => Level::Error,
             Self::Transition { .. } | Self::Group { .. } | Self::Priority { .. } => Level::Info,
             Self::MasterChanged { .. } | Self::LowerPriority { .. } => Level::Debug,
+            Self::UnknownRouter { .. } => Level::Info,
             Self::Rejected { .. }
             | Self::Competitor { .. }
             | Self::OwnAddressHeard { .. }
@@ -472,6 +484,13 @@ impl fmt::Display for Event {
             Self::NotAnnounced { count, errno, suppressed } => {
                 let why = errno_text(*errno);
                 write!(f, "{count} announcements were not sent, once more soon: {why}{}", Again(*suppressed))
+            }
+            Self::UnknownRouter { vrid, source, at, suppressed } => {
+                write!(
+                    f,
+                    "an advert of router id {vrid} from {source} on {at}: no instance here has it{}",
+                    Again(*suppressed)
+                )
             }
             Self::NotRemoved { object, errno } => {
                 let why = errno_text(*errno);

@@ -61,6 +61,8 @@ pub enum Action {
         /// Frames per address.
         frames: u32,
     },
+    /// Send one on each interface without adverts that holds addresses: `garp_extra_if`.
+    AnnounceElsewhere,
     /// It would be master; its sync group decides.
     Ready,
     /// It obeys another master, so nobody of its sync group leads.
@@ -443,6 +445,9 @@ impl Machine {
         }
         let frames = self.bursts.due(now, &self.config.garp);
         announce(frames, out);
+        if self.bursts.extra_due(now, self.config.garp_extra_interval()) {
+            out.push(Action::AnnounceElsewhere);
+        }
     }
 
     /// The next tick of a steady beat; after a pause the beat starts anew instead of catching up.
@@ -475,6 +480,7 @@ impl Machine {
         out.push(Action::Hold(true));
         let frames = self.bursts.became_master(now, &self.config.garp);
         announce(frames, out);
+        self.bursts.keep_known(now, self.config.garp_extra_interval());
         self.deadline = Some(now + self.config.advert_interval.duration());
         self.preempt_at = None;
         self.master = None;
@@ -535,6 +541,9 @@ impl Machine {
                 self.send_advert(self.priority(), out);
                 self.deadline = Some(now + self.config.advert_interval.duration());
                 out.push(Action::Hold(true));
+                if old.garp_extra != self.config.garp_extra {
+                    self.bursts.keep_known(now, self.config.garp_extra_interval());
+                }
                 if old.addresses != self.config.addresses
                     || old.excluded_addresses != self.config.excluded_addresses
                 {

@@ -4,9 +4,10 @@
 //! Senders that are known (the peers of the configuration, and masters that were obeyed) each have their own measure;
 //! all others share one, so that forged senders take nothing from the real peer.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
+
+use crate::report::Few;
 
 /// Masters remembered; a virtual router has two or three.
 const MOST: usize = 8;
@@ -16,7 +17,7 @@ const ANSWERS: u32 = 4;
 /// Who is known, and when they were answered last.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Answers {
-    known: BTreeMap<IpAddr, Known>,
+    known: Few<IpAddr, Known>,
     others: Option<Instant>,
 }
 

@@ -24,8 +24,8 @@ pub fn server(number: usize) -> Ipv4Addr {
 
 pub fn run(kind: &str, count: usize, interval: Duration) {
     let http = kind == "http";
-    // A connection for each server, when many are slow at once.
-    let most = count as u64 + 64;
+    // Several connections for each server: there may be many that wait for a lost SYN to be sent again.
+    let most = 8 * count as u64 + 64;
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, most.max(hard), most.max(hard)).unwrap();
     let epoll = Epoll::new(EpollCreateFlags::empty()).unwrap();

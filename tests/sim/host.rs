@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use directord::config::model::{
-    Family, Filter, Gaps, Instance, LinkDelay, NetlinkBuffers, Pacing, ReceiveBuffers, Statics, SyncGroup,
+    Family, Filter, Gaps, Instance, InterfaceName, LinkDelay, NetlinkBuffers, Pacing, ReceiveBuffers,
+    Statics, SyncGroup,
 };
 use directord::net::firewall::Batch;
 use directord::net::object::{Operation, Rule};
@@ -198,6 +199,7 @@ impl Host {
             link_delays: self.link_delays.clone(),
             buffers: ReceiveBuffers::default(),
             netlink: NetlinkBuffers::default(),
+            log_unknown: false,
             delay: self.delay,
         }
     }
@@ -206,6 +208,11 @@ impl Host {
     pub(crate) fn wire(&self, interface: &str) -> &'static str {
         let below = self.kernel.vmac(interface).unwrap_or(interface);
         if below == "eth0" { "eth0" } else { "eth1" }
+    }
+
+    /// The interface that packets of an endpoint leave by; the peers of one without an interface are on the first LAN.
+    pub(crate) fn leaves_by(&self, endpoint: &Endpoint) -> &'static str {
+        endpoint.interface.as_ref().map_or("eth0", |interface| self.wire(interface.as_str()))
     }
 
     pub(crate) fn is_awake(&self) -> bool {
@@ -314,7 +321,7 @@ impl Host {
             }
             let route = config.routes.iter().find(|route| !self.kernel.has_route(destination(route)));
             // What is lost has to last before it counts.
-            let lasting = !self.link_delays.is_empty() && !self.kernel.is_up(config.interface.as_str());
+            let lasting = !self.link_delays.is_empty() && !self.kernel.is_up(place(config));
             if let (true, Some(missing)) = (quiet && !lasting, route) {
                 return Err(format!("{}: {name} is MASTER without {missing:?}", self.number));
             }
@@ -485,7 +492,7 @@ impl Host {
         let mut node = Node::new(self.record.clone());
         let now = Instant::now();
         let setup = Setup { delay: Duration::ZERO, ..self.setup() };
-        let mut inputs = VecDeque::from([Input::Configure(setup), Input::Tracked(self.facts())]);
+        let mut inputs = VecDeque::from([Input::Configure(Box::new(setup)), Input::Tracked(self.facts())]);
         let mut kernel = self.kernel.clone();
         while let Some(input) = inputs.pop_front() {
             let mut actions = Vec::new();
@@ -537,9 +544,16 @@ fn split(faults: Vec<Fault>) -> (Vec<Fault>, Vec<Fault>) {
 /// The kernel's answer to a socket that is to be opened.
 pub(crate) fn open(kernel: &Kernel, endpoint: Endpoint) -> Input {
     use directord::vrrp::node::Refusal;
-    if kernel.no_sockets || !kernel.has_link(endpoint.index) {
+    let reaches = endpoint.index == 0 || kernel.has_link(endpoint.index);
+    if kernel.no_sockets || !reaches {
         Input::Refused(Refusal::Open { endpoint, why: "no".into() })
     } else {
         Input::Opened(endpoint)
     }
+}
+
+/// The interface of an instance, or that of its addresses.
+pub(crate) fn place(config: &Instance) -> &str {
+    let of_address = || config.addresses.first().and_then(|address| address.interface.as_ref());
+    config.interface.as_ref().or_else(of_address).map_or("eth0", InterfaceName::as_str)
 }

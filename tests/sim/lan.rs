@@ -99,7 +99,7 @@ impl Lan {
             &this.record,
             &directord::net::kernel::Kernel::from(this.kernel.read()),
         ));
-        self.feed(host, Input::Configure(setup));
+        self.feed(host, Input::Configure(Box::new(setup)));
         self.configure_scripts(host);
     }
 
@@ -144,7 +144,7 @@ impl Lan {
         if let Some(node) = &this.node {
             let setup = this.setup();
             this.record.extend(node.claims_of(&setup));
-            self.feed(host, Input::Configure(setup));
+            self.feed(host, Input::Configure(Box::new(setup)));
             self.configure_scripts(host);
         }
     }
@@ -189,7 +189,7 @@ impl Lan {
     pub(crate) fn deafen(&mut self, host: usize) {
         let endpoint = self.hosts[host].open.iter().next().cloned();
         if let Some(endpoint) = endpoint.filter(|_| self.hosts[host].is_awake()) {
-            self.say(|| format!("{host} is deaf on {}", endpoint.interface));
+            self.say(|| format!("{host} is deaf on {endpoint}"));
             self.hosts[host].open.remove(&endpoint);
             self.feed(host, Input::Closed { endpoint, why: "gave up".into() });
         }
@@ -426,7 +426,7 @@ impl Lan {
         for name in names.collect::<Vec<_>>() {
             self.hosts[from].sent.insert(name, self.now);
         }
-        let interface = self.hosts[from].wire(endpoint.interface.as_str());
+        let interface = self.hosts[from].leaves_by(endpoint);
         if !self.hosts[from].kernel.is_up(interface) {
             return;
         }
@@ -458,7 +458,8 @@ impl Lan {
             return;
         }
         let hears = |endpoint: &&Endpoint| {
-            host.wire(endpoint.interface.as_str()) == interface && endpoint.local == packet.destination
+            let here = endpoint.interface.is_none() || host.leaves_by(endpoint) == interface;
+            here && endpoint.local == packet.destination
         };
         let endpoints: Vec<Endpoint> = host.open.iter().filter(hears).cloned().collect();
         for endpoint in endpoints {

@@ -71,7 +71,7 @@ fn what_is_tracked_from_now_on_and_well_moves_nobody() {
     });
     changes_nothing("the own interface, tracked by hand", |instance| {
         instance.dont_track_primary = true;
-        instance.tracking.interfaces = vec![(instance.interface.clone(), weight(0, false))];
+        instance.tracking.interfaces = vec![(instance.interface.clone().unwrap(), weight(0, false))];
     });
     // The number of the file is 0, and not known when the reload comes.
     changes_nothing("track_file", |instance| {

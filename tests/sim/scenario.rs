@@ -14,6 +14,7 @@ use directord::track::Standing;
 use directord::track::scripts::Wanted;
 use directord::vrrp::event::State;
 
+use crate::host::place;
 use crate::lan::{Lan, Path};
 
 /// The virtual routers: name, interface, last byte of their addresses.
@@ -262,8 +263,7 @@ fn effective(host: &crate::host::Host, config: &Instance) -> i32 {
         if (good && number > 0) || (!good && number < 0) { number * sign } else { 0 }
     };
     // Its own interface is watched by itself, and counts for nothing more.
-    let others =
-        |(name, _): &&(InterfaceName, TrackWeight)| *name != config.interface || config.dont_track_primary;
+    let others = |(name, _): &&(InterfaceName, TrackWeight)| !config.is_on(name) || config.dont_track_primary;
     let interfaces = config.tracking.interfaces.iter().filter(others);
     let interfaces = interfaces.map(|(name, weight)| counts(weight, up(name.as_str())));
     let scripts = config.tracking.scripts.iter();
@@ -321,6 +321,7 @@ fn group(random: &mut fastrand::Rng) -> Vec<Vec<Instance>> {
         }
         random.shuffle(&mut priorities);
         let unicast = router == 2;
+        let placed = random.bool();
         for (host, priority) in priorities.into_iter().enumerate() {
             let mut instance = Instance { priority: Priority::new(priority).unwrap(), ..template.clone() };
             if priority == 255 {
@@ -336,6 +337,11 @@ fn group(random: &mut fastrand::Rng) -> Vec<Vec<Instance>> {
                 };
                 instance.transport.to = Destination::Unicast(to);
                 instance.transport.source = Some(address(host));
+                if !placed {
+                    let name = instance.interface.take();
+                    let held = instance.addresses.iter_mut().chain(&mut instance.excluded_addresses);
+                    held.for_each(|one| one.interface.clone_from(&name));
+                }
             }
             configs[host].push(instance);
         }
@@ -589,7 +595,7 @@ fn reload(lan: &mut Lan, host: usize, random: &mut fastrand::Rng) {
             1 => instance.down_timer_adverts = random.u8(2..5),
             2 => {
                 let mut more = VirtualAddress::new(extra(router), Family::of(extra(router)).bits());
-                more.interface = instance.vmacs.first().map(|vmac| vmac.name.clone());
+                more.interface.clone_from(&instance.addresses[0].interface);
                 if instance.excluded_addresses.contains(&more) {
                     instance.excluded_addresses.retain(|address| *address != more);
                 } else {
@@ -659,7 +665,7 @@ fn verdict(lan: &Lan, groups: &[Vec<usize>]) -> Result<(), String> {
     let able = |host: usize, name: &str| {
         let this = &lan.hosts[host];
         let Some(config) = running(host, name).filter(|_| this.node.is_some()) else { return false };
-        let interface = if config.interface.as_str() == "eth0" { "eth0" } else { "eth1" };
+        let interface = if place(config) == "eth0" { "eth0" } else { "eth1" };
         let refused = config
             .all_addresses()
             .any(|one| this.kernel.refuses.contains(&one.address) && !this.kernel.has(one.address));

@@ -310,6 +310,7 @@ const DATA: &[(&str, &str)] = &[
     ("interfaces", "eth0 eth1"),
     ("linkbeat_interfaces", "eth0 ETHTOOL"),
     ("notification_email", "admin@example.com"),
+    ("webhook", "https://hooks.example.com/directord"),
     ("static_ipaddress", "192.168.100.3/24 dev eth0"),
     ("static_routes", "192.168.200.0/24 via 192.168.100.1 dev eth0"),
     ("static_rules", "from 192.168.200.0/24 table 100"),

@@ -53,7 +53,7 @@ struct Others<'a> {
     instances: &'a [Instance],
     by_name: BTreeMap<&'a str, usize>,
     by_address: BTreeMap<IpAddr, Vec<usize>>,
-    by_router: BTreeMap<(Vrid, &'a InterfaceName), usize>,
+    by_router: BTreeMap<(Vrid, Option<&'a InterfaceName>), usize>,
 }
 
 impl<'a> Others<'a> {
@@ -63,7 +63,7 @@ impl<'a> Others<'a> {
         let mut others = Self { instances, by_name, by_address, by_router };
         for (index, instance) in instances.iter().enumerate() {
             others.by_name.entry(&instance.name).or_insert(index);
-            others.by_router.entry((instance.vrid, &instance.interface)).or_insert(index);
+            others.by_router.entry((instance.vrid, instance.interface.as_ref())).or_insert(index);
             for address in addresses_of(instance) {
                 others.by_address.entry(address).or_default().push(index);
             }
@@ -80,7 +80,7 @@ impl<'a> Others<'a> {
         let alike = sharing.iter().copied().chain(named);
         let same_number =
             alike.filter(|index| self.instances.get(*index).is_some_and(|it| it.vrid == one.vrid));
-        let router = || self.by_router.get(&(one.vrid, &one.interface)).copied();
+        let router = || self.by_router.get(&(one.vrid, one.interface.as_ref())).copied();
         let index = same_number.min().or(named).or(sharing.first().copied()).or_else(router)?;
         self.instances.get(index)
     }

@@ -35,7 +35,6 @@ use super::keywords::{Keyword, Status, closest};
 use super::model::{Model, Timing, UrlRegex};
 use super::slips;
 use super::source::{Sources, Span};
-use super::supported::{self, Feature};
 use super::tree::{Node, SHOWN, Word, title};
 
 /// Reads the whole tree.
@@ -108,7 +107,6 @@ pub(super) fn lower(tree: &[Node<'_>], sources: &Sources, diagnostics: &mut Diag
         "SSL" => model.ssl = Some(lower.ssl(node)),
         _ => lower.root_setting(word, node, &mut model.globals),
     });
-    model.unplaced = instances.unplaced;
     lower.followed(tree, model.globals.lvs.sync_daemon.as_ref(), &members);
     model
 }
@@ -351,18 +349,8 @@ impl Lower<'_> {
     }
 }
 
-/// Legal, and this version cannot run it; `None`: it can. Keepalived can, so the file is right: `--check` warns, and the
-/// daemon starts without the block that it is in.
-fn unsupported(feature: Feature, span: Span) -> Option<Diagnostic> {
-    let missing = supported::missing(feature)?;
-    let message = format!("{} is not supported by this version", missing.what);
-    let diagnostic = left_out(span, message).consequence(missing.consequence);
-    Some(match missing.help {
-        Some(help) => diagnostic.help(help),
-        None => diagnostic,
-    })
-}
-
+/// Legal, and this version cannot run it. Keepalived can, so the file is right: `--check` warns, and the daemon starts
+/// without the block that it is in.
 fn left_out(span: Span, message: impl Into<String>) -> Diagnostic {
     Diagnostic::warning(Code::LeftOut, span, message).label("this version cannot run it")
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use url::{Host, Url};
+
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::keywords::Keyword;
 use crate::config::model::{
     BufferPolicy, Globals, InterfaceName, Mail, MailLogin, MailTls, Mailbox, OutsideView, ProcessPart,
-    SyncDaemon, Timeouts,
+    SyncDaemon, Timeouts, Webhook,
 };
 use crate::config::source::Span;
 use crate::config::tree::{Node, Word};
@@ -59,6 +61,11 @@ impl Lower<'_> {
     fn mail_setting(&mut self, word: &str, node: &Node<'_>, globals: &mut Globals) -> bool {
         let mail = &mut globals.mail;
         match word {
+            "webhook" => {
+                if let Some(webhook) = self.webhook(node).filter(|one| !globals.webhooks.contains(one)) {
+                    globals.webhooks.push(webhook);
+                }
+            }
             "notification_email_from" => {
                 let word = self.one(node);
                 let read =
@@ -126,6 +133,65 @@ impl Lower<'_> {
                 None
             }
         }
+    }
+
+    /// `URL [FILE]`.
+    fn webhook(&mut self, node: &Node<'_>) -> Option<Webhook> {
+        let (word, file) = match arguments(node) {
+            [word] => (word, None),
+            [word, file] => (word, Some(file)),
+            [word, file, surplus, ..] => {
+                self.surplus(node, surplus);
+                (word, Some(file))
+            }
+            [] => {
+                self.missing(node);
+                return None;
+            }
+        };
+        // What stands there may be a secret: it is not repeated.
+        let mut refuse = |message: &str, expected: &str| {
+            let diagnostic = Diagnostic::error(Code::BadAddress, word.span, message);
+            self.report(diagnostic.expected(expected).consequence("nothing is delivered there"));
+        };
+        let form = "http://HOST/PATH or https://HOST/PATH";
+        let Some(url) = Url::parse(word.text).ok().filter(Url::has_host) else {
+            refuse("this is no URL", form);
+            return None;
+        };
+        if !matches!(url.scheme(), "http" | "https") {
+            refuse("events are delivered by HTTP alone", form);
+            return None;
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            refuse(
+                "a password in a URL is in every copy of this file",
+                "`webhook URL FILE`, with a token in the file",
+            );
+            return None;
+        }
+        let here = match url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        if file.is_some() && url.scheme() == "http" && !here {
+            refuse("the token would go over the network unencrypted", "https, or a host on the loopback");
+            return None;
+        }
+        let token = match file {
+            Some(file) if !file.text.starts_with('/') => {
+                self.report(
+                    Diagnostic::error(Code::BadName, file.span, "the file of the token has no absolute path")
+                        .expected("a path from the root")
+                        .help("write the token into a file that only root can read, and its path here"),
+                );
+                return None;
+            }
+            file => file.map(|file| file.text.to_string()),
+        };
+        Some(Webhook { url: word.text.to_string(), token })
     }
 
     /// `USER FILE`.

@@ -11,15 +11,14 @@ use std::time::Duration;
 
 use super::globals::{Defaults, GarpSettings};
 use super::track::Names;
-use super::{Lower, Word, arguments, inside, unsupported};
+use super::{Lower, Word, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::keywords::closest;
 use crate::config::model::{
     AdvertInterval, Authentication, Family, Hmac, InitialState, Instance, InterfaceName, OldChecksum, Peer,
-    Preempt, Priority, Unplaced, Version, VirtualAddress, Vrid,
+    Preempt, Priority, Version, VirtualAddress, Vrid,
 };
 use crate::config::source::Span;
-use crate::config::supported::Feature;
 use crate::config::tree::Node;
 
 /// What may not be there twice.
@@ -27,9 +26,7 @@ use crate::config::tree::Node;
 pub(super) struct Instances {
     names: BTreeMap<String, Span>,
     /// By interface, number and family.
-    routers: BTreeMap<(InterfaceName, Vrid, Family), Ways>,
-    /// Those without an interface.
-    pub(super) unplaced: Vec<Unplaced>,
+    routers: BTreeMap<(Option<InterfaceName>, Vrid, Family), Ways>,
 }
 
 /// The ways that adverts of one number go, from a configured address or any to a group or a peer, each with where the
@@ -340,7 +337,7 @@ impl Lower<'_> {
         let title = node.span();
         let unplaced = !draft.has_interface && draft.unicast.is_some() && draft.source.is_some();
         if unplaced {
-            self.report_at(title, |span| unsupported(Feature::NoInterface, span));
+            self.placed_elsewhere(node, &draft, &result);
         } else if !draft.has_interface {
             self.required(node, "the instance has no interface", "add `interface NAME`");
         }
@@ -351,8 +348,10 @@ impl Lower<'_> {
         self.own_peer(node, &mut draft);
         let group = transport::group(&draft, defaults, family);
         // One router id serves IPv4 and IPv6 apart (RFC 9568 §5.2.3).
-        let router = draft.vrid.zip(draft.interface.clone()).filter(|_| !draft.again);
-        let alone = router.is_none_or(|((vrid, span), interface)| {
+        let known = unplaced || draft.interface.is_some();
+        let router = draft.vrid.filter(|_| known && !draft.again);
+        let alone = router.is_none_or(|(vrid, span)| {
+            let interface = draft.interface.clone();
             let mut ways: Vec<_> = draft.peers.iter().map(|peer| (draft.source, peer.address)).collect();
             if ways.is_empty() {
                 ways.push((None, group));
@@ -383,9 +382,9 @@ impl Lower<'_> {
             self.usable_authentication(draft.authentication.take(), (family, version), strict);
         let transport = self.transport(&draft, group, defaults);
         self.distinct_addresses(title, &mut draft, version, strict);
-        let interface = if unplaced { Some(InterfaceName::LOOPBACK) } else { draft.interface };
+        let interface = if unplaced { None } else { Some(draft.interface?) };
         let instance = Instance {
-            interface: interface?,
+            interface,
             vrid: draft.vrid?.0,
             version,
             family,
@@ -421,16 +420,30 @@ impl Lower<'_> {
         if !alone {
             return None;
         }
-        if unplaced {
-            instances.unplaced.push(Unplaced(instance));
-            return None;
-        }
         Some(instance)
     }
 
-    fn report_at(&mut self, span: Option<Span>, make: impl FnOnce(Span) -> Option<Diagnostic>) {
-        if let Some(diagnostic) = span.and_then(make) {
-            self.report(diagnostic);
+    /// Without an interface of its own, what it has says itself where it is.
+    fn placed_elsewhere(&mut self, node: &Node<'_>, draft: &Draft, result: &Instance) {
+        let homeless = draft.addresses.iter().chain(&draft.excluded);
+        for (address, span) in homeless.filter(|(address, _)| address.interface.is_none()) {
+            let what = format!("nothing says which interface {} is on", address.address);
+            self.report(
+                Diagnostic::error(Code::Required, *span, what)
+                    .expected("`dev NAME` behind the address, as the instance has no `interface`"),
+            );
+        }
+        let local = |source: IpAddr| matches!(source, IpAddr::V6(source) if source.is_unicast_link_local());
+        if let Some(source) = draft.source.filter(|source| local(*source)) {
+            let what = format!("the link-local address {source} is one of a link, and the instance has none");
+            self.required(node, &what, "add `interface NAME`, or send from a global address");
+        }
+        if result.device.is_some() {
+            self.required(
+                node,
+                "the MAC address of the virtual router needs an interface",
+                "add `interface NAME`",
+            );
         }
     }
 

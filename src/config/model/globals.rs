@@ -1,7 +1,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-use super::{Account, Command, Fifo, Filter, GarpExtra, InterfaceName, Mail};
+use super::{Account, Command, Fifo, Filter, GarpExtra, InterfaceName, Mail, Webhook};
 
 /// `global_defs` and the settings of the root, as far as they are no default of something else.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub struct Globals {
     pub router_id: Option<String>,
     /// Alert mails.
     pub mail: Mail,
+    /// `webhook`, each once.
+    pub webhooks: Vec<Webhook>,
     /// Scripts and FIFOs.
     pub scripts: Scripts,
     /// Names, scheduling and memory of the process.

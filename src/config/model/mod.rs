@@ -16,6 +16,7 @@ mod track;
 mod transport;
 mod values;
 mod vrrp;
+mod webhook;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -49,9 +50,10 @@ pub use track::{
 pub use transport::{Destination, IpvlanMode, OldChecksum, OwnDevice, Peer, Transport, Unicast};
 pub use values::{AdvertInterval, InterfaceName, NameError, Priority, RangeError, Vrid, Weight};
 pub use vrrp::{
-    AddressFlags, Family, Filter, Gaps, Garp, GarpExtra, InitialState, Instance, Pacing, Preempt, Unplaced,
-    Version, VirtualAddress, Vmac,
+    AddressFlags, Family, Filter, Gaps, Garp, GarpExtra, InitialState, Instance, Pacing, Preempt, Version,
+    VirtualAddress, Vmac,
 };
+pub use webhook::Webhook;
 
 /// One complete configuration, in the order of the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -84,8 +86,6 @@ pub struct Model {
     pub sync_groups: Vec<SyncGroup>,
     /// `vrrp_instance` blocks.
     pub instances: Vec<Instance>,
-    /// `vrrp_instance` blocks without an interface.
-    pub unplaced: Vec<Unplaced>,
     /// `SSL`.
     pub ssl: Option<Ssl>,
     /// `virtual_server_group`.

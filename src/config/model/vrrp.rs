@@ -6,13 +6,13 @@ use super::{
     Priority, Route, Rule, Tracking, Transport, Unicast, Vrid,
 };
 
-/// One `vrrp_instance`: a virtual router on one interface.
+/// One `vrrp_instance`: a virtual router, on one interface or where the routes lead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
     /// The word after `vrrp_instance`.
     pub name: String,
-    /// `interface`.
-    pub interface: InterfaceName,
+    /// `interface`. `None`: unicast from an address of the host, by whichever interface the routes name.
+    pub interface: Option<InterfaceName>,
     /// `virtual_router_id`.
     pub vrid: Vrid,
     /// `version`, else `vrrp_version`, else 2; always 3 for IPv6.
@@ -113,7 +113,7 @@ impl Instance {
         let to = Destination::Multicast(Destination::group(Family::Ipv4));
         Self {
             name: name.to_owned(),
-            interface,
+            interface: Some(interface),
             vrid,
             version: Version::V2,
             family: Family::Ipv4,
@@ -176,9 +176,20 @@ impl Instance {
         self.unicast().map_or(&[], |unicast| &unicast.peers)
     }
 
-    /// The interface that adverts are sent and heard on.
-    pub fn transmits_on(&self) -> &InterfaceName {
-        self.vmacs.iter().find(|vmac| vmac.adverts).map_or(&self.interface, |vmac| &vmac.name)
+    /// The interface that adverts are sent and heard on; `None`: any.
+    pub fn transmits_on(&self) -> Option<&InterfaceName> {
+        self.vmacs.iter().find(|vmac| vmac.adverts).map(|vmac| &vmac.name).or(self.interface.as_ref())
+    }
+
+    /// How often the master announces on interfaces without adverts; `None`: it does not.
+    pub fn garp_extra_interval(&self) -> Option<Duration> {
+        let extra = self.garp_extra.filter(|extra| extra.interval > 0)?;
+        Some(Duration::from_secs(extra.interval.into()))
+    }
+
+    /// Whether `interface` is the one of its block.
+    pub fn is_on(&self, interface: &InterfaceName) -> bool {
+        self.interface.as_ref() == Some(interface)
     }
 
     /// Every address that the master holds: those that the adverts name, then the excluded ones.
@@ -249,13 +260,6 @@ pub struct Gaps {
     /// Unsolicited neighbour advertisements.
     pub neighbour: Duration,
 }
-
-/// A unicast instance without `interface`: the routes of the host tell where its adverts leave.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unplaced(
-    /// All that is said of it. Its `interface` is `lo` and means nothing.
-    pub Instance,
-);
 
 /// Family of addresses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -444,11 +448,12 @@ impl Default for Garp {
     }
 }
 
-/// `garp_extra_if`: announcements on the interface below that of the addresses.
+/// `garp_extra_if`: announcements, again and again, on interfaces of addresses that no advert leaves by, so that
+/// switches do not forget them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GarpExtra {
     /// Seconds between two of them.
     pub interval: u32,
-    /// `all`: on every other interface of the addresses, not only on VMACs.
+    /// `all`: on every such interface, not only on those of the virtual router.
     pub all: bool,
 }

@@ -75,8 +75,7 @@ pub(super) fn raise(model: &Model, defaults: bool) -> Vec<Statement> {
     model.files.iter().for_each(|file| root.track_file(file));
     model.bfd.iter().for_each(|session| root.bfd_instance(session));
     model.sync_groups.iter().for_each(|group| root.sync_group(group, model));
-    model.instances.iter().for_each(|instance| root.instance(instance, model, true));
-    model.unplaced.iter().for_each(|unplaced| root.instance(&unplaced.0, model, false));
+    model.instances.iter().for_each(|instance| root.instance(instance, model));
     model.server_groups.iter().for_each(|group| root.server_group(group));
     model.virtual_servers.iter().for_each(|server| root.virtual_server(server));
     model.grouped_servers.iter().for_each(|server| root.grouped_server(server));

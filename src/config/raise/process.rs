@@ -4,7 +4,7 @@ use super::Word;
 use super::block::{Block, plain, plains};
 use super::script::option;
 use crate::config::model::{
-    BufferPolicy, Globals, LvsGlobals, Mail, MailLogin, MailTls, Process, ProcessPart, SyncDaemon,
+    BufferPolicy, Globals, LvsGlobals, Mail, MailLogin, MailTls, Process, ProcessPart, SyncDaemon, Webhook,
 };
 
 impl Block {
@@ -41,6 +41,9 @@ impl Block {
     }
 
     pub(super) fn scripts(&mut self, globals: &Globals) {
+        for Webhook { url, token } in &globals.webhooks {
+            self.words("webhook", std::iter::once(url).chain(token).map(plain));
+        }
         let scripts = &globals.scripts;
         self.account("script_user", scripts.user.as_ref());
         self.flag("enable_script_security", scripts.security);

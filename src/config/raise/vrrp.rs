@@ -14,11 +14,11 @@ use crate::config::model::{
 };
 
 impl Block {
-    pub(super) fn instance(&mut self, instance: &Instance, model: &Model, has_interface: bool) {
+    pub(super) fn instance(&mut self, instance: &Instance, model: &Model) {
         let globals = &model.globals;
         self.block(vec![plain("vrrp_instance"), plain(&instance.name)], |block| {
             let default = block.state(instance);
-            block.given("interface", has_interface.then_some(&instance.interface));
+            block.given("interface", instance.interface.as_ref());
             block.set("virtual_router_id", instance.vrid.number());
             block.unless("priority", instance.priority.number(), default.number());
             let version = |version| if version == Version::V2 { 2u8 } else { 3 };

@@ -19,6 +19,8 @@ pub(super) fn announces(word: &str) -> bool {
         [b'p', ..] => word == "password",
         // Whoever writes the password itself in the place of its file.
         [b's', ..] => word == "smtp_login",
+        // Its path may be the secret, or a password that does not belong there.
+        [b'w', ..] => word == "webhook",
         // Behind a sign: `//auth_pass`.
         [first, ..] if !first.is_ascii_alphanumeric() => word.contains("auth_pas"),
         _ => false,

@@ -108,6 +108,7 @@ fn kinds(actions: &[Action]) -> Vec<String> {
         Action::Report(Event::Competitor { .. }) => "competitor".to_owned(),
         Action::Report(Event::LowerPriority { .. }) => "lower".to_owned(),
         Action::Report(Event::Priority { from, to, .. }) => format!("priority {from}: {to}"),
+        Action::AnnounceElsewhere => "announce elsewhere".to_owned(),
         Action::Ready => "ready".to_owned(),
         Action::Follows => "follows".to_owned(),
         Action::Report(_) => "report".to_owned(),

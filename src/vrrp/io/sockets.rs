@@ -1,12 +1,15 @@
 //! Raw sockets of protocol 112, or 51 with an authentication header: for each endpoint one that sends and one that receives.
 
-use std::io::{self, IoSlice, IoSliceMut, Read};
+use std::cell::RefCell;
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd as _;
 
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn6, recvmsg, sendmsg};
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrIn6, SockaddrStorage,
+    recvmmsg, sendmsg,
+};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, SockFilter, Socket, Type};
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -21,6 +24,8 @@ use crate::vrrp::packet::{self, Outgoing, Received};
 const PRIORITY: u32 = 6;
 /// A VRRP packet of 255 IPv6 addresses takes 4088 bytes.
 const LARGEST: usize = 8192;
+/// Packets that one system call takes.
+const BATCH: usize = 8;
 /// In a row; a socket that fails for good must not spin.
 const RECEIVE_FAILURES: u32 = 16;
 /// BPF_RET | BPF_K: accept 0 bytes.
@@ -157,59 +162,77 @@ impl Listening {
 
 async fn listen(socket: AsyncFd<Socket>, endpoint: Endpoint, heard: mpsc::Sender<Input>) {
     let mut failures = 0;
+    let mut packets = Vec::new();
     let why = loop {
-        let packet = match endpoint.local {
-            IpAddr::V4(_) => receive_v4(&socket).await,
-            IpAddr::V6(local) => receive_v6(&socket, local).await,
+        let mut ready = match socket.readable().await {
+            Ok(ready) => ready,
+            Err(error) => break reason(&error),
         };
-        match packet {
-            Ok(packet) => {
+        match ready.try_io(|socket| receive(socket.get_ref(), endpoint.local, &mut packets)) {
+            Err(_would_block) => continue,
+            Ok(Ok(count)) => {
                 failures = 0;
-                if heard.send(Input::Heard { endpoint: endpoint.clone(), packet }).await.is_err() {
-                    return;
+                // No more was there: what has come since makes the socket ready anew.
+                if count < BATCH {
+                    ready.clear_ready();
                 }
             }
-            Err(error) if failures == RECEIVE_FAILURES => break reason(&error),
+            Ok(Err(error)) if failures == RECEIVE_FAILURES => break reason(&error),
             // A link that goes down reports itself here once.
-            Err(_) => failures += 1,
+            Ok(Err(_)) => failures += 1,
+        }
+        drop(ready);
+        for packet in packets.drain(..) {
+            if heard.send(Input::Heard { endpoint: endpoint.clone(), packet }).await.is_err() {
+                return;
+            }
         }
     };
     let _ = heard.send(Input::Closed { endpoint, why }).await;
 }
 
-/// The next packet that is one of VRRP.
-async fn receive_v4(socket: &AsyncFd<Socket>) -> io::Result<Received> {
-    let mut buffer = [0; LARGEST];
-    loop {
-        let read = socket.async_io(Interest::READABLE, |mut socket: &Socket| socket.read(&mut buffer));
-        let length = read.await?;
-        if let Ok(received) = Received::ipv4(buffer.get(..length).unwrap_or_default()) {
-            return Ok(received);
-        }
-    }
+thread_local! {
+    /// Where packets land; one for the thread, as nothing waits while it is in use.
+    static LANDING: RefCell<Vec<u8>> = RefCell::new(vec![0; BATCH * LARGEST]);
 }
 
-/// The next packet. A raw socket of IPv6 gives what follows the header, and tells the rest beside it.
-async fn receive_v6(socket: &AsyncFd<Socket>, local: Ipv6Addr) -> io::Result<Received> {
-    let mut buffer = [0; LARGEST];
-    let mut beside = nix::cmsg_space!(libc::c_int);
-    let read = socket.async_io(Interest::READABLE, |socket: &Socket| {
-        let mut parts = [IoSliceMut::new(&mut buffer)];
-        let message =
-            recvmsg::<SockaddrIn6>(socket.as_raw_fd(), &mut parts, Some(&mut beside), MsgFlags::empty())?;
-        let hops = message.cmsgs()?.find_map(|one| match one {
-            ControlMessageOwned::Ipv6HopLimit(hops) => u8::try_from(hops).ok(),
-            _ => None,
-        });
-        Ok((message.bytes, message.address.map(|address| address.ip()), hops))
-    });
-    let (length, source, hops) = read.await?;
-    Ok(Received {
-        source: source.unwrap_or(Ipv6Addr::UNSPECIFIED).into(),
-        destination: local.into(),
-        hops: hops.unwrap_or_default(),
-        ah: None,
-        payload: buffer.get(..length).unwrap_or_default().to_vec(),
+/// What is there, at most [`BATCH`] packets, in one system call; those that are VRRP's are added to `packets`. How many
+/// there were.
+fn receive(socket: &Socket, local: IpAddr, packets: &mut Vec<Received>) -> io::Result<usize> {
+    LANDING.with_borrow_mut(|landing| {
+        let mut parts: Vec<[IoSliceMut<'_>; 1]> =
+            landing.chunks_exact_mut(LARGEST).map(|part| [IoSliceMut::new(part)]).collect();
+        let beside = local.is_ipv6().then(|| nix::cmsg_space!(libc::c_int));
+        let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(BATCH, beside);
+        let found =
+            recvmmsg(socket.as_raw_fd(), &mut headers, parts.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
+        let found: Vec<_> = found.map(|message| (message.bytes, source(&message), hops(&message))).collect();
+        for ((length, source, hops), part) in found.iter().zip(landing.chunks_exact(LARGEST)) {
+            let bytes = part.get(..*length).unwrap_or_default();
+            match local {
+                IpAddr::V4(_) => packets.extend(Received::ipv4(bytes)),
+                // A raw socket of IPv6 gives what follows the header, and tells the rest beside it.
+                IpAddr::V6(_) => packets.push(Received {
+                    source: source.unwrap_or(Ipv6Addr::UNSPECIFIED).into(),
+                    destination: local,
+                    hops: hops.unwrap_or_default(),
+                    ah: None,
+                    payload: bytes.to_vec(),
+                }),
+            }
+        }
+        Ok(found.len())
+    })
+}
+
+fn source(message: &RecvMsg<'_, '_, SockaddrStorage>) -> Option<Ipv6Addr> {
+    Some(message.address?.as_sockaddr_in6()?.ip())
+}
+
+fn hops(message: &RecvMsg<'_, '_, SockaddrStorage>) -> Option<u8> {
+    message.cmsgs().ok()?.find_map(|one| match one {
+        ControlMessageOwned::Ipv6HopLimit(hops) => u8::try_from(hops).ok(),
+        _ => None,
     })
 }
 
@@ -219,6 +242,8 @@ fn raw_socket(endpoint: &Endpoint) -> io::Result<Socket> {
     let domain = if endpoint.local.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
     let socket = Socket::new(domain, Type::RAW, Some(protocol))?;
     socket.set_nonblocking(true)?;
-    socket.bind_device(Some(endpoint.interface.as_str().as_bytes()))?;
+    if let Some(interface) = &endpoint.interface {
+        socket.bind_device(Some(interface.as_str().as_bytes()))?;
+    }
     Ok(socket)
 }

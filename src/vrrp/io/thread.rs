@@ -72,7 +72,8 @@ impl Thread {
         let jobs = worker::start(network, answer, part.clone())?;
         let (packets, heard) = mpsc::channel(PACKETS);
         let known = Facts { sessions: Arc::clone(&sessions.borrow_and_update()), ..Facts::default() };
-        let first = vec![Input::Tracked(known.clone()), Input::Configure(setup), Input::Read(Ok(reading))];
+        let first =
+            vec![Input::Tracked(known.clone()), Input::Configure(Box::new(setup)), Input::Read(Ok(reading))];
         let thread = Self {
             node: Node::new(record),
             outward,
@@ -105,6 +106,7 @@ impl Thread {
         mut commands: mpsc::Receiver<Command>,
         mut facts: watch::Receiver<Facts>,
     ) {
+        let mut packets = Vec::new();
         loop {
             self.outward.publish(&self.node, false);
             let wake = self.node.next_timer().map(|(at, _)| at);
@@ -140,7 +142,9 @@ impl Thread {
                     drop(ready);
                     self.hear();
                 }
-                Some(input) = self.heard.recv() => self.feed(input),
+                1.. = self.heard.recv_many(&mut packets, PACKETS) => {
+                    packets.drain(..).for_each(|input| self.feed(input));
+                }
             }
         }
     }
@@ -149,7 +153,7 @@ impl Thread {
         match command {
             Command::Claims(setup, answer) => drop(answer.send(self.node.claims_of(&setup))),
             Command::Configure(setup, done) => {
-                self.feed(Input::Configure(setup));
+                self.feed(Input::Configure(Box::new(setup)));
                 self.outward.publish(&self.node, true);
                 let _ = done.send(());
             }
@@ -215,7 +219,7 @@ impl Thread {
                     self.feed(Input::Opened(endpoint));
                 }
                 Err(error) => {
-                    let why = format!("sockets on {}: {}", endpoint.interface, reason(&error));
+                    let why = format!("sockets on {endpoint}: {}", reason(&error));
                     self.feed(Input::Refused(Refusal::Open { endpoint, why }));
                 }
             },
@@ -252,7 +256,7 @@ impl Thread {
             Action::Buffer { endpoint, bytes } => {
                 let listening = self.sockets.get(&endpoint);
                 if let Some(Err(error)) = listening.map(|listening| listening.size(bytes)) {
-                    tracing::debug!("the receive buffer on {} stays as it is: {error}", endpoint.interface);
+                    tracing::debug!("the receive buffer on {endpoint} stays as it is: {error}");
                 }
                 return;
             }

@@ -89,7 +89,7 @@ fn carry_out(network: &mut Network, job: Job) -> Option<Answer> {
         Job::Open(endpoint) => match sockets::open(&endpoint) {
             Ok(pair) => return Some(Answer::Opened(endpoint, pair)),
             Err(error) => {
-                let why = format!("sockets on {}: {}", endpoint.interface, reason(&error));
+                let why = format!("sockets on {endpoint}: {}", reason(&error));
                 Input::Refused(Refusal::Open { endpoint, why })
             }
         },

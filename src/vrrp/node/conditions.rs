@@ -116,13 +116,18 @@ impl Node {
 
     /// All but what the sockets and the kernel's refusals say; and the sockets that it needs.
     pub(super) fn conditions(&self, config: &Instance) -> (Conditions, Option<Endpoint>) {
-        let found = self.kernel.link_by_name(config.interface.as_str());
-        let link = found.map(|(index, state)| {
-            let (source, source_is_here) = self.source(config, index);
-            let up = self.counts_as_up(state);
-            let (multicast, loopback, mtu) = (state.multicast, state.loopback, state.mtu);
-            Link { up, multicast, loopback, mtu, source, source_is_here }
-        });
+        let link = match &config.interface {
+            Some(interface) => self.kernel.link_by_name(interface.as_str()).map(|(index, state)| {
+                let (source, source_is_here) = self.source(config, index);
+                let up = self.counts_as_up(state);
+                let (multicast, loopback, mtu) = (state.multicast, state.loopback, state.mtu);
+                Link { up, multicast, loopback, mtu, source, source_is_here }
+            }),
+            None => {
+                let (source, source_is_here) = self.source(config, 0);
+                Some(Link { up: true, multicast: false, loopback: false, mtu: 0, source, source_is_here })
+            }
+        };
         let carrier = |name: InterfaceName| {
             let carrier = match self.kernel.link_by_name(name.as_str()) {
                 _ if self.is_coming(&name) => Carrier::Up,
@@ -133,8 +138,11 @@ impl Node {
             (name, carrier)
         };
         let source = link.filter(|link| !link.loopback).and_then(|link| link.source);
-        let transmits = self.kernel.link_by_name(config.transmits_on().as_str());
-        let endpoint = transmits.zip(source).map(|((index, _), source)| Endpoint::of(config, index, source));
+        let transmits = match config.transmits_on() {
+            Some(interface) => self.kernel.link_by_name(interface.as_str()).map(|(index, _)| index),
+            None => Some(0),
+        };
+        let endpoint = transmits.zip(source).map(|(index, source)| Endpoint::of(config, index, source));
         let carriers = carriers(config).into_iter().map(carrier).collect();
         let interfaces = tracked_interfaces(config).cloned().map(carrier).collect();
         let standings = |lines: &[Tracked], known: &BTreeMap<String, Standing>| {
@@ -215,7 +223,8 @@ impl Node {
         let (Object::Route(route), Some(running)) = (object, self.instances.get(&id)) else { return false };
         let config = running.machine.config();
         let watched = |name: &str| {
-            name == config.interface.as_str() || carriers(config).iter().any(|one| one.as_str() == name)
+            config.interface.as_ref().is_some_and(|own| own.as_str() == name)
+                || carriers(config).iter().any(|one| one.as_str() == name)
         };
         let off = |link: &&LinkState| !link.enabled && watched(&link.name);
         let is_off = |index: u32| self.kernel.link(index).filter(off).is_some();
@@ -394,7 +403,7 @@ mod tests {
             Object::Address(Address { protocol: 0, ..Address::new(1, IpAddr::from([10, 0, 0, 1]), 24) });
         let reading = Reading { found: vec![link(1, "eth0"), Change::Added(own)], complete: true };
         let mut node = Node::new(BTreeSet::new());
-        feed(&mut node, now, Input::Configure(setup), 0);
+        feed(&mut node, now, Input::Configure(Box::new(setup)), 0);
         feed(&mut node, now, Input::Read(Ok(reading)), 0);
         let (here, why) = state(&node, "A");
         assert_eq!(here, Of::Fault);
@@ -422,7 +431,7 @@ mod tests {
             Object::Address(Address { protocol: 0, ..Address::new(1, IpAddr::from([10, 0, 0, 1]), 24) });
         let reading = Reading { found: vec![link(1, "eth0"), Change::Added(own)], complete: true };
         let mut node = Node::new(BTreeSet::new());
-        feed(&mut node, now, Input::Configure(instances.into()), 0);
+        feed(&mut node, now, Input::Configure(Box::new(instances.into())), 0);
         feed(&mut node, now, Input::Read(Ok(reading)), 0);
         node
     }
@@ -437,7 +446,7 @@ mod tests {
         config.addresses[0].interface = Some(name.clone());
         config.vmacs = vec![Vmac {
             name,
-            base: config.interface.clone(),
+            base: config.interface.clone().unwrap(),
             mac: [0, 0, 0x5e, 0, 1, 51],
             adverts: true,
             ipv4: true,
@@ -450,7 +459,7 @@ mod tests {
             states.push(state(&node, "A"));
             std::mem::take(&mut actions)
         };
-        let asked = step(Input::Configure(vec![config].into()));
+        let asked = step(Input::Configure(Box::new(vec![config].into())));
         let link = asked.into_iter().find_map(|action| match action {
             Action::Change(operations) => {
                 operations.into_iter().find(|one| matches!(one.key(), Key::Link(_)))

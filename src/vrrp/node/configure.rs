@@ -57,6 +57,7 @@ impl Node {
     fn settings(&mut self, setup: Setup) -> Setup {
         self.carriers.configure(&setup.link_delays, setup.instances.iter());
         self.buffers = setup.buffers.clone();
+        self.log_unknown = setup.log_unknown;
         let members = |group: &TrackGroup| (group.name.clone(), group.members.iter().cloned().collect());
         self.track_groups = setup.track_groups.iter().map(members).collect();
         self.touch_track_groups();
@@ -139,7 +140,7 @@ impl Node {
     fn note_interests(&mut self, id: Id) {
         let Some(running) = self.instances.get(&id) else { return };
         let config = running.machine.config();
-        let tracked = tracked_interfaces(config).cloned().chain([config.interface.clone()]);
+        let tracked = tracked_interfaces(config).cloned().chain(config.interface.clone());
         let vmacs = config.vmacs.iter().flat_map(|vmac| [vmac.name.clone(), vmac.base.clone()]);
         let names = carriers(config).into_iter().chain(devices(config)).chain(tracked).chain(vmacs);
         for name in names {

@@ -1,11 +1,11 @@
 //! The objects of the instances: who wants which, what the kernel makes of it, and who announces when.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::config::model::{Priority, VirtualAddress};
+use crate::config::model::{InterfaceName, Priority, VirtualAddress};
 use crate::net::kernel::{Change, Reading};
 use crate::net::object::{Device, Key, Object, Operation, Start};
 use crate::net::objects::News;
@@ -453,6 +453,35 @@ impl Node {
         }
         for (id, frames) in self.waiting.due(now) {
             out.push(Action::Announce { id, frames, rounds: 1 });
+        }
+    }
+
+    /// `garp_extra_if`: one frame on each interface that holds addresses and that no advert leaves by; unless `all`, of
+    /// those alone that are the virtual router's.
+    pub(super) fn announce_elsewhere(&mut self, now: Instant, id: Id, out: &mut Vec<Action>) {
+        let Some(running) = self.instances.get(&id) else { return };
+        let config = running.machine.config();
+        let all = config.garp_extra.is_some_and(|extra| extra.all);
+        let own = |name: &str| config.vmacs.iter().any(|vmac| vmac.name.as_str() == name);
+        let adverts = config.transmits_on().map_or("", InterfaceName::as_str);
+        let mut frames: BTreeMap<u32, (bool, Frame)> = BTreeMap::new();
+        for address in config.all_addresses() {
+            let Some((ipv6, frame)) = self.announcement(running, address) else { continue };
+            let name = self.kernel.link(frame.0).map_or("", |link| link.name.as_str());
+            if name != adverts && (all || own(name)) {
+                frames.entry(frame.0).or_insert((ipv6, frame));
+            }
+        }
+        let mut at_once = Vec::new();
+        for (ipv6, frame) in frames.into_values() {
+            let name = self.kernel.link(frame.0).map_or("", |link| link.name.as_str());
+            match self.pacing.lane(frame.0, name, ipv6) {
+                Some(lane) => self.waiting.push(now, lane, id, frame),
+                None => at_once.push(frame),
+            }
+        }
+        if !at_once.is_empty() {
+            out.push(Action::Announce { id, frames: at_once, rounds: 1 });
         }
     }
 

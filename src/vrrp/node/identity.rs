@@ -8,7 +8,7 @@ use crate::config::model::{Family, Instance, InterfaceName, Vrid};
 /// What makes an instance of a reload the same as a running one: not its name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Identity {
-    interface: InterfaceName,
+    interface: Option<InterfaceName>,
     vrid: Vrid,
     family: Family,
     /// Adverts go to a group: which one; or to peers: from which address.

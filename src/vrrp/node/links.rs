@@ -33,7 +33,7 @@ impl Carriers {
         instances: impl Iterator<Item = &'a Instance> + Clone,
     ) {
         let bounded = |delay: &LinkDelay| {
-            let on = instances.clone().filter(|config| config.interface == delay.interface);
+            let on = instances.clone().filter(|config| config.is_on(&delay.interface));
             let most = on.map(patience).min().unwrap_or(Duration::MAX);
             LinkDelay { down: delay.down.min(most), up: delay.up.min(most), ..delay.clone() }
         };

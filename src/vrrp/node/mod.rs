@@ -100,7 +100,7 @@ pub enum Input {
     /// What was asked for could not be done.
     Refused(Refusal),
     /// What runs after a start or reload.
-    Configure(Setup),
+    Configure(Box<Setup>),
     /// What the tracked scripts, files and processes amount to.
     Tracked(Facts),
     /// The time that [`Node::next_timer`] named has come.
@@ -318,6 +318,8 @@ pub struct Node {
     restored: Repeats<Key>,
     refiltered: Repeats<()>,
     unsent: Repeats<(Id, i32)>,
+    log_unknown: bool,
+    unknown: Repeats<(u8, IpAddr)>,
     latest: Duration,
     transitions: u64,
 }
@@ -370,7 +372,7 @@ impl Node {
             Input::Changed(answers) => self.changed(now, answers, out),
             Input::Tuned { held, refused } => self.tuned(held, refused, out),
             Input::Filtered(batch, errno) => self.filtered(now, batch, errno, out),
-            Input::Configure(setup) => self.configure(now, setup, out),
+            Input::Configure(setup) => self.configure(now, *setup, out),
             Input::Tracked(facts) => self.facts_changed(facts),
             Input::Timer => self.timer(now, out),
             Input::Stop => self.stop(now, out),
@@ -449,6 +451,12 @@ impl Node {
         let chosen = users().find(peer).or_else(alone).copied();
         if let Some(id) = chosen {
             self.feed(now, id, instance::Input::Packet(packet), out);
+        } else if self.log_unknown && users().next().is_none() {
+            let (vrid, source) = (vrid, packet.source);
+            if let Some(suppressed) = self.unknown.allow(now, (vrid, source)) {
+                let at = endpoint.to_string();
+                self.report(None, Event::UnknownRouter { vrid, source, at, suppressed }, out);
+            }
         }
     }
 
@@ -486,6 +494,7 @@ impl Node {
             self.due.extend(due.map(|due| (due, id)));
         }
         let mut held = false;
+        let mut elsewhere = false;
         let mut wish = None;
         for action in actions {
             match action {
@@ -506,6 +515,7 @@ impl Node {
                     running.announce = running.announce.max(frames);
                     self.announcing.insert(id);
                 }
+                instance::Action::AnnounceElsewhere => elsewhere = true,
                 instance::Action::Ready => wish = Some(Wish::Lead),
                 instance::Action::Follows => wish = Some(Wish::Follow),
                 instance::Action::Report(event) => {
@@ -519,6 +529,9 @@ impl Node {
             self.refilter = true;
             let keys: Vec<Key> = running.objects.keys().cloned().collect();
             self.want(keys);
+        }
+        if elsewhere {
+            self.announce_elsewhere(now, id, out);
         }
         if let Some(before) = before {
             self.after(now, id, &before, wish, out);

@@ -85,6 +85,8 @@ pub struct Setup {
     pub link_delays: Vec<LinkDelay>,
     /// How large receive buffers of adverts are.
     pub buffers: ReceiveBuffers,
+    /// `log_unknown_vrids`: adverts of router ids that no instance has are told of.
+    pub log_unknown: bool,
     /// Those of netlink; a reload changes nothing of them.
     pub netlink: NetlinkBuffers,
     /// How long the instances wait after a start; a reload changes nothing of it.
@@ -209,8 +211,8 @@ pub(super) fn settings<'a>(
         }
     }
     for instance in instances.filter(|instance| instance.promote_secondaries) {
-        if let Some(index) = index(&instance.interface) {
-            let setting = Setting::of_interface(instance.interface.as_str(), "promote_secondaries");
+        if let Some((name, index)) = instance.interface.as_ref().and_then(|name| Some((name, index(name)?))) {
+            let setting = Setting::of_interface(name.as_str(), "promote_secondaries");
             wanted.values.insert(setting, (1, index));
         }
     }
@@ -253,7 +255,8 @@ pub(super) fn address(
     address: &VirtualAddress,
     kernel: &Kernel,
 ) -> Option<Object> {
-    let interface = address.interface.as_ref().or(instance.map(|instance| &instance.interface))?;
+    let interface =
+        address.interface.as_ref().or(instance.and_then(|instance| instance.interface.as_ref()))?;
     let (index, _) = kernel.link_by_name(interface.as_str())?;
     let v6 = address.address.is_ipv6();
     let prefix = address.peer.map_or(address.prefix, |peer| peer.prefix);

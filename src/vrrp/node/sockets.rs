@@ -1,6 +1,7 @@
 //! Which sockets the instances need, and in what condition they are.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -14,10 +15,10 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Where adverts come in and go out. Instances with equal endpoints share their sockets.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Endpoint {
-    /// Index of the interface.
+    /// Index of the interface; 0: whichever the routes name.
     pub index: u32,
-    /// Its name: that of the instance, or the one that is its own.
-    pub interface: InterfaceName,
+    /// Its name: that of the instance, or the one that is its own; `None`: any.
+    pub interface: Option<InterfaceName>,
     /// The group, or the own address that unicast peers send to.
     pub local: IpAddr,
     /// With an authentication header, which is a protocol of its own.
@@ -28,7 +29,17 @@ impl Endpoint {
     pub(super) fn of(instance: &Instance, index: u32, source: IpAddr) -> Self {
         let local = instance.group().unwrap_or(source);
         let ah = matches!(instance.authentication, Authentication::Ah(_));
-        Self { index, interface: instance.transmits_on().clone(), local, ah }
+        Self { index, interface: instance.transmits_on().cloned(), local, ah }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    /// `eth0`, or the address.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.interface {
+            Some(interface) => interface.fmt(f),
+            None => self.local.fmt(f),
+        }
     }
 }
 
@@ -54,7 +65,7 @@ struct Entry {
 pub(super) struct Sockets {
     endpoints: BTreeMap<Endpoint, Entry>,
     /// What each instance uses.
-    used: BTreeMap<Id, BTreeSet<Endpoint>>,
+    used: BTreeMap<Id, Vec<Endpoint>>,
     /// To be opened.
     wanted: BTreeSet<Endpoint>,
     /// Without a user since the last look.
@@ -70,15 +81,18 @@ impl Sockets {
             Entry { state: State::Opening, users: BTreeSet::new() }
         });
         entry.users.insert(id);
-        self.used.entry(id).or_default().insert(endpoint.clone());
+        let used = self.used.entry(id).or_default();
+        if !used.contains(endpoint) {
+            used.reserve_exact(1);
+            used.push(endpoint.clone());
+        }
         &entry.state
     }
 
     /// `id` uses none but `kept`.
     pub(super) fn keep(&mut self, id: Id, kept: &[&Endpoint]) {
         let Some(used) = self.used.get_mut(&id) else { return };
-        let (stay, go) = std::mem::take(used).into_iter().partition(|endpoint| kept.contains(&endpoint));
-        *used = stay;
+        let go: Vec<Endpoint> = used.extract_if(.., |endpoint| !kept.contains(&&*endpoint)).collect();
         for endpoint in go {
             if let Some(entry) = self.endpoints.get_mut(&endpoint) {
                 entry.users.remove(&id);

@@ -29,6 +29,8 @@ pub struct Vrrp {
     /// Own address and the peer's.
     pub unicast: Option<(&'static str, &'static str)>,
     pub vips: &'static [&'static str],
+    /// It has an `interface`; without one the addresses say where they are.
+    pub interface: bool,
 }
 
 impl Default for Vrrp {
@@ -41,6 +43,7 @@ impl Default for Vrrp {
             ah: false,
             unicast: None,
             vips: &[super::VIP],
+            interface: true,
         }
     }
 }
@@ -52,9 +55,10 @@ impl Vrrp {
         let unicast = self.unicast.map_or(String::new(), |(own, peer)| {
             format!("unicast_src_ip {own}\n unicast_peer {{\n {peer}\n }}\n")
         });
+        let interface = if self.interface { " interface eth0\n" } else { "" };
         format!(
             "global_defs {{\n router_id LVS_DEVEL\n vrrp_version {}\n}}\n\
-             vrrp_instance VI_1 {{\n version {}\n state {}\n interface eth0\n virtual_router_id 51\n priority {}\n advert_int 1\n \
+             vrrp_instance VI_1 {{\n version {}\n state {}\n{interface} virtual_router_id 51\n priority {}\n advert_int 1\n \
              {pass}{unicast}virtual_ipaddress {{\n {}\n }}\n}}\n",
             self.version,
             self.version,

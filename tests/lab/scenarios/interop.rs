@@ -11,6 +11,12 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario::new("interop_v3_unicast", "with keepalived: VRRPv3, unicast", v3_unicast),
     Scenario::new("interop_ipv6", "with keepalived: VRRPv3 over IPv6, multicast", ipv6),
     Scenario::new("interop_ipv6_unicast", "with keepalived: VRRPv3 over IPv6, unicast", ipv6_unicast),
+    Scenario::new(
+        "interop_no_interface",
+        "with keepalived: an instance without `interface`, unicast from an address that comes and goes; the peer is reached \
+         by another network",
+        no_interface,
+    ),
     Scenario::new("interop_ipv6_v2", "with keepalived: VRRPv2 over IPv6, multicast and unicast", ipv6_v2),
 ];
 
@@ -58,6 +64,46 @@ fn ipv6_v2(lab: &Lab) {
     let v2 = Vrrp { version: 2, ..over_ipv6() };
     pair(lab, &v2, lab.program(), Program::Keepalived);
     pair(lab, &Vrrp { unicast: IPV6_PEERS, ..v2 }, Program::Keepalived, lab.program());
+}
+
+/// keepalived 2.2.7 does not have it; 2.4.3 does.
+fn no_interface(lab: &Lab) {
+    // Addresses of the loopback, which the other one reaches by a route.
+    const OWN: &str = "10.99.0.1";
+    const PEER: &str = "10.99.0.2";
+    for (node, own, other, by) in
+        [(&lab.lvs01, OWN, PEER, "192.168.100.102"), (&lab.lvs02, PEER, OWN, "192.168.100.101")]
+    {
+        node.sh(&format!("ip addr add {own}/32 dev lo && ip route add {other}/32 via {by} src {own}"));
+    }
+    let with = Vrrp { unicast: Some((OWN, PEER)), vips: &["192.168.100.240/24 dev eth0"], ..Vrrp::default() };
+    let without = Vrrp { interface: false, ..with.clone() };
+    let vip = "192.168.100.240";
+    let on = |node: &'static str| move || lab.holders(vip) == [node];
+    let master = lab.director(&lab.lvs01, lab.program(), &without.text());
+    let backup = lab.director(&lab.lvs02, Program::Keepalived, &with.backup().text());
+    eventually("the address is on the master", seconds(15), on("lvs01"));
+    throughout("and stays there", seconds(4), on("lvs01"));
+    // Without the address that it sends from it takes no part, and says why.
+    lab.lvs01.sh(&format!("ip addr del {OWN}/32 dev lo"));
+    eventually("its address is gone: the other has it", seconds(6), on("lvs02"));
+    eventually("it says why", seconds(3), || master.log_has(OWN) && master.log_has("FAULT"));
+    lab.lvs01.sh(&format!(
+        "ip addr add {OWN}/32 dev lo; ip route replace {PEER}/32 via 192.168.100.102 src {OWN}"
+    ));
+    eventually("it is back: it has it again", seconds(10), on("lvs01"));
+    // The other way round: it is the backup, and its master goes.
+    backup.stop();
+    master.stop();
+    let master = lab.director(&lab.lvs01, Program::Keepalived, &with.text());
+    let backup = lab.director(&lab.lvs02, lab.program(), &without.backup().text());
+    eventually("keepalived is master", seconds(15), on("lvs01"));
+    throughout("and stays there", seconds(4), on("lvs01"));
+    master.stop();
+    eventually("the master stopped: the backup has it", seconds(3), on("lvs02"));
+    assert!(!backup.log().to_lowercase().contains("error"), "{}", backup.log());
+    backup.stop();
+    eventually("no address is left", seconds(3), || lab.holders(vip).is_empty());
 }
 
 /// Gives the directors addresses to send to peers from.

@@ -4,11 +4,12 @@ use super::Scenario;
 use crate::lab::{Daemon, Lab, VIP, eventually, seconds, seed_http};
 
 pub const SCENARIOS: &[Scenario] = &[Scenario {
-    extra: &[("smtpd", "opensmtpd")],
+    extra: &[("smtpd", "opensmtpd"), ("socat", "socat")],
     limit: seconds(420),
     ..Scenario::directord(
         "mails",
-        "a failover, a dead real server and a lost quorum arrive as mails, also those of a time without mail server",
+        "a failover, a dead real server and a lost quorum arrive as mails, also those of a time without mail server, and at \
+         a webhook",
         run,
     )
 }];
@@ -23,6 +24,25 @@ fn serve_mail(lab: &Lab) -> Daemon {
     let daemon = lab.client.spawn("smtpd", "smtpd -d -f /tmp/smtpd.conf");
     eventually("the mail server listens", seconds(20), || lab.client.listens(25));
     daemon
+}
+
+/// Each request has its document in a line.
+const HOOK: &str = "#!/bin/bash\n\
+                    while IFS=$'\\r' read -r line && [ -n \"$line\" ]; do\n\
+                    case ${line,,} in content-length:*) length=${line##* } ;; esac\n\
+                    done\n\
+                    { head -c \"$length\"; echo; } >>/tmp/hooks\n\
+                    printf 'HTTP/1.1 204 No Content\\r\\nConnection: close\\r\\n\\r\\n'\n";
+
+fn serve_hooks(lab: &Lab) -> Daemon {
+    lab.client.write("/tmp/hook", HOOK);
+    let daemon = lab.client.spawn("hooks", "socat TCP-LISTEN:8088,fork,reuseaddr EXEC:'bash /tmp/hook'");
+    eventually("the webhook listens", seconds(20), || lab.client.listens(8088));
+    daemon
+}
+
+fn told(lab: &Lab, words: &str) -> bool {
+    lab.client.sh("cat /tmp/hooks 2>/dev/null; true").contains(words)
 }
 
 /// All mails for this recipient, headers and bodies; headers that are folded (RFC 5322 §2.2.3) as one line.
@@ -48,10 +68,14 @@ fn run(lab: &Lab) {
     let config = config
         .replace("notification_email {", to)
         .replace("286937899@qq.com", "ops@example.com")
-        .replace("smtp_server 192.168.100.1", "smtp_server 192.168.100.103\n    smtp_alert")
+        .replace(
+            "smtp_server 192.168.100.1",
+            "smtp_server 192.168.100.103\n    smtp_alert\n    webhook http://192.168.100.103:8088/events",
+        )
         .replace("router_id LVS_DEVEL", "router_id LVS_DEVEL\n    no_checker_emails");
     assert!(config.contains("ops@example.com") && config.contains("smtp_alert"));
     let mut smtpd = serve_mail(lab);
+    let mut hooks = serve_hooks(lab);
     let (master, backup) = lab.director_pair(&config);
     eventually("the address is on lvs01", seconds(15), || lab.holders(VIP) == ["lvs01"]);
     eventually("the start arrives, as one mail of each node", seconds(40), || {
@@ -62,6 +86,10 @@ fn run(lab: &Lab) {
     assert!(text.contains("From: lvs@firewall.loc") && text.contains("X-Mailer: directord"), "{text}");
     assert!(text.contains("To: night@example.com, ops@example.com"), "{text}");
     assert!(text.contains("Virtualserver [192.168.100.240]:tcp:80 - UP"), "{text}");
+    eventually("both nodes told the webhook", seconds(10), || {
+        told(lab, "\"name\":\"VI_1\",\"state\":\"MASTER\"")
+            && told(lab, "\"name\":\"VI_1\",\"state\":\"BACKUP\"")
+    });
     assert!(master.log_has("`not@@an.address` is no mail address: it has more than one @"));
 
     // A page that is not what it ought to be: the mail is keepalived's. (The pause after the last one is over.)
@@ -71,7 +99,11 @@ fn run(lab: &Lab) {
         has(lab, down) && has(lab, "=> CHECK failed on service : HTTP/SSL request failed <=")
     });
 
+    let server = "\"real_server\":\"[192.168.100.9]:tcp:80\",\"state\":\"DOWN\",\"cause\":\"HTTP_GET\"";
+    eventually("the webhook knows it, too", seconds(10), || told(lab, server));
+
     // Without the mail server nothing stands still, and nothing is lost.
+    hooks.stop();
     smtpd.stop();
     eventually("nobody listens", seconds(10), || !lab.client.listens(25));
     lab.rs1.page("index.html", "this one, too");
@@ -83,6 +115,10 @@ fn run(lab: &Lab) {
     eventually("the other node takes over", seconds(10), || lab.holders(VIP) == ["lvs02"]);
     eventually("which it cannot tell", seconds(60), || backup.log_has(silent));
     smtpd = serve_mail(lab);
+    hooks = serve_hooks(lab);
+    eventually("the webhook is told later", seconds(90), || {
+        told(lab, "\"virtual_server\":\"[192.168.100.240]:tcp:80\",\"state\":\"DOWN\"")
+    });
     eventually("it is told later", seconds(120), || {
         backup.log_has("mail alerts are sent again")
             && has(lab, "Virtualserver [192.168.100.240]:tcp:80 - DOWN")
@@ -94,6 +130,8 @@ fn run(lab: &Lab) {
     // A stop is mailed before the daemon goes.
     let took = backup.stop();
     assert!(took < seconds(5), "a stop took {took:?}");
+    eventually("its stop is told", seconds(10), || told(lab, "\"name\":\"VI_1\",\"state\":\"STOP\""));
+    hooks.stop();
     eventually("its stop arrives", seconds(10), || has(lab, "VRRP Instance VI_1 - Stopping"));
     smtpd.stop();
 }

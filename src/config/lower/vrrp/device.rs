@@ -59,8 +59,7 @@ impl Lower<'_> {
         else {
             return;
         };
-        let Some(name) = name.as_ref().filter(|name| **name == instance.interface || name.as_str() == "lo")
-        else {
+        let Some(name) = name.as_ref().filter(|name| instance.is_on(name) || name.as_str() == "lo") else {
             return;
         };
         let named = |node: &&Node<'_>| {

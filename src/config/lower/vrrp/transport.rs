@@ -112,11 +112,12 @@ impl Lower<'_> {
     pub(super) fn unique_router(
         &mut self,
         instances: &mut Instances,
-        key: (InterfaceName, Vrid, Family),
+        key: (Option<InterfaceName>, Vrid, Family),
         ways: &[(Option<IpAddr>, IpAddr)],
         span: Span,
     ) -> bool {
-        let message = format!("virtual router id {} is taken on {}", key.1.number(), key.0);
+        let on = key.0.as_ref().map_or_else(String::new, |interface| format!(" on {interface}"));
+        let message = format!("virtual router id {} is taken{on}", key.1.number());
         let Ways(taken) = instances.routers.entry(key).or_default();
         if let Some(first) = ways.iter().filter_map(|way| taken.get(way)).min() {
             let diagnostic = Diagnostic::error(Code::Duplicate, span, message)
