@@ -45,6 +45,8 @@ pub(crate) struct Host {
     pub(crate) starts_at: Option<Instant>,
     /// `interface_up_down_delays`.
     pub(crate) link_delays: Vec<LinkDelay>,
+    /// What its kernel did not remove until the last fault: it goes when that is tried again.
+    pub(crate) removable: BTreeSet<IpAddr>,
     /// Least time between two announcements.
     pub(crate) gap: Duration,
     /// When the last one left, by interface, and whether it was of IPv6.
@@ -109,6 +111,7 @@ impl Host {
             delay: Duration::ZERO,
             starts_at: None,
             link_delays: Vec::new(),
+            removable: BTreeSet::new(),
             gap: Duration::ZERO,
             announced: BTreeMap::new(),
             record: BTreeSet::new(),
@@ -258,7 +261,8 @@ impl Host {
         let quiet = node.is_quiet() && self.jobs.is_empty() && !self.kernel.has_notifications();
         if quiet && self.starts_at.is_some_and(|at| now < at) {
             let left = crate::scenario::virtual_addresses().find(|one| {
-                self.kernel.has(*one) && self.hosts != Some(*one) && !self.kernel.keeps.contains(one)
+                let stays = self.kernel.keeps.contains(one) || self.removable.contains(one);
+                self.kernel.has(*one) && self.hosts != Some(*one) && !stays
             });
             if let Some(left) = left {
                 return Err(format!("{}: {left} is here before the delay of the start is over", self.number));

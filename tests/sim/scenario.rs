@@ -622,7 +622,7 @@ fn heal(lan: &mut Lan, random: &mut fastrand::Rng) -> Vec<Vec<usize>> {
     for host in 0..count {
         lan.hosts[host].kernel.no_sockets = false;
         lan.hosts[host].kernel.no_filter = false;
-        lan.hosts[host].kernel.keeps.clear();
+        lan.hosts[host].removable = std::mem::take(&mut lan.hosts[host].kernel.keeps);
         lan.hosts[host].snipes = 0;
         if random.u8(0..4) > 0 {
             lan.hosts[host].kernel.refuses.clear();

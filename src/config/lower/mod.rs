@@ -356,7 +356,7 @@ fn left_out(span: Span, message: impl Into<String>) -> Diagnostic {
 }
 
 /// Settings that add up.
-const REPEATABLE: [&str; 2] = ["include_check", "key"];
+const REPEATABLE: [&str; 3] = ["include_check", "key", "webhook"];
 
 /// The statements of a block; none when it has no braces, which the tree has reported.
 fn inside<'n, 's>(node: &'n Node<'s>) -> &'n [Node<'s>] {
