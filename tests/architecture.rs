@@ -13,13 +13,13 @@ const SHARED: &[&str] = &["report", "text"];
 const ARROWS: &[(&str, &[&str])] = &[
     ("bfd", &["config::model", "sys"]),
     ("check", &["config::model", "script", "sys"]),
-    ("cli", &["check", "config", "director", "sys"]),
+    ("cli", &["check", "config", "director", "snmp::io", "sys"]),
     ("config", &["sys::regex"]),
     (
         "director",
         &[
-            "bfd", "check", "config", "ipvs", "mail", "net", "notify", "pool", "script", "sys", "track",
-            "vrrp",
+            "bfd", "check", "config", "ipvs", "mail", "net", "notify", "pool", "script", "snmp", "sys",
+            "track", "vrrp",
         ],
     ),
     ("ipvs", &["config::model", "sys"]),
@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("pool", &["check::standing", "config::model", "ipvs"]),
     ("report", &[]),
     ("script", &["config::model", "sys"]),
+    ("snmp", &["config::model", "ipvs", "pool", "sys", "track", "vrrp"]),
     ("sys", &[]),
     ("track", &["config::model", "script", "sys"]),
     ("vrrp", &["config::model", "net", "sys", "track"]),

@@ -11,16 +11,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::model::{
-    Authentication, BfdInstance, FileWeight, Filter, Gaps, Instance, InterfaceName, LinkDelay, Model, Net,
-    NetlinkBuffers, Pacing, Priority, Probe, ProbeKind, ReceiveBuffers, Route, Scripts, StaticAddress,
-    Statics, SyncDaemon, SyncGroup, TrackFile, TrackGroup, TrackProcess, TrackScript, VirtualServer,
-    VirtualServerGroup,
+    Authentication, BfdInstance, FileWeight, Filter, Gaps, Instance, InterfaceName, LinkDelay, MasterAgent,
+    Model, Net, NetlinkBuffers, Pacing, Priority, Probe, ProbeKind, ReceiveBuffers, Route, Scripts,
+    StaticAddress, Statics, SyncDaemon, SyncGroup, TrackFile, TrackGroup, TrackProcess, TrackScript,
+    VirtualServer, VirtualServerGroup,
 };
 use super::tracked::tracking;
 use super::vmac;
 
 /// What is read and does not run.
 const MISSING: &[Missing] = &[
+    Missing {
+        feature: Feature::AgentTransport,
+        what: "a master agent that is reached neither by a socket of the file system nor by TCP",
+        consequence: "nothing is shown over SNMP, and no trap is sent",
+        help: Some(
+            "`snmp_socket unix:/PATH`, `tcp:HOST:PORT` or `tcp6:[ADDRESS]:PORT`, and the same as `agentXSocket` of snmpd",
+        ),
+        why: "nothing is shown over SNMP: this version reaches a master agent by `unix:/PATH`, `tcp:HOST:PORT` or `tcp6:[ADDRESS]:PORT`",
+    },
     Missing {
         feature: Feature::AuthenticationHmac,
         what: "`auth_hmac`",
@@ -47,6 +56,8 @@ const MISSING: &[Missing] = &[
 /// A part of the language of which a version may run less than all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Feature {
+    /// `snmp_socket` with another transport.
+    AgentTransport,
     /// `auth_hmac`.
     AuthenticationHmac,
     /// A unicast instance without `interface`.
@@ -189,6 +200,10 @@ pub fn runnable(model: &Model) -> Runnable {
         result.left_out.extend(unplaced);
     }
     result.sync = synchronisation(model, &result.instances, &mut result.left_out);
+    let agent = model.globals.outside.snmp_socket.as_deref().map(MasterAgent::parse);
+    if let (Some(Err(_)), Some(missing)) = (agent, missing(Feature::AgentTransport)) {
+        result.left_out.push(LeftOut { what: "snmp_socket".to_owned(), why: missing.why });
+    }
     let mut taken = BTreeSet::new();
     for server in &model.virtual_servers {
         taken.insert(server.service);

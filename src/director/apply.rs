@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tracing::Level;
 
 use crate::check::checks::Key;
-use crate::config::model::{Globals, SyncDaemon, VirtualServer, VrrpGlobals};
+use crate::config::model::{Globals, Model, SyncDaemon, VirtualServer, VrrpGlobals};
 use crate::config::supported::Runnable;
 use crate::mail::io::{Mails, Setup as Mail};
 use crate::notify::io::Notifications;
@@ -101,6 +101,7 @@ impl Director {
             refused: None,
             part: candidate.model.globals.process.vrrp.clone(),
             shutdown: None,
+            snmp: super::Snmp::default(),
             files,
             changed: false,
             options,
@@ -125,6 +126,7 @@ impl Director {
         director.configure_notifications(&mut candidate.programs);
         // The numbers of files decide what the pools begin with.
         director.configure_programs(candidate.programs);
+        director.serve_snmp(&candidate.model, &setup, &virtual_servers);
         director.balance(virtual_servers, &candidate.model.globals);
         director.synchronise(sync);
         director.start_vrrp(setup)?;
@@ -250,7 +252,7 @@ impl Director {
         lines.extend(changes);
         lines.iter().for_each(Line::log);
         let running = Running::of(&candidate, &runnable);
-        let applied = self.apply(runnable, candidate.programs, &candidate.model.globals).await;
+        let applied = self.apply(runnable, candidate.programs, &candidate.model).await;
         self.sessions.settled();
         let last = match applied {
             Ok(()) => {
@@ -274,14 +276,16 @@ impl Director {
         &mut self,
         mut runnable: Runnable,
         mut programs: Programs,
-        globals: &Globals,
+        model: &Model,
     ) -> Result<(), Error> {
+        let globals = &model.globals;
         let sync = runnable.sync.take();
         if let Some(answer) = self.sessions.configure(std::mem::take(&mut runnable.sessions)) {
             answer.await.map_err(|_| Error::BfdDied)?;
         }
         let (setup, virtual_servers) = parts(runnable, Duration::ZERO);
         self.mails.configure(Mail::of(globals, &setup.instances, &setup.groups, &virtual_servers));
+        self.serve_snmp(model, &setup, &virtual_servers);
         self.shutdown = programs.shutdown.take();
         self.configure_notifications(&mut programs);
         self.configure_programs(programs);
@@ -346,6 +350,7 @@ impl Director {
         // What the new master does not know yet is sent until the addresses have gone.
         self.sync.configure(None, &[]);
         self.timeouts.configure(None);
+        self.tell_snmp_the_end();
         self.balancer.farewell();
         self.tell_what_happened();
         if !self.options.dont_release_ipvs {
@@ -353,7 +358,13 @@ impl Director {
             let flush = self.running.model.globals.lvs.flush_on_stop == Some(false);
             self.balancer.release(flush && !self.options.only_vrrp);
         }
-        tokio::join!(self.tracking.end(), self.notifications.end(), self.checks.end(), self.mails.end());
+        tokio::join!(
+            self.tracking.end(),
+            self.notifications.end(),
+            self.checks.end(),
+            self.mails.end(),
+            self.snmp.end()
+        );
         if let Some(shutdown) = self.shutdown.take() {
             self.manager.extend(shutdown.longest());
             shutdown.run(self.files, std::future::pending()).await;
