@@ -498,6 +498,21 @@ mod tests {
         assert_eq!(whats, ["vrrp_instance HMAC"]);
     }
 
+    /// Legal, so that a start runs the rest; `--check` warns.
+    #[test]
+    fn a_master_agent_that_cannot_be_reached_is_named() {
+        let of = |socket: &str| {
+            let text = format!("global_defs {{\nenable_snmp_vrrp\nsnmp_socket {socket}\n}}\n");
+            let loaded = load(Path::new("t"), &Texts::one("t", &text), &Options::default());
+            let left_out: Vec<String> =
+                runnable(&loaded.model.unwrap()).left_out.into_iter().map(|one| one.what).collect();
+            (left_out, loaded.diagnostics.len())
+        };
+        assert_eq!(of("unix:/var/agentx/master"), (Vec::new(), 0));
+        assert_eq!(of("tcp:localhost:705"), (Vec::new(), 0));
+        assert_eq!(of("udp:localhost:705"), (vec!["snmp_socket".to_owned()], 1));
+    }
+
     #[test]
     fn static_addresses_have_an_interface_and_routes_in_a_vrf_are_named() {
         let text = "global_defs {\ndefault_interface eth3\n}\n\

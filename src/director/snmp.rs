@@ -197,15 +197,18 @@ impl Snmp {
         }
     }
 
-    /// The numbers that the interfaces have now. True: others than before.
-    fn look_at_interfaces(&mut self) -> bool {
-        let rfc = self.parts.version2 || self.parts.version3;
-        let addresses = rfc.then(hardware_addresses).unwrap_or_default();
-        let mut changed = false;
-        for (name, interface) in &mut self.interfaces {
-            let index = if_nametoindex(name.as_str()).unwrap_or(0);
-            let now = Interface { index, mac: addresses.get(name.as_str()).copied() };
-            changed |= std::mem::replace(interface, now) != now;
+    /// The numbers that the interfaces have now. True: others than before. `anew`: everything else of them, too, which is
+    /// read when a number changed in any case.
+    fn look_at_interfaces(&mut self, anew: bool) -> bool {
+        let now = |name: &InterfaceName| if_nametoindex(name.as_str()).unwrap_or(0);
+        let numbers: Vec<u32> = self.interfaces.keys().map(now).collect();
+        let changed = self.interfaces.values().zip(&numbers).any(|(known, now)| known.index != *now);
+        if changed || anew {
+            let rfc = self.parts.version2 || self.parts.version3;
+            let addresses = rfc.then(hardware_addresses).unwrap_or_default();
+            for ((name, known), index) in self.interfaces.iter_mut().zip(numbers) {
+                *known = Interface { index, mac: addresses.get(name.as_str()).copied() };
+            }
         }
         changed
     }
@@ -390,7 +393,8 @@ impl Director {
         if due.is_none_or(|due| due > now) {
             return;
         }
-        if self.snmp.look_at_interfaces() {
+        let anew = self.snmp.changed.contains(&Source::Configuration);
+        if self.snmp.look_at_interfaces(anew) {
             self.snmp.changed.insert(Source::Configuration);
         }
         self.snmp.told = Some(now);
@@ -436,5 +440,63 @@ impl Director {
             }
         }
         self.snmp.known = known.unwrap_or_else(|| std::mem::take(&mut self.snmp.known));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::config::source::Texts;
+
+    fn setup(text: &str, options: &[&str]) -> Option<(Setup, Parts)> {
+        let loaded = config::load("t".as_ref(), &Texts::one("t", text), &config::Options::default());
+        let options = Options {
+            config: "t".into(),
+            runtime_directory: "/r".into(),
+            state_directory: "/s".into(),
+            pid_file: None,
+            namespaces: Namespaces::default(),
+            started_in: None,
+            only_vrrp: options.contains(&"-P"),
+            only_checkers: options.contains(&"-C"),
+            no_bfd: false,
+            allow_empty: false,
+            dont_release_vrrp: false,
+            dont_release_ipvs: false,
+            snmp: options.contains(&"-x"),
+            snmp_socket: options.contains(&"-A").then(|| "tcp:localhost:1705".to_owned()),
+            ignore_sigint: false,
+        };
+        Snmp::setup(&loaded.model.unwrap(), &options)
+    }
+
+    #[test]
+    fn file_and_options_say_what_is_served() {
+        let vrrp = "global_defs {\nenable_snmp_vrrp\nsnmp_socket unix:/x\n}\n";
+        let agent = |text: &str, options: &[&str]| setup(text, options).map(|(setup, _)| setup.agent);
+        assert_eq!(agent("", &[]), None);
+        assert_eq!(agent("global_defs {\nsnmp_socket unix:/x\nenable_traps\n}\n", &[]), None);
+        assert_eq!(agent(vrrp, &[]).as_deref(), Some("unix:/x"));
+        assert_eq!(agent(vrrp, &["-A"]).as_deref(), Some("tcp:localhost:1705"));
+        assert_eq!(agent("", &["-x"]).as_deref(), Some("unix:/var/agentx/master"));
+        // Over what is not spoken nothing is served; that is said when the file is read.
+        assert_eq!(agent(&vrrp.replace("unix:/x", "udp:localhost:705"), &[]), None);
+        // Who does no VRRP shows none.
+        assert_eq!(agent(vrrp, &["-C"]), None);
+        let (_, parts) = setup("", &["-x", "-P"]).unwrap();
+        assert!(parts.vrrp && !parts.checks);
+    }
+
+    #[test]
+    fn counters_are_as_old_as_the_file_permits() {
+        let ages = |globals: &str| {
+            let text = format!("global_defs {{\nenable_snmp_checker\n{globals}\n}}\n");
+            let (setup, _) = setup(&text, &[]).unwrap();
+            setup.counters.iter().map(|counters| counters.age.as_millis()).collect::<Vec<_>>()
+        };
+        assert_eq!(ages(""), [5_000, 5_000]);
+        assert_eq!(ages("snmp_vs_stats_update_interval 2"), [2_000, 2_000], "that of real servers follows");
+        assert_eq!(ages("snmp_rs_stats_update_interval 0.5"), [5_000, 500]);
     }
 }

@@ -153,6 +153,8 @@ pub struct Session {
     last: Instant,
     traps: VecDeque<(Instant, Trap)>,
     lost: u64,
+    /// It was told since the last session that traps are lost.
+    lost_told: bool,
     /// Whether it was told last that the session is there; `None`: nothing yet.
     told: Option<bool>,
     /// When counters were told last, and whether they are asked for.
@@ -182,6 +184,7 @@ impl Session {
             last: now,
             traps: VecDeque::new(),
             lost: 0,
+            lost_told: false,
             told: None,
             counters: BTreeMap::new(),
             waiting: Vec::new(),
@@ -325,6 +328,7 @@ impl Session {
             (Sent::Open, 0) => {
                 self.state = State::Open(header.session);
                 self.pause = PAUSES.0;
+                self.lost_told = false;
                 for subtree in self.setup.subtrees.clone() {
                     let sent = Sent::Register(subtree.clone());
                     self.send(now, header.session, Outgoing::Register(subtree), Some(sent), out);
@@ -470,22 +474,22 @@ impl Session {
 
     fn trap(&mut self, now: Instant, trap: Trap, out: &mut Vec<Action>) {
         if self.traps.len() >= TRAPS {
-            self.traps.pop_front();
-            self.lost += 1;
-            if self.lost == 1 {
-                out.push(Action::Report(Event::TrapsLost));
-            }
+            self.lose(out);
         }
         self.traps.push_back((now, trap));
     }
 
+    fn lose(&mut self, out: &mut Vec<Action>) {
+        self.traps.pop_front();
+        self.lost += 1;
+        if !std::mem::replace(&mut self.lost_told, true) {
+            out.push(Action::Report(Event::TrapsLost));
+        }
+    }
+
     fn flush_traps(&mut self, now: Instant, out: &mut Vec<Action>) {
         while self.traps.front().is_some_and(|(since, _)| *since + OLDEST_TRAP < now) {
-            self.traps.pop_front();
-            self.lost += 1;
-            if self.lost == 1 {
-                out.push(Action::Report(Event::TrapsLost));
-            }
+            self.lose(out);
         }
         let State::Open(session) = self.state else { return };
         let unanswered = self.sent.values().filter(|(sent, _)| *sent == Sent::Notify).count();

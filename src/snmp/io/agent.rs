@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use nix::time::{ClockId, clock_gettime};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep_until, timeout};
 
@@ -27,7 +28,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// What the master agent has not read before we stop to listen to it.
 const UNREAD: usize = 1 << 20;
 /// At the end the last words have this long.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+const LAST_WORDS: Duration = Duration::from_millis(300);
 /// Bytes that are read at once.
 const READ: usize = 1 << 16;
 
@@ -107,6 +108,9 @@ impl Agent {
     }
 
     async fn serve(mut self) -> io::Result<()> {
+        // A service manager sends them to all processes of the daemon; this one ends behind it.
+        let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+        let _ignored: Vec<Signal> = kinds.into_iter().map(signal).collect::<io::Result<_>>()?;
         self.take_orders()?;
         let (mut from_daemon, mut from_master) = (vec![0; READ], vec![0; READ]);
         loop {

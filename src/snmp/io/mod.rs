@@ -117,6 +117,7 @@ impl Handle {
     /// Ends it.
     pub(crate) async fn stop(self) {
         let _ = self.stop.send(());
+        drop(self.news);
         // A task that panicked has dropped the child, which dies of it.
         let _ = self.task.await;
     }
@@ -137,8 +138,8 @@ impl Keeper {
             let why = match self.spawn() {
                 Ok((mut child, link)) => {
                     self.shared.with(|outbox| outbox.begin(self.setup.clone()));
-                    // It is told as soon as there is room: it has asked for nothing yet.
-                    let _ = self.told.try_send(News::Begun);
+                    // Nobody listens any more when the daemon stops.
+                    let _ = self.told.send(News::Begun).await;
                     let (reader, writer) = link.into_split();
                     let mut writing = Box::pin(self.write(writer));
                     let ended = tokio::select! {
