@@ -28,7 +28,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// What the master agent has not read before we stop to listen to it.
 const UNREAD: usize = 1 << 20;
 /// At the end the last words have this long.
-const LAST_WORDS: Duration = Duration::from_millis(300);
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// Bytes that are read at once.
 const READ: usize = 1 << 16;
 

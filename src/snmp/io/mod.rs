@@ -15,7 +15,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::{Child, Command};
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
 use crate::config::model::MasterAgent;
@@ -23,7 +23,7 @@ use crate::report::io::say;
 use crate::sys::process::{self, prepare};
 use crate::text::reason;
 
-use super::link::{Outbox, Word, frame, unframe};
+use super::link::{Order, Outbox, Word, frame, unframe};
 use super::session::Setup;
 use super::table::{Source, Table};
 use super::traps::Trap;
@@ -39,9 +39,9 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 /// It does not read, when a document is not taken for that long.
 const DEAF: Duration = Duration::from_secs(10);
 /// At the end what waits is written for this long.
-const LAST_TRAPS: Duration = Duration::from_millis(100);
+const LAST_TRAPS: Duration = Duration::from_millis(500);
 /// At the end it has this long to say so to the master agent.
-const GRACE: Duration = Duration::from_millis(500);
+const GRACE: Duration = Duration::from_millis(800);
 /// As whom it runs when it need not reach a socket that is root's.
 const NOBODY: u32 = 65_534;
 /// What it wants told or asks for and nobody has taken yet.
@@ -213,8 +213,14 @@ impl Keeper {
                 self.shared.filled.notified().await;
                 continue;
             };
-            // Aside: tables of many real servers take some milliseconds.
-            let Ok(bytes) = tokio::task::spawn_blocking(move || frame(&order)).await else { return };
+            let bytes = match order {
+                // Aside: tables of many real servers take some milliseconds.
+                Order::Tables(..) => match spawn_blocking(move || frame(&order)).await {
+                    Ok(bytes) => bytes,
+                    Err(_) => return,
+                },
+                Order::Setup(_) | Order::Trap(_) => frame(&order),
+            };
             let mut rest = bytes.as_slice();
             while !rest.is_empty() {
                 match timeout(DEAF, writer.write(rest)).await {
