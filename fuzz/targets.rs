@@ -38,6 +38,11 @@ use directord::ipvs::{sync, timeouts};
 use directord::net::kernel::Kernel;
 use directord::net::object::Object;
 use directord::net::rtnetlink;
+use directord::snmp::oid::Oid;
+use directord::snmp::pdu;
+use directord::snmp::session::{self, Session};
+use directord::snmp::table::{Source, Table};
+use directord::snmp::value::Value;
 use directord::sys::netlink;
 use directord::track::processes::{self, Processes};
 use directord::track::{Conditions, Link, connector, process};
@@ -50,7 +55,7 @@ use directord::vrrp::receive;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 19] = [
     ("lexer", lexer),
     ("expander", expander),
     ("load", whole),
@@ -69,6 +74,7 @@ pub const TARGETS: [Target; 18] = [
     ("smtp", smtp),
     ("echo", echo),
     ("bfd", bfd),
+    ("agentx", agentx),
 ];
 
 const MAIN: &str = "/etc/keepalived/keepalived.conf";
@@ -562,4 +568,36 @@ pub fn echo(input: &[u8]) {
             step => assert_eq!(step, Step::Read),
         }
     }
+}
+
+/// Any bytes as what a master agent sends: read as one message, and as a stream, which a session answers. Each question has one
+/// answer, no answer names more than it may, and no timer stays due.
+pub fn agentx(input: &[u8]) {
+    let _ = (pdu::length(input), pdu::read(input));
+    let now = Instant::now();
+    let setup = session::Setup {
+        agent: "unix:/x".to_owned(),
+        subtrees: vec![Oid::new(&[1, 3])],
+        capabilities: Vec::new(),
+        counters: Vec::new(),
+    };
+    let (mut machine, mut out) = (Session::new(now, setup), Vec::new());
+    let rows = (0..9).map(|number| (vec![number, 1], vec![(1, Value::Gauge(number)), (7, Value::text("x"))]));
+    let table = Table::of(Oid::new(&[1, 3, 6, 1]), rows.collect());
+    machine.handle(now, 0, session::Input::Tables(Source::Vrrp, vec![table]), &mut out);
+    machine.handle(now, 0, session::Input::Timer, &mut out);
+    machine.handle(now, 0, session::Input::Connected, &mut out);
+    let mut rest = input;
+    while let Ok(Some(length)) = pdu::length(rest) {
+        let Some((message, more)) = rest.split_at_checked(length) else { break };
+        rest = more;
+        out.clear();
+        machine.handle(now, 0, session::Input::Heard(pdu::read(message)), &mut out);
+        let answers = out
+            .iter()
+            .filter(|action| matches!(action, session::Action::Send(_, pdu::Outgoing::Response { .. })));
+        assert!(answers.count() <= 1, "a question has several answers");
+    }
+    machine.handle(now, 0, session::Input::Timer, &mut out);
+    assert!(machine.next_timer().is_none_or(|(at, _)| at > now), "a timer stays due");
 }

@@ -27,6 +27,8 @@ pub mod pool;
 mod report;
 // Programs of the administrator: as whom they run, whether they may, and how they end.
 pub mod script;
+// SNMP: objects and traps, and the process that speaks AgentX with the master agent.
+pub mod snmp;
 // The only unsafe code: one family of system calls a file.
 pub mod sys;
 // Values as text.

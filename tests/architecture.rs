@@ -13,13 +13,13 @@ const SHARED: &[&str] = &["report", "text"];
 const ARROWS: &[(&str, &[&str])] = &[
     ("bfd", &["config::model", "sys"]),
     ("check", &["config::model", "script", "sys"]),
-    ("cli", &["check", "config", "director", "sys"]),
+    ("cli", &["check", "config", "director", "snmp::io", "sys"]),
     ("config", &["sys::regex"]),
     (
         "director",
         &[
-            "bfd", "check", "config", "ipvs", "mail", "net", "notify", "pool", "script", "sys", "track",
-            "vrrp", "webhook",
+            "bfd", "check", "config", "ipvs", "mail", "net", "notify", "pool", "script", "snmp", "sys",
+            "track", "vrrp", "webhook",
         ],
     ),
     ("ipvs", &["config::model", "sys"]),
@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("pool", &["check::standing", "config::model", "ipvs"]),
     ("report", &[]),
     ("script", &["config::model", "sys"]),
+    ("snmp", &["config::model", "ipvs", "pool", "sys", "track", "vrrp"]),
     ("sys", &[]),
     ("track", &["config::model", "script", "sys"]),
     ("vrrp", &["config::model", "net", "sys", "track"]),
@@ -48,7 +49,7 @@ const INSIDE_CONFIG: &[(&str, &[&str])] = &[
     ("keywords", &["model"]),
     ("lexer", &["source"]),
     ("lint", &["diagnostic", "keywords", "model", "source", "tree"]),
-    ("lower", &["diagnostic", "keywords", "model", "slips", "source", "split", "tree"]),
+    ("lower", &["diagnostic", "keywords", "model", "slips", "source", "split", "supported", "tree"]),
     ("missing", &["recorded"]),
     ("model", &[]),
     ("options", &[]),

@@ -388,3 +388,24 @@ fn echo() {
     let options = [&[0x46][..], &[0; 23], &message(0)].concat();
     these_and_mutations(16, vec![message(0), message(129), message(8), packet, options]);
 }
+
+/// Requests of a master agent in both orders of bytes: get, the next, many, set; answers to what a session sends; one that names another
+/// context, and one that closes.
+#[test]
+fn agentx() {
+    let message = |what: u8, flags: u8, payload: &[u8]| -> Vec<u8> {
+        let number =
+            |number: u32| if flags & 0x10 == 0 { number.to_le_bytes() } else { number.to_be_bytes() };
+        let length = number(u32::try_from(payload.len()).unwrap());
+        [&[1, what, flags, 0][..], &number(7), &number(8), &number(1), &length, payload].concat()
+    };
+    let range = [2, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0, 0];
+    let mut seeds: Vec<Vec<u8>> = (1..=18).map(|what| message(what, 0x10, &range)).collect();
+    seeds.extend((1..=18).map(|what| message(what, 0, &range)));
+    seeds.push(message(5, 0x18, &[&[0, 0, 0, 1, b'x', 0, 0, 0][..], &range].concat()));
+    seeds.push(message(7, 0x10, &[&[0, 1, 0, 9][..], &range, &range].concat()));
+    seeds.push(
+        [message(18, 0x10, &[0; 8]), message(6, 0x10, &range), message(2, 0x10, &[5, 0, 0, 0])].concat(),
+    );
+    these_and_mutations(18, seeds);
+}

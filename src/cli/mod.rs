@@ -36,6 +36,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
+use crate::snmp::io as snmp;
+
 use options::{Explain, Genhash, Options, Reload};
 
 /// Runs the command that the arguments name.
@@ -49,6 +51,9 @@ pub fn main() -> ExitCode {
     }
     if arguments.get(1).is_some_and(|first| first == "reload") {
         return start_reload(arguments.get(1..).unwrap_or(&[]));
+    }
+    if arguments.get(1).is_some_and(|first| first == snmp::WORD) {
+        return snmp::agent::run();
     }
     match genhash_arguments(&arguments) {
         Some(arguments) => start_genhash(&arguments),

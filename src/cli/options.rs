@@ -120,6 +120,12 @@ pub(super) struct Options {
     /// Refused: start directord inside the network namespace, `ip netns exec NAME directord`
     #[arg(short = 's', long, value_name = "NAME", help_heading = RUN)]
     namespace: Option<String>,
+    /// Show everything over SNMP, as `enable_snmp_vrrp`, `enable_snmp_checker` and `enable_snmp_rfc` do
+    #[arg(short = 'x', long, help_heading = RUN)]
+    snmp: bool,
+    /// Where the SNMP master agent is, in place of `snmp_socket`
+    #[arg(short = 'A', long, value_name = "SOCKET", num_args = 0..=1, help_heading = RUN)]
+    snmp_agent_socket: Option<Option<String>>,
     /// Go on after an interrupt from the keyboard
     #[arg(long, help_heading = RUN)]
     ignore_sigint: bool,
@@ -202,12 +208,6 @@ struct Inert {
     /// Pattern of core dumps
     #[arg(short = 'M', long, value_name = "PATTERN", num_args = 0..=1, require_equals = true)]
     core_dump_pattern: Option<Option<String>>,
-    /// SNMP
-    #[arg(short = 'x', long)]
-    snmp: bool,
-    /// SNMP agent socket
-    #[arg(short = 'A', long, value_name = "SOCKET", num_args = 0..=1, require_equals = true)]
-    snmp_agent_socket: Option<Option<String>>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -271,6 +271,8 @@ impl Options {
             dump_conf: self.dump_conf,
             dont_release_vrrp: self.dont_release_vrrp,
             dont_release_ipvs: self.dont_release_ipvs,
+            snmp: self.snmp,
+            snmp_socket: self.snmp_agent_socket.flatten(),
             ignore_sigint: self.ignore_sigint,
             runtime_dir: self.runtime_dir,
         }
@@ -305,8 +307,6 @@ impl Inert {
             (self.address_monitoring, "--address-monitoring"),
             (self.core_dump, "--core-dump"),
             (self.core_dump_pattern.is_some(), "--core-dump-pattern"),
-            (self.snmp, "--snmp"),
-            (self.snmp_agent_socket.is_some(), "--snmp-agent-socket"),
         ];
         all.iter().filter(|(given, _)| *given).map(|(_, name)| (*name).to_owned()).collect()
     }
@@ -315,12 +315,8 @@ impl Inert {
 /// Short options with an optional value take it glued (`-tFILE`), which clap does not know: they become
 /// `--config-test=FILE`.
 pub(super) fn normalised(arguments: Vec<OsString>) -> Vec<OsString> {
-    const GLUED: [(&[u8], &str); 4] = [
-        (b"-A", "--snmp-agent-socket="),
-        (b"-M", "--core-dump-pattern="),
-        (b"-g", "--log-file="),
-        (b"-t", "--config-test="),
-    ];
+    const GLUED: [(&[u8], &str); 3] =
+        [(b"-M", "--core-dump-pattern="), (b"-g", "--log-file="), (b"-t", "--config-test=")];
     let glued = |argument: OsString| {
         let bytes = argument.as_bytes();
         let option = GLUED.iter().find_map(|(short, long)| Some((bytes.strip_prefix(*short)?, long)));

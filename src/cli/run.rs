@@ -46,6 +46,10 @@ pub struct RunOptions {
     pub dont_release_vrrp: bool,
     /// `-I`: leave the virtual servers at stop.
     pub dont_release_ipvs: bool,
+    /// `-x`: all is shown over SNMP.
+    pub snmp: bool,
+    /// `-A`: where the master agent is.
+    pub snmp_socket: Option<String>,
     /// `--ignore-sigint`: go on after an interrupt from the keyboard.
     pub ignore_sigint: bool,
     /// `--runtime-dir`: where the daemon keeps its socket and its records.
@@ -98,6 +102,8 @@ pub fn run(options: RunOptions) -> ExitCode {
         allow_empty: options.policy.allow_empty,
         dont_release_vrrp: options.dont_release_vrrp,
         dont_release_ipvs: options.dont_release_ipvs,
+        snmp: options.snmp,
+        snmp_socket: options.snmp_socket.clone(),
         ignore_sigint: options.ignore_sigint,
     };
     let candidate = chosen.candidate;

@@ -11,18 +11,68 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::model::{
-    Authentication, BfdInstance, FileWeight, Filter, Gaps, Instance, InterfaceName, LinkDelay, Model, Net,
-    NetlinkBuffers, Pacing, Priority, Probe, ProbeKind, ReceiveBuffers, Route, Scripts, StaticAddress,
-    Statics, SyncDaemon, SyncGroup, TrackFile, TrackGroup, TrackProcess, TrackScript, VirtualServer,
-    VirtualServerGroup,
+    Authentication, BfdInstance, FileWeight, Filter, Gaps, Instance, InterfaceName, LinkDelay, MasterAgent,
+    Model, Net, NetlinkBuffers, Pacing, Priority, Probe, ProbeKind, ReceiveBuffers, Route, Scripts,
+    StaticAddress, Statics, SyncDaemon, SyncGroup, TrackFile, TrackGroup, TrackProcess, TrackScript,
+    VirtualServer, VirtualServerGroup,
 };
 use super::tracked::tracking;
 use super::vmac;
 
-/// Why an instance with `auth_hmac` does not run: adverts would be sent and accepted without authentication.
-const NO_HMAC: &str = "it does not run: this version has no auth_hmac";
-/// Why a route in the table of a VRF is not set.
-const NO_VRF: &str = "it is not set: this version knows no VRF, name its table with `table`";
+/// What is read and does not run.
+const MISSING: &[Missing] = &[
+    Missing {
+        feature: Feature::AgentTransport,
+        what: "a master agent that is reached neither by a socket of the file system nor by TCP",
+        consequence: "nothing is shown over SNMP, and no trap is sent",
+        help: Some(
+            "`snmp_socket unix:/PATH`, `tcp:HOST:PORT` or `tcp6:[ADDRESS]:PORT`, and the same as `agentXSocket` of snmpd",
+        ),
+        why: "nothing is shown over SNMP: this version reaches a master agent by `unix:/PATH`, `tcp:HOST:PORT` or `tcp6:[ADDRESS]:PORT`",
+    },
+    Missing {
+        feature: Feature::AuthenticationHmac,
+        what: "`auth_hmac`",
+        consequence: "adverts would be sent and accepted without authentication",
+        help: None,
+        why: "it does not run: this version has no auth_hmac",
+    },
+    Missing {
+        feature: Feature::Vrf,
+        what: "a route in a VRF",
+        consequence: "the route is not set",
+        help: Some("name the table of the VRF with `table NUMBER`"),
+        why: "it is not set: this version knows no VRF, name its table with `table`",
+    },
+];
+
+/// A part of the language of which a version may run less than all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Feature {
+    /// `snmp_socket` with another transport.
+    AgentTransport,
+    /// `auth_hmac`.
+    AuthenticationHmac,
+    /// A route in the table of a VRF.
+    Vrf,
+}
+
+/// What is said of a part that does not run.
+#[derive(Debug)]
+pub(super) struct Missing {
+    feature: Feature,
+    /// `{what} is not supported by this version`.
+    pub(super) what: &'static str,
+    pub(super) consequence: &'static str,
+    pub(super) help: Option<&'static str>,
+    /// What it means for what is left out.
+    why: &'static str,
+}
+
+/// What there is to say of a part of the language; `None`: it runs.
+pub(super) fn missing(feature: Feature) -> Option<&'static Missing> {
+    MISSING.iter().find(|missing| missing.feature == feature)
+}
 
 /// The part of a configuration that runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -140,6 +190,10 @@ pub fn runnable(model: &Model) -> Runnable {
     result.netlink = model.globals.vrrp.netlink();
     result.log_unknown = model.globals.vrrp.log_unknown;
     result.sync = synchronisation(model, &result.instances, &mut result.left_out);
+    let agent = model.globals.outside.snmp_socket.as_deref().map(MasterAgent::parse);
+    if let (Some(Err(_)), Some(missing)) = (agent, missing(Feature::AgentTransport)) {
+        result.left_out.push(LeftOut { what: "snmp_socket".to_owned(), why: missing.why });
+    }
     let mut taken = BTreeSet::new();
     for server in &model.virtual_servers {
         taken.insert(server.service);
@@ -194,7 +248,8 @@ fn synchronisation(model: &Model, instances: &[Instance], left_out: &mut Vec<Lef
 /// Why an instance does not run.
 fn why_not(instance: &Instance) -> Option<&'static str> {
     let hmac = matches!(instance.authentication, Authentication::Hmac(_));
-    hmac.then_some(NO_HMAC)
+    let feature = hmac.then_some(Feature::AuthenticationHmac)?;
+    missing(feature).map(|missing| missing.why)
 }
 
 /// The scripts that somebody tracks; of two that have one name the first, as in keepalived.
@@ -289,7 +344,7 @@ fn settable(routes: &mut Vec<Route>, of: &str, left_out: &mut Vec<LeftOut>) {
     let mut gateways: BTreeMap<(Option<Net>, IpAddr), Vec<Route>> = BTreeMap::new();
     let mut why = |route: &Route| {
         if route.vrf.is_some() {
-            return Some(NO_VRF);
+            return missing(Feature::Vrf).map(|missing| missing.why);
         }
         let alike = |known: &Route| {
             known.from == route.from
@@ -432,6 +487,21 @@ mod tests {
         assert_eq!(result.instances[1].excluded_addresses.len(), 2);
         let whats: Vec<&str> = result.left_out.iter().map(|one| &*one.what).collect();
         assert_eq!(whats, ["vrrp_instance HMAC"]);
+    }
+
+    /// Legal, so that a start runs the rest; `--check` warns.
+    #[test]
+    fn a_master_agent_that_cannot_be_reached_is_named() {
+        let of = |socket: &str| {
+            let text = format!("global_defs {{\nenable_snmp_vrrp\nsnmp_socket {socket}\n}}\n");
+            let loaded = load(Path::new("t"), &Texts::one("t", &text), &Options::default());
+            let left_out: Vec<String> =
+                runnable(&loaded.model.unwrap()).left_out.into_iter().map(|one| one.what).collect();
+            (left_out, loaded.diagnostics.len())
+        };
+        assert_eq!(of("unix:/var/agentx/master"), (Vec::new(), 0));
+        assert_eq!(of("tcp:localhost:705"), (Vec::new(), 0));
+        assert_eq!(of("udp:localhost:705"), (vec!["snmp_socket".to_owned()], 1));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tracing::Level;
 
 use crate::check::checks::Key;
-use crate::config::model::{Globals, SyncDaemon, VirtualServer, VrrpGlobals};
+use crate::config::model::{Globals, Model, SyncDaemon, VirtualServer, VrrpGlobals};
 use crate::config::supported::Runnable;
 use crate::mail::io::{Mails, Setup as Mail};
 use crate::notify::io::Notifications;
@@ -105,6 +105,7 @@ impl Director {
             refused: None,
             part: candidate.model.globals.process.vrrp.clone(),
             shutdown: None,
+            snmp: super::Snmp::default(),
             files,
             changed: false,
             options,
@@ -130,6 +131,7 @@ impl Director {
         director.configure_notifications(&mut candidate.programs);
         // The numbers of files decide what the pools begin with.
         director.configure_programs(candidate.programs);
+        director.serve_snmp(&candidate.model, &setup, &virtual_servers);
         director.balance(virtual_servers, &candidate.model.globals);
         director.synchronise(sync);
         director.start_vrrp(setup)?;
@@ -255,7 +257,7 @@ impl Director {
         lines.extend(changes);
         lines.iter().for_each(Line::log);
         let running = Running::of(&candidate, &runnable);
-        let applied = self.apply(runnable, candidate.programs, &candidate.model.globals).await;
+        let applied = self.apply(runnable, candidate.programs, &candidate.model).await;
         self.sessions.settled();
         let last = match applied {
             Ok(()) => {
@@ -279,8 +281,9 @@ impl Director {
         &mut self,
         mut runnable: Runnable,
         mut programs: Programs,
-        globals: &Globals,
+        model: &Model,
     ) -> Result<(), Error> {
+        let globals = &model.globals;
         let sync = runnable.sync.take();
         if let Some(answer) = self.sessions.configure(std::mem::take(&mut runnable.sessions)) {
             answer.await.map_err(|_| Error::BfdDied)?;
@@ -288,6 +291,7 @@ impl Director {
         let (setup, virtual_servers) = parts(runnable, Duration::ZERO);
         self.mails.configure(Mail::of(globals, &setup.instances, &setup.groups, &virtual_servers));
         self.webhooks.configure(globals);
+        self.serve_snmp(model, &setup, &virtual_servers);
         self.shutdown = programs.shutdown.take();
         self.configure_notifications(&mut programs);
         self.configure_programs(programs);
@@ -352,6 +356,7 @@ impl Director {
         // What the new master does not know yet is sent until the addresses have gone.
         self.sync.configure(None, &[]);
         self.timeouts.configure(None);
+        self.tell_snmp_the_end();
         self.balancer.farewell();
         self.tell_what_happened();
         if !self.options.dont_release_ipvs {
@@ -364,7 +369,8 @@ impl Director {
             self.notifications.end(),
             self.checks.end(),
             self.mails.end(),
-            self.webhooks.end()
+            self.webhooks.end(),
+            self.snmp.end()
         );
         if let Some(shutdown) = self.shutdown.take() {
             self.manager.extend(shutdown.longest());

@@ -27,6 +27,7 @@ mod scheduling;
 mod service_manager;
 mod sessions;
 pub(crate) mod signals;
+mod snmp;
 mod state;
 mod suspending;
 mod sync;
@@ -48,6 +49,7 @@ use crate::mail::io::Mails;
 use crate::notify::What;
 use crate::notify::io::{Notifications, Tag};
 use crate::script::Ending;
+use crate::snmp::table::Source;
 use crate::sys::runtime::drive;
 use crate::track::io::{News, Tracking};
 use crate::vrrp::io::{self as vrrp, Handle};
@@ -66,6 +68,7 @@ use requests::{Request, Requests};
 use service_manager::Manager;
 use sessions::Sessions;
 use signals::{Asked, Signals};
+use snmp::Snmp;
 use suspending::Suspending;
 use sync::Sync;
 use timeouts::Timeouts;
@@ -178,6 +181,7 @@ struct Director {
     part: ProcessPart,
     /// What runs when all else has ended.
     shutdown: Option<Around>,
+    snmp: Snmp,
     /// How many files a program may open.
     files: Option<(u64, u64)>,
     /// The state is to be shown anew.
@@ -197,6 +201,8 @@ enum Event {
     Session(sessions::News),
     /// A notify script, or one that reads a FIFO.
     Told((Tag, Ending)),
+    /// The process that answers over SNMP.
+    Snmp(snmp::Wanted),
     /// A mail.
     Mailed(mail::Outcome),
     /// A delivery to one of the webhooks.
@@ -226,6 +232,7 @@ impl Director {
                     self.notifications.tick();
                     self.mails.tick();
                     self.webhooks.tick();
+                    self.show();
                 }
                 Event::Ended(ended) => {
                     let standings = self.checks.ended(ended);
@@ -243,6 +250,7 @@ impl Director {
                 Event::Told(end) => self.notifications.take_in(end),
                 Event::Mailed(outcome) => self.mails.take_in(outcome),
                 Event::Delivered(outcome) => self.webhooks.take_in(outcome),
+                Event::Snmp(news) => self.heed_snmp(news),
                 Event::Retry => self.retry(),
                 Event::Signal(Asked::Stop) => return Ok(()),
                 Event::Signal(Asked::Reload) => self.reloads.ask(false, None),
@@ -281,6 +289,7 @@ impl Director {
             self.notifications.next(),
             self.mails.next(),
             self.webhooks.next(),
+            self.snmp.next(),
         ];
         let due = others.into_iter().flatten().chain(self.checks.next()).min();
         let timer = async {
@@ -310,6 +319,7 @@ impl Director {
             news = self.tracking.news() => Event::Tracked(news),
             news = self.sessions.news() => Event::Session(news),
             end = self.notifications.ended() => Event::Told(end),
+            news = self.snmp.news() => Event::Snmp(news),
             outcome = self.mails.tried() => Event::Mailed(outcome),
             outcome = self.webhooks.tried() => Event::Delivered(outcome),
             () = timer => Event::Due,
@@ -320,6 +330,12 @@ impl Director {
     /// Logs it, and tells scripts, FIFOs, recipients of mails and webhooks.
     fn hear(&mut self, report: &Report) {
         vrrp::log(report);
+        let source = self.vrrp.as_ref().and_then(|handle| {
+            let snapshot = handle.snapshot.borrow();
+            let name = report.instance.as_deref()?;
+            snapshot.instances.iter().find(|instance| instance.name == name)?.source
+        });
+        self.snmp.hear(report, source);
         if let Some((subject, what, priority)) = notices::notice(report) {
             if let What::Entered(state) = what
                 && let Some(occasion) = notices::entered(&subject, state)
@@ -327,6 +343,7 @@ impl Director {
                 self.webhooks.tell(&occasion);
                 self.mails.tell(occasion);
             }
+            self.snmp.entered(&subject, &what);
             self.notifications.tell(subject, what, priority);
         }
     }
@@ -349,12 +366,14 @@ impl Director {
         if claims.as_ref() != self.addresses.things() {
             self.addresses.record(claims);
         }
+        self.snmp.changed(Source::Vrrp);
         self.changed = true;
     }
 
     /// Does something with the tracked objects, and tells the checks and the VRRP thread what they amount to.
     fn track(&mut self, act: impl FnOnce(&mut Tracking)) {
         act(&mut self.tracking);
+        self.snmp.changed(Source::Vrrp);
         let facts = self.tracking.facts();
         let standings = self.checks.told(&facts.files, &self.sessions.up());
         self.take_in(standings);
@@ -371,6 +390,7 @@ impl Director {
         if !standings.is_empty() {
             self.balancer.standings(standings);
             self.tell_what_happened();
+            self.snmp.changed(Source::Checks);
             self.changed = true;
         }
     }
@@ -378,6 +398,7 @@ impl Director {
     /// What the pools have to tell.
     fn tell_what_happened(&mut self) {
         for telling in self.balancer.take_tellings() {
+            self.tell_snmp(&telling);
             let (subject, what) = notices::told(telling);
             self.notifications.tell(subject, what, 0);
         }

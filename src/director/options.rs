@@ -36,6 +36,10 @@ pub struct Options {
     pub dont_release_vrrp: bool,
     /// Leave the IPVS table alone at the stop.
     pub dont_release_ipvs: bool,
+    /// All is shown over SNMP (`-x`).
+    pub snmp: bool,
+    /// Where the master agent is (`-A`); goes before `snmp_socket`.
+    pub snmp_socket: Option<String>,
     /// Do not stop on SIGINT.
     pub ignore_sigint: bool,
 }
@@ -101,6 +105,8 @@ mod tests {
                 allow_empty: false,
                 dont_release_vrrp: false,
                 dont_release_ipvs: false,
+                snmp: false,
+                snmp_socket: None,
                 ignore_sigint: false,
             };
             let session = BfdInstance::new("P", std::net::IpAddr::from([10, 0, 0, 2]));

@@ -109,6 +109,7 @@ mod tests {
             priority: 100,
             faults,
             master: None,
+            source: None,
             stats: instance::Stats::default(),
         }
     }

@@ -45,6 +45,8 @@ fn a_stop_waits_for_no_reload() {
         allow_empty: false,
         dont_release_vrrp: false,
         dont_release_ipvs: false,
+        snmp: false,
+        snmp_socket: None,
         ignore_sigint: false,
     };
     let lock = RuntimeLock::take(&options.runtime_directory).unwrap();

@@ -2,8 +2,10 @@
 //!
 //! [`Table`] is a complete set of services and destinations, desired or dumped; [`diff`] yields the fewest
 //! operations between two; [`keeper`] decides when to look at the kernel's and what to change; [`message`] turns both
-//! into generic netlink and back; [`sync`] keeps the daemons that synchronise connections, [`timeouts`] those of connections; `io/` talks to the kernel.
+//! into generic netlink and back; [`sync`] keeps the daemons that synchronise connections, [`timeouts`] those of connections,
+//! [`counters`] reads what the kernel counts; `io/` talks to the kernel.
 
+pub mod counters;
 pub mod diff;
 pub(crate) mod error;
 pub(crate) mod event;

@@ -72,6 +72,11 @@ impl Backend {
         self.checks.iter().all(|check| !check.fails)
     }
 
+    /// How many of its checks fail.
+    pub(super) fn failed(&self) -> usize {
+        self.checks.iter().filter(|check| check.fails).count()
+    }
+
     /// Whether one of its checks fails.
     pub(super) fn fails(&self, probe: &Probe) -> bool {
         self.checks.iter().any(|check| check.fails && *check.probe == *probe)
@@ -133,6 +138,11 @@ impl Backends {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Backend> {
         self.0.iter().map(|(_, backend)| backend)
+    }
+
+    /// Each with its address.
+    pub(super) fn named(&self) -> impl Iterator<Item = (&SocketAddr, &Backend)> {
+        self.0.iter().map(|(address, backend)| (address, backend))
     }
 
     pub(super) fn len(&self) -> usize {

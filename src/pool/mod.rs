@@ -107,6 +107,28 @@ pub struct Snapshot {
     pub total: usize,
 }
 
+/// How one virtual server and its real servers stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct View {
+    /// It has its quorum.
+    pub quorum: bool,
+    /// Real servers that are up.
+    pub up: usize,
+    /// All of them.
+    pub servers: BTreeMap<SocketAddr, Stands>,
+}
+
+/// How a real server stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stands {
+    /// It is up.
+    pub up: bool,
+    /// Its weight while it is up.
+    pub weight: u32,
+    /// Checks that fail.
+    pub failed: usize,
+}
+
 /// Every virtual server's real servers and their condition.
 #[derive(Debug, Clone, Default)]
 pub struct Pools {
@@ -175,6 +197,17 @@ impl Pools {
             total: pool.backends.len(),
         };
         self.pools.values().map(view).collect()
+    }
+
+    /// How `service` stands; `None`: it is not configured.
+    pub fn view(&self, service: &VirtualServerName) -> Option<View> {
+        let pool = self.pools.get(service)?;
+        let stands = |(address, backend): (&SocketAddr, &Backend)| {
+            let (up, weight, failed) = (backend.is_up(), backend.weight(), backend.failed());
+            (*address, Stands { up, weight, failed })
+        };
+        let servers = pool.backends.named().map(stands).collect();
+        Some(View { quorum: pool.quorum, up: pool.up, servers })
     }
 
     /// How many there are, without counting.

@@ -1,6 +1,7 @@
 //! Thin safe wrappers around system calls: the only place where `unsafe` may stand.
 
 pub(crate) mod background;
+pub(crate) mod confine;
 pub(crate) mod filter;
 pub(crate) mod link_frame;
 pub(crate) mod memory;

@@ -22,6 +22,24 @@ pub(crate) struct Child {
     pub(crate) files: Option<(u64, u64)>,
 }
 
+impl Child {
+    /// As this process, which the child is then like without any change.
+    pub(crate) fn same(files: Option<(u64, u64)>) -> Self {
+        let groups = nix::unistd::getgroups().unwrap_or_default();
+        Self {
+            uid: nix::unistd::geteuid().as_raw(),
+            gid: nix::unistd::getegid().as_raw(),
+            groups: groups.into_iter().map(nix::unistd::Gid::as_raw).collect(),
+            files,
+        }
+    }
+
+    fn is_this_process(&self) -> bool {
+        let own = Self::same(None);
+        (self.uid, self.gid, &self.groups) == (own.uid, own.gid, &own.groups)
+    }
+}
+
 /// Lets `command` start in a process group of its own, as `child` says, with the dispositions of all signals reset and
 /// without the descriptors of this process. It gets SIGKILL when the thread that spawns it ends: that must be the one
 /// that lives as long as the process.
@@ -29,6 +47,8 @@ pub(crate) struct Child {
 pub(crate) fn prepare(command: &mut Command, child: Child) {
     command.process_group(0);
     let parent = std::process::id();
+    // Even who is root may lack the right to change what he is.
+    let as_it_is = child.is_this_process();
     // SAFETY: the closure makes system calls only, which are async-signal-safe; it allocates nothing and takes no lock.
     unsafe {
         command.pre_exec(move || {
@@ -41,7 +61,9 @@ pub(crate) fn prepare(command: &mut Command, child: Child) {
                 // A limit that stays as it is harms nobody.
                 libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
             }
-            become_user(&child)?;
+            if !as_it_is {
+                become_user(&child)?;
+            }
             close_at_exec();
             // After the change of the user, which resets it.
             check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL))?;

@@ -120,6 +120,8 @@ pub struct Snapshot {
     pub faults: Vec<Fault>,
     /// The master last heard.
     pub master: Option<IpAddr>,
+    /// The address that adverts are sent from; `None`: there is none.
+    pub source: Option<IpAddr>,
     /// The counters.
     pub stats: Stats,
 }
@@ -289,6 +291,7 @@ impl Machine {
             contributions: self.contributions.clone(),
             faults: self.faults.iter().cloned().collect(),
             master: self.master.map(|heard| heard.address),
+            source: self.source,
             stats: self.stats.clone(),
         }
     }

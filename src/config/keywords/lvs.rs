@@ -1,6 +1,6 @@
 //! `virtual_server`, `real_server`, `virtual_server_group`, `SSL`. One row a word: path, arguments, default, range, meaning, since, status.
 
-use super::Status::{Ignored, Implemented, NotYet};
+use super::Status::{Ignored, Implemented};
 use super::absent::{NONE, OFF, UNSAID, number, time, told, word};
 use super::args::{
     A_NUMBER, AN_ADDRESS, AS_LB_KIND, BLOCK, BOOL, ENDPOINT, ENTRIES, FLAG, INT, LINE, MAYBE_INT, PATH,
@@ -51,7 +51,7 @@ pub(super) static ROWS: &[Row] = &[
     row("virtual_server/ha_suspend", FLAG, OFF, ANY.note("cleared for fwmarks"), "run checkers only while the address is present locally", "1.0.0", Implemented),
     row("virtual_server/smtp_alert", BOOL, told("smtp_alert_checker, smtp_alert, off"), ANY.note("bare = on"), "mail on quorum changes", "", Implemented),
     part("virtual_server/virtualhost", STRING, NONE, ANY.note("repeat overwrites with error"), "default Host for HTTP checks", ""),
-    row("virtual_server/snmp_name", STRING, NONE, ANY.note("exactly one argument; SNMP builds only"), "name shown by SNMP", "2.2.3", NotYet("nothing is served over SNMP")),
+    row("virtual_server/snmp_name", STRING, NONE, ANY.note("exactly one argument; SNMP builds only"), "name shown by SNMP", "2.2.3", Implemented),
     part("virtual_server/alpha", FLAG, OFF, ANY.note("no boolean accepted here (ignored)"), "treat servers as down until a check passes", ""),
     row("virtual_server/omega", FLAG, OFF, ANY, "run down notifications at shutdown", "", Implemented),
     row("virtual_server/quorum_up", SCRIPT, NONE, ANY.note("first wins"), "run when quorum is gained", "", Implemented),
@@ -78,6 +78,6 @@ pub(super) static ROWS: &[Row] = &[
     part("virtual_server/real_server/delay_loop", TIMER, told("virtual server setting"), micros(1, None).unit("s"), "default check interval", ""),
     row("virtual_server/real_server/smtp_alert", BOOL, told("smtp_alert_checker, smtp_alert, ON"), ANY.note("bare = on"), "mail on server changes", "", Implemented),
     part("virtual_server/real_server/virtualhost", STRING, told("virtual server setting"), ANY.note("repeat overwrites with error"), "default Host for HTTP checks", ""),
-    row("virtual_server/real_server/snmp_name", STRING, NONE, ANY.note("exactly one argument; SNMP builds only"), "name shown by SNMP", "2.2.3", NotYet("nothing is served over SNMP")),
+    row("virtual_server/real_server/snmp_name", STRING, NONE, ANY.note("exactly one argument; SNMP builds only"), "name shown by SNMP", "2.2.3", Implemented),
     row("virtual_server/nat_mask", args(Text(Format::Mask)), UNSAID, ANY, "mask of the original NAT code; keepalived dropped the word", "", Ignored("the kernel has no such setting; delete the line")),
 ];

@@ -35,6 +35,7 @@ use super::keywords::{Keyword, Status, closest};
 use super::model::{Model, Timing, UrlRegex};
 use super::slips;
 use super::source::{Sources, Span};
+use super::supported::{self, Feature};
 use super::tree::{Node, SHOWN, Word, title};
 
 /// Reads the whole tree.
@@ -349,8 +350,18 @@ impl Lower<'_> {
     }
 }
 
-/// Legal, and this version cannot run it. Keepalived can, so the file is right: `--check` warns, and the daemon starts
-/// without the block that it is in.
+/// Legal, and this version cannot run it; `None`: it can. Keepalived can, so the file is right: `--check` warns, and the
+/// daemon starts without the block that it is in.
+fn unsupported(feature: Feature, span: Span) -> Option<Diagnostic> {
+    let missing = supported::missing(feature)?;
+    let message = format!("{} is not supported by this version", missing.what);
+    let diagnostic = left_out(span, message).consequence(missing.consequence);
+    Some(match missing.help {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
+    })
+}
+
 fn left_out(span: Span, message: impl Into<String>) -> Diagnostic {
     Diagnostic::warning(Code::LeftOut, span, message).label("this version cannot run it")
 }

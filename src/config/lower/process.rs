@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use url::{Host, Url};
 
-use super::{Lower, arguments, inside};
+use super::{Lower, arguments, inside, unsupported};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::keywords::Keyword;
 use crate::config::model::{
-    BufferPolicy, Globals, InterfaceName, Mail, MailLogin, MailTls, Mailbox, OutsideView, ProcessPart,
-    SyncDaemon, Timeouts, Webhook,
+    BufferPolicy, Globals, InterfaceName, Mail, MailLogin, MailTls, Mailbox, MasterAgent, OutsideView,
+    ProcessPart, SyncDaemon, Timeouts, Webhook,
 };
 use crate::config::source::Span;
+use crate::config::supported::Feature;
 use crate::config::tree::{Node, Word};
 
 use super::option::{Line, c_number};
@@ -384,6 +385,14 @@ impl Lower<'_> {
         match word {
             "snmp_socket" => {
                 let socket = self.text(node);
+                if socket.as_deref().is_some_and(|word| MasterAgent::parse(word).is_err()) {
+                    let span = arguments(node)
+                        .first()
+                        .map(|word| word.span)
+                        .or(node.words.first().map(|word| word.span));
+                    let diagnostic = span.and_then(|span| unsupported(Feature::AgentTransport, span));
+                    diagnostic.into_iter().for_each(|diagnostic| self.report(diagnostic));
+                }
                 self.first(node, &mut outside.snmp_socket, socket);
             }
             "snmp_vs_stats_update_interval" => outside.service_statistics = self.time(node),

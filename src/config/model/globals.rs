@@ -381,6 +381,11 @@ pub enum OutsideView {
     Dbus,
 }
 
+impl Outside {
+    /// `snmp_*_stats_update_interval` when there is none.
+    pub const STATISTICS: Duration = Duration::from_secs(5);
+}
+
 impl OutsideView {
     /// Each, by its keyword.
     pub const WORDS: [(&str, Self); 8] = [

@@ -4,6 +4,7 @@
 //! that nobody downstream asks "and when it is absent?". It is the whole language, cut by domain; what of it this
 //! version does not run is known to [`super::supported`](crate::config::supported) alone.
 
+mod agent;
 mod auth;
 mod check;
 mod globals;
@@ -21,6 +22,7 @@ mod webhook;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use agent::{MasterAgent, Wrong as WrongAgent};
 pub use auth::{Authentication, HIDDEN, Hmac, HmacKey, HmacMode, Secret};
 pub use check::{
     Checker, Connect, DnsName, DnsNameError, DnsType, FileWeight, HttpCheck, HttpProtocol, HttpUrl, Probe,

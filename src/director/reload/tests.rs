@@ -52,6 +52,8 @@ fn options() -> Options {
         allow_empty: false,
         dont_release_vrrp: false,
         dont_release_ipvs: false,
+        snmp: false,
+        snmp_socket: None,
         ignore_sigint: false,
     }
 }

@@ -10,6 +10,7 @@ use neli::consts::socket::NlFamily;
 use crate::config::model::Service;
 use crate::sys::netlink::Client;
 
+use super::counters::{self, read_destination_counters, read_service_counters};
 use super::diff::Operation;
 use super::error::Unavailable;
 use super::keeper::{Answer, Look, Seen};
@@ -61,6 +62,27 @@ impl Ipvs {
                 Seen::Destinations(found)
             }
         })
+    }
+
+    /// What is counted of all services, and with `destinations` of those of `wanted`.
+    pub(crate) fn counters(&mut self, wanted: &[Service], destinations: bool) -> io::Result<counters::All> {
+        let request = message::dump_services(self.family);
+        let services = self.client.dump(&request, |message| read_service_counters(message.payload))?;
+        let mut all: counters::All =
+            services.into_iter().map(|(service, counters)| (service, (counters, BTreeMap::new()))).collect();
+        for service in wanted.iter().filter(|_| destinations) {
+            let Some((_, known)) = all.get_mut(service) else { continue };
+            let request = message::dump_destinations(self.family, service);
+            let ipv6 = service.is_ipv6();
+            let read = self.client.dump(&request, |message| read_destination_counters(message.payload, ipv6));
+            match read {
+                Ok(destinations) => *known = destinations.into_iter().collect(),
+                // It has gone since.
+                Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(all)
     }
 
     fn services(&mut self) -> io::Result<BTreeMap<Service, Settings>> {

@@ -65,7 +65,8 @@ fn route(mail: &Mail, host: &str) -> Option<Route> {
     })
 }
 
-fn host_name() -> String {
+/// The name of this host.
+pub(crate) fn host_name() -> String {
     let name = uname().ok().and_then(|system| system.nodename().to_str().map(str::to_owned));
     name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned())
 }

@@ -5,6 +5,7 @@ mod filter;
 mod proc;
 mod processes;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Arc;
 use std::time::Instant;
@@ -71,6 +72,12 @@ impl Tracking {
             // The BFD thread tells the VRRP thread itself.
             ..Facts::default()
         }
+    }
+
+    /// How many of the tracked processes run, by their names.
+    #[must_use]
+    pub fn running(&self) -> BTreeMap<String, usize> {
+        self.processes.running()
     }
 
     /// When [`Self::tick`] is to be called next.

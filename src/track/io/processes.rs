@@ -1,5 +1,6 @@
 //! Hears from the kernel what happens to processes, and has them read in a thread of its own.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -74,6 +75,12 @@ impl Processes {
     #[must_use]
     pub(super) fn standings(&self) -> Arc<Standings> {
         Arc::clone(&self.standings)
+    }
+
+    /// How many of each run.
+    #[must_use]
+    pub(super) fn running(&self) -> BTreeMap<String, usize> {
+        self.machine.snapshot().processes.into_iter().map(|one| (one.name, one.running)).collect()
     }
 
     /// When [`Self::tick`] is to be called next.

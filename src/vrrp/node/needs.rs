@@ -103,7 +103,7 @@ impl Setup {
     /// Gives each rule without a preference one of its own: static ones first, then in the order of the instances. The
     /// interfaces of the instances are there whatever their state.
     #[must_use]
-    pub(super) fn complete(mut self) -> Self {
+    pub(crate) fn complete(mut self) -> Self {
         self.statics.vmacs = self.instances.iter().flat_map(|instance| instance.vmacs.clone()).collect();
         let mut next = BTreeMap::new();
         let rules = self.instances.iter_mut().flat_map(|instance| &mut instance.rules);

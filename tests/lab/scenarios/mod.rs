@@ -36,6 +36,7 @@ mod scripts;
 mod seed_http_dr;
 mod seed_mysql_dr;
 mod servers_told;
+mod snmp;
 mod split;
 mod start;
 mod sync_daemon;
@@ -118,6 +119,7 @@ pub fn all() -> Vec<Scenario> {
         failover::SCENARIOS,
         drift::SCENARIOS,
         groups::SCENARIOS,
+        snmp::SCENARIOS,
         checkers::SCENARIOS,
         misc::SCENARIOS,
         module::SCENARIOS,

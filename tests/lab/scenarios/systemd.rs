@@ -25,7 +25,8 @@ fn run(_lab: &Lab) {
     machine
         .write("/etc/systemd/system/directord.service", include_str!("../../../packaging/directord.service"));
     machine.serve_http(&[("index.html", "both real servers")]);
-    let config = Vrrp::default().text() + &web_service("rr", "DR", BOTH);
+    let config = Vrrp::default().text().replacen("global_defs {", "global_defs {\n enable_snmp_vrrp", 1)
+        + &web_service("rr", "DR", BOTH);
     machine.write(FILE, &config);
     machine.sh("systemctl daemon-reload; systemctl start directord");
     let property = |name: &str| machine.sh(&format!("systemctl show -P {name} directord")).trim().to_string();
@@ -39,6 +40,10 @@ fn run(_lab: &Lab) {
         property("StatusText") == "VI_1 MASTER; 1 virtual server, 2 of 2 real servers up"
     });
     assert!(machine.has_address(VIP));
+    assert!(
+        !machine.sh("pgrep -x directord-snmp").is_empty(),
+        "what answers over SNMP is there, in spite of the unit"
+    );
 
     let journal = |words: &str| machine.sh("journalctl -u directord -o cat --no-pager").contains(words);
     let journal_count =
@@ -73,6 +78,11 @@ fn run(_lab: &Lab) {
     assert!(!machine.has_address(VIP), "the address is given up");
     assert!(machine.ipvs().serving("TCP 192.168.100.240:80").is_empty(), "the table is empty");
     assert_eq!(property("Result"), "success");
+    assert!(!machine.run("pgrep -x directord-snmp").status.success());
+    assert!(
+        journal("SNMP: no master agent at unix:/var/agentx/master")
+            && !journal("the process that answers has ended")
+    );
 
     // The unit lets it write the settings of the kernel that it needs, and nothing else of them.
     machine
