@@ -5,13 +5,13 @@
 //! set and announced, so that an old master drops them first. Invariants: addresses are held exactly while
 //! the state is MASTER; only a fully valid advert changes state or timers; a master always has an advert due.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::config::model::{Authentication, Instance, Preempt, Priority, Version};
+use crate::config::model::{Authentication, Instance, Preempt, Priority, Version, VirtualAddress};
 use crate::report::Repeats;
 use crate::track::{Conditions, Contribution, Fault, Others, faults, weigh};
 
@@ -547,9 +547,7 @@ impl Machine {
                 if old.garp_extra != self.config.garp_extra {
                     self.bursts.keep_known(now, self.config.garp_extra_interval());
                 }
-                if old.addresses != self.config.addresses
-                    || old.excluded_addresses != self.config.excluded_addresses
-                {
+                if brings_addresses(&old, &self.config) {
                     let frames = self.bursts.addresses_changed(now, &self.config.garp);
                     announce(frames, out);
                 }
@@ -590,6 +588,16 @@ impl Machine {
         let from = std::mem::replace(&mut self.state, to);
         out.push(Action::Report(Event::Transition { from, to, why, priority: self.priority() }));
     }
+}
+
+/// Whether there are addresses after a reload that were not there before, or not so.
+fn brings_addresses(old: &Instance, new: &Instance) -> bool {
+    let mut known: BTreeMap<IpAddr, Vec<&VirtualAddress>> = BTreeMap::new();
+    for address in old.all_addresses() {
+        known.entry(address.address).or_default().push(address);
+    }
+    new.all_addresses()
+        .any(|address| !known.get(&address.address).is_some_and(|known| known.contains(&address)))
 }
 
 fn announce(frames: u32, out: &mut Vec<Action>) {

@@ -389,8 +389,13 @@ fn a_reload_keeps_the_state_and_announces_what_changed() {
     let actions = reload(&mut machine, at, more.clone());
     assert_eq!(kinds(&actions), ["advert 100", "hold true", "announce 5"]);
     let lower = Instance { priority: Priority::new(80).unwrap(), ..more };
-    let actions = reload(&mut machine, at, lower);
+    let actions = reload(&mut machine, at, lower.clone());
     assert_eq!(kinds(&actions), ["priority 100: base 80", "advert 80", "hold true"]);
+    let excluded = Instance { excluded_addresses: vec![address(242)], ..lower.clone() };
+    assert_eq!(kinds(&reload(&mut machine, at, excluded)), ["advert 80", "hold true", "announce 5"]);
+    // What is there still is where it was.
+    let fewer = Instance { addresses: vec![address(240)], ..lower };
+    assert_eq!(kinds(&reload(&mut machine, at, fewer)), ["advert 80", "hold true"]);
     assert_eq!(machine.state(), State::Master);
 }
 

@@ -14,7 +14,7 @@ mod watch;
 
 use std::fs;
 
-pub use capture::Packet;
+pub use capture::{Capture, Packet};
 pub use configs::*;
 pub use daemon::{Daemon, Signal};
 pub use ipvs::Table;

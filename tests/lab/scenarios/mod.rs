@@ -14,6 +14,7 @@ mod demo;
 mod drift;
 mod failover;
 mod forwarding;
+mod frr;
 mod genhash_equal;
 mod groups;
 mod includes;
@@ -116,6 +117,7 @@ pub fn all() -> Vec<Scenario> {
         kernel::SCENARIOS,
         kill9::SCENARIOS,
         forwarding::SCENARIOS,
+        frr::SCENARIOS,
         failover::SCENARIOS,
         drift::SCENARIOS,
         groups::SCENARIOS,
