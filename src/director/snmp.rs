@@ -2,7 +2,7 @@
 //! handed to the process that answers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -15,6 +15,7 @@ use tokio::time::Instant as TokioInstant;
 
 use crate::config::model::{
     InitialState, InterfaceName, MasterAgent, Model, Outside, Route, Service, Version, VirtualServer,
+    VirtualServerName,
 };
 use crate::notify::{State, Subject, What};
 use crate::pool::Telling;
@@ -49,6 +50,8 @@ pub(super) struct Snmp {
     vrrp: node::Setup,
     /// The virtual servers that run.
     servers: Vec<Arc<VirtualServer>>,
+    /// Where each of them stands among these.
+    names: BTreeMap<VirtualServerName, usize>,
     /// Counters of the kernel that are being read.
     reading: BTreeMap<Source, JoinHandle<Option<Vec<Table>>>>,
     /// Interfaces that objects name.
@@ -234,6 +237,13 @@ impl Snmp {
     }
 }
 
+/// The address in the name of a real server, `[10.0.1.1]:tcp:80`.
+fn address(name: &str) -> Option<SocketAddr> {
+    let (ip, rest) = name.strip_prefix('[')?.split_once("]:")?;
+    let (_, port) = rest.rsplit_once(':')?;
+    Some(SocketAddr::new(ip.parse().ok()?, port.parse().ok()?))
+}
+
 /// Reads what the kernel counts. `None`: it cannot be read.
 fn count(namespaces: &Namespaces, servers: &[Arc<VirtualServer>], source: Source) -> Option<Vec<Table>> {
     let mut ipvs = namespaces.open_ipvs().ok()?;
@@ -312,6 +322,7 @@ impl Director {
         // The rules get the preferences that they are set with.
         snmp.vrrp = vrrp.clone().complete();
         snmp.servers = servers.to_vec();
+        snmp.names = servers.iter().enumerate().map(|(at, server)| (server.name(), at)).collect();
         snmp.interfaces = snmp.named();
         if snmp.process.is_none() {
             snmp.process = Some((setup.clone(), Handle::start(setup, self.files, before)));
@@ -349,23 +360,17 @@ impl Director {
             return;
         };
         // All that goes at the stop is told at once.
-        let Some(server) =
-            snmp.servers.iter().find(|server| server.name() == telling.service && !telling.last)
-        else {
-            return;
-        };
-        let view = self.balancer.pools().view(&telling.service).unwrap_or_default();
-        let trap = match &telling.server {
+        let known = snmp.names.get(&telling.service).filter(|_| !telling.last);
+        let Some(server) = known.and_then(|at| snmp.servers.get(*at)) else { return };
+        let up = self.balancer.pools().up(&telling.service);
+        let trap = match telling.server.as_deref() {
             None => {
                 let became = if telling.up { Quorum::Met } else { Quorum::Lost };
-                standings::quorum_trap(server, became, &view, &snmp.router_id)
+                standings::quorum_trap(server, became, up, &snmp.router_id)
             }
             Some(name) => {
-                let mut reals = server.real_servers.iter().map(|real| &real.address);
-                let Some(real) = reals.find(|real| server.describe_real_server(real) == *name) else {
-                    return;
-                };
-                standings::server_trap(server, real, telling.up, &view, &snmp.router_id)
+                let Some(real) = address(name) else { return };
+                standings::server_trap(server, &real, telling.up, up, &snmp.router_id)
             }
         };
         handle.trap(trap);
@@ -486,6 +491,17 @@ mod tests {
         assert_eq!(agent(vrrp, &["-C"]), None);
         let (_, parts) = setup("", &["-x", "-P"]).unwrap();
         assert!(parts.vrrp && !parts.checks);
+    }
+
+    /// Traps take it apart again.
+    #[test]
+    fn the_name_of_a_real_server_has_its_address() {
+        use crate::config::model::describe_real_server;
+        for text in ["10.0.1.1:80", "[2001:db8::1]:443", "10.0.1.1:0"] {
+            let one: SocketAddr = text.parse().unwrap();
+            assert_eq!(address(&describe_real_server(&one, "tcp")), Some(one));
+        }
+        assert_eq!(address("web"), None);
     }
 
     #[test]

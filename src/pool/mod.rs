@@ -199,6 +199,11 @@ impl Pools {
         self.pools.values().map(view).collect()
     }
 
+    /// How many real servers of `service` are up, without counting.
+    pub fn up(&self, service: &VirtualServerName) -> usize {
+        self.pools.get(service).map_or(0, |pool| pool.up)
+    }
+
     /// How `service` stands; `None`: it is not configured.
     pub fn view(&self, service: &VirtualServerName) -> Option<View> {
         let pool = self.pools.get(service)?;

@@ -172,7 +172,10 @@ impl Agent {
                     Err(error) => self.feed(Input::Disconnected(plain(&error))),
                 },
                 written = sent, if !unsent.is_empty() => match written {
-                    Ok(count) => drop(self.unsent.drain(..count)),
+                    Ok(count) => {
+                        self.unsent.drain(..count);
+                        self.take_messages();
+                    }
                     Err(error) => self.feed(Input::Disconnected(plain(&error))),
                 },
                 outcome = connected => {
@@ -201,8 +204,9 @@ impl Agent {
         Ok(())
     }
 
+    /// As many as may be answered: the answers to a few bytes may be long.
     fn take_messages(&mut self) {
-        loop {
+        while self.unsent.len() < UNREAD {
             let heard = match pdu::length(&self.heard) {
                 Ok(Some(length)) => {
                     let Some(message) = self.heard.get(..length) else { return };

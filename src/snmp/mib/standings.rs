@@ -49,13 +49,13 @@ fn of_service(server: &VirtualServer, columns: &mut Vec<(u32, Value)>) {
     columns.push((8, protocol(server)));
 }
 
-/// realServerStateChange.
+/// realServerStateChange; `all_up`: real servers of `server` that are up.
 #[must_use]
 pub fn server_trap(
     server: &VirtualServer,
     real: &SocketAddr,
     up: bool,
-    view: &View,
+    all_up: usize,
     router_id: &str,
 ) -> Trap {
     let mut cells = Cells::default();
@@ -65,7 +65,7 @@ pub fn server_trap(
     let mut objects: Vec<_> = cells.0.into_iter().map(|cell| named(SERVERS, cell)).collect();
     let mut columns = Vec::new();
     of_service(server, &mut columns);
-    columns.push((21, Value::gauge(view.up)));
+    columns.push((21, Value::gauge(all_up)));
     columns.push((20, Value::gauge(server.real_servers.len())));
     objects.extend(columns.into_iter().map(|cell| named(SERVICES, cell)));
     objects.push((keepalived(&[GENERAL, 2, 0]), Value::text(router_id)));
@@ -80,10 +80,10 @@ pub fn last_traps(server: &VirtualServer, mut view: View, router_id: &str) -> Ve
     for real in &server.real_servers {
         if view.servers.get(&real.address).is_some_and(|stands| stands.up) {
             view.up = view.up.saturating_sub(1);
-            traps.push(server_trap(server, &real.address, false, &view, router_id));
+            traps.push(server_trap(server, &real.address, false, view.up, router_id));
         }
     }
-    traps.extend(quorum.then(|| quorum_trap(server, Quorum::Stopped, &view, router_id)));
+    traps.extend(quorum.then(|| quorum_trap(server, Quorum::Stopped, view.up, router_id)));
     traps
 }
 
@@ -98,9 +98,9 @@ pub enum Quorum {
     Stopped,
 }
 
-/// virtualServerQuorumStateChange.
+/// virtualServerQuorumStateChange; `all_up`: its real servers that are up.
 #[must_use]
-pub fn quorum_trap(server: &VirtualServer, became: Quorum, view: &View, router_id: &str) -> Trap {
+pub fn quorum_trap(server: &VirtualServer, became: Quorum, all_up: usize, router_id: &str) -> Trap {
     let mut columns = Vec::new();
     of_service(server, &mut columns);
     let number = match became {
@@ -110,7 +110,7 @@ pub fn quorum_trap(server: &VirtualServer, became: Quorum, view: &View, router_i
     };
     columns.push((23, Value::Integer(number)));
     columns.push((22, Value::gauge(server.quorum)));
-    columns.push((21, Value::gauge(view.up)));
+    columns.push((21, Value::gauge(all_up)));
     columns.push((20, Value::gauge(server.real_servers.len())));
     let named = columns.into_iter().map(|(column, value)| (check(SERVICES).with(&[column]), value));
     let mut objects: Vec<_> = named.collect();

@@ -245,9 +245,9 @@ fn traps_name_what_they_are_about() {
     let (_, runnable) = model(CHECKS_TEXT);
     let server = &runnable.virtual_servers[0];
     let real = server.real_servers[0].address;
-    let trap = server_trap(server, &real, false, &view(), "N");
+    let trap = server_trap(server, &real, false, 1, "N");
     assert_eq!(numbers_of(&trap), [3, 4, 5, 6, 2, 5, 6, 7, 8, 21, 20, 0]);
-    let trap = quorum_trap(&runnable.virtual_servers[1], Quorum::Lost, &view(), "N");
+    let trap = quorum_trap(&runnable.virtual_servers[1], Quorum::Lost, 1, "N");
     assert_eq!(numbers_of(&trap), [2, 3, 8, 23, 22, 21, 20, 0]);
     // At the stop: the one that is up, then the quorum.
     let last = last_traps(server, view(), "N");

@@ -51,7 +51,7 @@ const PARTS: [&str; 3] = ["1.3.6.1.4.1.9586.100.5", "1.3.6.1.2.1.68", "1.3.6.1.2
 fn master_agent(node: &Node) -> Daemon {
     node.write(
         "/tmp/snmpd.conf",
-        "rocommunity public\nrwcommunity secret\nmaster agentx\nagentXSocket /tmp/agentx\nagentXTimeout 10\n\
+        "rocommunity public\nrwcommunity secret\nmaster agentx\nagentXSocket unix:/tmp/agentx,tcp:127.0.0.1:1705\nagentXTimeout 10\n\
          trap2sink 127.0.0.1:1162 public\n",
     );
     node.sh("mkdir -p /var/lib/snmp");
@@ -575,9 +575,12 @@ fn hangs(lab: &Lab) {
     node.write(FILE, quiet);
     let daemon = node.spawn(
         "directord",
-        "/lab/directord -n -f /etc/keepalived/keepalived.conf --runtime-dir /run/directord -x -A /tmp/agentx",
+        "/lab/directord -n -f /etc/keepalived/keepalived.conf --runtime-dir /run/directord -x -A tcp:127.0.0.1:1705",
     );
     master("it runs");
+    // Over TCP it need not be root.
+    let user = node.sh(&format!("grep Uid /proc/{}/status", pid()));
+    assert!(user.contains("65534"), "{user}");
     daemon.kill9();
     eventually("nothing is left", seconds(2), || !node.run("pgrep -f '[s]nmp-agent'").status.success());
 }
