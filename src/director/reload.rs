@@ -3,6 +3,10 @@
 //! While one is read, others may be asked for: one more follows, for all of them.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -18,7 +22,8 @@ use crate::config::supported::Runnable;
 use super::candidate::{Candidate, Line, Load};
 use super::refusal::Comparison;
 use super::requests::Answer;
-use super::{Options, rival};
+use super::{Options, files, rival};
+use crate::text::reason;
 
 /// Changes that are told of one reload.
 const LINES: usize = 200;
@@ -125,7 +130,14 @@ impl Reloads {
         let (load, options, running) =
             (Arc::clone(&self.load), Arc::clone(&self.options), Arc::clone(running));
         self.reading = Some(tokio::task::spawn_blocking(move || {
-            let loaded = load(&running.model).map_err(|lines| {
+            let loaded = load(&running.model);
+            let said = loaded.as_ref().map_or_else(|lines| lines, |candidate| &candidate.lines);
+            if let Some(file) =
+                running.model.globals.files.reload_check.as_ref().filter(|file| !file.is_empty())
+            {
+                leave_result(Path::new(file), said);
+            }
+            let loaded = loaded.map_err(|lines| {
                 let why = "the configuration has errors".to_owned();
                 Refused { why, lines }
             });
@@ -142,6 +154,22 @@ impl Reloads {
         };
         self.reading = None;
         Judged { verdict, answers: std::mem::take(&mut self.answers) }
+    }
+}
+
+/// `reload_check_config FILE`: what there is to say of the files of a reload is there, too, whether they are taken or not.
+/// What is no file of ours stays as it is.
+fn leave_result(file: &Path, said: &[Line]) {
+    let text: String = said.iter().map(|line| format!("{}\n", line.text)).collect();
+    let written = match fs::symlink_metadata(file).map(|there| there.file_type()) {
+        Ok(there) if there.is_char_device() => Ok(()),
+        Ok(there) if !there.is_file() => {
+            Err(io::Error::other("something is there that is no file: remove it"))
+        }
+        _ => files::replace(file, text.as_bytes(), 0o600, false),
+    };
+    if let Err(error) = written {
+        tracing::warn!("the result of the check is not in {}: {}", file.display(), reason(&error));
     }
 }
 

@@ -183,3 +183,21 @@ async fn what_is_asked_for_while_one_is_read_follows_it() {
     assert!(!reloads.begin(&running), "one for all of them");
     assert_eq!(counted.try_iter().count(), 2);
 }
+
+#[test]
+fn the_result_of_a_check_is_left_where_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("result");
+    let line = |text: &str| Line { level: Level::ERROR, text: text.to_owned() };
+    leave_result(&file, &[line("k.conf:3: one"), line("k.conf:9: two")]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "k.conf:3: one\nk.conf:9: two\n");
+    leave_result(&file, &[]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "", "that of the last one alone");
+    // keepalived's default is a device, and a link may lead anywhere.
+    leave_result(Path::new("/dev/null"), &[line("one")]);
+    assert!(fs::symlink_metadata("/dev/null").unwrap().file_type().is_char_device());
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    leave_result(&link, &[line("one")]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "");
+}
