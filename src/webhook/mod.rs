@@ -3,7 +3,7 @@
 //! Inputs: what happened to instances, sync groups, virtual and real servers; how a try to deliver ended. Outputs: a
 //! delivery, and lines for the log. Invariants: one delivery is under way at a time and everything is in order; what
 //! happens meanwhile goes together with the next one, at most [`BATCH`] events; a try in vain is made again after a pause
-//! that doubles; what waits is bounded in number and age, and what is left out is counted in the next delivery.
+//! that doubles, and each new reason is told once; what waits is bounded in number and age, and what is left out is counted in the next delivery.
 
 pub mod event;
 pub mod io;
@@ -190,6 +190,8 @@ pub struct Outbox {
     not_before: Option<Instant>,
     sent: u64,
     failures: u32,
+    /// The reason that was told last.
+    told: Option<String>,
     stopping: bool,
     /// The last try before the end was in vain.
     gave_up: bool,
@@ -282,13 +284,15 @@ impl Outbox {
                 self.waiting.drain(..delivery.events.min(self.waiting.len()));
                 self.sent += 1;
                 self.not_before = None;
+                self.told = None;
                 if self.failures > 0 {
                     out.push(Action::Report(Event::Works { tries: std::mem::take(&mut self.failures) }));
                 }
             }
             Err(why) => {
                 self.dropped += delivery.dropped;
-                if self.failures == 0 {
+                if self.told.as_ref() != Some(&why) {
+                    self.told = Some(why.clone());
                     out.push(Action::Report(Event::Fails { why, waiting: self.waiting.len() }));
                 }
                 let wait = RETRY.saturating_mul(1 << self.failures.min(16)).min(LONGEST_RETRY);

@@ -62,10 +62,15 @@ fn a_try_in_vain_is_made_again_after_pauses_that_grow_and_is_told_once() {
     assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
     let works = feed(&mut outbox, now, Input::Tried(Ok(())));
     assert_eq!(works, [Action::Report(Event::Works { tries: 9 })]);
-    // A new fault begins with the shortest pause, and is told.
+    // Another reason is told, too; a new fault begins with the shortest pause.
     feed(&mut outbox, now, entered(99, State::Master));
     assert_eq!(feed(&mut outbox, now, Input::Tried(Err("no".to_owned()))).len(), 1);
     assert_eq!(outbox.next_timer().unwrap().0 - now, RETRY);
+    let at = now + RETRY;
+    feed(&mut outbox, at, Input::Timer);
+    let fails = Event::Fails { why: "something else".to_owned(), waiting: 1 };
+    let told = feed(&mut outbox, at, Input::Tried(Err("something else".to_owned())));
+    assert_eq!(told, [Action::Report(fails)]);
 }
 
 #[test]

@@ -336,9 +336,8 @@ impl Lower<'_> {
     ) -> Option<Instance> {
         let title = node.span();
         let unplaced = !draft.has_interface && draft.unicast.is_some() && draft.source.is_some();
-        if unplaced {
-            self.placed_elsewhere(node, &draft, &result);
-        } else if !draft.has_interface {
+        let placed = !unplaced || self.is_placed_elsewhere(node, &draft, &result);
+        if !unplaced && !draft.has_interface {
             self.required(node, "the instance has no interface", "add `interface NAME`");
         }
         let family = draft.family.map_or(Family::Ipv4, |(family, _)| family);
@@ -417,16 +416,18 @@ impl Lower<'_> {
         self.own_name(node, &instance);
         let filters = defaults.globals.host.filters();
         let instance = if strict { self.strictly(node, instance, filters) } else { instance };
-        if !alone {
+        if !alone || !placed {
             return None;
         }
         Some(instance)
     }
 
-    /// Without an interface of its own, what it has says itself where it is.
-    fn placed_elsewhere(&mut self, node: &Node<'_>, draft: &Draft, result: &Instance) {
-        let homeless = draft.addresses.iter().chain(&draft.excluded);
-        for (address, span) in homeless.filter(|(address, _)| address.interface.is_none()) {
+    /// Without an interface of its own, what it has says itself where it is. False: something does not, and the instance
+    /// would be master of what is nowhere.
+    fn is_placed_elsewhere(&mut self, node: &Node<'_>, draft: &Draft, result: &Instance) -> bool {
+        let held = draft.addresses.iter().chain(&draft.excluded);
+        let homeless: Vec<_> = held.filter(|(address, _)| address.interface.is_none()).collect();
+        for (address, span) in &homeless {
             let what = format!("nothing says which interface {} is on", address.address);
             self.report(
                 Diagnostic::error(Code::Required, *span, what)
@@ -434,17 +435,16 @@ impl Lower<'_> {
             );
         }
         let local = |source: IpAddr| matches!(source, IpAddr::V6(source) if source.is_unicast_link_local());
-        if let Some(source) = draft.source.filter(|source| local(*source)) {
+        let of_a_link = draft.source.filter(|source| local(*source));
+        if let Some(source) = of_a_link {
             let what = format!("the link-local address {source} is one of a link, and the instance has none");
             self.required(node, &what, "add `interface NAME`, or send from a global address");
         }
         if result.device.is_some() {
-            self.required(
-                node,
-                "the MAC address of the virtual router needs an interface",
-                "add `interface NAME`",
-            );
+            let message = "the MAC address of the virtual router needs an interface";
+            self.required(node, message, "add `interface NAME`");
         }
+        homeless.is_empty() && of_a_link.is_none() && result.device.is_none()
     }
 
     /// Version 2 has whole seconds (RFC 3768 §5.3.7), version 3 hundredths up to 40.95 s (RFC 9568 §5.2.7).

@@ -42,7 +42,8 @@ impl Block {
 
     pub(super) fn scripts(&mut self, globals: &Globals) {
         for Webhook { url, token } in &globals.webhooks {
-            self.words("webhook", std::iter::once(url).chain(token).map(plain));
+            let file = token.as_ref().map(plain);
+            self.words("webhook", std::iter::once(Word::Secret(url.clone())).chain(file));
         }
         let scripts = &globals.scripts;
         self.account("script_user", scripts.user.as_ref());

@@ -510,6 +510,44 @@ mod tests {
     }
 
     #[test]
+    fn what_two_sockets_hear_is_for_the_one_whose_peer_sent_it() {
+        let now = Instant::now();
+        let (local, peer) = (IpAddr::from([10, 0, 0, 1]), |last: u8| IpAddr::from([10, 0, 0, last]));
+        let instance = |name: &str, last, interface: Option<&str>| {
+            let mut config = Instance::new(name, InterfaceName::new("eth0").unwrap(), Vrid::new(7).unwrap());
+            let to = Unicast::to(vec![Peer::new(peer(last))], Destination::group(Family::Ipv4));
+            config.transport.to = Destination::Unicast(to);
+            config.transport.source = Some(local);
+            config.interface = interface.and_then(|name| InterfaceName::new(name).ok());
+            config
+        };
+        let (here, anywhere) = (instance("HERE", 2, Some("eth0")), instance("ANYWHERE", 3, None));
+        let endpoints = [Endpoint::of(&here, 1, local), Endpoint::of(&anywhere, 0, local)];
+        let mut both = node(vec![here, anywhere], now);
+        assert_eq!(state(&both, "ANYWHERE"), (Of::Backup, String::new()));
+        // Each socket has its own copy of each packet.
+        let mut heard = |source: IpAddr| {
+            for endpoint in endpoints.clone() {
+                let packet = Received {
+                    source,
+                    destination: local,
+                    hops: 255,
+                    ah: None,
+                    payload: vec![0x21, 7, 100, 1],
+                };
+                feed(&mut both, now, Input::Heard { endpoint, packet }, 0);
+            }
+            let count = |name: &str| {
+                let machine = both.machines().find(|machine| machine.config().name == name).unwrap();
+                machine.snapshot().stats.packet_len_err
+            };
+            ["HERE", "ANYWHERE"].map(count)
+        };
+        assert_eq!(heard(peer(2)), [1, 0]);
+        assert_eq!(heard(peer(3)), [1, 1]);
+    }
+
+    #[test]
     fn an_address_that_another_host_has_is_told() {
         let now = Instant::now();
         let mut config = Instance::new("A", InterfaceName::new("eth0").unwrap(), Vrid::new(7).unwrap());

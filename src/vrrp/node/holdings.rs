@@ -548,8 +548,16 @@ impl Node {
         errno: i32,
         out: &mut Vec<Action>,
     ) {
-        // The fault of the link says so already.
-        let link = matches!(errno, libc::ENETDOWN | libc::ENETUNREACH | libc::ENODEV | libc::ENXIO);
+        // The fault of the link says so already; a route that is gone with a link that is there has no other line.
+        let config = self.instances.get(&id).map(|running| running.machine.config());
+        let is_there = config.is_some_and(|config| {
+            let link = |name: &InterfaceName| self.kernel.link_by_name(name.as_str());
+            config.interface.as_ref().is_none_or(|name| link(name).is_some_and(|(_, link)| link.up))
+        });
+        let link = match errno {
+            libc::ENETUNREACH => destination.is_multicast() || !is_there,
+            errno => matches!(errno, libc::ENETDOWN | libc::ENODEV | libc::ENXIO),
+        };
         if !link && let Some(suppressed) = self.unsent.allow(now, (id, errno)) {
             self.report(Some(id), Event::NotSent { destination, errno, suppressed }, out);
         }

@@ -446,13 +446,21 @@ impl Node {
             let alike = self.vrids.get(&vrid).into_iter().flatten();
             alike.filter(|id| self.sockets.is_user(endpoint, **id))
         };
+        // Sockets with and without an interface hear the same: it is for the one whose peer sent it, whoever heard it.
+        let is_anothers = || {
+            let mut others = self.vrids.get(&vrid).into_iter().flatten().filter(|id| {
+                let own = self.instances.get(id).and_then(|running| running.endpoint.as_ref());
+                own.is_some_and(|own| own != endpoint && own.local == endpoint.local && own.ah == endpoint.ah)
+            });
+            others.any(|id| peer(&id))
+        };
         // A stranger's is for an instance that is alone; among several it is nobody's.
-        let alone = || users().next().filter(|_| users().nth(1).is_none());
+        let alone = || users().next().filter(|_| users().nth(1).is_none() && !is_anothers());
         let chosen = users().find(peer).or_else(alone).copied();
         if let Some(id) = chosen {
             self.feed(now, id, instance::Input::Packet(packet), out);
-        } else if self.log_unknown && users().next().is_none() {
-            let (vrid, source) = (vrid, packet.source);
+        } else if self.log_unknown && !self.vrids.contains_key(&vrid) {
+            let source = packet.source;
             if let Some(suppressed) = self.unknown.allow(now, (vrid, source)) {
                 let at = endpoint.to_string();
                 self.report(None, Event::UnknownRouter { vrid, source, at, suppressed }, out);

@@ -1,6 +1,9 @@
 //! Delivers: one request at a time for each webhook, each in a task of its own: nothing waits for an address that does
 //! not answer.
 
+use std::fs::OpenOptions;
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -21,10 +24,12 @@ use super::{Action, Delivery, Input, Outbox};
 /// For the connection, and for all of a request.
 const CONNECT: Duration = Duration::from_secs(5);
 const REQUEST: Duration = Duration::from_secs(10);
+/// For the certificates, the token and the request together.
+const TRY: Duration = Duration::from_secs(15);
 /// A stop waits no longer for deliveries.
 const FAREWELL: Duration = Duration::from_millis(1800);
 /// A token has no more bytes.
-const LONGEST_TOKEN: usize = 8192;
+const LONGEST_TOKEN: u64 = 8192;
 
 /// All webhooks of a configuration.
 #[derive(Debug, Default)]
@@ -156,8 +161,14 @@ impl Hook {
     }
 }
 
-/// One request. An answer of 2xx takes the events, whatever it says.
+/// One try, which ends whatever it waits for.
 async fn deliver(webhook: Webhook, delivery: Delivery) -> Result<(), String> {
+    let late = || format!("no answer within {} s", TRY.as_secs());
+    timeout(TRY, post(webhook, delivery)).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// One request. An answer of 2xx takes the events, whatever it says.
+async fn post(webhook: Webhook, delivery: Delivery) -> Result<(), String> {
     // A client of its own each time: there are few deliveries, and between them nothing is held.
     // The certificates of all authorities are read for it, which takes its time.
     let client = tokio::task::spawn_blocking(|| {
@@ -195,18 +206,31 @@ async fn token(file: &Path) -> Result<HeaderValue, String> {
     let name = file.display();
     let read = tokio::task::spawn_blocking({
         let file = file.to_owned();
-        move || std::fs::read_to_string(file)
+        move || read_token(&file)
     });
     let text = read.await.map_err(|error| error.to_string())?;
     let text = text.map_err(|error| format!("{name}: {}", reason(&error)))?;
     let token = text.lines().next().unwrap_or_default().trim();
-    if token.is_empty() || token.len() > LONGEST_TOKEN {
+    if token.is_empty() || text.len() as u64 > LONGEST_TOKEN {
         return Err(format!("{name}: its first line is no token"));
     }
     let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
         .map_err(|_| format!("{name}: its first line is no token"))?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// What is no file is not waited for, and no more is read than a token takes.
+fn read_token(file: &Path) -> io::Result<String> {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC);
+    let file = options.open(file)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut text = String::new();
+    file.take(LONGEST_TOKEN + 1).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// The last reason is the one that helps: `connection refused`.

@@ -101,6 +101,14 @@ async fn the_token_is_the_first_line_of_its_file_and_is_read_at_each_try() {
     hooks.tell(&entered("VI_1"));
     let ends = tries(&mut hooks, 1).await;
     assert!(ends[0].as_ref().is_err_and(|why| why.starts_with(&file)), "{ends:?}");
+    // A pipe is not waited for, and a file without end is not read.
+    nix::unistd::mkfifo(Path::new(&file), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let ends = tries(&mut hooks, 1).await;
+    assert!(ends[0].as_ref().is_err_and(|why| why.contains("no regular file")), "{ends:?}");
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, "x".repeat(1 << 20)).unwrap();
+    let ends = tries(&mut hooks, 1).await;
+    assert!(ends[0].as_ref().is_err_and(|why| why.contains("no token")), "{ends:?}");
     std::fs::write(&file, "abc123\nmore\n").unwrap();
     assert_eq!(tries(&mut hooks, 1).await, [Ok(())]);
     let (head, _) = heard.recv().unwrap();
