@@ -23,9 +23,9 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("ipvs", &["config::model", "sys"]),
-    ("mail", &["config::model", "notify"]),
+    ("mail", &["config::model", "notify", "sys"]),
     ("net", &["config::model", "sys"]),
-    ("notify", &["script"]),
+    ("notify", &["script", "sys"]),
     ("pool", &["check::standing", "config::model", "ipvs"]),
     ("report", &[]),
     ("script", &["config::model", "sys"]),
@@ -33,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sys", &[]),
     ("track", &["config::model", "script", "sys"]),
     ("vrrp", &["config::model", "net", "sys", "track"]),
-    ("webhook", &["config::model", "mail::alert", "notify"]),
+    ("webhook", &["config::model", "mail::alert", "notify", "sys"]),
 ];
 
 /// Who may use whom inside `config/`. `config/mod.rs` puts them together; nobody uses what it defines.

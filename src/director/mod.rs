@@ -38,7 +38,7 @@ use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval, sleep_until};
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::check::Standing;
 use crate::check::checks::Key;
@@ -50,6 +50,7 @@ use crate::notify::What;
 use crate::notify::io::{Notifications, Tag};
 use crate::script::Ending;
 use crate::snmp::table::Source;
+use crate::sys::poll::until;
 use crate::sys::runtime::drive;
 use crate::track::io::{News, Tracking};
 use crate::vrrp::io::{self as vrrp, Handle};
@@ -292,12 +293,7 @@ impl Director {
             self.snmp.next(),
         ];
         let due = others.into_iter().flatten().chain(self.checks.next()).min();
-        let timer = async {
-            match due {
-                Some(at) => sleep_until(at.into()).await,
-                None => std::future::pending().await,
-            }
-        };
+        let timer = until(due);
         let behind = self.is_behind();
         let mut ended = Vec::new();
         let vrrp = async {
@@ -330,12 +326,10 @@ impl Director {
     /// Logs it, and tells scripts, FIFOs, recipients of mails and webhooks.
     fn hear(&mut self, report: &Report) {
         vrrp::log(report);
-        let source = self.vrrp.as_ref().and_then(|handle| {
-            let snapshot = handle.snapshot.borrow();
-            let name = report.instance.as_deref()?;
+        self.snmp.hear(report, |name| {
+            let snapshot = self.vrrp.as_ref()?.snapshot.borrow();
             snapshot.instances.iter().find(|instance| instance.name == name)?.source
         });
-        self.snmp.hear(report, source);
         if let Some((subject, what, priority)) = notices::notice(report) {
             if let What::Entered(state) = what
                 && let Some(occasion) = notices::entered(&subject, state)

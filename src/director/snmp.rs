@@ -150,9 +150,10 @@ impl Snmp {
     }
 
     /// What the VRRP thread reports.
-    /// `source`: the address that the adverts of its instance come from.
-    pub(super) fn hear(&mut self, report: &Report, source: Option<IpAddr>) {
+    /// `source`: the address that the adverts of an instance come from.
+    pub(super) fn hear(&mut self, report: &Report, source: impl Fn(&str) -> Option<IpAddr>) {
         let (Some((_, handle)), Some(name)) = (&self.process, &report.instance) else { return };
+        let source = source(name);
         let history = self.histories.entry(name.clone()).or_default();
         let instance = self.vrrp.instances.iter().find(|instance| instance.name == *name);
         let placed = instance.and_then(|one| Some((one, self.interfaces.get(one.transmits_on()?)?)));
@@ -317,7 +318,7 @@ impl Director {
             return;
         };
         snmp.parts = parts;
-        snmp.host = crate::mail::io::host_name();
+        snmp.host = crate::sys::host::name();
         snmp.router_id = model.globals.router_id.clone().unwrap_or_else(|| snmp.host.clone());
         // The rules get the preferences that they are set with.
         snmp.vrrp = vrrp.clone().complete();

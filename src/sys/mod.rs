@@ -3,6 +3,7 @@
 pub(crate) mod background;
 pub(crate) mod confine;
 pub(crate) mod filter;
+pub(crate) mod host;
 pub(crate) mod link_frame;
 pub(crate) mod memory;
 pub mod netlink;

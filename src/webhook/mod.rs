@@ -3,7 +3,8 @@
 //! Inputs: what happened to instances, sync groups, virtual and real servers; how a try to deliver ended. Outputs: a
 //! delivery, and lines for the log. Invariants: one delivery is under way at a time and everything is in order; what
 //! happens meanwhile goes together with the next one, at most [`BATCH`] events; a try in vain is made again after a pause
-//! that doubles, and each new reason is told once; what waits is bounded in number and age, and what is left out is counted in the next delivery.
+//! that doubles, and each new reason is told once; what waits is bounded in number and age, and what is left out is
+//! counted in the next delivery.
 
 pub mod event;
 pub mod io;

@@ -1,7 +1,10 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use nix::sched::{CloneFlags, unshare};
 
 use super::*;
 use crate::bfd::event::{Event, Refusal};
@@ -27,8 +30,22 @@ fn told(handle: &mut Handle, limit: Duration, mut done: impl FnMut(&Report) -> b
     reports
 }
 
-/// The port is there once.
+/// The port is there once in a network.
 static PORT: Mutex<()> = Mutex::new(());
+
+/// In a network of its own, where nobody else has the port; without the right to one, in that of the host, one at a time.
+fn alone(work: impl FnOnce() + Send + 'static) {
+    let work = || {
+        let own = unshare(CloneFlags::CLONE_NEWNET).is_ok();
+        let up = || Command::new("ip").args(["link", "set", "lo", "up"]).status().unwrap().success();
+        let _port = (!own).then(|| PORT.lock().unwrap_or_else(PoisonError::into_inner));
+        assert!(!own || up(), "the loopback of a new network");
+        work();
+    };
+    if let Err(panic) = std::thread::spawn(work).join() {
+        std::panic::resume_unwind(panic);
+    }
+}
 
 fn is(report: &Report, state: State) -> bool {
     matches!(report.event, Event::Entered { to, .. } if to == state)
@@ -49,7 +66,10 @@ fn pair(name: &str, here: IpAddr, there: IpAddr, change: impl Fn(&mut BfdInstanc
 /// One hundred pairs of sessions at 50 ms and a reload every few milliseconds: nobody is thought to be gone.
 #[test]
 fn a_storm_of_reloads_is_no_false_alarm() {
-    let _alone = PORT.lock().unwrap_or_else(PoisonError::into_inner);
+    alone(storm_of_reloads);
+}
+
+fn storm_of_reloads() {
     let (sender, up) = watch::channel(Arc::default());
     let mut handle = start(&ProcessPart::default(), sender).unwrap();
     let sessions = |round: u64| -> Vec<BfdInstance> {
@@ -90,7 +110,10 @@ fn a_storm_of_reloads_is_no_false_alarm() {
 /// The TTL that is set is the one that is checked, the port is that of several hops, and a source that is not here is named.
 #[test]
 fn what_is_configured_is_on_the_wire() {
-    let _alone = PORT.lock().unwrap_or_else(PoisonError::into_inner);
+    alone(configured_is_on_the_wire);
+}
+
+fn configured_is_on_the_wire() {
     let (sender, up) = watch::channel(Arc::default());
     let mut handle = start(&ProcessPart::default(), sender).unwrap();
     let address = |third, last| IpAddr::from([127, 6, third, last]);

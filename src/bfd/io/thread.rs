@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::bfd::session::Snapshot;
 use crate::bfd::sessions::{Action, Input, Report, Sessions, Up};
 use crate::config::model::BfdInstance;
+use crate::sys::poll;
 
 use super::sockets::Sockets;
 
@@ -72,7 +73,7 @@ impl Thread {
                     None => return,
                 },
                 () = poll_fn(|context| self.sockets.poll_heard(context)) => heard = true,
-                () = sleep_until(due) => {}
+                () = poll::until(due) => {}
                 () = tokio::task::yield_now(), if more => {}
             }
             let now = Instant::now();
@@ -127,12 +128,5 @@ impl Thread {
             }
         }
         None
-    }
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
     }
 }

@@ -8,12 +8,13 @@ mod tls;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use nix::sys::utsname::uname;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 
 use crate::config::model::{Globals, Instance, Mail, Mailbox, SyncGroup, VirtualServer};
 use crate::report::io::say;
+use crate::sys::host;
+use crate::sys::poll::until;
 
 use super::alert::{Alerts, Occasion};
 use super::event::Event;
@@ -39,7 +40,7 @@ impl Setup {
         groups: &[SyncGroup],
         servers: &[Arc<VirtualServer>],
     ) -> Self {
-        let host = host_name();
+        let host = host::name();
         let Some(route) = route(&globals.mail, &host) else { return Self::default() };
         let node = globals.router_id.clone().unwrap_or(host);
         let settings =
@@ -63,12 +64,6 @@ fn route(mail: &Mail, host: &str) -> Option<Route> {
         tls: mail.encryption(),
         login: mail.login.clone(),
     })
-}
-
-/// The name of this host.
-pub(crate) fn host_name() -> String {
-    let name = uname().ok().and_then(|system| system.nodename().to_str().map(str::to_owned));
-    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned())
 }
 
 /// The mail alerts, and the letter that is under way.
@@ -132,7 +127,7 @@ impl Mails {
                 let due = self.next();
                 tokio::select! {
                     outcome = self.tried() => self.take_in(outcome),
-                    () = at(due) => self.tick(),
+                    () = until(due) => self.tick(),
                 }
             }
         };
@@ -162,12 +157,5 @@ impl Mails {
             None => tokio::spawn(async { Outcome::Failed("there is no server".to_owned()) }),
         };
         self.sending = Some(outcome);
-    }
-}
-
-async fn at(due: Option<Instant>) {
-    match due {
-        Some(at) => sleep_until(at.into()).await,
-        None => std::future::pending().await,
     }
 }

@@ -14,6 +14,8 @@ use crate::sys::netlink;
 const ERESTART: i32 = 85;
 /// Others that change the packet filter all the time make a table be made anew.
 const ATTEMPTS: usize = 8;
+/// A table that two readings never agree on is taken as it was read last.
+const READINGS: usize = 8;
 /// 65,536 addresses of IPv6 with the names of their interfaces, and more.
 const LONGEST_BATCH: usize = 16 * 1024 * 1024;
 
@@ -93,7 +95,21 @@ impl Client {
         found
     }
 
+    /// While the kernel makes a set larger or smaller, which it does behind the answer, a reading of it may lack elements:
+    /// what two readings agree on is what is there.
     fn content(&mut self, plan: &Plan) -> io::Result<BTreeSet<Vec<u8>>> {
+        let mut last = self.reading(plan)?;
+        for _attempt in 0..READINGS {
+            let next = self.reading(plan)?;
+            if next == last {
+                break;
+            }
+            last = next;
+        }
+        Ok(last)
+    }
+
+    fn reading(&mut self, plan: &Plan) -> io::Result<BTreeSet<Vec<u8>>> {
         let mut all = BTreeSet::new();
         for request in ask_content(plan) {
             let found = self.client.dump(&request, |message| Some(content(message, &plan.filter.table)))?;

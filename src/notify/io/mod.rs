@@ -364,10 +364,7 @@ mod tests {
                     notifications.take_in(end);
                     return tag;
                 }
-                () = async { match due {
-                    Some(at) => sleep_until(at.into()).await,
-                    None => std::future::pending().await,
-                } } => notifications.tick(),
+                () = crate::sys::poll::until(due) => notifications.tick(),
             }
         }
     }

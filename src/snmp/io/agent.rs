@@ -13,13 +13,14 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Re
 use tokio::net::{TcpStream, UnixStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 
 use crate::config::model::MasterAgent;
 use crate::snmp::event::Event;
 use crate::snmp::link::{Order, Word, frame, unframe};
 use crate::snmp::pdu;
 use crate::snmp::session::{Action, Input, Session, Setup};
+use crate::sys::poll::until;
 use crate::sys::{confine, memory, schedule};
 use crate::text::reason;
 
@@ -118,12 +119,7 @@ impl Agent {
                 return self.end().await;
             }
             let due = self.session.next_timer().map(|(at, _)| at).into_iter().chain(self.end).min();
-            let timer = async {
-                match due {
-                    Some(at) => sleep_until(at.into()).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let timer = until(due);
             let (connecting, unsent, unheard) = (&mut self.connecting, &self.unsent, &self.words);
             let connected = async {
                 match connecting {

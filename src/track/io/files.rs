@@ -237,10 +237,7 @@ mod tests {
                 let again = files.next();
                 tokio::select! {
                     () = files.changed() => {}
-                    () = async { match again {
-                        Some(at) => tokio::time::sleep_until(at.into()).await,
-                        None => std::future::pending().await,
-                    } } => {}
+                    () = crate::sys::poll::until(again) => {}
                 }
                 files.look();
             }

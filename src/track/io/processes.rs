@@ -313,10 +313,7 @@ mod tests {
                 let next = processes.next();
                 let news = tokio::select! {
                     news = processes.news() => Some(news),
-                    () = async { match next {
-                        Some(at) => tokio::time::sleep_until(at.into()).await,
-                        None => std::future::pending().await,
-                    } } => None,
+                    () = crate::sys::poll::until(next) => None,
                 };
                 match news {
                     Some(news) => processes.take_in(news),

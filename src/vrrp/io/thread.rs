@@ -117,7 +117,7 @@ impl Thread {
                 self.feed(Input::Timer);
             }
             tokio::select! {
-                () = sleep_until(self.node.next_timer().map(|(at, _)| at)) => {}
+                () = poll::until(self.node.next_timer().map(|(at, _)| at)) => {}
                 command = commands.recv() => match command {
                     Some(Command::Stop { release, done }) => {
                         self.stop(release).await;
@@ -274,12 +274,5 @@ impl Thread {
         tokio::spawn(async move {
             let _ = jobs.send(Job::Close(listening.end().await));
         });
-    }
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
     }
 }

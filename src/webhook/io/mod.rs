@@ -2,20 +2,24 @@
 //! not answer.
 
 use std::fs::OpenOptions;
+use std::future::poll_fn;
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
-use nix::sys::utsname::uname;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::redirect::Policy;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 
 use crate::config::model::{Globals, Webhook};
 use crate::mail::alert::Occasion;
 use crate::report::io::say;
+use crate::sys::host;
+use crate::sys::poll::until;
 use crate::text::reason;
 
 use super::event::Event;
@@ -48,7 +52,7 @@ struct Hook {
 impl Webhooks {
     /// Where events are delivered from now on. One that stays goes on; one that goes takes with it what waits.
     pub(crate) fn configure(&mut self, globals: &Globals) {
-        let node = globals.router_id.clone().unwrap_or_else(host_name);
+        let node = globals.router_id.clone().unwrap_or_else(host::name);
         let mut old = std::mem::take(&mut self.all);
         for config in &globals.webhooks {
             let known = old.iter().position(|hook| hook.config == *config);
@@ -77,6 +81,9 @@ impl Webhooks {
 
     /// Something happened.
     pub(crate) fn tell(&mut self, occasion: &Occasion) {
+        if self.all.is_empty() {
+            return;
+        }
         let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
         for hook in &mut self.all {
             hook.feed(Input::Occurred { occasion: occasion.clone(), time: time.clone() });
@@ -95,18 +102,15 @@ impl Webhooks {
 
     /// How a delivery under way fared, to be given to [`Self::take_in`]; waits for ever when there is none.
     pub(crate) async fn tried(&mut self) -> (usize, Result<(), String>) {
-        let next = std::future::poll_fn(|context| {
+        let next = poll_fn(|context| {
             for (at, hook) in self.all.iter_mut().enumerate() {
                 let Some(sending) = &mut hook.sending else { continue };
-                if let std::task::Poll::Ready(outcome) = std::pin::Pin::new(sending).poll(context) {
+                if let Poll::Ready(outcome) = Pin::new(sending).poll(context) {
                     hook.sending = None;
-                    return std::task::Poll::Ready((
-                        at,
-                        outcome.unwrap_or_else(|error| Err(error.to_string())),
-                    ));
+                    return Poll::Ready((at, outcome.unwrap_or_else(|error| Err(error.to_string()))));
                 }
             }
-            std::task::Poll::Pending
+            Poll::Pending
         });
         next.await
     }
@@ -126,7 +130,7 @@ impl Webhooks {
                 let due = self.next();
                 tokio::select! {
                     outcome = self.tried() => self.take_in(outcome),
-                    () = at(due) => self.tick(),
+                    () = until(due) => self.tick(),
                 }
             }
         };
@@ -240,18 +244,6 @@ fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
         last = deeper;
     }
     last.to_string()
-}
-
-fn host_name() -> String {
-    let name = uname().ok().and_then(|system| system.nodename().to_str().map(str::to_owned));
-    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned())
-}
-
-async fn at(due: Option<Instant>) {
-    match due {
-        Some(at) => sleep_until(at.into()).await,
-        None => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]

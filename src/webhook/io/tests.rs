@@ -62,7 +62,7 @@ async fn tries(hooks: &mut Webhooks, count: usize) -> Vec<Result<(), String>> {
                 found.push(outcome.clone());
                 hooks.take_in((hook, outcome));
             }
-            () = at(due) => hooks.tick(),
+            () = until(due) => hooks.tick(),
         }
     }
     found

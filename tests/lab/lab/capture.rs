@@ -66,6 +66,12 @@ impl Capture {
         self.packets().iter().filter_map(|packet| Some((packet.time, packet.advert()?))).collect()
     }
 
+    /// The times without an advert, in seconds.
+    pub fn gaps(&self) -> Vec<f64> {
+        let times: Vec<f64> = self.adverts().iter().map(|(time, _)| *time).collect();
+        times.windows(2).map(|pair| pair[1] - pair[0]).collect()
+    }
+
     /// Ends the recording and returns all of it: what has passed when this is called is waited for, since
     /// tcpdump leaves unread at its end what the kernel still holds for it.
     pub fn finish(self) -> Vec<Packet> {

@@ -15,6 +15,8 @@ pub const SCENARIOS: &[Scenario] = &[
 /// Priority of the backup is 50: skew (256 - 50) / 256 s.
 const SKEW: f64 = 206.0 / 256.0;
 const SLACK: f64 = 0.1;
+/// A machine with other work to do may be late by this much.
+const LATE: f64 = 0.5;
 
 fn power(lab: &Lab) {
     let _daemons = serving_pair(lab);
@@ -42,12 +44,12 @@ fn power(lab: &Lab) {
         "first advert of lvs02 {:.3} s after the last of lvs01, {took:.3?} after the cut",
         first - last
     ));
-    let limit = 3.0 + SKEW + SLACK;
+    let limit = 3.0 + SKEW + LATE;
     assert!(first - last < limit, "took over {:.3} s after the last advert, limit {limit:.3}", first - last);
     assert!(first - last > 3.0 + SKEW - SLACK, "took over too early: {:.3} s", first - last);
 
     let answers = stream.finish();
-    assert!(answers.longest_gap < millis(4300), "no answer for {:?}", answers.longest_gap);
+    assert!(answers.longest_gap < millis(4800), "no answer for {:?}", answers.longest_gap);
     assert!(answers.by.len() == 2, "both real servers answer: {answers:?}");
     capture.finish();
 }
@@ -71,18 +73,18 @@ fn stop(lab: &Lab) {
     let farewell = farewell.expect("an advert of priority 0 from lvs01").0;
     let first = adverts.iter().find(|(_, advert)| advert.from == 102).expect("an advert of lvs02").0;
     say(&format!("first advert of lvs02 {:.3} s after the farewell", first - farewell));
-    assert!(first - farewell < SKEW + SLACK, "took over {:.3} s after the farewell", first - farewell);
+    assert!(first - farewell < SKEW + LATE, "took over {:.3} s after the farewell", first - farewell);
 
     eventually("requests are answered again", seconds(5), || stream.so_far().gap_end > farewell);
     let answers = stream.finish();
-    assert!(answers.longest_gap < millis(1300), "no answer for {:?}", answers.longest_gap);
+    assert!(answers.longest_gap < millis(1800), "no answer for {:?}", answers.longest_gap);
 
     // Started again, it takes its address back, and only one of them keeps it.
     lab.director(&lab.lvs01, lab.program(), &(Vrrp::default().text() + &web_service("rr", "DR", BOTH)));
     eventually("the address is back on lvs01 alone", seconds(15), || lab.holders(VIP) == ["lvs01"]);
     let held = watch.finish();
     say(&format!("{held:?}"));
-    assert!(held.by_two < millis(150), "two holders for {:?}", held.by_two);
+    assert!(held.by_two < millis(500), "two holders for {:?}", held.by_two);
     capture.finish();
 }
 
