@@ -22,6 +22,7 @@ use crate::webhook::io::Webhooks;
 
 use super::candidate::{Candidate, Line, Load};
 use super::kept::Kept;
+use super::marker::Marker;
 use super::programs::Programs;
 use super::reload::{Accepted, Judged, Refused, Running};
 use super::requests::Answer;
@@ -29,7 +30,7 @@ use super::sessions::waiting;
 use super::state::{NotRunning, Source, State, without_interface};
 use super::{
     Balancer, Checks, Director, Error, Manager, Options, Owned, Presence, Reloads, Requests, RuntimeLock,
-    Sessions, Suspending, Sync, Timeouts, rival, scheduling,
+    Sessions, Suspending, Sync, Timeouts, Timetable, rival, scheduling,
 };
 
 /// Pause after a start or a reload before memory is given back.
@@ -101,6 +102,7 @@ impl Director {
             vrrp: None,
             addresses: Owned::read(runtime),
             reloads: Reloads::new(load, Arc::clone(&options)),
+            timetable: Timetable::default(),
             running,
             refused: None,
             part: candidate.model.globals.process.vrrp.clone(),
@@ -140,6 +142,11 @@ impl Director {
         director.tell_what_does_not_run();
         director.keep(candidate.keep, candidate.read);
         give_back_later();
+        let settings = &candidate.model.globals.files;
+        if let Some(left) = director.options.reload_marker(settings) {
+            Marker::clear(&left);
+        }
+        director.timetable.configure(settings);
         director.presence.appear();
         director.manager.ready(&director.state().to_string());
         Ok(director)
@@ -265,6 +272,7 @@ impl Director {
                 self.refused = None;
                 self.keep(candidate.keep, candidate.read);
                 give_back_later();
+                self.timetable.configure(&self.running.model.globals.files);
                 self.tell_what_does_not_run();
                 Line { level: Level::INFO, text: "Reload complete".to_owned() }
             }

@@ -58,11 +58,9 @@ impl Kept {
     pub fn new(origin: &Path, options: &Options, recording: Recording) -> Self {
         let mut options = options.clone();
         // Only what the files ask for: the rest of the environment is nobody's business.
-        let asked = |name: &str| {
-            let texts = recording.texts.values();
-            texts.clone().any(|text| text.contains("_ENV") && text.contains(name))
-        };
-        options.environment.retain(|name, _| asked(name));
+        let asking: Vec<&str> =
+            recording.texts.values().map(|text| &**text).filter(|text| text.contains("_ENV")).collect();
+        options.environment.retain(|name, _| asking.iter().any(|text| text.contains(name)));
         let time = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         Self { time, origin: origin.to_owned(), options, recording }
     }

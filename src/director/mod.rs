@@ -11,6 +11,7 @@ mod files;
 pub mod kept;
 pub(crate) mod lock;
 pub(crate) mod logging;
+mod marker;
 pub(crate) mod names;
 pub(crate) mod namespace;
 mod notices;
@@ -32,6 +33,7 @@ mod state;
 mod suspending;
 mod sync;
 mod timeouts;
+mod timetable;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,6 +75,7 @@ use snmp::Snmp;
 use suspending::Suspending;
 use sync::Sync;
 use timeouts::Timeouts;
+use timetable::Timetable;
 
 pub use error::Error;
 pub use options::Options;
@@ -174,6 +177,7 @@ struct Director {
     /// Addresses that we, or a killed predecessor, may have set.
     addresses: Owned<Claim>,
     reloads: Reloads,
+    timetable: Timetable,
     /// The configuration in force.
     running: Arc<Running>,
     /// Why the last reload was refused.
@@ -212,6 +216,8 @@ enum Event {
     Signal(Asked),
     Request(Request),
     Judged(Judged),
+    /// The file that says when the next reload is, or its time.
+    Timetable,
     /// `None`: the VRRP thread has ended.
     Report(Option<Report>),
     Snapshot,
@@ -266,6 +272,11 @@ impl Director {
                 Event::Request(Request { allow_empty, answer }) => {
                     self.reloads.ask(allow_empty, Some(answer));
                 }
+                Event::Timetable => {
+                    if self.timetable.look() {
+                        self.reloads.ask(false, None);
+                    }
+                }
                 Event::Judged(judged) => self.finish(judged).await?,
                 Event::Report(Some(report)) => self.report(&report),
                 Event::Report(None) => return Err(Error::VrrpDied),
@@ -308,6 +319,7 @@ impl Director {
             asked = signals.next() => Event::Signal(asked),
             event = vrrp => event,
             judged = self.reloads.judged() => Event::Judged(judged),
+            () = self.timetable.changed() => Event::Timetable,
             Some(request) = self.asked.recv() => Event::Request(request),
             1.. = self.ended.recv_many(&mut ended, AT_ONCE) => Event::Ended(ended),
             ended = self.checks.program_ended() => Event::Ended(vec![ended]),

@@ -4,9 +4,10 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::config::model::{Model, Statics};
+use crate::config::model::{Model, RunFiles, Statics};
 use crate::config::supported::Runnable;
 
+use super::marker;
 use super::namespace::Namespaces;
 
 /// What the command line decided.
@@ -45,6 +46,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// Where a reload shows that it reads, when that is asked for.
+    pub(super) fn reload_marker(&self, settings: &RunFiles) -> Option<PathBuf> {
+        marker::place(settings, self.pid_file.as_deref(), &self.runtime_directory)
+    }
+
     /// The part of what runs that is left to us.
     pub(super) fn restricted(&self, mut runnable: Runnable) -> Runnable {
         // As in keepalived, synchronisation that follows an instance belongs to VRRP, any other to the checks.

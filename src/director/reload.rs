@@ -20,6 +20,7 @@ use crate::config::recorded::Outline;
 use crate::config::supported::Runnable;
 
 use super::candidate::{Candidate, Line, Load};
+use super::marker::Marker;
 use super::refusal::Comparison;
 use super::requests::Answer;
 use super::{Options, files, rival};
@@ -130,11 +131,12 @@ impl Reloads {
         let (load, options, running) =
             (Arc::clone(&self.load), Arc::clone(&self.options), Arc::clone(running));
         self.reading = Some(tokio::task::spawn_blocking(move || {
+            let settings = &running.model.globals.files;
+            let marker = options.reload_marker(settings).and_then(Marker::set);
             let loaded = load(&running.model);
+            drop(marker);
             let said = loaded.as_ref().map_or_else(|lines| lines, |candidate| &candidate.lines);
-            if let Some(file) =
-                running.model.globals.files.reload_check.as_ref().filter(|file| !file.is_empty())
-            {
+            if let Some(file) = settings.reload_check.as_ref().filter(|file| !file.is_empty()) {
                 leave_result(Path::new(file), said);
             }
             let loaded = loaded.map_err(|lines| {

@@ -1,8 +1,10 @@
 //! Thin safe wrappers around system calls: the only place where `unsafe` may stand.
 
 pub(crate) mod background;
+pub(crate) mod civil;
 pub(crate) mod confine;
 pub(crate) mod filter;
+pub(crate) mod folders;
 pub(crate) mod host;
 pub(crate) mod link_frame;
 pub(crate) mod memory;

@@ -1,9 +1,10 @@
 //! What runs within a node: `agent stream SERVER` and `agent hold SERVER COUNT PATIENCE`, HTTP clients that write down
 //! what they see until they are stopped; PATIENCE: seconds that an answer may take. `agent deaf SOCKET` is a service manager that reads nothing, `agent answers` all
-//! the servers of `answers/`, `agent vrrp` has the socket of a VRRP daemon and nothing else.
+//! the servers of `answers/`, `agent vrrp` has the socket of a VRRP daemon and nothing else, `agent flood SOURCE` sends it packets that
+//! count for nothing, as fast as it can.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,6 +21,7 @@ pub fn main(arguments: &[String]) {
         }
         [verb, socket] if verb == "deaf" => deaf(socket),
         [verb] if verb == "vrrp" => vrrp(),
+        [verb, source] if verb == "flood" => flood(source.parse().unwrap()),
         [verb, kind, count, seconds] if verb == "floor" => {
             let interval = Duration::from_secs(seconds.parse().unwrap());
             crate::floor::run(kind, count.parse().unwrap(), interval);
@@ -27,7 +29,7 @@ pub fn main(arguments: &[String]) {
         [verb, service] if verb == "weights" => crate::weights::watch(service.parse().unwrap()),
         [verb] if verb == "answers" => crate::answers::serve(),
         _ => panic!(
-            "agent stream SERVER | agent hold SERVER COUNT PATIENCE | agent deaf SOCKET | agent answers | agent vrrp | agent floor tcp|http COUNT SECONDS | agent weights SERVICE"
+            "agent stream SERVER | agent hold SERVER COUNT PATIENCE | agent deaf SOCKET | agent answers | agent vrrp | agent flood SOURCE | agent floor tcp|http COUNT SECONDS | agent weights SERVICE"
         ),
     }
 }
@@ -51,6 +53,42 @@ fn vrrp() {
     println!("listening");
     loop {
         std::thread::park();
+    }
+}
+
+/// Adverts for the virtual router 51 and its address that nobody may believe, and what is no advert at all.
+fn flood(source: Ipv4Addr) {
+    let advert = |vrid: u8, priority: u8, password: &[u8; 8]| {
+        let mut bytes = vec![0x21, vrid, priority, 1, 1, 1, 0, 0, 192, 168, 100, 240];
+        bytes.extend_from_slice(password);
+        let sum: u32 = bytes.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
+        let sum = !((sum & 0xffff) + (sum >> 16)) as u16;
+        bytes[6..8].copy_from_slice(&sum.to_be_bytes());
+        bytes
+    };
+    let right = *b"1111\0\0\0\0";
+    let mut wrong_sum = advert(51, 200, &right);
+    wrong_sum[6] ^= 0x55;
+    let mut wrong_version = advert(51, 200, &right);
+    wrong_version[0] = 0x71;
+    let packets = [
+        advert(51, 200, b"wrong\0\0\0"),
+        advert(52, 200, &right),
+        advert(51, 10, &right),
+        wrong_sum,
+        wrong_version,
+        advert(51, 200, &right)[..9].to_vec(),
+        vec![0; 1400],
+        vec![0xff; 3],
+    ];
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::RAW, Some(112.into())).unwrap();
+    socket.set_multicast_if_v4(&source).unwrap();
+    socket.set_multicast_ttl_v4(255).unwrap();
+    let group = SocketAddr::from(([224, 0, 0, 18], 0)).into();
+    println!("running");
+    for packet in packets.iter().cycle() {
+        // A queue that is full is as full as it can be.
+        let _ = socket.send_to(packet, &group);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Words inside the lines of value blocks: addresses, routes, rules, tracked objects. One row a word: path, arguments, default, range, meaning, since, status.
 
-use super::Status::{Implemented, NotYet};
+use super::Status::{Ignored, Implemented, NotYet};
 use super::absent::{NONE, OFF, ON, REQUIRED, UNSAID, number, told, word};
 use super::args::{
     A_NET, A_NUMBER, AN_ADDRESS, AN_INTERFACE, Args, DSFIELD, FLAG, IFNAME, INT, IP, LOCKED, LOCKED_TIME,
@@ -57,7 +57,7 @@ pub(super) static ROWS: &[Row] = &[
     row("(ROUTE)/tos", DSFIELD, number(0), ANY.note("alias dsfield"), "type of service", "", Implemented),
     row("(ROUTE)/dsfield", DSFIELD, number(0), ANY, "same as tos", "", Implemented),
     row("(ROUTE)/table", words(OR_NAME), word("main"), ANY, "routing table", "", Implemented),
-    row("(ROUTE)/protocol", words(OR_NAME), told("keepalived (18)"), ANY.note("reset to 18 unless no_track"), "route protocol", "", NotYet("what is set carries the number of keepalived, 18")),
+    row("(ROUTE)/protocol", words(OR_NAME), told("keepalived (18)"), ANY.note("reset to 18 unless no_track"), "route protocol", "", Ignored("what is set carries the number of keepalived, 18, by which it is known as ours")),
     row("(ROUTE)/scope", words(OR_NAME), word("global"), ANY.note("IPv4"), "route scope", "", Implemented),
     row("(ROUTE)/metric", INT, number(0), whole(0, 4_294_967_295), "metric", "", Implemented),
     row("(ROUTE)/priority", INT, number(0), whole(0, 4_294_967_295), "same as metric", "", Implemented),
@@ -129,7 +129,7 @@ pub(super) static ROWS: &[Row] = &[
     row("(RULE)/tunnel-id", INT, told("any"), ANY, "match tunnel key", "", Implemented),
     row("(RULE)/uidrange", SPAN, told("any"), whole(0, 4_294_967_295).note("; both bounds required"), "match socket owner", "", Implemented),
     row("(RULE)/l3mdev", FLAG, OFF, ANY.note("an action of its own, excludes table"), "use the table of the L3 master device", "", Implemented),
-    row("(RULE)/protocol", INT, told("keepalived (18)"), whole(0, 255).note(" numeric only; reset to 18 unless no_track"), "rule protocol", "", NotYet("what is set carries the number of keepalived, 18")),
+    row("(RULE)/protocol", INT, told("keepalived (18)"), whole(0, 255).note(" numeric only; reset to 18 unless no_track"), "rule protocol", "", Ignored("what is set carries the number of keepalived, 18, by which it is known as ours")),
     row("(RULE)/ipproto", words(OR_NAME), told("any"), whole(0, 255), "match IP protocol", "", Implemented),
     row("(RULE)/sport", SPAN, told("any"), whole(0, 65_535).note("; a single port is refused (reported, option dropped)"), "match source port range", "", Implemented),
     row("(RULE)/dport", SPAN, told("any"), whole(0, 65_535).note("; a single port is refused (reported, option dropped)"), "match destination port range", "", Implemented),

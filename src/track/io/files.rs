@@ -5,33 +5,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsFd as _, AsRawFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
-use tokio::io::unix::AsyncFd;
+use nix::sys::inotify::{AddWatchFlags, InotifyEvent, WatchDescriptor};
 
 use crate::config::model::TrackFile;
-use crate::sys::poll;
+use crate::sys::folders::Folders;
 use crate::text::reason;
 use crate::track::file::{LONGEST, Numbers, number};
 
 /// A folder that is missing is looked for again this often; files that nothing tells of are read as often.
 const AGAIN: Duration = Duration::from_secs(1);
-
-/// What the kernel tells through.
-#[derive(Debug)]
-struct Watch(Inotify);
-
-impl AsRawFd for Watch {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_fd().as_raw_fd()
-    }
-}
 
 /// What has changed since the last reading.
 #[derive(Debug, Default)]
@@ -48,7 +35,7 @@ struct Stale {
 #[derive(Debug, Default)]
 pub(super) struct Files {
     files: Vec<TrackFile>,
-    watch: Option<AsyncFd<Watch>>,
+    watch: Option<Folders>,
     folders: BTreeMap<PathBuf, Option<WatchDescriptor>>,
     /// What is to be read again.
     stale: Stale,
@@ -89,17 +76,8 @@ impl Files {
     /// Returns when something has changed in one of the folders; then [`Self::look`] is to be called.
     pub(super) async fn changed(&mut self) {
         let Some(watch) = &self.watch else { return std::future::pending().await };
-        loop {
-            let Ok(mut ready) = watch.readable().await else { return std::future::pending().await };
-            match watch.get_ref().0.read_events() {
-                Ok(events) => {
-                    events.into_iter().for_each(|event| self.note(event));
-                    return;
-                }
-                Err(Errno::EAGAIN) => ready.clear_ready(),
-                Err(_) => return std::future::pending().await,
-            }
-        }
+        let events = watch.events().await;
+        events.into_iter().for_each(|event| self.note(event));
     }
 
     fn note(&mut self, event: InotifyEvent) {
@@ -137,10 +115,7 @@ impl Files {
 
     fn watch_folders(&mut self) {
         if self.watch.is_none() && !self.files.is_empty() {
-            match Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)
-                .map_err(io::Error::from)
-                .and_then(|watch| poll::register(Watch(watch)))
-            {
+            match Folders::new() {
                 Ok(watch) => self.watch = Some(watch),
                 Err(error) if !self.said => {
                     self.said = true;
@@ -150,16 +125,9 @@ impl Files {
             }
         }
         let Some(watch) = &self.watch else { return };
-        let flags = AddWatchFlags::IN_CLOSE_WRITE
-            | AddWatchFlags::IN_DELETE
-            | AddWatchFlags::IN_MOVE
-            | AddWatchFlags::IN_DELETE_SELF
-            | AddWatchFlags::IN_MOVE_SELF
-            | AddWatchFlags::IN_ONLYDIR;
         for file in &self.files {
             let folder = folder(file);
-            // The same folder again is the same watch; another one under its name is a new one.
-            let found = watch.get_ref().0.add_watch(folder, flags).ok();
+            let found = watch.watch(folder);
             if self.folders.insert(folder.to_owned(), found) != Some(found) {
                 self.stale.folders.insert(folder.to_owned());
             }

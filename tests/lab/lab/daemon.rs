@@ -101,6 +101,12 @@ impl Daemon {
         self.log().contains(words)
     }
 
+    /// What was said is in the log, maybe a moment later: a daemon goes on while its lines are written.
+    pub fn says(&self, words: &str) {
+        let said = poll(seconds(5), || self.log_has(words));
+        assert!(said.is_some(), "no `{words}`:\n{}", self.log());
+    }
+
     /// Memory of the daemon and its children in KiB: each shared page counted once.
     pub fn pss(&self) -> u64 {
         self.sum(|pid| {

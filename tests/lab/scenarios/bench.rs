@@ -90,7 +90,7 @@ fn many(services: usize, weight: u32, check: &str) -> String {
     let mut text = Vrrp::default().text();
     for service in 0..services {
         text += &format!(
-            "virtual_server {VIP} {} {{\n delay_loop 2\n lb_algo wrr\n lb_kind DR\n protocol TCP\n",
+            "virtual_server {VIP} {} {{\n delay_loop 2\n lb_algo wrr\n lb_kind NAT\n protocol TCP\n",
             8000 + service
         );
         for server in 0..10 {
@@ -177,8 +177,7 @@ fn measure(lab: &Lab, program: Program, case: &Case<'_>) -> Figures {
     reloads.sort_by(f64::total_cmp);
     let service = format!("{VIP}:8000");
     let repair = if case.floor.is_some() {
-        // Direct routing: it has the port of the service.
-        node.sh(&format!("ipvsadm -d -t {service} -r {}:8000", floor::server(9)));
+        node.sh(&format!("ipvsadm -d -t {service} -r {}:80", floor::server(9)));
         poll(seconds(15), || serving(node) == case.servers).map_or(f64::NAN, |took| took.as_secs_f64() * 1e3)
     } else {
         f64::NAN

@@ -45,7 +45,7 @@ fn run(lab: &Lab) {
     node.write(JSON, heavier.replacen("\"weight\": 7", "\"weight\": \"heavy\"", 1));
     daemon.signal(Signal::SIGHUP);
     eventually("the reload is refused", seconds(5), || daemon.log_has("Reload refused"));
-    assert!(daemon.log_has("directord.json:"), "it says where: {}", daemon.log());
+    daemon.says("directord.json:");
     throughout("nothing is changed", seconds(2), || {
         lab.holders(VIP) == ["lvs01"] && node.ipvs().weight(SERVICE, "192.168.100.8:80") == Some(7)
     });
@@ -60,5 +60,5 @@ fn run(lab: &Lab) {
     eventually("with the last weight", seconds(5), || {
         node.ipvs().weight(SERVICE, "192.168.100.8:80") == Some(7)
     });
-    assert!(daemon.log_has("Starting with configuration of 20"), "{}", daemon.log());
+    daemon.says("Starting with configuration of 20");
 }

@@ -1,8 +1,8 @@
 //! The kernel's side of VRRP: more changes than it can tell at once, objects that it refuses, addresses that are the
-//! host's own, sources that come and go, packets that are too large, and strangers.
+//! host's own, sources that come and go, packets that are too large, strangers, and floods.
 
 use super::Scenario;
-use crate::lab::{Lab, Program, Signal, VIP, Vrrp, eventually, millis, seconds, throughout};
+use crate::lab::{Lab, Program, Signal, VIP, Vrrp, eventually, millis, say, seconds, throughout};
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario::directord(
@@ -31,6 +31,11 @@ pub const SCENARIOS: &[Scenario] = &[
         small_packets,
     ),
     Scenario::directord("stranger", "check_unicast_src and min_ttl: a stranger takes nothing away", stranger),
+    Scenario::directord(
+        "flood",
+        "packets of protocol 112 as fast as a host can send them: the election is the same, and so is the memory",
+        flood,
+    ),
 ];
 
 /// So many addresses that the notifications about them are more than a socket queues by default.
@@ -148,7 +153,7 @@ fn small_packets(lab: &Lab) {
     let daemon = lab.director(&lab.lvs01, Program::Directord, &config);
     eventually("all addresses are set", seconds(15), || lab.lvs01.has_address("10.8.0.199"));
     eventually("adverts are heard", seconds(5), || !capture.adverts().is_empty());
-    assert!(daemon.log_has("names 131 addresses, the instance has 201"), "{}", daemon.log());
+    daemon.says("names 131 addresses, the instance has 201");
     let _backup = lab.director(&lab.lvs02, Program::Directord, &crate::lab::as_backup(&config));
     throughout("the backup hears them", seconds(6), || lab.holders(VIP) == ["lvs01"]);
     capture.finish();
@@ -181,4 +186,26 @@ fn stranger(lab: &Lab) {
     let _peer = lab.director(&lab.lvs02, Program::Directord, &far);
     eventually("its distance is named", seconds(15), || daemon.log_has("TTL 9, 254 to 255 expected"));
     throughout("the address stays on lvs01", millis(4000), || lab.lvs01.has_address(VIP));
+}
+
+fn flood(lab: &Lab) {
+    let (_master, backup) = lab.director_pair(&Vrrp::default().text());
+    eventually("the address is on lvs01", seconds(15), || lab.holders(VIP) == ["lvs01"]);
+    throughout("and stays there", seconds(2), || lab.holders(VIP) == ["lvs01"]);
+    let received = || -> u64 {
+        lab.lvs02.read("/sys/class/net/eth0/statistics/rx_packets").trim().parse().expect("a number")
+    };
+    let (memory, lines, before) = (backup.pss(), backup.log().lines().count(), received());
+    let flood = lab.client.spawn("flood", "/lab/scenario agent flood 192.168.100.103");
+    eventually("many have come", seconds(60), || received() > before + 50_000);
+    throughout("the address stays on lvs01", seconds(8), || lab.holders(VIP) == ["lvs01"]);
+    let (more, told) = (backup.pss().saturating_sub(memory), backup.log().lines().count() - lines);
+    say(&format!("{} packets, {more} KiB more, {told} lines", received() - before));
+    assert!(more < 1024, "{more} KiB more");
+    assert!(told < 60, "{told} lines:\n{}", backup.log());
+    lab.lvs01.power_off();
+    eventually("lvs02 takes over in the midst of it", seconds(5), || lab.lvs02.has_address(VIP));
+    throughout("and stays", seconds(3), || lab.lvs02.has_address(VIP));
+    assert!(flood.is_running(), "{}", flood.log());
+    flood.stop();
 }

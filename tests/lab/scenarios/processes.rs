@@ -56,7 +56,7 @@ fn moves(lab: &Lab) {
         first.log_has("tracked processes are looked for every second")
     });
     eventually("no proxy is a FAULT", seconds(10), || last_line("FAULT 150"));
-    assert!(first.log_has("FAULT STATE (tracked process proxy has no quorum)"), "{}", first.log());
+    first.says("FAULT STATE (tracked process proxy has no quorum)");
     let one = proxy(node);
     eventually("a program counts at once", seconds(15), on("lvs01"));
     eventually("which is told", seconds(5), || last_line("MASTER 150"));
@@ -67,7 +67,7 @@ fn moves(lab: &Lab) {
     let third = worker(node);
     eventually("two again", seconds(15), on("lvs01"));
     let told = "Quorum of tracked process workers lost: 1 run, at least 2 expected";
-    assert!(first.log_has(told), "{}", first.log());
+    first.says(told);
 
     // A restart within its delay moves nothing.
     one.kill9();

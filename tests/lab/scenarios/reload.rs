@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Scenario;
 use crate::lab::{
-    BOTH, Daemon, Lab, Table, VIP, Vrrp, eventually, millis, now, poll, say, seconds, throughout, web_service,
+    BOTH, Daemon, FILE, Lab, Table, VIP, Vrrp, eventually, millis, now, poll, say, seconds, throughout,
+    web_service,
 };
 
 pub const SCENARIOS: &[Scenario] = &[
@@ -21,6 +22,11 @@ pub const SCENARIOS: &[Scenario] = &[
             damaged,
         )
     },
+    Scenario::directord(
+        "reload_timed",
+        "reload_time_file: both directors take another address in at once, and nobody else leads meanwhile",
+        timed,
+    ),
 ];
 
 const SERVICE: &str = "TCP 192.168.100.240:80";
@@ -166,4 +172,41 @@ fn damage(good: &str, random: &mut fastrand::Rng) -> String {
         _ => lines.insert(line, lines[line]),
     }
     lines.join("\n") + "\n"
+}
+
+fn timed(lab: &Lab) {
+    let settings = "reload_time_file /run/when\n reload_file /run/reading\n router_id";
+    let config = |priority| {
+        Vrrp { priority, state: "BACKUP", ..Vrrp::default() }.text().replacen("router_id", settings, 1)
+    };
+    // What was left by a process that was killed.
+    lab.lvs01.write("/run/reading", "");
+    let daemons = [(&lab.lvs01, 100), (&lab.lvs02, 50)]
+        .map(|(node, priority)| (node, priority, lab.director(node, lab.program(), &config(priority))));
+    eventually("the address is on lvs01", seconds(15), || lab.holders(VIP) == ["lvs01"]);
+    assert!(!lab.lvs01.run("test -e /run/reading").status.success());
+    for (node, _, _) in &daemons {
+        node.write("/run/when", "in an hour\n");
+    }
+    for (_, _, daemon) in &daemons {
+        eventually("which is no time", seconds(5), || daemon.log_has("its first line is `in an hour`"));
+    }
+    let at = lab.lvs01.sh("date -u -d '+4 seconds' '+%F %TZ'");
+    let watch = lab.watch(VIP);
+    for (node, priority, _) in &daemons {
+        node.write(FILE, config(*priority).replace(VIP, &format!("{VIP}\n 192.168.100.241")));
+        node.write("/run/when", &at);
+    }
+    for (node, _, daemon) in &daemons {
+        eventually("it is planned", seconds(3), || {
+            daemon.log_has(&format!("Scheduling reload for {}", at.trim()))
+        });
+        assert!(!daemon.log_has(APPLIED), "the time has not come");
+        eventually("it is done", seconds(10), || daemon.log_has(APPLIED));
+        assert!(!node.run("test -e /run/when -o -e /run/reading").status.success(), "nothing is left of it");
+    }
+    eventually("the other address is there", seconds(5), || lab.holders("192.168.100.241") == ["lvs01"]);
+    throughout("and they stay", seconds(5), || lab.holders(VIP) == ["lvs01"]);
+    let held = watch.finish();
+    assert!(held.changes == ["lvs01"], "{held:?}");
 }

@@ -153,10 +153,10 @@ fn files(lab: &Lab) {
     say(&lab.lvs02, "-5");
     eventually("164 is more than 95", seconds(5), on("lvs01"));
     let told = "Changing effective priority from 100 to 164 (base 100, file health +64)";
-    assert!(first.log_has(told), "{}", first.log());
+    first.says(told);
     say(&lab.lvs01, "-254");
     eventually("the lowest is a FAULT", seconds(5), on("lvs02"));
-    assert!(first.log_has("FAULT STATE (track_file health is -254)"), "{}", first.log());
+    first.says("FAULT STATE (track_file health is -254)");
     lab.lvs01.sh("rm /tmp/health");
     eventually("a file that is gone says 0", seconds(10), on("lvs01"));
     first.stop();
@@ -197,7 +197,7 @@ fn ends(lab: &Lab) {
     eventually("and the last state told", seconds(5), || {
         calls(node).last().is_some_and(|call| call == "notify INSTANCE VI_1 FAULT 150")
     });
-    assert!(daemon.log_has("notify script /tmp/hangs hung and was ended"));
+    daemon.says("notify script /tmp/hangs hung and was ended");
     node.sh("rm -f /tmp/master");
     node.mend("eth0");
     eventually("it is master again", seconds(15), || node.has_address(VIP));

@@ -198,7 +198,7 @@ fn lost(lab: &Lab) {
         throughout("the master stays so", seconds(2), || on_it() && !said(&daemon, mark, "FAULT"));
     }
 
-    assert!(daemon.log_has("interface vrrp.51 was"), "{}", daemon.log());
+    daemon.says("interface vrrp.51 was");
 
     // Only one that is off can be renamed, and it is on again at once.
     daemon.signal(Signal::SIGSTOP);
