@@ -129,6 +129,11 @@ impl Sources {
         self.files.iter().enumerate().map(|(index, file)| (SourceId(offset(index)), file.text.as_str()))
     }
 
+    /// Whether a file of this name was read.
+    pub(super) fn has_file(&self, name: &str) -> bool {
+        self.files.iter().any(|file| file.name == name)
+    }
+
     /// Bytes of all texts: what was read, and what definitions became.
     pub fn bytes(&self) -> usize {
         self.files.iter().map(|file| file.text.len()).sum::<usize>() + self.expansions.text.len()

@@ -144,9 +144,11 @@ impl Director {
         give_back_later();
         let settings = &candidate.model.globals.files;
         if let Some(left) = director.options.reload_marker(settings) {
-            Marker::clear(&left);
+            Marker::clear(&left, &director.options.spared(settings, &director.running.read));
         }
-        director.timetable.configure(settings);
+        if director.timetable.configure(settings) {
+            director.reloads.ask(false, None);
+        }
         director.presence.appear();
         director.manager.ready(&director.state().to_string());
         Ok(director)
@@ -272,7 +274,10 @@ impl Director {
                 self.refused = None;
                 self.keep(candidate.keep, candidate.read);
                 give_back_later();
-                self.timetable.configure(&self.running.model.globals.files);
+                // Its time may have come since the files were read.
+                if self.timetable.configure(&self.running.model.globals.files) {
+                    self.reloads.ask(false, None);
+                }
                 self.tell_what_does_not_run();
                 Line { level: Level::INFO, text: "Reload complete".to_owned() }
             }

@@ -40,9 +40,9 @@ pub(super) fn peek(path: &Path) -> Option<String> {
     options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC);
     let file =
         options.open(path).ok().filter(|file| file.metadata().is_ok_and(|metadata| metadata.is_file()))?;
-    let mut text = String::new();
-    file.take(32).read_to_string(&mut text).ok()?;
-    Some(text)
+    let mut bytes = Vec::new();
+    file.take(32).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Why a file is not believed; `shared`: bits of the mode that nobody but us may have.

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::model::{Model, RunFiles, Statics};
+use crate::config::recorded::Outline;
 use crate::config::supported::Runnable;
 
-use super::marker;
+use super::marker::{self, Spared};
 use super::namespace::Namespaces;
 
 /// What the command line decided.
@@ -49,6 +50,14 @@ impl Options {
     /// Where a reload shows that it reads, when that is asked for.
     pub(super) fn reload_marker(&self, settings: &RunFiles) -> Option<PathBuf> {
         marker::place(settings, self.pid_file.as_deref(), &self.runtime_directory)
+    }
+
+    /// What a `reload_file` must not be: one of the files of the configuration, or of ours.
+    pub(super) fn spared(&self, settings: &RunFiles, read: &Outline) -> Spared {
+        let others = [settings.reload_time.as_ref(), settings.reload_check.as_ref()];
+        let named = others.into_iter().flatten().map(PathBuf::from);
+        let files = read.texts.keys().cloned().chain(self.pid_file.clone()).chain(named).collect();
+        Spared { files, folder: self.runtime_directory.clone() }
     }
 
     /// The part of what runs that is left to us.

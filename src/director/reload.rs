@@ -97,6 +97,8 @@ pub(super) struct Reloads {
     load: Load,
     options: Arc<Options>,
     reading: Option<JoinHandle<Verdict>>,
+    /// Shows that one is read.
+    marker: Option<Marker>,
     answers: Vec<oneshot::Sender<Answer>>,
     /// What was asked for meanwhile.
     next: Option<Wanted>,
@@ -110,7 +112,7 @@ struct Wanted {
 
 impl Reloads {
     pub(super) fn new(load: Load, options: Arc<Options>) -> Self {
-        Self { load, options, reading: None, answers: Vec::new(), next: None }
+        Self { load, options, reading: None, marker: None, answers: Vec::new(), next: None }
     }
 
     /// Asks for one. [`Self::begin`] is to be called next.
@@ -130,11 +132,13 @@ impl Reloads {
         let allow_empty = wanted.allow_empty || self.options.allow_empty;
         let (load, options, running) =
             (Arc::clone(&self.load), Arc::clone(&self.options), Arc::clone(running));
+        let settings = &running.model.globals.files;
+        self.marker = options
+            .reload_marker(settings)
+            .and_then(|path| Marker::set(path, &options.spared(settings, &running.read)));
         self.reading = Some(tokio::task::spawn_blocking(move || {
             let settings = &running.model.globals.files;
-            let marker = options.reload_marker(settings).and_then(Marker::set);
             let loaded = load(&running.model);
-            drop(marker);
             let said = loaded.as_ref().map_or_else(|lines| lines, |candidate| &candidate.lines);
             if let Some(file) = settings.reload_check.as_ref().filter(|file| !file.is_empty()) {
                 leave_result(Path::new(file), said);
@@ -155,6 +159,10 @@ impl Reloads {
             None => std::future::pending().await,
         };
         self.reading = None;
+        // When another one is asked for, its reading begins at once.
+        if self.next.is_none() {
+            self.marker = None;
+        }
         Judged { verdict, answers: std::mem::take(&mut self.answers) }
     }
 }

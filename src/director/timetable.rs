@@ -25,6 +25,10 @@ use super::files;
 
 /// A folder that is missing is looked for again this often.
 const AGAIN: Duration = Duration::from_secs(1);
+/// What nothing tells of is noticed after this long: another folder in the place of the one that is watched, and what a link leads to.
+const UNTOLD: Duration = Duration::from_secs(5);
+/// Who writes a file empties it first: it is read this long after the first that is told of it.
+const SETTLED: Duration = Duration::from_millis(200);
 
 /// What the line of a file means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +124,9 @@ impl fmt::Display for Planned {
 /// What a file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Said {
+    /// There is none, or nothing in it.
     Nothing,
+    NoFile,
     Entry(Entry),
     Nonsense(String),
 }
@@ -148,51 +154,59 @@ pub(super) struct Timetable {
 }
 
 impl Timetable {
-    /// After a start or a reload.
-    pub(super) fn configure(&mut self, settings: &RunFiles) {
+    /// After a start or a reload. `true`: the time of one has come.
+    #[must_use]
+    pub(super) fn configure(&mut self, settings: &RunFiles) -> bool {
         let file = settings.reload_time.as_ref().map(PathBuf::from);
         if file != self.file {
             *self = Self { file, ..Self::default() };
         }
         self.repeat = settings.reload_repeat;
-        self.look();
+        self.look()
     }
 
     /// Returns when [`Self::look`] is to be called.
-    pub(super) async fn changed(&self) {
-        let written = async {
-            let Some(folders) = &self.folders else { return std::future::pending().await };
-            let is_ours = |event: &InotifyEvent| match (&event.name, &self.file) {
-                (Some(name), Some(file)) => file.file_name() == Some(name),
-                _ => true,
+    pub(super) async fn changed(&mut self) {
+        loop {
+            let written = async {
+                let Some(folders) = &self.folders else { return std::future::pending().await };
+                let is_ours = |event: &InotifyEvent| match (&event.name, &self.file) {
+                    (Some(name), Some(file)) => file.file_name() == Some(name),
+                    _ => true,
+                };
+                while !folders.events().await.iter().any(is_ours) {}
             };
-            while !folders.events().await.iter().any(is_ours) {}
-        };
-        let due = async {
-            let Some(clock) = &self.clock else { return std::future::pending().await };
-            // Read or not, it is set anew by the look that follows.
-            if clock.readable().await.is_err() {
-                std::future::pending::<()>().await;
+            let due = async {
+                let Some(clock) = &self.clock else { return std::future::pending().await };
+                // Read or not, it is set anew by the look that follows.
+                if clock.readable().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                () = written => {
+                    let settled = Instant::now() + SETTLED;
+                    self.again = Some(self.again.map_or(settled, |again| again.min(settled)));
+                }
+                () = due => return,
+                () = until(self.again) => return,
             }
-        };
-        tokio::select! {
-            () = written => {}
-            () = due => {}
-            () = until(self.again) => {}
         }
     }
 
     /// Reads the file, and says when a reload comes of it. `true`: now.
     pub(super) fn look(&mut self) -> bool {
         let Some(file) = self.file.clone() else { return false };
-        self.again = None;
         self.watch(&file);
         let now = now();
-        let due = self.planned.take_if(|planned| planned.moment <= now);
+        let mut said = read(&file);
+        // What was written since counts.
+        let still = |planned: &Planned| said == Said::Entry(planned.entry);
+        let due = self.planned.take_if(|planned| planned.moment <= now && still(planned));
         if let Some(due) = due {
             tracing::info!("Reload scheduled for {due} in {}", file.display());
             if !(self.repeat && due.entry.date.is_none()) {
-                self.said = None;
+                (self.said, said) = (None, Said::Nothing);
                 if let Err(error) = files::remove(&file) {
                     tracing::warn!(
                         "cannot remove {}, whose time has come: {}",
@@ -202,17 +216,16 @@ impl Timetable {
                 }
             }
         }
-        self.plan(&file, now);
+        self.plan(&file, said, now);
         self.set_clock();
         due.is_some()
     }
 
-    fn plan(&mut self, file: &Path, now: i64) {
-        let said = read(file);
+    fn plan(&mut self, file: &Path, said: Said, now: i64) {
         let is_news = self.said.as_ref() != Some(&said);
         let planned = match &said {
             Said::Entry(entry) => entry.next(now),
-            Said::Nothing | Said::Nonsense(_) => None,
+            Said::Nothing | Said::NoFile | Said::Nonsense(_) => None,
         };
         match (&self.planned, &planned) {
             (None, Some(new)) => tracing::info!("Scheduling reload for {new}"),
@@ -227,6 +240,9 @@ impl Timetable {
                 "no reload comes of {}: its first line is `{found}`; HH:MM:SS, YY-MM-DD HH:MM:SS or YYYY-MM-DD HH:MM:SS is expected, with a Z behind it for UTC",
                 file.display()
             ),
+            Said::NoFile if is_news => {
+                tracing::warn!("no reload comes of {}: it is no file that can be read", file.display());
+            }
             Said::Entry(_) if is_news && planned.is_none() => {
                 tracing::warn!("no reload comes of {}: its time is past", file.display());
             }
@@ -241,9 +257,8 @@ impl Timetable {
             self.folders = Folders::new().ok();
         }
         let folder = file.parent().unwrap_or(Path::new("/"));
-        if self.folders.as_ref().is_none_or(|folders| folders.watch(folder).is_none()) {
-            self.again = Some(Instant::now() + AGAIN);
-        }
+        let watched = self.folders.as_ref().is_some_and(|folders| folders.watch(folder).is_some());
+        self.again = Some(Instant::now() + if watched { UNTOLD } else { AGAIN });
     }
 
     fn set_clock(&mut self) {
@@ -270,10 +285,13 @@ fn now() -> i64 {
 }
 
 fn read(file: &Path) -> Said {
-    let Some(text) = files::peek(file) else { return Said::Nothing };
+    let Some(text) = files::peek(file) else {
+        return if file.symlink_metadata().is_ok() { Said::NoFile } else { Said::Nothing };
+    };
     let line = text.lines().next().unwrap_or_default();
     match Entry::parse(line) {
         Some(entry) => Said::Entry(entry),
+        None if text.is_empty() => Said::Nothing,
         None => Said::Nonsense(line.escape_debug().to_string()),
     }
 }
@@ -355,7 +373,7 @@ mod tests {
         let settings =
             RunFiles { reload_time: Some(file.to_str().unwrap().to_owned()), ..RunFiles::default() };
         let mut timetable = Timetable::default();
-        timetable.configure(&settings);
+        assert!(!timetable.configure(&settings));
         assert_eq!(timetable.planned, None);
         // The folder comes after the start, and another file in it is not looked at.
         fs::create_dir(file.parent().unwrap()).unwrap();
@@ -370,25 +388,68 @@ mod tests {
         assert_eq!(timetable.planned, None);
 
         // Each day: it stays, and so do those that are to come.
-        timetable.configure(&RunFiles { reload_repeat: true, ..settings.clone() });
+        assert!(!timetable.configure(&RunFiles { reload_repeat: true, ..settings.clone() }));
         fs::write(&file, in_a_moment(|at| format!("{:02}:{:02}:{:02}Z", at.hour, at.minute, at.second)))
             .unwrap();
         until_due(&mut timetable).await;
         assert!(file.exists());
         assert!(timetable.planned.unwrap().moment > now() + 23 * 3600);
-        let changed = async |timetable: &mut Timetable| {
-            timetable.changed().await;
-            assert!(!timetable.look());
+        let reads = async |timetable: &mut Timetable, expected: Said| {
+            let read = async {
+                while timetable.said.as_ref() != Some(&expected) {
+                    timetable.changed().await;
+                    assert!(!timetable.look());
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(20), read).await.unwrap();
         };
+        let nonsense = |text: &str| Said::Nonsense(text.to_owned());
+        let late = || Said::Entry(Entry::parse("2099-01-01 00:00:00").unwrap());
         fs::write(&file, "tomorrow").unwrap();
-        changed(&mut timetable).await;
+        reads(&mut timetable, nonsense("tomorrow")).await;
         assert_eq!(timetable.planned, None);
-        assert_eq!(timetable.said, Some(Said::Nonsense("tomorrow".to_owned())));
-        fs::write(&file, "2099-01-01 00:00:00").unwrap();
-        changed(&mut timetable).await;
+        // What stands behind the first line is nobody's business.
+        fs::write(&file, b"2099-01-01 00:00:00\n# f\xfcr Wartung und noch mehr\n").unwrap();
+        reads(&mut timetable, late()).await;
         assert!(timetable.planned.is_some());
         fs::remove_file(&file).unwrap();
-        changed(&mut timetable).await;
+        reads(&mut timetable, Said::Nothing).await;
         assert_eq!(timetable.planned, None);
+        fs::create_dir(&file).unwrap();
+        reads(&mut timetable, Said::NoFile).await;
+
+        // Another folder in its place, which nothing tells of: the one above was moved.
+        fs::rename(folder.path().join("later"), folder.path().join("before")).unwrap();
+        fs::create_dir(folder.path().join("later")).unwrap();
+        fs::write(&file, "2099-01-01 00:00:00").unwrap();
+        reads(&mut timetable, late()).await;
+        // A link, and what it leads to.
+        let elsewhere = folder.path().join("elsewhere");
+        fs::write(&elsewhere, "soon").unwrap();
+        fs::remove_file(&file).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &file).unwrap();
+        reads(&mut timetable, nonsense("soon")).await;
+        fs::write(&elsewhere, "2099-01-01 00:00:00").unwrap();
+        reads(&mut timetable, late()).await;
+    }
+
+    /// Its time comes while it is written anew, and while another reload is put in force.
+    #[tokio::test]
+    async fn what_is_written_last_counts_and_no_time_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("reload");
+        let settings =
+            RunFiles { reload_time: Some(file.to_str().unwrap().to_owned()), ..RunFiles::default() };
+        let mut timetable = Timetable::default();
+        fs::write(&file, "2099-01-01 00:00:00Z").unwrap();
+        assert!(!timetable.configure(&settings));
+        let past = |timetable: &mut Timetable| timetable.planned.as_mut().unwrap().moment = now() - 1;
+        past(&mut timetable);
+        fs::write(&file, "2099-01-02 00:00:00Z").unwrap();
+        assert!(!timetable.look() && file.exists());
+        assert_eq!(timetable.planned.unwrap().to_string(), "2099-01-02 00:00:00Z");
+        past(&mut timetable);
+        assert!(timetable.configure(&settings), "a reload is to follow");
+        assert!(!file.exists());
     }
 }

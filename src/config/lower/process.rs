@@ -414,10 +414,10 @@ impl Lower<'_> {
     fn file_setting(&mut self, word: &str, node: &Node<'_>, globals: &mut Globals) -> bool {
         let files = &mut globals.files;
         match word {
-            "reload_check_config" => files.reload_check = self.optional_text(node),
-            "reload_time_file" => files.reload_time = self.text(node),
+            "reload_check_config" => files.reload_check = self.written_file(node, true),
+            "reload_time_file" => files.reload_time = self.written_file(node, false),
             "reload_repeat" => files.reload_repeat = self.flag(node),
-            "reload_file" => files.reload_marker = self.optional_text(node),
+            "reload_file" => files.reload_marker = self.written_file(node, true),
             "config_save_dir" => files.save_folder = self.text(node),
             "tmp_config_directory" => {
                 let folder = self.text(node);
@@ -431,6 +431,17 @@ impl Lower<'_> {
             "random_seed" => files.random_seed = self.whole_as(node),
             "include_check" => self.include_check(node),
             _ => return false,
+        }
+        let time = files.reload_time.as_ref().filter(|_| matches!(word, "reload_file" | "reload_time_file"));
+        if let Some(path) = time.filter(|time| files.reload_marker.as_ref() == Some(*time)) {
+            let message = format!("`reload_time_file` and `reload_file` are the same file, {path}");
+            if let Some(span) = node.span() {
+                self.report(
+                    Diagnostic::error(Code::BadName, span, message)
+                        .consequence("the time of the reload would be lost")
+                        .help("name two files"),
+                );
+            }
         }
         true
     }

@@ -405,6 +405,39 @@ fn names_that_nobody_can_ask_for_are_errors() {
     assert_eq!(diagnostics(&"a".repeat(64)), ["a part of the name has 64 bytes"]);
 }
 
+/// A file that is emptied, removed or written over must be none that is read, and a place that is one.
+#[test]
+fn files_that_are_written_are_none_of_the_configuration() {
+    let messages = |globals: &str, rest: &str| {
+        let main = format!("global_defs {{\n{globals}\n}}\ninclude /etc/k/b.conf\n{rest}\n");
+        let files = [("/etc/k/a.conf", &*main), ("/etc/k/b.conf", "# nothing\n")];
+        let texts =
+            Texts(files.map(|(name, text)| (name.into(), text.as_bytes().to_vec())).into_iter().collect());
+        let loaded = load(Path::new("/etc/k/a.conf"), &texts, &Options::default());
+        let errors = loaded.diagnostics.iter().filter(|one| one.severity == Severity::Error);
+        errors.map(|one| one.message.clone()).collect::<Vec<_>>()
+    };
+    let ours = |path: &str| vec![format!("{path} is a file of this configuration")];
+    let fine = "reload_file /run/m\nreload_time_file /run/t\nreload_check_config\nreload_repeat";
+    assert_eq!(messages(fine, ""), [""; 0]);
+    assert_eq!(messages("reload_file", ""), [""; 0]);
+    for path in ["/etc/k/a.conf", "/etc/k/b.conf"] {
+        for word in ["reload_file", "reload_time_file", "reload_check_config"] {
+            assert_eq!(messages(&format!("{word} {path}"), ""), ours(path), "{word}");
+        }
+        let track = format!("track_file f {{\nfile {path}\ninit_file 0 overwrite\n}}");
+        assert_eq!(messages("", &track), ours(path));
+    }
+    for path in ["m", "/run/", "/run/..", "/"] {
+        for word in ["reload_file", "reload_time_file"] {
+            let message = format!("`{path}` is no place of a file");
+            assert_eq!(messages(&format!("{word} {path}"), ""), [message], "{word}");
+        }
+    }
+    let same = messages("reload_file /run/m\nreload_time_file /run/m", "");
+    assert_eq!(same, ["`reload_time_file` and `reload_file` are the same file, /run/m"]);
+}
+
 /// Whose adverts count is settled by the instance, by the globals, and by a peer whose distance is told.
 #[test]
 fn where_the_source_of_adverts_is_looked_at() {

@@ -200,7 +200,15 @@ impl Lower<'_> {
                 lower.required(node, "no file is named", "add `file \"PATH\"`");
             }
         });
-        Some(TrackFile { path: path?, ..result })
+        let path = path?;
+        // Written over at each start; without `overwrite` only what is not there is written.
+        if result.init.is_some_and(|init| init.overwrite)
+            && let Some(span) = node.span()
+            && !self.is_no_source(span, &path)
+        {
+            return None;
+        }
+        Some(TrackFile { path, ..result })
     }
 
     fn init_file(&mut self, node: &Node<'_>) -> Option<InitFile> {

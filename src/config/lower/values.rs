@@ -8,6 +8,7 @@ use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::keywords::closest;
 use crate::config::model::{HIDDEN, InterfaceName};
 use crate::config::slips;
+use crate::config::source::Span;
 use crate::config::tree::{Node, Word};
 
 impl Lower<'_> {
@@ -76,6 +77,41 @@ impl Lower<'_> {
     /// One word as it stands.
     pub(super) fn text(&mut self, node: &Node<'_>) -> Option<String> {
         self.one(node).map(|word| word.text.to_string())
+    }
+
+    /// A file that is written, emptied or removed: by its whole path, and none of those that the configuration is read from. No
+    /// word where `optional`: the empty one.
+    pub(super) fn written_file(&mut self, node: &Node<'_>, optional: bool) -> Option<String> {
+        let word = match optional {
+            true => match self.optional(node) {
+                Some(word) => word,
+                None => return Some(String::new()),
+            },
+            false => self.one(node)?,
+        };
+        let last = word.text.rsplit('/').next().unwrap_or_default();
+        if !word.text.starts_with('/') || matches!(last, "" | "." | "..") {
+            let message = format!("`{}` is no place of a file", word.text);
+            self.report(
+                Diagnostic::error(Code::BadName, word.span, message)
+                    .expected("a path that begins with `/` and ends with a name"),
+            );
+            return None;
+        }
+        self.is_no_source(word.span, word.text).then(|| word.text.to_string())
+    }
+
+    /// What is written over must not be what is read.
+    pub(super) fn is_no_source(&mut self, span: Span, path: &str) -> bool {
+        let is_read = self.sources.has_file(path);
+        if is_read {
+            self.report(
+                Diagnostic::error(Code::BadName, span, format!("{path} is a file of this configuration"))
+                    .consequence("what stands in it would be lost")
+                    .help("name another file"),
+            );
+        }
+        !is_read
     }
 
     /// A name that files are called by.

@@ -19,6 +19,9 @@ use crate::track::file::{LONGEST, Numbers, number};
 
 /// A folder that is missing is looked for again this often; files that nothing tells of are read as often.
 const AGAIN: Duration = Duration::from_secs(1);
+/// Another folder in the place of one that is watched, because one above it was moved, is noticed after this long, and so is what a
+/// link into another folder leads to.
+const UNTOLD: Duration = Duration::from_secs(5);
 
 /// What has changed since the last reading.
 #[derive(Debug, Default)]
@@ -95,10 +98,12 @@ impl Files {
         self.watch_folders();
         let missing = self.folders.values().any(Option::is_none);
         let unwatched = self.watch.is_none() && !self.files.is_empty();
-        self.again = (missing || unwatched).then(|| Instant::now() + AGAIN);
+        let pause = if missing || unwatched { AGAIN } else { UNTOLD };
+        let waited = self.again.is_some_and(|again| again <= Instant::now());
+        self.again = (!self.files.is_empty()).then(|| Instant::now() + pause);
         let stale = std::mem::take(&mut self.stale);
         let number = |file: &TrackFile| match self.numbers.get(&file.name) {
-            Some(known) if !unwatched && !self.is_stale(&stale, file) => *known,
+            Some(known) if !unwatched && !self.is_stale(&stale, file, waited) => *known,
             _ => read(&file.path),
         };
         let numbers: Numbers = self.files.iter().map(|file| (file.name.clone(), number(file))).collect();
@@ -134,14 +139,19 @@ impl Files {
         }
     }
 
-    fn is_stale(&self, stale: &Stale, file: &TrackFile) -> bool {
+    /// `waited`: nothing was told for a while.
+    fn is_stale(&self, stale: &Stale, file: &TrackFile, waited: bool) -> bool {
         let path = Path::new(&file.path);
         let named = || path.file_name().is_some_and(|name| stale.paths.contains(&folder(file).join(name)));
         // What a link leads to has another name, and is told of when it is in the same folder.
         let is_link = || path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
         let touched = || stale.paths.iter().any(|path| path.parent() == Some(folder(file)));
         let missing = || self.folders.get(folder(file)).is_none_or(Option::is_none);
-        stale.all || stale.folders.contains(folder(file)) || named() || missing() || (touched() && is_link())
+        stale.all
+            || stale.folders.contains(folder(file))
+            || named()
+            || missing()
+            || ((waited || touched()) && is_link())
     }
 }
 

@@ -197,7 +197,7 @@ fn timed(lab: &Lab) {
         node.write(FILE, config(*priority).replace(VIP, &format!("{VIP}\n 192.168.100.241")));
         node.write("/run/when", &at);
     }
-    for (node, _, daemon) in &daemons {
+    for (_, _, daemon) in &daemons {
         eventually("it is planned", seconds(3), || {
             daemon.log_has(&format!("Scheduling reload for {}", at.trim()))
         });
