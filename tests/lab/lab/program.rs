@@ -3,6 +3,7 @@
 use super::Lab;
 use super::daemon::{Daemon, Signal};
 use super::node::Node;
+use super::wait::{poll, seconds};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
@@ -41,6 +42,8 @@ impl Lab {
     /// The program under test on both directors, with the configuration of the master and that of its backup.
     pub fn director_pair(&self, configuration: &str) -> (Daemon, Daemon) {
         let master = self.director(&self.lvs01, self.program(), configuration);
+        // Its backup waits a fifth of a second longer, and must not have begun before.
+        poll(seconds(5), || master.log_has("Entering "));
         let backup = self.director(&self.lvs02, self.program(), &super::configs::as_backup(configuration));
         (master, backup)
     }
