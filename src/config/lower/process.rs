@@ -414,7 +414,11 @@ impl Lower<'_> {
     fn file_setting(&mut self, word: &str, node: &Node<'_>, globals: &mut Globals) -> bool {
         let files = &mut globals.files;
         match word {
-            "reload_check_config" => files.reload_check = self.written_file(node, true),
+            "reload_check_config" => {
+                let file = self.optional_text(node);
+                files.reload_check =
+                    file.filter(|file| node.span().is_none_or(|span| self.is_no_source(span, file)));
+            }
             "reload_time_file" => files.reload_time = self.written_file(node, false),
             "reload_repeat" => files.reload_repeat = self.flag(node),
             "reload_file" => files.reload_marker = self.written_file(node, true),
