@@ -11,6 +11,8 @@ pub mod check;
 pub mod cli;
 // keepalived.conf: text to typed model, with diagnostics.
 pub mod config;
+// What a running daemon is asked, and what it answers.
+pub mod control;
 // Wiring: start-up, reload, shutdown, threads.
 pub mod director;
 // The kernel's virtual server table: services, destinations, their netlink form and their diff.

@@ -292,6 +292,11 @@ impl Checks {
         self.running.values().map(|running| view(running)).collect()
     }
 
+    /// A view of each check, by its virtual server and real server.
+    pub fn views(&self) -> impl Iterator<Item = (&Key, schedule::Snapshot)> {
+        self.by_key.iter().filter_map(|(key, id)| Some((&**key, self.running.get(id)?.machine.snapshot())))
+    }
+
     /// Whether this check is still wanted.
     pub fn knows(&self, id: CheckId) -> bool {
         self.running.contains_key(&id)

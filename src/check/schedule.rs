@@ -65,6 +65,12 @@ pub struct Snapshot {
     pub standing: Standing,
     /// Failures in a row that were retried.
     pub retries: u32,
+    /// When it became what it is; `None`: there has been no verdict.
+    #[serde(skip)]
+    pub since: Option<Instant>,
+    /// Why it fails, as it was last.
+    #[serde(skip)]
+    pub why: Option<Failure>,
 }
 
 /// One thing worth a line; whoever knows the real server adds which one it is about.
@@ -135,6 +141,10 @@ pub struct Machine {
     /// When the probe that runs, or the last one, began.
     started: Option<Instant>,
     not_run: bool,
+    /// When the verdict became what it is.
+    since: Option<Instant>,
+    /// Of a check that fails: why, as it was last.
+    why: Option<Box<Failure>>,
 }
 
 impl Machine {
@@ -153,6 +163,8 @@ impl Machine {
             due: None,
             started: None,
             not_run: false,
+            since: None,
+            why: None,
         }
     }
 
@@ -192,7 +204,13 @@ impl Machine {
 
     /// The present condition.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot { check: self.policy.name, standing: self.standing, retries: self.retries }
+        Snapshot {
+            check: self.policy.name,
+            standing: self.standing,
+            retries: self.retries,
+            since: self.since,
+            why: self.why.as_deref().cloned(),
+        }
     }
 
     fn outcome(&mut self, now: Instant, outcome: Outcome, out: &mut Vec<Action>) {
@@ -201,8 +219,8 @@ impl Machine {
             return;
         }
         let wait = match outcome {
-            Outcome::Passed { weight } => self.passed(weight, out),
-            Outcome::Failed(why) => self.failed(why, out),
+            Outcome::Passed { weight } => self.passed(now, weight, out),
+            Outcome::Failed(why) => self.failed(now, why, out),
             Outcome::NotRun(why) => {
                 if !self.not_run {
                     out.push(Action::Report(Event::NotRun { check: self.policy.name, why }));
@@ -225,7 +243,7 @@ impl Machine {
         self.due = (self.policy.runs == Runs::AtTimes).then_some(at);
     }
 
-    fn passed(&mut self, weight: Option<WeightChange>, out: &mut Vec<Action>) -> Duration {
+    fn passed(&mut self, now: Instant, weight: Option<WeightChange>, out: &mut Vec<Action>) -> Duration {
         self.retries = 0;
         self.proven = true;
         let last = self.policy.steps.saturating_sub(1);
@@ -241,7 +259,8 @@ impl Machine {
         self.failed_step = false;
         self.step = 0;
         self.passed = true;
-        self.judged = true;
+        self.why = None;
+        self.verdict(now, true);
         let standing = Standing::Up { weight };
         if !self.standing.is_up() {
             out.push(Action::Report(Event::Passed { check: self.policy.name }));
@@ -253,7 +272,7 @@ impl Machine {
         self.timing.delay_loop
     }
 
-    fn failed(&mut self, why: Failure, out: &mut Vec<Action>) -> Duration {
+    fn failed(&mut self, now: Instant, why: Failure, out: &mut Vec<Action>) -> Duration {
         let up = self.standing.is_up();
         let all = self.timing.log_all_failures == Some(true);
         let retried = match self.policy.retries {
@@ -268,8 +287,11 @@ impl Machine {
             return self.timing.delay_before_retry;
         }
         let step = (self.policy.steps > 1).then_some(self.step);
+        self.why = Some(Box::new(why.clone()));
+        let first = !self.judged;
+        self.verdict(now, false);
         // The first verdict is told even if it was taken for granted, by `alpha`.
-        if up || !self.judged {
+        if up || first {
             let event = Event::Failed { check: self.policy.name, retries: self.retries, why, step };
             out.push(Action::Report(event));
         } else if all {
@@ -278,11 +300,18 @@ impl Machine {
         if up {
             out.push(Action::Standing(Standing::Down));
         }
-        self.judged = true;
         self.standing = Standing::Down;
         self.failed_step = true;
         self.retries = 0;
         self.policy.after_failure(&self.timing)
+    }
+
+    /// There is one, and it may be another one than before.
+    fn verdict(&mut self, now: Instant, passes: bool) {
+        if !self.judged || self.standing.is_up() != passes {
+            self.since = Some(now);
+        }
+        self.judged = true;
     }
 
     fn between_steps(&self) -> Duration {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::CommandFactory as _;
 use clap::{Arg, Command};
 
-use super::options::{Config, Explain, Genhash, Options, Reload};
+use super::options::{Config, Explain, Genhash, Options, Reload, Status};
 
 /// The manual page of the program.
 pub fn man() -> String {
@@ -35,6 +35,7 @@ pub fn man() -> String {
         section(&mut text, &format!("config {}", command.get_name()), command);
     }
     section(&mut text, "reload", &Reload::command());
+    section(&mut text, "status", &Status::command());
     section(&mut text, "genhash", &Genhash::command());
     text + TAIL
 }
@@ -106,6 +107,9 @@ CODE | KEYWORD
 .B directord reload
 [\\-\\-allow\\-empty] [\\-\\-runtime\\-dir FOLDER]
 .br
+.B directord status
+[\\-\\-json] [\\-\\-watch] [NAME...]
+.br
 .B directord genhash
 \\-s ADDRESS \\-p PORT \\-u URL
 .SH DESCRIPTION
@@ -132,8 +136,8 @@ The process id, while the daemon is ready; for everybody to read.
 .B /run/directord/directord.lock
 Keeps a second daemon from starting; only its owner can open it.
 .TP
-.B /run/directord/reload.socket
-Where directord reload asks.
+.B /run/directord/control.socket
+Where directord reload and directord status ask: a question a line, as JSON.
 .TP
 .B /run/directord/addresses, /run/directord/ipvs\\-services
 What the daemon put into the kernel, for a start after a kill.
@@ -167,6 +171,8 @@ change nothing.
 With \\-\\-as\\-start 1 also stands for errors that a start gets around, and 2 for a start that would be refused.
 .SS directord reload
 0: the configuration is in force. 1: it was refused, everything goes on as it was. 2: wrong options.
+.SS directord status
+0: it was shown. 1: no daemon answers, or nothing has that name. 2: wrong options.
 .SS directord genhash
 0: the digest was printed. 1: there is no page, and why. 2: wrong options.
 .SH EXAMPLES
@@ -179,6 +185,9 @@ The daemon in the foreground, with more in its log.
 .TP
 .B directord reload
 Takes the configuration in, and says what changed or why it was refused.
+.TP
+.B directord status \\-\\-watch VI_1
+How that virtual router stands, again at each change.
 .TP
 .B directord genhash \\-s 192.168.100.8 \\-p 80 \\-u / \\-\\-stanza
 The url block of an HTTP_GET for that page.

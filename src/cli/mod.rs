@@ -4,6 +4,8 @@
 //! keepalived: `--check` tests a configuration (there it is the long form of `-C`), and a misspelt option is
 //! refused with a hint.
 
+/// Asking the daemon that runs.
+mod ask;
 /// `--check`, `-t`.
 pub mod check;
 /// `config`.
@@ -27,6 +29,8 @@ pub mod reload;
 pub mod run;
 /// What a start runs.
 pub mod start;
+/// `status`.
+pub mod status;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
@@ -38,7 +42,7 @@ use clap::error::ErrorKind;
 
 use crate::snmp::io as snmp;
 
-use options::{Explain, Genhash, Options, Reload};
+use options::{Explain, Genhash, Options, Reload, Status};
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
@@ -51,6 +55,9 @@ pub fn main() -> ExitCode {
     }
     if arguments.get(1).is_some_and(|first| first == "reload") {
         return start_reload(arguments.get(1..).unwrap_or(&[]));
+    }
+    if arguments.get(1).is_some_and(|first| first == "status") {
+        return start_status(arguments.get(1..).unwrap_or(&[]));
     }
     if arguments.get(1).is_some_and(|first| first == snmp::WORD) {
         return snmp::agent::run();
@@ -77,6 +84,13 @@ fn start_explain(arguments: &[OsString]) -> ExitCode {
 fn start_reload(arguments: &[OsString]) -> ExitCode {
     match Reload::try_parse_from(arguments) {
         Ok(options) => reload::run(&options.into()),
+        Err(error) => refuse(&error, ExitCode::SUCCESS),
+    }
+}
+
+fn start_status(arguments: &[OsString]) -> ExitCode {
+    match Status::try_parse_from(arguments) {
+        Ok(options) => status::run(&options.into()),
         Err(error) => refuse(&error, ExitCode::SUCCESS),
     }
 }

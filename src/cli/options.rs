@@ -14,7 +14,7 @@ use super::start::Policy;
 use crate::config::diagnostic::Format;
 use crate::config::io::node_name;
 
-pub(super) use commands::{Config, Explain, Genhash, Reload};
+pub(super) use commands::{Config, Explain, Genhash, Reload, Status};
 
 pub(super) const DEFAULT_FILE: &str = "/etc/keepalived/keepalived.conf";
 const DEFAULT_RUNTIME: &str = "/run/directord";
@@ -55,11 +55,12 @@ impl Source {
         directord config dump: the configuration as it counts, as keepalived.conf or JSON.\n\
         directord config fmt: files in their canonical layout.\n\
         directord reload: the daemon reads its configuration again, and says what came of it.\n\
+        directord status: how the daemon stands.\n\
         directord genhash --help: the digest of a page, for HTTP_GET.\n\
         keepalived's --check is the long form of -C; here it tests the configuration, and -C has no long form.",
     disable_version_flag = true,
     disable_help_subcommand = true,
-    override_usage = "directord [OPTIONS]\n       directord --check -f FILE\n       directord explain CODE | KEYWORD\n       directord config dump [-f FILE]\n       directord config fmt [FILE...]\n       directord reload\n       directord genhash -s ADDRESS -p PORT -u URL"
+    override_usage = "directord [OPTIONS]\n       directord --check -f FILE\n       directord explain CODE | KEYWORD\n       directord config dump [-f FILE]\n       directord config fmt [FILE...]\n       directord reload\n       directord status [NAME...]\n       directord genhash -s ADDRESS -p PORT -u URL"
 )]
 pub(super) struct Options {
     #[command(flatten)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use nix::time::{ClockId, clock_gettime};
 use tokio::sync::oneshot;
@@ -11,6 +11,7 @@ use tracing::Level;
 use crate::check::checks::Key;
 use crate::config::model::{Globals, Model, SyncDaemon, VirtualServer, VrrpGlobals};
 use crate::config::supported::Runnable;
+use crate::control::Reloaded;
 use crate::mail::io::{Mails, Setup as Mail};
 use crate::notify::io::Notifications;
 use crate::sys::memory;
@@ -25,7 +26,6 @@ use super::kept::Kept;
 use super::marker::Marker;
 use super::programs::Programs;
 use super::reload::{Accepted, Judged, Refused, Running};
-use super::requests::Answer;
 use super::sessions::waiting;
 use super::state::{NotRunning, Source, State, without_interface};
 use super::{
@@ -108,6 +108,7 @@ impl Director {
             part: candidate.model.globals.process.vrrp.clone(),
             shutdown: None,
             snmp: super::Snmp::default(),
+            started: SystemTime::now(),
             files,
             changed: false,
             options,
@@ -254,7 +255,7 @@ impl Director {
         let lines: Vec<String> = lines.into_iter().map(|line| line.text).collect();
         for answer in judged.answers {
             // Whoever asked may have gone.
-            let _ = answer.send(Answer { applied, lines: lines.clone() });
+            let _ = answer.send(Reloaded { applied, lines: lines.clone() });
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use crate::check::Standing;
 use crate::check::checks::{self, Action, Facts, Input, Key, wanted};
 use crate::check::io::runner::{Ended, Runner};
 use crate::check::io::tls::Client;
+use crate::check::schedule::Snapshot;
 use crate::config::model::{Command, Probe, VirtualServer};
 use crate::script::Program;
 
@@ -92,6 +93,11 @@ impl Checks {
     /// How many there are, and how many pass.
     pub(super) fn totals(&self) -> checks::Totals {
         self.machine.totals()
+    }
+
+    /// A view of each, by its virtual server and real server.
+    pub(super) fn views(&self) -> impl Iterator<Item = (&Key, Snapshot)> {
+        self.machine.views()
     }
 
     /// When [`Self::tick`] is to be called next.

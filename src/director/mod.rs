@@ -30,13 +30,14 @@ mod sessions;
 pub(crate) mod signals;
 mod snmp;
 mod state;
+mod status;
 mod suspending;
 mod sync;
 mod timeouts;
 mod timetable;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::mpsc;
@@ -187,6 +188,8 @@ struct Director {
     /// What runs when all else has ended.
     shutdown: Option<Around>,
     snmp: Snmp,
+    /// When this process began.
+    started: SystemTime,
     /// How many files a program may open.
     files: Option<(u64, u64)>,
     /// The state is to be shown anew.
@@ -269,8 +272,12 @@ impl Director {
                 Event::Signal(Asked::Unknown(name)) => {
                     tracing::info!("{name} has no effect in this version");
                 }
-                Event::Request(Request { allow_empty, answer }) => {
+                Event::Request(Request::Reload { allow_empty, answer }) => {
                     self.reloads.ask(allow_empty, Some(answer));
+                }
+                Event::Request(Request::Status(answer)) => {
+                    // Who asked may have gone.
+                    let _ = answer.send(self.status());
                 }
                 Event::Timetable => {
                     if self.timetable.look() {
@@ -288,6 +295,7 @@ impl Director {
             if std::mem::take(&mut self.changed) {
                 let state = self.state().to_string();
                 self.manager.status(&state);
+                self.requests.changed();
             }
         }
     }

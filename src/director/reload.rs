@@ -18,11 +18,11 @@ use crate::config::missing::missing;
 use crate::config::model::Model;
 use crate::config::recorded::Outline;
 use crate::config::supported::Runnable;
+use crate::control::Reloaded;
 
 use super::candidate::{Candidate, Line, Load};
 use super::marker::Marker;
 use super::refusal::Comparison;
-use super::requests::Answer;
 use super::{Options, files, rival};
 use crate::text::reason;
 
@@ -87,7 +87,7 @@ pub(super) struct Refused {
 /// A reload that was read and judged, and who waits for it.
 pub(super) struct Judged {
     pub(super) verdict: Result<Box<Accepted>, Refused>,
-    pub(super) answers: Vec<oneshot::Sender<Answer>>,
+    pub(super) answers: Vec<oneshot::Sender<Reloaded>>,
 }
 
 type Verdict = Result<Box<Accepted>, Refused>;
@@ -99,7 +99,7 @@ pub(super) struct Reloads {
     reading: Option<JoinHandle<Verdict>>,
     /// Shows that one is read.
     marker: Option<Marker>,
-    answers: Vec<oneshot::Sender<Answer>>,
+    answers: Vec<oneshot::Sender<Reloaded>>,
     /// What was asked for meanwhile.
     next: Option<Wanted>,
 }
@@ -107,7 +107,7 @@ pub(super) struct Reloads {
 #[derive(Debug, Default)]
 struct Wanted {
     allow_empty: bool,
-    answers: Vec<oneshot::Sender<Answer>>,
+    answers: Vec<oneshot::Sender<Reloaded>>,
 }
 
 impl Reloads {
@@ -116,7 +116,7 @@ impl Reloads {
     }
 
     /// Asks for one. [`Self::begin`] is to be called next.
-    pub(super) fn ask(&mut self, allow_empty: bool, answer: Option<oneshot::Sender<Answer>>) {
+    pub(super) fn ask(&mut self, allow_empty: bool, answer: Option<oneshot::Sender<Reloaded>>) {
         let wanted = self.next.get_or_insert_default();
         wanted.allow_empty |= allow_empty;
         wanted.answers.extend(answer);

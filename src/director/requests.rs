@@ -1,50 +1,42 @@
-//! The socket that `directord reload` asks at: one request a connection, answered when it is done.
+//! The socket that a running daemon is asked at: `directord reload`, `directord status`.
 //!
-//! A request is a line, the answer one JSON document. Only root, and the user of the daemon, is answered.
+//! Who may ask is root, and the user of the daemon. How many ask, what they write and how slowly they read costs nobody else anything:
+//! each is served by a task of its own, with bounds.
 
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::files;
+use crate::control::status::Status;
+use crate::control::{Answer, Ask, LONGEST, Question, Reloaded, Reply, SOCKET};
 use crate::text::reason;
 
-/// Name of the socket in the runtime directory.
-pub(crate) const SOCKET: &str = "reload.socket";
-/// Bytes of a request.
-const LONGEST: u64 = 64;
 /// Whoever connects asks at once, and takes the answer at once.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Requests that may wait; further connections are closed.
-const WAITING: usize = 16;
+/// Who asks beyond these is sent away.
+const AT_ONCE: usize = 64;
+/// Who watches is told of changes this often at most.
+const PAUSE: Duration = Duration::from_millis(250);
 
-/// Somebody asks for a reload.
+/// Somebody asks for something.
 #[derive(Debug)]
-pub(super) struct Request {
-    /// Also when it takes away what runs because files are missing.
-    pub(super) allow_empty: bool,
-    /// Who waits for the answer.
-    pub(super) answer: oneshot::Sender<Answer>,
-}
-
-/// What became of a reload.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Answer {
-    /// It is in force.
-    pub applied: bool,
-    /// What was said of it.
-    pub lines: Vec<String>,
-}
-
-/// The words of a request.
-pub(crate) fn request(allow_empty: bool) -> &'static str {
-    if allow_empty { "reload allow-empty\n" } else { "reload\n" }
+pub(super) enum Request {
+    /// For a reload.
+    Reload {
+        /// Also when it takes away what runs because files are missing.
+        allow_empty: bool,
+        /// Who waits for the answer.
+        answer: oneshot::Sender<Reloaded>,
+    },
+    /// How everything stands.
+    Status(oneshot::Sender<Status>),
 }
 
 /// The socket, while it can be had.
@@ -52,18 +44,28 @@ pub(crate) fn request(allow_empty: bool) -> &'static str {
 pub(super) struct Requests {
     path: PathBuf,
     listening: bool,
-    sender: mpsc::Sender<Request>,
+    server: Server,
+    changes: watch::Sender<()>,
+}
+
+/// What serves one who asks.
+#[derive(Debug, Clone)]
+struct Server {
+    requests: mpsc::Sender<Request>,
+    changes: watch::Receiver<()>,
 }
 
 impl Requests {
     /// Requests arrive at the receiver.
     pub(super) fn new(directory: &Path) -> (Self, mpsc::Receiver<Request>) {
-        let (sender, receiver) = mpsc::channel(WAITING);
-        let mut requests = Self { path: directory.join(SOCKET), listening: false, sender };
+        let (sender, receiver) = mpsc::channel(AT_ONCE);
+        let (changes, changed) = watch::channel(());
+        let server = Server { requests: sender, changes: changed };
+        let mut requests = Self { path: directory.join(SOCKET), listening: false, server, changes };
         if let Err(error) = requests.listen() {
             let path = requests.path.display();
             tracing::warn!(
-                "cannot listen at {path}: {}. `directord reload` gets no answer, SIGHUP works; tried again",
+                "cannot listen at {path}: {}. `directord reload` and `directord status` get no answer, SIGHUP works; tried again",
                 reason(&error)
             );
         }
@@ -90,8 +92,13 @@ impl Requests {
         let listener = UnixListener::bind(&self.path)?;
         std::fs::set_permissions(&self.path, std::fs::Permissions::from_mode(0o600))?;
         self.listening = true;
-        tokio::spawn(accept(listener, self.sender.clone()));
+        tokio::spawn(accept(listener, self.server.clone()));
         Ok(())
+    }
+
+    /// The status is another one: who watches is told.
+    pub(super) fn changed(&self) {
+        self.changes.send_replace(());
     }
 
     /// The daemon ends.
@@ -106,15 +113,23 @@ fn is_special(metadata: &std::fs::Metadata) -> bool {
     metadata.file_type().is_socket() || metadata.file_type().is_fifo()
 }
 
-async fn accept(listener: UnixListener, requests: mpsc::Sender<Request>) {
+async fn accept(listener: UnixListener, server: Server) {
+    let places = Arc::new(Semaphore::new(AT_ONCE));
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
-                let requests = requests.clone();
+            Ok((mut stream, _)) => {
+                let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                    // As much as its buffer takes, which is empty.
+                    let why = format!("{AT_ONCE} others ask at once: try again");
+                    let _ = stream.try_write(&Reply::line(Answer::Refused(why)));
+                    continue;
+                };
+                let server = server.clone();
                 tokio::spawn(async move {
-                    if let Err(error) = serve(stream, requests).await {
+                    if let Err(error) = server.serve(&mut stream).await {
                         tracing::debug!("a request was not served: {error}");
                     }
+                    drop(place);
                 });
             }
             // Without descriptors it must not spin.
@@ -126,38 +141,130 @@ async fn accept(listener: UnixListener, requests: mpsc::Sender<Request>) {
     }
 }
 
-async fn serve(mut stream: UnixStream, requests: mpsc::Sender<Request>) -> io::Result<()> {
-    let user = stream.peer_cred()?.uid();
-    if user != 0 && user != nix::unistd::geteuid().as_raw() {
-        return Err(io::Error::other(format!("user {user} may not ask")));
+impl Server {
+    async fn serve(&self, stream: &mut UnixStream) -> io::Result<()> {
+        let user = stream.peer_cred()?.uid();
+        if user != 0 && user != nix::unistd::geteuid().as_raw() {
+            return say(stream, Answer::Refused(format!("user {user} may not ask: root may"))).await;
+        }
+        let line = tokio::time::timeout(PATIENCE, line(stream)).await??;
+        match Question::parse(&line) {
+            Err(why) => say(stream, Answer::Refused(why)).await,
+            Ok(Ask::Reload { allow_empty }) => {
+                let (answer, answered) = oneshot::channel();
+                let request = Request::Reload { allow_empty, answer };
+                let answer = match self.requests.try_send(request) {
+                    Ok(()) => Answer::Reloaded(answered.await.map_err(io::Error::other)?),
+                    Err(_) => Answer::Refused("too many wait for an answer: try again".to_owned()),
+                };
+                say(stream, answer).await
+            }
+            Ok(Ask::Status { of, watch: false }) => self.show(stream, &of).await.map(drop),
+            Ok(Ask::Status { of, watch: true }) => self.watch(stream, &of).await,
+        }
     }
-    let mut text = String::new();
-    let mut limited = (&mut stream).take(LONGEST);
-    tokio::time::timeout(PATIENCE, limited.read_to_string(&mut text)).await??;
-    let allow_empty = match text.as_str() {
-        text if text == request(false) => false,
-        text if text == request(true) => true,
-        _ => return Err(io::Error::other("it is not understood")),
-    };
-    let (answer, answered) = oneshot::channel();
-    let full = |_| io::Error::other("too many wait");
-    requests.try_send(Request { allow_empty, answer }).map_err(full)?;
-    let answer = answered.await.map_err(io::Error::other)?;
-    let bytes = serde_json::to_vec(&answer)?;
-    tokio::time::timeout(PATIENCE, stream.write_all(&bytes)).await?
+
+    /// How it stands, once. `false`: there is nothing to show.
+    async fn show(&self, stream: &mut UnixStream, of: &[String]) -> io::Result<bool> {
+        let (answer, answered) = oneshot::channel();
+        let asked = tokio::time::timeout(PATIENCE, self.requests.send(Request::Status(answer))).await?;
+        asked.map_err(io::Error::other)?;
+        let status = answered.await.map_err(io::Error::other)?;
+        let of = of.to_vec();
+        // Thousands of servers take their time to be written down, and nobody else is to wait for that.
+        let written = tokio::task::spawn_blocking(move || match status.only(&of) {
+            Ok(status) => (true, Reply::line(Answer::Status(Box::new(status)))),
+            Err(why) => (false, Reply::line(Answer::Refused(why))),
+        });
+        let (shown, line) = written.await.map_err(io::Error::other)?;
+        tokio::time::timeout(PATIENCE, stream.write_all(&line)).await??;
+        Ok(shown)
+    }
+
+    /// And again at each change, until the other side hangs up.
+    async fn watch(&self, stream: &mut UnixStream, of: &[String]) -> io::Result<()> {
+        let mut changes = self.changes.clone();
+        loop {
+            changes.mark_unchanged();
+            if !self.show(stream, of).await? {
+                return Ok(());
+            }
+            tokio::time::sleep(PAUSE).await;
+            let mut more = [0; 64];
+            tokio::select! {
+                changed = changes.changed() => changed.map_err(io::Error::other)?,
+                gone = hung_up(stream, &mut more) => return gone,
+            }
+        }
+    }
+}
+
+/// Waits until the other side hangs up; what it writes meanwhile is not read as anything.
+async fn hung_up(stream: &mut UnixStream, piece: &mut [u8]) -> io::Result<()> {
+    while stream.read(piece).await? > 0 {}
+    Ok(())
+}
+
+/// The first line; an end without one counts as its end.
+async fn line(stream: &mut UnixStream) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    let mut limited = stream.take(LONGEST);
+    let mut piece = [0; 512];
+    while !bytes.contains(&b'\n') {
+        match limited.read(&mut piece).await? {
+            0 => break,
+            length => bytes.extend(piece.iter().take(length)),
+        }
+    }
+    let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+    bytes.truncate(end);
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+async fn say(stream: &mut UnixStream, answer: Answer) -> io::Result<()> {
+    tokio::time::timeout(PATIENCE, stream.write_all(&Reply::line(answer))).await?
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncBufReadExt as _, BufReader};
+
     use super::*;
 
-    async fn ask(path: &Path, words: &str) -> String {
+    async fn ask(path: &Path, words: &str) -> Answer {
         let mut stream = UnixStream::connect(path).await.unwrap();
         stream.write_all(words.as_bytes()).await.unwrap();
         stream.shutdown().await.unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).await.unwrap();
-        text
+        serde_json::from_str::<Reply>(&text).unwrap_or_else(|error| panic!("{error}: {text}")).answer
+    }
+
+    fn reload(allow_empty: bool) -> String {
+        Question::line(Ask::Reload { allow_empty })
+    }
+
+    fn status(watch: bool) -> String {
+        Question::line(Ask::Status { of: Vec::new(), watch })
+    }
+
+    /// A director that takes everything in, and has another process each time that it is asked.
+    fn director(mut receiver: mpsc::Receiver<Request>) {
+        tokio::spawn(async move {
+            let mut asked = 0;
+            while let Some(request) = receiver.recv().await {
+                match request {
+                    Request::Reload { allow_empty, answer } => {
+                        let lines = vec![format!("{allow_empty}")];
+                        let _ = answer.send(Reloaded { applied: allow_empty, lines });
+                    }
+                    Request::Status(answer) => {
+                        asked += 1;
+                        let _ = answer.send(Status { pid: asked, ..Status::default() });
+                    }
+                }
+            }
+        });
     }
 
     #[tokio::test]
@@ -166,26 +273,64 @@ mod tests {
         let path = folder.path().join(SOCKET);
         // What a killed daemon left.
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        let (requests, mut receiver) = Requests::new(folder.path());
+        let (requests, receiver) = Requests::new(folder.path());
         assert!(!requests.is_behind());
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        let director = tokio::spawn(async move {
-            while let Some(Request { allow_empty, answer }) = receiver.recv().await {
-                let lines = vec![format!("{allow_empty}")];
-                answer.send(Answer { applied: allow_empty, lines }).unwrap();
-            }
-        });
-        for allow_empty in [false, true] {
-            let text = ask(&path, request(allow_empty)).await;
-            let answer: Answer = serde_json::from_str(&text).unwrap();
-            assert_eq!(answer, Answer { applied: allow_empty, lines: vec![allow_empty.to_string()] });
+        director(receiver);
+        for applied in [false, true] {
+            let expected = Reloaded { applied, lines: vec![applied.to_string()] };
+            assert_eq!(ask(&path, &reload(applied)).await, Answer::Reloaded(expected));
         }
-        for words in ["", "stop\n", "reload\nreload\n"] {
-            assert_eq!(ask(&path, words).await, "", "{words}");
+        let Answer::Status(shown) = ask(&path, &status(false)).await else { panic!("no status") };
+        assert_eq!(shown.pid, 1);
+        let longest = "x".repeat(10_000);
+        for words in ["", "\n", "stop\n", "{\"version\":1,\"ask\":{}}", &longest, "\u{0}\u{1}\n"] {
+            let answer = ask(&path, words).await;
+            let Answer::Refused(why) = answer else { panic!("{words}: {answer:?}") };
+            assert!(why.contains("is not understood"), "{words}: {why}");
         }
         requests.leave();
         assert!(!path.exists());
-        director.abort();
+    }
+
+    #[tokio::test]
+    async fn who_watches_is_told_of_changes_and_who_stands_still_keeps_nobody_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(SOCKET);
+        let (requests, receiver) = Requests::new(folder.path());
+        director(receiver);
+        let mut watcher = UnixStream::connect(&path).await.unwrap();
+        watcher.write_all(status(true).as_bytes()).await.unwrap();
+        let mut lines = BufReader::new(watcher).lines();
+        for number in 1..=3 {
+            let line = lines.next_line().await.unwrap().unwrap();
+            let Answer::Status(shown) = serde_json::from_str::<Reply>(&line).unwrap().answer else {
+                panic!("{line}")
+            };
+            assert_eq!(shown.pid, number);
+            requests.changed();
+        }
+        drop(lines);
+        // As many as may: they ask nothing.
+        let mut silent = Vec::new();
+        for _ in 0..AT_ONCE {
+            silent.push(UnixStream::connect(&path).await.unwrap());
+        }
+        let answer = loop {
+            // The one that watched may be gone a moment later.
+            match ask(&path, &status(false)).await {
+                Answer::Refused(why) => break why,
+                _ => tokio::task::yield_now().await,
+            }
+        };
+        assert!(answer.contains("others ask at once"), "{answer}");
+        drop(silent);
+        let shown = async {
+            while !matches!(ask(&path, &status(false)).await, Answer::Status(_)) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), shown).await.unwrap();
     }
 
     #[tokio::test]

@@ -106,6 +106,7 @@ mod tests {
             contributions: Vec::new(),
             name: name.to_owned(),
             state,
+            since: None,
             priority: 100,
             faults,
             master: None,

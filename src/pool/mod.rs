@@ -215,6 +215,11 @@ impl Pools {
         Some(View { quorum: pool.quorum, up: pool.up, servers })
     }
 
+    /// How each virtual server stands.
+    pub fn views(&self) -> impl Iterator<Item = (&VirtualServerName, View)> {
+        self.pools.keys().filter_map(|name| Some((name, self.view(name)?)))
+    }
+
     /// How many there are, without counting.
     pub fn totals(&self) -> Totals {
         self.totals

@@ -112,6 +112,9 @@ pub struct Snapshot {
     pub name: String,
     /// Present state.
     pub state: State,
+    /// Since when; `None`: it has had no other.
+    #[serde(skip)]
+    pub since: Option<Instant>,
     /// Priority that goes into the adverts.
     pub priority: u8,
     /// What moves it away from the configured one.
@@ -144,6 +147,7 @@ enum Repeated {
 pub struct Machine {
     config: Instance,
     state: State,
+    since: Option<Instant>,
     /// What the instance was told last; `None`: not started.
     conditions: Option<Conditions>,
     faults: BTreeSet<Fault>,
@@ -196,6 +200,7 @@ impl Machine {
             contributions: Vec::new(),
             config,
             state: State::Init,
+            since: None,
             conditions: None,
             faults: BTreeSet::new(),
             source: None,
@@ -269,8 +274,8 @@ impl Machine {
                 }
             }
             Input::Reconfigure(config, conditions) => self.reconfigure(now, *config, conditions, out),
-            Input::Remove => self.stop(Why::NoLongerConfigured, out),
-            Input::Stop => self.stop(Why::Stop, out),
+            Input::Remove => self.stop(now, Why::NoLongerConfigured, out),
+            Input::Stop => self.stop(now, Why::Stop, out),
         }
     }
 
@@ -287,6 +292,7 @@ impl Machine {
         Snapshot {
             name: self.config.name.clone(),
             state: self.state,
+            since: self.since,
             priority: self.priority(),
             contributions: self.contributions.clone(),
             faults: self.faults.iter().cloned().collect(),
@@ -360,7 +366,7 @@ impl Machine {
             (true, State::Fault) => self.start(now, Why::Recovered, out),
             (true, State::Backup | State::Master) => {}
             (false, State::Fault) if !changed => {}
-            (false, _) => self.fault(out),
+            (false, _) => self.fault(now, out),
         }
     }
 
@@ -391,7 +397,7 @@ impl Machine {
         if owner && self.group().is_none_or(|others| others.owners) {
             return self.become_master(now, Why::Owner, out);
         }
-        self.enter(State::Backup, why, out);
+        self.enter(now, State::Backup, why, out);
         out.push(Action::Hold(false));
         self.deadline = Some(now + self.master_down());
         self.preempt_at = None;
@@ -416,13 +422,13 @@ impl Machine {
         out.push(Action::Ready);
     }
 
-    fn fault(&mut self, out: &mut Vec<Action>) {
+    fn fault(&mut self, now: Instant, out: &mut Vec<Action>) {
         let why = Why::Faults(self.faults.iter().cloned().collect());
         if self.state == State::Master {
             self.send_advert(0, out);
             self.stats.release_master += 1;
         }
-        self.enter(State::Fault, why, out);
+        self.enter(now, State::Fault, why, out);
         self.ready = false;
         out.push(Action::Hold(false));
         self.bursts.stop();
@@ -478,7 +484,7 @@ impl Machine {
         };
         self.learned = None;
         self.send_advert(self.priority(), out);
-        self.enter(State::Master, why, out);
+        self.enter(now, State::Master, why, out);
         self.stats.become_master += 1;
         out.push(Action::Hold(true));
         let frames = self.bursts.became_master(now, &self.config.garp);
@@ -492,7 +498,7 @@ impl Machine {
     }
 
     fn leave_master(&mut self, now: Instant, why: Why, out: &mut Vec<Action>) {
-        self.enter(State::Backup, why, out);
+        self.enter(now, State::Backup, why, out);
         self.ready = false;
         self.stats.release_master += 1;
         out.push(Action::Hold(false));
@@ -571,12 +577,12 @@ impl Machine {
         self.evaluate(now, out);
     }
 
-    fn stop(&mut self, why: Why, out: &mut Vec<Action>) {
+    fn stop(&mut self, now: Instant, why: Why, out: &mut Vec<Action>) {
         if self.state == State::Master {
             self.send_advert(0, out);
             self.stats.release_master += 1;
         }
-        self.enter(State::Init, why, out);
+        self.enter(now, State::Init, why, out);
         out.push(Action::Hold(false));
         self.bursts.stop();
         self.deadline = None;
@@ -584,8 +590,12 @@ impl Machine {
         self.conditions = None;
     }
 
-    fn enter(&mut self, to: State, why: Why, out: &mut Vec<Action>) {
+    fn enter(&mut self, now: Instant, to: State, why: Why, out: &mut Vec<Action>) {
         let from = std::mem::replace(&mut self.state, to);
+        // Another cause of the same state.
+        if from != to {
+            self.since = Some(now);
+        }
         out.push(Action::Report(Event::Transition { from, to, why, priority: self.priority() }));
     }
 }

@@ -1,4 +1,4 @@
-//! Options of the commands beside the daemon: `explain`, `config`, `reload`, `genhash`.
+//! Options of the commands beside the daemon: `explain`, `config`, `reload`, `status`, `genhash`.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -11,6 +11,7 @@ use crate::cli::dump::{self, DumpOptions};
 use crate::cli::format::Output;
 use crate::cli::genhash::GenhashOptions;
 use crate::cli::reload::ReloadOptions;
+use crate::cli::status::StatusOptions;
 use crate::config::dump::Show;
 use crate::config::model::HttpProtocol;
 
@@ -138,6 +139,44 @@ impl From<Reload> for ReloadOptions {
         Self {
             allow_empty: options.allow_empty,
             quiet: options.quiet,
+            runtime_dir: options.runtime_dir,
+            timeout: Duration::from_secs(options.timeout.into()),
+        }
+    }
+}
+
+/// Options of `status`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "directord status",
+    bin_name = "directord status",
+    about = "How the daemon stands: virtual routers, virtual servers, real servers and why they are down",
+    after_help = "Exit status: 0 it is shown; 1 no daemon answers, or nothing is called so; 2 wrong options."
+)]
+pub(in crate::cli) struct Status {
+    /// A vrrp_instance, a sync group, or a virtual server as `ADDRESS`, `ADDRESS:PORT`; all of them without a name
+    #[arg(value_name = "NAME")]
+    of: Vec<String>,
+    /// As JSON, in one line
+    #[arg(long)]
+    json: bool,
+    /// Again at each change, until it is interrupted
+    #[arg(long)]
+    watch: bool,
+    /// Folder of the daemon
+    #[arg(long, value_name = "FOLDER", default_value = DEFAULT_RUNTIME)]
+    runtime_dir: PathBuf,
+    /// Seconds to wait for the answer
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    timeout: u32,
+}
+
+impl From<Status> for StatusOptions {
+    fn from(options: Status) -> Self {
+        Self {
+            of: options.of,
+            json: options.json,
+            watch: options.watch,
             runtime_dir: options.runtime_dir,
             timeout: Duration::from_secs(options.timeout.into()),
         }

@@ -1,0 +1,98 @@
+//! What is answered to `directord status`: the views of all parts, in the words of the answer.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Instant, SystemTime};
+
+use crate::config::model::{Model, VirtualServerName};
+use crate::control::status::{
+    Check, Configuration, Contribution, Instance, NotRunning, Server, Service, Session, Status,
+};
+use crate::pool::View;
+use crate::sys::host;
+use crate::vrrp::instance;
+
+use super::Director;
+use super::state::{Source, State};
+
+/// Moments of the monotonic clock as those of the one on the wall.
+struct Clock {
+    now: Instant,
+    shown: SystemTime,
+}
+
+impl Clock {
+    fn show(&self, then: Instant) -> String {
+        let then = self.shown.checked_sub(self.now.saturating_duration_since(then)).unwrap_or(self.shown);
+        humantime::format_rfc3339_millis(then).to_string()
+    }
+}
+
+impl Director {
+    /// How everything stands.
+    pub(super) fn status(&self) -> Status {
+        let State { source, instances, sessions, not_running, refused, .. } = self.state();
+        let Source { file, instead } = source;
+        let model = &self.running.model;
+        let clock = Clock { now: Instant::now(), shown: SystemTime::now() };
+        let sessions = sessions.into_iter().map(|session| Session {
+            name: session.name,
+            neighbour: session.neighbour,
+            state: session.state.to_string(),
+        });
+        let not_running = not_running.into_iter().map(|one| NotRunning { what: one.what, why: one.why });
+        Status {
+            node: model.globals.router_id.clone().unwrap_or_else(host::name),
+            pid: std::process::id(),
+            started: humantime::format_rfc3339_millis(self.started).to_string(),
+            configuration: Configuration { file, instead, refused },
+            not_running: not_running.collect(),
+            instances: instances.into_iter().map(|one| instance(one, model, &clock)).collect(),
+            services: self.services(&clock),
+            sessions: sessions.collect(),
+        }
+    }
+
+    fn services(&self, clock: &Clock) -> Vec<Service> {
+        let mut checks: BTreeMap<(&VirtualServerName, SocketAddr), Vec<Check>> = BTreeMap::new();
+        for (key, view) in self.checks.views() {
+            let passes = view.standing.is_up();
+            checks.entry((&*key.service, key.server)).or_default().push(Check {
+                kind: view.check.to_owned(),
+                passes,
+                since: view.since.map(|since| clock.show(since)),
+                why: view.why.map(|why| why.to_string()),
+                retries: view.retries,
+            });
+        }
+        let mut services = Vec::new();
+        for (name, View { quorum, up, servers }) in self.balancer.pools().views() {
+            let servers = servers.into_iter().map(|(address, stands)| Server {
+                address,
+                up: stands.up,
+                weight: stands.weight,
+                checks: checks.remove(&(name, address)).unwrap_or_default(),
+            });
+            services.push(Service { name: name.to_string(), quorum, up, servers: servers.collect() });
+        }
+        services
+    }
+}
+
+fn instance(view: instance::Snapshot, model: &Model, clock: &Clock) -> Instance {
+    let configured = model.instances.iter().find(|instance| instance.name == view.name);
+    let group = model.sync_groups.iter().find(|group| group.members.contains(&view.name));
+    let contributions = view.contributions.into_iter();
+    Instance {
+        group: group.map(|group| group.name.clone()),
+        state: view.state.to_string(),
+        since: view.since.map(|since| clock.show(since)),
+        priority: view.priority,
+        base: configured.map_or(view.priority, |instance| instance.priority.number()),
+        contributions: contributions.map(|one| Contribution { what: one.what, by: one.by }).collect(),
+        faults: view.faults.iter().map(ToString::to_string).collect(),
+        master: view.master,
+        source: view.source,
+        name: view.name,
+    }
+}
