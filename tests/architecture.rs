@@ -13,12 +13,13 @@ const SHARED: &[&str] = &["report", "text"];
 const ARROWS: &[(&str, &[&str])] = &[
     ("bfd", &["config::model", "sys"]),
     ("check", &["config::model", "script", "sys"]),
-    ("cli", &["check", "config", "director", "snmp::io", "sys"]),
+    ("cli", &["check", "config", "control", "director", "snmp::io", "sys"]),
     ("config", &["sys::regex"]),
+    ("control", &[]),
     (
         "director",
         &[
-            "bfd", "check", "config", "ipvs", "mail", "net", "notify", "pool", "script", "snmp", "sys",
+            "bfd", "check", "config", "control", "ipvs", "mail", "net", "notify", "pool", "script", "snmp", "sys",
             "track", "vrrp", "webhook",
         ],
     ),

@@ -173,7 +173,7 @@ fn a_reload_without_a_daemon() {
     assert_eq!(status(&directord(&["reload", "--now"])), 2);
     assert_eq!(status(&directord(&["reload", "--help"])), 0);
     // A daemon that does not answer.
-    let _deaf = std::os::unix::net::UnixListener::bind(folder.path().join("reload.socket")).unwrap();
+    let _deaf = std::os::unix::net::UnixListener::bind(folder.path().join("control.socket")).unwrap();
     let output = directord(&["reload", "--timeout", "1", "--runtime-dir", &runtime]);
     assert_eq!(status(&output), 1);
     assert!(stderr(&output).contains("no answer within 1 s"), "{}", stderr(&output));

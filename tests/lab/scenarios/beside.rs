@@ -103,7 +103,7 @@ fn neighbours(lab: &Lab) {
     node.sh(&format!(
         "rm -rf /run/directord; mkdir -m 1777 /run/directord
          {nobody} sh -c 'cd /run/directord; mkfifo directord.lock addresses ipvs-services directord.pid
-         ln -s /etc/passwd directord.pid.new; ln -s /etc/passwd addresses.new; mkfifo reload.socket'
+         ln -s /etc/passwd directord.pid.new; ln -s /etc/passwd addresses.new; mkfifo control.socket'
          ip addr add 192.168.100.77/24 dev eth0; md5sum /etc/passwd >/tmp/passwd"
     ));
     let daemon = run("it runs in spite of what they planted");
