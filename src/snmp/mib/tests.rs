@@ -50,6 +50,7 @@ fn mib(text: &str, states: &[State]) -> Mib {
     let seen = |(instance, state): (&Instance, &State)| Snapshot {
         name: instance.name.clone(),
         state: *state,
+        since: None,
         priority: 90,
         contributions: Vec::new(),
         faults: Vec::new(),
