@@ -19,8 +19,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "director",
         &[
-            "bfd", "check", "config", "control", "ipvs", "mail", "net", "notify", "pool", "script", "snmp", "sys",
-            "track", "vrrp", "webhook",
+            "bfd", "check", "config", "control", "ipvs", "mail", "net", "notify", "pool", "script", "snmp",
+            "sys", "track", "vrrp", "webhook",
         ],
     ),
     ("ipvs", &["config::model", "sys"]),

@@ -36,6 +36,13 @@ impl Conversation {
         self.lines.get_ref().set_read_timeout(None).map_err(|error| failed(path, &error))
     }
 
+    /// Answers may be this far apart from now on.
+    pub(super) fn wait_for(&mut self, timeout: Duration) -> Result<(), String> {
+        self.timeout = timeout;
+        let path = &self.path;
+        self.lines.get_ref().set_read_timeout(Some(timeout)).map_err(|error| failed(path, &error))
+    }
+
     /// The next answer. `late`: what there is to know when none comes in time.
     pub(super) fn answer(&mut self, late: &str) -> Result<Answer, String> {
         let mut line = Vec::new();

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::CommandFactory as _;
 use clap::{Arg, Command};
 
-use super::options::{Config, Explain, Genhash, Options, Reload, Status};
+use super::options::{Config, Explain, Failover, Genhash, Maintenance, Options, Reload, Status};
 
 /// The manual page of the program.
 pub fn man() -> String {
@@ -36,6 +36,8 @@ pub fn man() -> String {
     }
     section(&mut text, "reload", &Reload::command());
     section(&mut text, "status", &Status::command());
+    section(&mut text, "failover", &Failover::command());
+    section(&mut text, "maintenance", &Maintenance::command());
     section(&mut text, "genhash", &Genhash::command());
     text + TAIL
 }
@@ -98,6 +100,9 @@ directord \\- director daemon for Linux Virtual Server pairs
 .B directord explain
 CODE | KEYWORD
 .br
+.B directord explain election
+INSTANCE...
+.br
 .B directord config dump
 [\\-f FILE] [\\-\\-format FORMAT] [\\-\\-defaults] [\\-\\-secrets]
 .br
@@ -109,6 +114,12 @@ CODE | KEYWORD
 .br
 .B directord status
 [\\-\\-json] [\\-\\-watch] [NAME...]
+.br
+.B directord failover
+[\\-\\-for TIME] NAME...
+.br
+.B directord maintenance
+on|off [\\-\\-for TIME] [\\-\\-reason TEXT]
 .br
 .B directord genhash
 \\-s ADDRESS \\-p PORT \\-u URL
@@ -127,7 +138,8 @@ change, old and new. Refused, too: a configuration that leaves nothing to do, an
 file of it is gone, unreadable, empty or cut; \\-\\-allow\\-empty is for whoever means it.
 .TP
 .B SIGTERM, SIGINT
-Tell the peer, give addresses and services up, and end.
+Tell the peer, keep everything until it leads, a second at most, then give addresses and services up, and end. A second
+one gives them up at once.
 .SH FILES
 .TP
 .B /run/directord/directord.pid
@@ -137,7 +149,7 @@ The process id, while the daemon is ready; for everybody to read.
 Keeps a second daemon from starting; only its owner can open it.
 .TP
 .B /run/directord/control.socket
-Where directord reload and directord status ask: a question a line, as JSON.
+Where reload, status, failover and maintenance ask: a question a line, as JSON.
 .TP
 .B /run/directord/addresses, /run/directord/ipvs\\-services
 What the daemon put into the kernel, for a start after a kill.
@@ -173,6 +185,8 @@ With \\-\\-as\\-start 1 also stands for errors that a start gets around, and 2 f
 0: the configuration is in force. 1: it was refused, everything goes on as it was. 2: wrong options.
 .SS directord status
 0: it was shown. 1: no daemon answers, or nothing has that name. 2: wrong options.
+.SS directord failover, directord maintenance
+0: another node leads, or maintenance has ended. 1: none does, or no daemon answers. 2: wrong options.
 .SS directord genhash
 0: the digest was printed. 1: there is no page, and why. 2: wrong options.
 .SH EXAMPLES
@@ -188,6 +202,12 @@ Takes the configuration in, and says what changed or why it was refused.
 .TP
 .B directord status \\-\\-watch VI_1
 How that virtual router stands, again at each change.
+.TP
+.B directord failover VI_1
+The peer leads VI_1 from now on, and keeps it until it fails.
+.TP
+.B directord maintenance on \\-\\-for 2h \\-\\-reason 'new disk'
+This node leads nothing for two hours.
 .TP
 .B directord genhash \\-s 192.168.100.8 \\-p 80 \\-u / \\-\\-stanza
 The url block of an HTTP_GET for that page.

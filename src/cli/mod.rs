@@ -18,6 +18,8 @@ pub mod explain;
 pub mod format;
 /// `genhash`.
 pub mod genhash;
+/// `failover`, `maintenance`.
+pub mod lead;
 /// `directord(8)`.
 pub mod manual;
 mod options;
@@ -42,7 +44,7 @@ use clap::error::ErrorKind;
 
 use crate::snmp::io as snmp;
 
-use options::{Explain, Genhash, Options, Reload, Status};
+use options::{Explain, Failover, Genhash, Maintenance, Options, Reload, Status};
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
@@ -58,6 +60,12 @@ pub fn main() -> ExitCode {
     }
     if arguments.get(1).is_some_and(|first| first == "status") {
         return start_status(arguments.get(1..).unwrap_or(&[]));
+    }
+    if arguments.get(1).is_some_and(|first| first == "failover") {
+        return start_failover(arguments.get(1..).unwrap_or(&[]));
+    }
+    if arguments.get(1).is_some_and(|first| first == "maintenance") {
+        return start_maintenance(arguments.get(1..).unwrap_or(&[]));
     }
     if arguments.get(1).is_some_and(|first| first == snmp::WORD) {
         return snmp::agent::run();
@@ -76,7 +84,12 @@ fn colour() -> bool {
 
 fn start_explain(arguments: &[OsString]) -> ExitCode {
     match Explain::try_parse_from(arguments) {
-        Ok(options) => explain::run(&options.topics),
+        Ok(options) => match options.topics.split_first() {
+            Some((first, names)) if first == "election" && !names.is_empty() => {
+                explain::election(&options.asked.into(), names.to_vec())
+            }
+            _ => explain::run(&options.topics),
+        },
         Err(error) => refuse(&error, ExitCode::SUCCESS),
     }
 }
@@ -91,6 +104,25 @@ fn start_reload(arguments: &[OsString]) -> ExitCode {
 fn start_status(arguments: &[OsString]) -> ExitCode {
     match Status::try_parse_from(arguments) {
         Ok(options) => status::run(&options.into()),
+        Err(error) => refuse(&error, ExitCode::SUCCESS),
+    }
+}
+
+fn start_failover(arguments: &[OsString]) -> ExitCode {
+    match Failover::try_parse_from(arguments) {
+        Ok(options) => {
+            lead::failover(&options.asked.into(), options.of, options.seconds.map(|time| time.as_secs()))
+        }
+        Err(error) => refuse(&error, ExitCode::SUCCESS),
+    }
+}
+
+fn start_maintenance(arguments: &[OsString]) -> ExitCode {
+    match Maintenance::try_parse_from(arguments) {
+        Ok(options) => {
+            let (on, seconds, reason) = options.wanted();
+            lead::maintenance(&options.asked.into(), on, seconds, reason)
+        }
         Err(error) => refuse(&error, ExitCode::SUCCESS),
     }
 }

@@ -7,6 +7,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, ValueEnum};
+use nix::unistd::{Gid, Group};
 
 use super::check::CheckOptions;
 use super::run::RunOptions;
@@ -14,7 +15,7 @@ use super::start::Policy;
 use crate::config::diagnostic::Format;
 use crate::config::io::node_name;
 
-pub(super) use commands::{Config, Explain, Genhash, Reload, Status};
+pub(super) use commands::{Config, Explain, Failover, Genhash, Maintenance, Reload, Status};
 
 pub(super) const DEFAULT_FILE: &str = "/etc/keepalived/keepalived.conf";
 const DEFAULT_RUNTIME: &str = "/run/directord";
@@ -56,11 +57,13 @@ impl Source {
         directord config fmt: files in their canonical layout.\n\
         directord reload: the daemon reads its configuration again, and says what came of it.\n\
         directord status: how the daemon stands.\n\
+        directord failover: another node is to lead.\n\
+        directord maintenance: this node is to lead nowhere.\n\
         directord genhash --help: the digest of a page, for HTTP_GET.\n\
         keepalived's --check is the long form of -C; here it tests the configuration, and -C has no long form.",
     disable_version_flag = true,
     disable_help_subcommand = true,
-    override_usage = "directord [OPTIONS]\n       directord --check -f FILE\n       directord explain CODE | KEYWORD\n       directord config dump [-f FILE]\n       directord config fmt [FILE...]\n       directord reload\n       directord status [NAME...]\n       directord genhash -s ADDRESS -p PORT -u URL"
+    override_usage = "directord [OPTIONS]\n       directord --check -f FILE\n       directord explain CODE | KEYWORD\n       directord config dump [-f FILE]\n       directord config fmt [FILE...]\n       directord reload\n       directord status [NAME...]\n       directord failover NAME...\n       directord maintenance on|off\n       directord genhash -s ADDRESS -p PORT -u URL"
 )]
 pub(super) struct Options {
     #[command(flatten)]
@@ -133,6 +136,9 @@ pub(super) struct Options {
     /// Folder for the socket and the state of the daemon
     #[arg(long, value_name = "FOLDER", default_value = DEFAULT_RUNTIME, help_heading = RUN)]
     runtime_dir: PathBuf,
+    /// Members of this group may ask for the status, too; without it only root may
+    #[arg(long, value_name = "GROUP", value_parser = group, help_heading = RUN)]
+    control_group: Option<u32>,
     /// Folder where the last configuration without errors is kept
     #[arg(long, value_name = "FOLDER", default_value = "/var/lib/directord", help_heading = RUN)]
     state_dir: PathBuf,
@@ -161,6 +167,19 @@ pub(super) struct Options {
 
     #[arg(hide = true)]
     pub(super) surplus: Vec<OsString>,
+}
+
+/// The number of a group of this system.
+fn group(name: &str) -> Result<u32, String> {
+    let found = match name.parse() {
+        Ok(number) => Group::from_gid(Gid::from_raw(number)),
+        Err(_) => Group::from_name(name),
+    };
+    match found {
+        Ok(Some(group)) => Ok(group.gid.as_raw()),
+        Ok(None) => Err("no group is called so: `getent group` lists them".to_owned()),
+        Err(error) => Err(format!("the groups cannot be read: {}", error.desc())),
+    }
 }
 
 /// Options of keepalived that change nothing here.
@@ -272,6 +291,7 @@ impl Options {
             dump_conf: self.dump_conf,
             dont_release_vrrp: self.dont_release_vrrp,
             dont_release_ipvs: self.dont_release_ipvs,
+            control_group: self.control_group,
             snmp: self.snmp,
             snmp_socket: self.snmp_agent_socket.flatten(),
             ignore_sigint: self.ignore_sigint,

@@ -46,6 +46,8 @@ pub struct RunOptions {
     pub dont_release_vrrp: bool,
     /// `-I`: leave the virtual servers at stop.
     pub dont_release_ipvs: bool,
+    /// The group, by number, whose members may ask how the daemon stands.
+    pub control_group: Option<u32>,
     /// `-x`: all is shown over SNMP.
     pub snmp: bool,
     /// `-A`: where the master agent is.
@@ -102,6 +104,7 @@ pub fn run(options: RunOptions) -> ExitCode {
         allow_empty: options.policy.allow_empty,
         dont_release_vrrp: options.dont_release_vrrp,
         dont_release_ipvs: options.dont_release_ipvs,
+        control_group: options.control_group,
         snmp: options.snmp,
         snmp_socket: options.snmp_socket.clone(),
         ignore_sigint: options.ignore_sigint,

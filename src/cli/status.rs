@@ -1,11 +1,11 @@
 //! `directord status`: how the daemon that runs stands.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::ask::Conversation;
+use super::lead::Asked;
 use crate::control::status::Status;
 use crate::control::{Answer, Ask};
 
@@ -18,10 +18,8 @@ pub struct StatusOptions {
     pub json: bool,
     /// Again at each change.
     pub watch: bool,
-    /// The runtime directory of the daemon.
-    pub runtime_dir: PathBuf,
-    /// How long to wait for an answer.
-    pub timeout: Duration,
+    /// Whom to ask.
+    pub asked: Asked,
 }
 
 /// To the top of a terminal that is empty from there on.
@@ -41,7 +39,7 @@ pub fn run(options: &StatusOptions) -> ExitCode {
 fn show(options: &StatusOptions) -> Result<(), String> {
     let StatusOptions { of, watch, .. } = options;
     let ask = Ask::Status { of: of.clone(), watch: *watch };
-    let mut conversation = Conversation::begin(&options.runtime_dir, ask, options.timeout)?;
+    let mut conversation = Conversation::begin(&options.asked.runtime_dir, ask, options.asked.timeout)?;
     let mut out = io::stdout().lock();
     let above = options.watch && !options.json && out.is_terminal();
     let mut again = false;
@@ -67,6 +65,11 @@ fn show(options: &StatusOptions) -> Result<(), String> {
 fn text(status: &Status, json: bool) -> String {
     match json {
         true => serde_json::to_string(status).map(|line| line + "\n").unwrap_or_default(),
-        false => status.page(SystemTime::now()).to_string(),
+        false => status.page(&age).to_string(),
     }
+}
+
+/// How long ago that was.
+fn age(time: &str) -> Option<Duration> {
+    humantime::parse_rfc3339(time).ok()?.elapsed().ok()
 }

@@ -2,6 +2,8 @@
 //!
 //! Who asks writes one line and reads one; to `status` with `watch` a line comes for each change until one side hangs up.
 
+pub mod election;
+mod page;
 pub mod status;
 
 use serde::{Deserialize, Serialize};
@@ -44,10 +46,35 @@ pub enum Ask {
         #[serde(default)]
         watch: bool,
     },
+    /// Another node is to lead.
+    Failover {
+        /// Instances and sync groups.
+        of: Vec<String>,
+        /// For so many seconds a master of lower priority is obeyed; `None`: until this node has led again.
+        seconds: Option<u64>,
+    },
+    /// This node is to lead nowhere, or may again.
+    Maintenance {
+        /// It begins.
+        on: bool,
+        /// It ends by itself after so many seconds.
+        #[serde(default)]
+        seconds: Option<u64>,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+}
+
+impl Ask {
+    /// Whether it changes nothing.
+    pub fn is_harmless(&self) -> bool {
+        matches!(self, Self::Status { .. })
+    }
 }
 
 /// An answer with its version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reply {
     /// [`VERSION`].
     pub version: u32,
@@ -56,13 +83,15 @@ pub struct Reply {
 }
 
 /// What may be answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// What became of a reload.
     Reloaded(Reloaded),
     /// How everything stands.
     Status(Box<Status>),
+    /// It is done, or begun; what there is to say of it.
+    Done(Vec<String>),
     /// Nothing was done; why.
     Refused(String),
 }
@@ -124,6 +153,8 @@ mod tests {
             Ask::Reload { allow_empty: true },
             Ask::Status { of: vec!["VI_1".to_owned()], watch: false },
             Ask::Status { of: Vec::new(), watch: true },
+            Ask::Failover { of: vec!["VI_1".to_owned()], seconds: Some(60) },
+            Ask::Maintenance { on: true, seconds: None, reason: "disk".to_owned() },
         ];
         for ask in asks {
             assert_eq!(Question::parse(&Question::line(ask.clone())), Ok(ask));

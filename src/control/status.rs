@@ -1,13 +1,11 @@
-//! How a running daemon stands, for who asks: as JSON with names that stay, and as a page for the terminal.
+//! How a running daemon stands, for who asks: as JSON with names that stay.
 
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
 /// The whole daemon.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// `router_id`, else the name of the host.
     pub node: String,
@@ -17,6 +15,8 @@ pub struct Status {
     pub started: String,
     /// What it runs.
     pub configuration: Configuration,
+    /// It is to lead nowhere: `directord maintenance on`.
+    pub maintenance: Option<Maintenance>,
     /// What is configured and does not run.
     pub not_running: Vec<NotRunning>,
     /// Every `vrrp_instance`.
@@ -38,6 +38,17 @@ pub struct Configuration {
     pub refused: Option<String>,
 }
 
+/// The node is to lead nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maintenance {
+    /// Since when; `None`: that is not known.
+    pub since: Option<String>,
+    /// When it ends by itself; `None`: it does not.
+    pub until: Option<String>,
+    /// Why, as it was given.
+    pub reason: String,
+}
+
 /// Something that is configured and does not run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotRunning {
@@ -48,7 +59,7 @@ pub struct NotRunning {
 }
 
 /// A `vrrp_instance`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Instance {
     /// Its name.
     pub name: String,
@@ -58,6 +69,8 @@ pub struct Instance {
     pub state: String,
     /// Since when; `None`: since the start.
     pub since: Option<String>,
+    /// What brought it there; `None`: nothing yet.
+    pub why: Option<String>,
     /// What goes into the adverts.
     pub priority: u8,
     /// As configured.
@@ -66,8 +79,18 @@ pub struct Instance {
     pub contributions: Vec<Contribution>,
     /// What holds it in FAULT.
     pub faults: Vec<String>,
+    /// It has told the others that it goes, and keeps the addresses until one of them leads.
+    pub hands_over: bool,
     /// The master last heard.
     pub master: Option<IpAddr>,
+    /// Its priority.
+    pub master_priority: Option<u8>,
+    /// Seconds that a master may be silent.
+    pub master_down: f64,
+    /// Seconds until a master of lower priority is replaced; `None`: it is not, `nopreempt`.
+    pub preempts_after: Option<f64>,
+    /// `directord failover`: a master of lower priority is obeyed all the same.
+    pub holds_back: bool,
     /// The address that adverts are sent from.
     pub source: Option<IpAddr>,
 }
@@ -154,12 +177,6 @@ impl Status {
         self.sessions.clear();
         Ok(self)
     }
-
-    /// A page for the terminal.
-    #[must_use]
-    pub fn page(&self, now: SystemTime) -> Page<'_> {
-        Page { status: self, now }
-    }
 }
 
 impl Service {
@@ -180,115 +197,11 @@ impl Service {
     }
 }
 
-/// What a terminal shows.
-pub struct Page<'a> {
-    status: &'a Status,
-    now: SystemTime,
-}
-
-impl Page<'_> {
-    /// ` for 3 s`; of no time nothing.
-    fn since(&self, time: Option<&String>) -> String {
-        let then = time.and_then(|time| humantime::parse_rfc3339(time).ok());
-        let passed = then.and_then(|then| self.now.duration_since(then).ok());
-        passed.map(|passed| format!(" for {}", rounded(passed))).unwrap_or_default()
-    }
-}
-
-/// The two largest units.
-fn rounded(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
-        (0, _, _) => format!("{hours} h {minutes} min"),
-        _ => format!("{days} d {hours} h"),
-    }
-}
-
-impl fmt::Display for Page<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Status { node, pid, started, configuration, not_running, instances, services, sessions } =
-            self.status;
-        writeln!(f, "{node}: directord runs{}, pid {pid}", self.since(Some(started)))?;
-        match &configuration.instead {
-            Some(instead) => writeln!(f, "{instead}")?,
-            None => writeln!(f, "{}", configuration.file)?,
-        }
-        if let Some(why) = &configuration.refused {
-            writeln!(f, "The last reload was refused: {why}")?;
-        }
-        for NotRunning { what, why } in not_running {
-            writeln!(f, "{what} {why}")?;
-        }
-        if !instances.is_empty() {
-            writeln!(f)?;
-        }
-        let longest = instances.iter().map(|instance| instance.name.len()).max().unwrap_or_default();
-        for instance in instances {
-            let Instance { name, state, since, priority, base, contributions, faults, .. } = instance;
-            write!(f, "{name:<longest$}  {state:<6}{}, priority {priority}", self.since(since.as_ref()))?;
-            if !contributions.is_empty() {
-                write!(f, " ({base}")?;
-                for Contribution { what, by } in contributions {
-                    write!(f, " {} {} {what}", if *by < 0 { '-' } else { '+' }, by.unsigned_abs())?;
-                }
-                write!(f, ")")?;
-            }
-            match (&instance.master, &**state) {
-                (Some(master), "BACKUP") => write!(f, ", master {master}")?,
-                (None, "BACKUP") => write!(f, ", no master heard")?,
-                _ => {}
-            }
-            if let Some(group) = &instance.group {
-                write!(f, ", group {group}")?;
-            }
-            writeln!(f)?;
-            for fault in faults {
-                writeln!(f, "{:<longest$}  {fault}", "")?;
-            }
-        }
-        for Service { name, quorum, up, servers } in services {
-            let quorum = if *quorum { "" } else { ", no quorum" };
-            writeln!(f, "\n{name}  {up} of {} up{quorum}", servers.len())?;
-            for server in servers {
-                self.server(f, server)?;
-            }
-        }
-        if !sessions.is_empty() {
-            writeln!(f)?;
-        }
-        for Session { name, neighbour, state } in sessions {
-            writeln!(f, "{name}  {state}, BFD with {neighbour}")?;
-        }
-        Ok(())
-    }
-}
-
-impl Page<'_> {
-    fn server(&self, f: &mut fmt::Formatter<'_>, server: &Server) -> fmt::Result {
-        let Server { address, up, weight, checks } = server;
-        let address = address.to_string();
-        let state = if *up { "up" } else { "down" };
-        write!(f, "  {address:<24}  {state:<4}  weight {weight}")?;
-        for check in checks.iter().filter(|check| !check.passes || check.retries > 0) {
-            let Check { kind, passes, since, why, retries } = check;
-            match (passes, why) {
-                (true, _) => write!(f, "; {kind} failed {retries} times in a row, tried again")?,
-                (false, Some(why)) => write!(f, "; {kind} fails{}: {why}", self.since(since.as_ref()))?,
-                (false, None) => write!(f, "; {kind} has not passed yet")?,
-            }
-        }
-        writeln!(f)
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn status() -> Status {
+    pub(crate) fn status() -> Status {
         let check = |passes, why: Option<&str>, retries| Check {
             kind: "TCP_CHECK".to_owned(),
             passes,
@@ -311,6 +224,12 @@ mod tests {
             base: 100,
             contributions: vec![Contribution { what: "script chk".to_owned(), by: 10 }],
             faults: faults.iter().map(|fault| (*fault).to_owned()).collect(),
+            hands_over: false,
+            why: Some("no advert from any master in time".to_owned()),
+            master_priority: None,
+            master_down: 3.609375,
+            preempts_after: Some(0.0),
+            holds_back: false,
             master: None,
             source: None,
         };
@@ -323,6 +242,7 @@ mod tests {
                 instead: None,
                 refused: None,
             },
+            maintenance: None,
             not_running: Vec::new(),
             instances: vec![
                 instance("VI_1", "MASTER", &[]),
@@ -342,23 +262,27 @@ mod tests {
         }
     }
 
+    /// What is written down and what is promised are the same, field by field.
     #[test]
-    fn a_page_for_the_terminal() {
-        let now = humantime::parse_rfc3339("2026-11-27T12:02:05Z").unwrap();
-        assert_eq!(
-            status().page(now).to_string(),
-            "LVS01: directord runs for 2 d 3 h, pid 7\n\
-             /etc/keepalived/keepalived.conf\n\
-             \n\
-             VI_1  MASTER for 1 h 2 min, priority 110 (100 + 10 script chk), group G\n\
-             VI_2  FAULT  for 1 h 2 min, priority 110 (100 + 10 script chk)\n\
-             \u{20}     interface eth1 is down\n\
-             \n\
-             [10.0.0.1]:tcp:80  2 of 3 up\n\
-             \u{20} 10.0.0.2:80               up    weight 1\n\
-             \u{20} 10.0.0.3:80               down  weight 0; TCP_CHECK fails for 2 min 5 s: connection refused\n\
-             \u{20} 10.0.0.4:80               up    weight 1; TCP_CHECK failed 2 times in a row, tried again\n"
-        );
+    fn the_schema_is_that_of_the_answer() {
+        let schema: serde_json::Value =
+            serde_json::from_str(include_str!("../../docs/schema/status.schema.json")).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let mut all = status();
+        all.not_running.push(NotRunning { what: "VI_9".to_owned(), why: "does not run".to_owned() });
+        let neighbour = IpAddr::from([10, 0, 0, 9]);
+        all.sessions.push(Session { name: "P".to_owned(), neighbour, state: "Up".to_owned() });
+        all.maintenance = Some(Maintenance { since: None, until: None, reason: String::new() });
+        for shown in [all, Status { instances: status().instances, ..Status::default() }] {
+            let value = serde_json::to_value(&shown).unwrap();
+            let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+            assert_eq!(errors, [""; 0]);
+            // Nothing is read that is not written.
+            assert_eq!(serde_json::from_value::<Status>(value).unwrap(), shown);
+        }
+        let mut more = serde_json::to_value(status()).unwrap();
+        more["more"] = 1.into();
+        assert!(!validator.is_valid(&more), "a field that the schema does not name");
     }
 
     #[test]

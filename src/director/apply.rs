@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use nix::time::{ClockId, clock_gettime};
+use nix::unistd::Gid;
 use tokio::sync::oneshot;
 use tracing::Level;
 
@@ -29,8 +30,8 @@ use super::reload::{Accepted, Judged, Refused, Running};
 use super::sessions::waiting;
 use super::state::{NotRunning, Source, State, without_interface};
 use super::{
-    Balancer, Checks, Director, Error, Manager, Options, Owned, Presence, Reloads, Requests, RuntimeLock,
-    Sessions, Suspending, Sync, Timeouts, Timetable, rival, scheduling,
+    Balancer, Checks, Director, Error, Maintenance, Manager, Options, Owned, Presence, Reloads, Requests,
+    RuntimeLock, Sessions, Signals, Suspending, Sync, Timeouts, Timetable, rival, scheduling, stop_asked,
 };
 
 /// Pause after a start or a reload before memory is given back.
@@ -79,7 +80,8 @@ impl Director {
         scheduling::settle(&candidate.model.globals.process);
         let runtime = &options.runtime_directory;
         let presence = Presence::new(lock, runtime, options.pid_file.clone());
-        let (requests, asked) = Requests::new(runtime);
+        let (requests, asked) = Requests::new(runtime, options.control_group.map(Gid::from_raw));
+        let maintenance = Maintenance::read(&options.state_directory, &options.config);
         let (checks, ended) = Checks::new(files);
         let mut runnable = options.restricted(std::mem::take(&mut candidate.runnable));
         let running = Arc::new(Running::of(&candidate, &runnable));
@@ -109,6 +111,7 @@ impl Director {
             shutdown: None,
             snmp: super::Snmp::default(),
             started: SystemTime::now(),
+            maintenance,
             files,
             changed: false,
             options,
@@ -167,7 +170,8 @@ impl Director {
                 return Ok(());
             }
         }
-        let prepared = vrrp::start(setup, left.clone(), &self.part, self.sessions.watch())?;
+        let prepared =
+            vrrp::start(setup, left.clone(), &self.part, self.sessions.watch(), self.maintenance.reason())?;
         // Recorded before they are set: a kill in between leaves nothing unknown behind.
         self.addresses.record(left.union(&prepared.claims).cloned().collect::<BTreeSet<_>>());
         self.vrrp = Some(prepared.go());
@@ -348,13 +352,25 @@ impl Director {
     }
 
     /// The peer is told first; then the table goes.
-    pub(super) async fn stop(&mut self) {
+    /// A second signal that asks for the end waits for no successor.
+    pub(super) async fn stop(&mut self, signals: &mut Signals) {
         self.manager.stopping();
         if let Some(mut handle) = self.vrrp.take() {
-            let (done, stopped) = oneshot::channel();
             let release = !self.options.dont_release_vrrp;
-            if handle.commands.send(Command::Stop { release, done }).await.is_ok() {
-                let _ = stopped.await;
+            let stop = || {
+                let (done, stopped) = oneshot::channel();
+                (Command::Stop { release, done }, stopped)
+            };
+            let (command, mut stopped) = stop();
+            if handle.commands.send(command).await.is_ok() {
+                let mut reload = false;
+                loop {
+                    tokio::select! {
+                        _ = &mut stopped => break,
+                        // The first one is what is waited for.
+                        () = stop_asked(signals, &mut reload) => drop(handle.commands.try_send(stop().0)),
+                    }
+                }
             }
             while let Some(report) = handle.reports.try_next() {
                 self.hear(&report);

@@ -6,6 +6,11 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+/// What files of the daemon that runs `config` begin with: two daemons on one host have their own.
+pub(super) fn name_of(config: &Path) -> String {
+    config.to_string_lossy().replace('/', "-").trim_start_matches('-').to_owned()
+}
+
 /// Makes the directory, with those above it, when it is missing.
 pub(super) fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
     let made = DirBuilder::new().recursive(true).mode(mode).create(path);

@@ -122,8 +122,7 @@ impl Kept {
 
 /// `etc-keepalived-keepalived.conf.json`: two daemons on one host have two files.
 fn place(directory: &Path, origin: &Path) -> PathBuf {
-    let name = origin.to_string_lossy().replace('/', "-");
-    directory.join(format!("{}.json", name.trim_start_matches('-')))
+    directory.join(format!("{}.json", files::name_of(origin)))
 }
 
 fn checksum(kept: &Kept) -> Option<String> {

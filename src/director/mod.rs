@@ -7,10 +7,12 @@ pub(crate) mod candidate;
 mod checks;
 mod connection;
 mod error;
+mod failover;
 mod files;
 pub mod kept;
 pub(crate) mod lock;
 pub(crate) mod logging;
+mod maintenance;
 mod marker;
 pub(crate) mod names;
 pub(crate) mod namespace;
@@ -55,6 +57,7 @@ use crate::script::Ending;
 use crate::snmp::table::Source;
 use crate::sys::poll::until;
 use crate::sys::runtime::drive;
+use crate::track::Facts;
 use crate::track::io::{News, Tracking};
 use crate::vrrp::io::{self as vrrp, Handle};
 use crate::vrrp::node::{Claim, Report};
@@ -65,6 +68,7 @@ use balancer::Balancer;
 use candidate::{Candidate, Load};
 use checks::Checks;
 use lock::RuntimeLock;
+use maintenance::Maintenance;
 use owned::Owned;
 use presence::Presence;
 use reload::{Judged, Reloads, Running};
@@ -126,7 +130,7 @@ pub fn run(
             director.reloads.ask(false, None);
         }
         let outcome = director.serve(&mut signals).await;
-        director.stop().await;
+        director.stop(&mut signals).await;
         outcome
     };
     let outcome = drive(&runtime, work);
@@ -190,6 +194,7 @@ struct Director {
     snmp: Snmp,
     /// When this process began.
     started: SystemTime,
+    maintenance: Maintenance,
     /// How many files a program may open.
     files: Option<(u64, u64)>,
     /// The state is to be shown anew.
@@ -243,6 +248,10 @@ impl Director {
                     self.mails.tick();
                     self.webhooks.tick();
                     self.show();
+                    if self.maintenance.tick() {
+                        self.track(|_| {});
+                        self.changed = true;
+                    }
                 }
                 Event::Ended(ended) => {
                     let standings = self.checks.ended(ended);
@@ -279,6 +288,15 @@ impl Director {
                     // Who asked may have gone.
                     let _ = answer.send(self.status());
                 }
+                Event::Request(Request::Failover { of, back, answer }) => {
+                    let said = self.failover(&of, back).await;
+                    let _ = answer.send(said);
+                }
+                Event::Request(Request::Maintenance(wanted, answer)) => {
+                    let _ = answer.send(self.maintenance.set(wanted));
+                    self.track(|_| {});
+                    self.changed = true;
+                }
                 Event::Timetable => {
                     if self.timetable.look() {
                         self.reloads.ask(false, None);
@@ -310,6 +328,7 @@ impl Director {
             self.mails.next(),
             self.webhooks.next(),
             self.snmp.next(),
+            self.maintenance.next(),
         ];
         let due = others.into_iter().flatten().chain(self.checks.next()).min();
         let timer = until(due);
@@ -388,7 +407,7 @@ impl Director {
     fn track(&mut self, act: impl FnOnce(&mut Tracking)) {
         act(&mut self.tracking);
         self.snmp.changed(Source::Vrrp);
-        let facts = self.tracking.facts();
+        let facts = Facts { maintenance: self.maintenance.reason(), ..self.tracking.facts() };
         let standings = self.checks.told(&facts.files, &self.sessions.up());
         self.take_in(standings);
         if let Some(handle) = &self.vrrp {

@@ -42,6 +42,8 @@ pub struct Options {
     pub snmp: bool,
     /// Where the master agent is (`-A`); goes before `snmp_socket`.
     pub snmp_socket: Option<String>,
+    /// The group, by number, whose members may ask how the daemon stands.
+    pub control_group: Option<u32>,
     /// Do not stop on SIGINT.
     pub ignore_sigint: bool,
 }
@@ -122,6 +124,7 @@ mod tests {
                 dont_release_ipvs: false,
                 snmp: false,
                 snmp_socket: None,
+                control_group: None,
                 ignore_sigint: false,
             };
             let session = BfdInstance::new("P", std::net::IpAddr::from([10, 0, 0, 2]));

@@ -1,6 +1,6 @@
 //! The socket that a running daemon is asked at: `directord reload`, `directord status`.
 //!
-//! Who may ask is root, and the user of the daemon. How many ask, what they write and how slowly they read costs nobody else anything:
+//! Who may ask is root, the user of the daemon, and for the status the members of a group. How many ask, what they write and how slowly they read costs nobody else anything:
 //! each is served by a task of its own, with bounds.
 
 use std::io;
@@ -9,14 +9,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::unistd::Gid;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::files;
+use super::maintenance::Wanted;
 use crate::control::status::Status;
 use crate::control::{Answer, Ask, LONGEST, Question, Reloaded, Reply, SOCKET};
 use crate::text::reason;
+use crate::vrrp::instance::Back;
 
 /// Whoever connects asks at once, and takes the answer at once.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -37,7 +40,21 @@ pub(super) enum Request {
     },
     /// How everything stands.
     Status(oneshot::Sender<Status>),
+    /// Another node is to lead.
+    Failover {
+        /// Instances and sync groups.
+        of: Vec<String>,
+        /// When they are taken back.
+        back: Back,
+        /// Who waits for the answer.
+        answer: oneshot::Sender<Said>,
+    },
+    /// This node is to lead nowhere; `None`: it may again.
+    Maintenance(Option<Wanted>, oneshot::Sender<Said>),
 }
+
+/// What is said of a command that is done or begun; `Err`: nothing is.
+pub(super) type Said = Result<Vec<String>, String>;
 
 /// The socket, while it can be had.
 #[derive(Debug)]
@@ -51,16 +68,18 @@ pub(super) struct Requests {
 /// What serves one who asks.
 #[derive(Debug, Clone)]
 struct Server {
+    /// Whose members may ask, besides root.
+    group: Option<Gid>,
     requests: mpsc::Sender<Request>,
     changes: watch::Receiver<()>,
 }
 
 impl Requests {
     /// Requests arrive at the receiver.
-    pub(super) fn new(directory: &Path) -> (Self, mpsc::Receiver<Request>) {
+    pub(super) fn new(directory: &Path, group: Option<Gid>) -> (Self, mpsc::Receiver<Request>) {
         let (sender, receiver) = mpsc::channel(AT_ONCE);
         let (changes, changed) = watch::channel(());
-        let server = Server { requests: sender, changes: changed };
+        let server = Server { group, requests: sender, changes: changed };
         let mut requests = Self { path: directory.join(SOCKET), listening: false, server, changes };
         if let Err(error) = requests.listen() {
             let path = requests.path.display();
@@ -90,7 +109,14 @@ impl Requests {
             _ => {}
         }
         let listener = UnixListener::bind(&self.path)?;
-        std::fs::set_permissions(&self.path, std::fs::Permissions::from_mode(0o600))?;
+        let mode = match self.server.group {
+            Some(group) => {
+                nix::unistd::chown(&self.path, None, Some(group))?;
+                0o660
+            }
+            None => 0o600,
+        };
+        std::fs::set_permissions(&self.path, std::fs::Permissions::from_mode(mode))?;
         self.listening = true;
         tokio::spawn(accept(listener, self.server.clone()));
         Ok(())
@@ -144,24 +170,50 @@ async fn accept(listener: UnixListener, server: Server) {
 impl Server {
     async fn serve(&self, stream: &mut UnixStream) -> io::Result<()> {
         let user = stream.peer_cred()?.uid();
-        if user != 0 && user != nix::unistd::geteuid().as_raw() {
+        let commands = user == 0 || user == nix::unistd::geteuid().as_raw();
+        if !commands && self.group.is_none() {
             return say(stream, Answer::Refused(format!("user {user} may not ask: root may"))).await;
         }
         let line = tokio::time::timeout(PATIENCE, line(stream)).await??;
         match Question::parse(&line) {
             Err(why) => say(stream, Answer::Refused(why)).await,
+            Ok(ask) if !commands && !ask.is_harmless() => {
+                say(stream, Answer::Refused(format!("user {user} may ask for the status: root may command")))
+                    .await
+            }
             Ok(Ask::Reload { allow_empty }) => {
-                let (answer, answered) = oneshot::channel();
-                let request = Request::Reload { allow_empty, answer };
-                let answer = match self.requests.try_send(request) {
-                    Ok(()) => Answer::Reloaded(answered.await.map_err(io::Error::other)?),
-                    Err(_) => Answer::Refused("too many wait for an answer: try again".to_owned()),
-                };
-                say(stream, answer).await
+                let answer = self.ask(|answer| Request::Reload { allow_empty, answer }).await;
+                say(stream, answer.map_or_else(Answer::Refused, Answer::Reloaded)).await
             }
             Ok(Ask::Status { of, watch: false }) => self.show(stream, &of).await.map(drop),
             Ok(Ask::Status { of, watch: true }) => self.watch(stream, &of).await,
+            Ok(Ask::Failover { of, seconds }) => {
+                let back = seconds.map_or(Back::Never, |seconds| Back::After(Duration::from_secs(seconds)));
+                self.command(stream, |answer| Request::Failover { of, back, answer }).await
+            }
+            Ok(Ask::Maintenance { on, seconds, reason }) => {
+                let wanted = on.then(|| Wanted { length: seconds.map(Duration::from_secs), reason });
+                self.command(stream, |answer| Request::Maintenance(wanted, answer)).await
+            }
         }
+    }
+
+    async fn command(
+        &self,
+        stream: &mut UnixStream,
+        request: impl FnOnce(oneshot::Sender<Said>) -> Request,
+    ) -> io::Result<()> {
+        let answer = self.ask(request).await.and_then(|said| said);
+        say(stream, answer.map_or_else(Answer::Refused, Answer::Done)).await
+    }
+
+    /// Asks the director.
+    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, String> {
+        let (answer, answered) = oneshot::channel();
+        if self.requests.try_send(request(answer)).is_err() {
+            return Err("too many wait for an answer: try again".to_owned());
+        }
+        answered.await.map_err(|_| "the daemon stops".to_owned())
     }
 
     /// How it stands, once. `false`: there is nothing to show.
@@ -236,7 +288,8 @@ mod tests {
         stream.write_all(words.as_bytes()).await.unwrap();
         stream.shutdown().await.unwrap();
         let mut text = String::new();
-        stream.read_to_string(&mut text).await.unwrap();
+        // What it did not read of the question makes the end of the connection a reset.
+        BufReader::new(stream).read_line(&mut text).await.unwrap();
         serde_json::from_str::<Reply>(&text).unwrap_or_else(|error| panic!("{error}: {text}")).answer
     }
 
@@ -262,6 +315,12 @@ mod tests {
                         asked += 1;
                         let _ = answer.send(Status { pid: asked, ..Status::default() });
                     }
+                    Request::Failover { of, back, answer } => {
+                        let _ = answer.send(Err(format!("{of:?} {back:?}")));
+                    }
+                    Request::Maintenance(wanted, answer) => {
+                        let _ = answer.send(Ok(vec![format!("{wanted:?}")]));
+                    }
                 }
             }
         });
@@ -273,7 +332,7 @@ mod tests {
         let path = folder.path().join(SOCKET);
         // What a killed daemon left.
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        let (requests, receiver) = Requests::new(folder.path());
+        let (requests, receiver) = Requests::new(folder.path(), None);
         assert!(!requests.is_behind());
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         director(receiver);
@@ -283,6 +342,11 @@ mod tests {
         }
         let Answer::Status(shown) = ask(&path, &status(false)).await else { panic!("no status") };
         assert_eq!(shown.pid, 1);
+        let failover = Ask::Failover { of: vec!["VI_1".to_owned()], seconds: Some(2) };
+        let refused = Answer::Refused("[\"VI_1\"] After(2s)".to_owned());
+        assert_eq!(ask(&path, &Question::line(failover)).await, refused);
+        let off = Ask::Maintenance { on: false, seconds: None, reason: String::new() };
+        assert_eq!(ask(&path, &Question::line(off)).await, Answer::Done(vec!["None".to_owned()]));
         let longest = "x".repeat(10_000);
         for words in ["", "\n", "stop\n", "{\"version\":1,\"ask\":{}}", &longest, "\u{0}\u{1}\n"] {
             let answer = ask(&path, words).await;
@@ -297,7 +361,7 @@ mod tests {
     async fn who_watches_is_told_of_changes_and_who_stands_still_keeps_nobody_waiting() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(SOCKET);
-        let (requests, receiver) = Requests::new(folder.path());
+        let (requests, receiver) = Requests::new(folder.path(), None);
         director(receiver);
         let mut watcher = UnixStream::connect(&path).await.unwrap();
         watcher.write_all(status(true).as_bytes()).await.unwrap();
@@ -337,7 +401,7 @@ mod tests {
     async fn a_socket_that_cannot_be_had_is_tried_again() {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("run");
-        let (mut requests, _receiver) = Requests::new(&directory);
+        let (mut requests, _receiver) = Requests::new(&directory, None);
         assert!(requests.is_behind());
         std::fs::create_dir(&directory).unwrap();
         requests.listen().unwrap();

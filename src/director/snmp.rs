@@ -472,6 +472,7 @@ mod tests {
             dont_release_ipvs: false,
             snmp: options.contains(&"-x"),
             snmp_socket: options.contains(&"-A").then(|| "tcp:localhost:1705".to_owned()),
+            control_group: None,
             ignore_sigint: false,
         };
         Snmp::setup(&loaded.model.unwrap(), &options)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Instant, SystemTime};
 
-use crate::config::model::{Model, VirtualServerName};
+use crate::config::model::{Model, Preempt, VirtualServerName};
 use crate::control::status::{
     Check, Configuration, Contribution, Instance, NotRunning, Server, Service, Session, Status,
 };
@@ -46,6 +46,7 @@ impl Director {
             pid: std::process::id(),
             started: humantime::format_rfc3339_millis(self.started).to_string(),
             configuration: Configuration { file, instead, refused },
+            maintenance: self.maintenance.shown(),
             not_running: not_running.collect(),
             instances: instances.into_iter().map(|one| instance(one, model, &clock)).collect(),
             services: self.services(&clock),
@@ -87,11 +88,20 @@ fn instance(view: instance::Snapshot, model: &Model, clock: &Clock) -> Instance 
         group: group.map(|group| group.name.clone()),
         state: view.state.to_string(),
         since: view.since.map(|since| clock.show(since)),
+        why: view.why.map(|why| why.to_string()),
         priority: view.priority,
         base: configured.map_or(view.priority, |instance| instance.priority.number()),
         contributions: contributions.map(|one| Contribution { what: one.what, by: one.by }).collect(),
         faults: view.faults.iter().map(ToString::to_string).collect(),
+        hands_over: view.hands_over,
         master: view.master,
+        master_priority: view.master_priority,
+        master_down: view.master_down.as_secs_f64(),
+        preempts_after: configured.and_then(|instance| match instance.preempt {
+            Preempt::After { delay } => Some(delay.as_secs_f64()),
+            Preempt::Never => None,
+        }),
+        holds_back: view.holds_back,
         source: view.source,
         name: view.name,
     }

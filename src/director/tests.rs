@@ -47,6 +47,7 @@ fn a_stop_waits_for_no_reload() {
         dont_release_ipvs: false,
         snmp: false,
         snmp_socket: None,
+        control_group: None,
         ignore_sigint: false,
     };
     let lock = RuntimeLock::take(&options.runtime_directory).unwrap();

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -74,6 +75,8 @@ pub enum Fault {
     },
     /// The configured source is no address of this host: who sends from it gets no answer.
     SourceMissing(IpAddr),
+    /// `directord maintenance on`: the reason that was given, which may be empty.
+    Maintenance(String),
     /// Another member of its sync group is in FAULT.
     Member(String),
     /// Another member of its sync group waits for a tracked script.
@@ -120,6 +123,8 @@ impl fmt::Display for Fault {
             Self::ProcessPending(name) => write!(f, "tracked process {name} has not been looked for yet"),
             Self::SessionDown(name) => write!(f, "BFD session {name} is down"),
             Self::SessionUp(name) => write!(f, "BFD session {name} is up, tracked in `reverse`"),
+            Self::Maintenance(reason) if reason.is_empty() => f.write_str("maintenance"),
+            Self::Maintenance(reason) => write!(f, "maintenance: {reason}"),
             Self::Member(name) => write!(f, "{name} of the same sync group is in FAULT"),
             Self::MemberPending(name) => write!(f, "{name} of the same sync group has not started yet"),
             Self::Loopback(name) => {
@@ -189,6 +194,8 @@ pub struct Facts {
     pub processes: Arc<scripts::Standings>,
     /// The BFD sessions that are up; one that is not named is down, as one that has never been up is in keepalived.
     pub sessions: Arc<BTreeSet<String>>,
+    /// This node is to lead nowhere, and why.
+    pub maintenance: Option<Arc<str>>,
 }
 
 /// What a member of a sync group sees of the others.
@@ -200,6 +207,8 @@ pub struct Others {
     pub faulty: BTreeSet<String>,
     /// Those that have not started yet: they wait for a tracked script, or have not been looked at.
     pub pending: BTreeSet<String>,
+    /// How long a successor of one of them takes at most; those of a group take over together.
+    pub take_over: Duration,
 }
 
 /// Everything that an instance needs of its node, as it is now.
@@ -221,6 +230,8 @@ pub struct Conditions {
     pub sessions: BTreeMap<String, Standing>,
     /// The other members of its sync group; `None`: it is in none.
     pub group: Option<Others>,
+    /// This node is to lead nowhere, and why.
+    pub maintenance: Option<Arc<str>>,
     /// Why adverts cannot be received, when they cannot.
     pub deaf: Option<String>,
     /// Objects that the kernel does not set, and why.
@@ -249,6 +260,7 @@ pub fn faults(config: &Instance, conditions: &Conditions) -> BTreeSet<Fault> {
         faults.extend(others.faulty.iter().cloned().map(Fault::Member));
         faults.extend(others.pending.iter().cloned().map(Fault::MemberPending));
     }
+    faults.extend(conditions.maintenance.as_deref().map(|reason| Fault::Maintenance(reason.to_owned())));
     faults.extend(conditions.deaf.clone().map(Fault::Deaf));
     let refused = conditions.refused.iter();
     faults.extend(refused.map(|(object, why)| Fault::Refused { object: object.clone(), why: why.clone() }));

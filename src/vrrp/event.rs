@@ -64,6 +64,11 @@ pub enum Why {
         /// Its priority.
         priority: u8,
     },
+    /// It was told to hand over, and another one leads.
+    HandedOver {
+        /// The other one.
+        to: IpAddr,
+    },
     /// Another member of its sync group follows another master.
     GroupFollows,
     /// `timer_expired_backup`: this process did not run, and another one may have taken over.
@@ -96,6 +101,7 @@ impl fmt::Display for Why {
                 "this process sent nothing for {:.1} s, another one may have taken over",
                 silent.as_secs_f64()
             ),
+            Self::HandedOver { to } => write!(f, "handed over to {to}, as it was told to"),
             Self::GroupFollows => f.write_str("its sync group follows another master"),
             Self::Faults(faults) => {
                 for (index, fault) in faults.iter().enumerate() {
@@ -144,6 +150,13 @@ pub enum Event {
         /// After, and how it came about.
         to: Weighed,
     },
+    /// Priority 0 was sent, and the addresses stay until another one leads.
+    HandsOver {
+        /// For this long at most.
+        longest: Duration,
+    },
+    /// No advert of a successor was heard while the instance handed over: it leads again.
+    NobodyTookOver,
     /// A master of lower priority was heard while master; at most once in an advert's interval.
     LowerPriority {
         /// The other master.
@@ -341,7 +354,9 @@ impl Event {
     pub fn level(&self) -> Level {
         match self {
             Self::Transition { to: State::Fault, .. } | Self::Group { to: State::Fault, .. } => Level::Error,
-            Self::Transition { .. } | Self::Group { .. } | Self::Priority { .. } => Level::Info,
+            Self::Transition { .. } | Self::Group { .. } | Self::Priority { .. } | Self::HandsOver { .. } => {
+                Level::Info
+            }
             Self::MasterChanged { .. } | Self::LowerPriority { .. } => Level::Debug,
             Self::UnknownRouter { .. } => Level::Info,
             Self::Rejected { .. }
@@ -352,6 +367,7 @@ impl Event {
             | Self::SourceNotHere { .. }
             | Self::OldChecksum { .. }
             | Self::IntervalDiffers { .. }
+            | Self::NobodyTookOver
             | Self::NotAnnounced { .. }
             | Self::NotSent { .. }
             | Self::Restored { .. }
@@ -401,6 +417,14 @@ impl fmt::Display for Event {
             Self::Priority { from, to, .. } => {
                 write!(f, "Changing effective priority from {from} to {} ({to})", to.effective)
             }
+            Self::HandsOver { longest } => write!(
+                f,
+                "Hands over: priority 0 is sent, the addresses stay until another one leads, {:.1} s at most",
+                longest.as_secs_f64()
+            ),
+            Self::NobodyTookOver => f.write_str(
+                "Stays MASTER: no other node has taken over; is the peer running, able, and allowed to be master?",
+            ),
             Self::LowerPriority { source, ours } => {
                 write!(f, "{source} is master, too, with a priority below ours, {ours}")
             }

@@ -4,6 +4,7 @@
 //! apart. keepalived's rules: all are MASTER or none is; one fault is everybody's.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::track::{Fault, Others};
 
@@ -16,6 +17,8 @@ pub(crate) struct Member<'a> {
     pub(crate) state: State,
     /// It would be master, were it alone.
     pub(crate) is_ready: bool,
+    /// How long a successor takes at most.
+    pub(crate) take_over: Duration,
     /// What it suffers itself; `None`: it has not been looked at yet.
     pub(crate) faults: Option<&'a BTreeSet<Fault>>,
 }
@@ -24,6 +27,7 @@ pub(crate) struct Member<'a> {
 pub(crate) fn others<'a>(name: &str, owners: bool, members: impl IntoIterator<Item = Member<'a>>) -> Others {
     let mut others = Others { owners, ..Others::default() };
     for member in members.into_iter().filter(|member| member.name != name) {
+        others.take_over = others.take_over.max(member.take_over);
         match member.faults {
             Some(faults) if faults.is_empty() => {}
             Some(faults) if faults.iter().any(|fault| !fault.is_pending()) => {
@@ -61,7 +65,7 @@ mod tests {
     use super::*;
 
     fn member(name: &str, state: State) -> Member<'_> {
-        Member { name, state, is_ready: false, faults: None }
+        Member { name, state, is_ready: false, take_over: Duration::ZERO, faults: None }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Input: received packets, timers, the condition of the interface, a new configuration, the wish to stop.
 //! Output: [`Action`]s in the order in which they must happen: an advert leaves before the addresses are
 //! set and announced, so that an old master drops them first. Invariants: addresses are held exactly while
-//! the state is MASTER; only a fully valid advert changes state or timers; a master always has an advert due.
+//! the state is MASTER; only a fully valid advert changes state or timers; a master always has an advert due, but for
+//! one that hands over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -15,8 +16,13 @@ use crate::config::model::{Authentication, Instance, Preempt, Priority, Version,
 use crate::report::Repeats;
 use crate::track::{Conditions, Contribution, Fault, Others, faults, weigh};
 
+mod handover;
 mod hearing;
 mod sending;
+
+use handover::{HoldsBack, Towards};
+
+pub use handover::Back;
 
 use super::announce::Bursts;
 use super::event::{Event, State, Why};
@@ -40,12 +46,14 @@ pub enum Input {
     Lead,
     /// The sync group follows another master: be it no more.
     Yield,
+    /// A master is to give way to another node.
+    HandOver(Back),
     /// The configuration of a reload; VRID and interface are the same. With it what it makes of the present conditions:
     /// the old ones say nothing of what is new in it. `None`: it has not been started.
     Reconfigure(Box<Instance>, Option<Conditions>),
     /// A reload removed the instance: give the addresses up and end.
     Remove,
-    /// Give the addresses up and stop.
+    /// Stop. A master hands over first; told a second time, it gives the addresses up at once.
     Stop,
 }
 
@@ -80,6 +88,8 @@ pub enum Timer {
     MasterDown,
     /// Master: a burst of announcements is due.
     Announce,
+    /// Master that hands over: whoever is there would have taken over by now.
+    HandOver,
 }
 
 /// Counters since the start, under keepalived's names.
@@ -115,14 +125,24 @@ pub struct Snapshot {
     /// Since when; `None`: it has had no other.
     #[serde(skip)]
     pub since: Option<Instant>,
+    /// Why it is what it is.
+    pub why: Option<Why>,
     /// Priority that goes into the adverts.
     pub priority: u8,
     /// What moves it away from the configured one.
     pub contributions: Vec<Contribution>,
     /// What holds the instance in FAULT.
     pub faults: Vec<Fault>,
+    /// Priority 0 was sent, and the addresses stay until another one leads.
+    pub hands_over: bool,
     /// The master last heard.
     pub master: Option<IpAddr>,
+    /// Its priority.
+    pub master_priority: Option<u8>,
+    /// It was told to hand over, and obeys a master of lower priority.
+    pub holds_back: bool,
+    /// How long a master may be silent.
+    pub master_down: Duration,
     /// The address that adverts are sent from; `None`: there is none.
     pub source: Option<IpAddr>,
     /// The counters.
@@ -148,6 +168,7 @@ pub struct Machine {
     config: Instance,
     state: State,
     since: Option<Instant>,
+    why: Option<Why>,
     /// What the instance was told last; `None`: not started.
     conditions: Option<Conditions>,
     faults: BTreeSet<Fault>,
@@ -161,8 +182,12 @@ pub struct Machine {
     learned: Option<Duration>,
     /// In a sync group: it would be master, were it alone.
     ready: bool,
-    /// Advert due (MASTER) or master down (BACKUP).
+    /// Advert due (MASTER) or master down (BACKUP); of a master that hands over, when it ends.
     deadline: Option<Instant>,
+    /// A master that goes.
+    hands_over: Option<Towards>,
+    /// `directord failover`: a master of lower priority is obeyed.
+    holds_back: Option<HoldsBack>,
     /// `preempt_delay` runs out.
     preempt_at: Option<Instant>,
     bursts: Bursts,
@@ -201,6 +226,7 @@ impl Machine {
             config,
             state: State::Init,
             since: None,
+            why: None,
             conditions: None,
             faults: BTreeSet::new(),
             source: None,
@@ -208,6 +234,8 @@ impl Machine {
             learned: None,
             ready: false,
             deadline: None,
+            hands_over: None,
+            holds_back: None,
             preempt_at: None,
             bursts: Bursts::default(),
             master: None,
@@ -252,13 +280,13 @@ impl Machine {
             Input::Packet(received) => self.packet(now, &received, out),
             Input::Timer => self.timer(now, out),
             Input::AddressesRestored => {
-                if self.state == State::Master {
+                if self.leads() {
                     let frames = self.bursts.address_restored(now, &self.config.garp);
                     announce(frames, out);
                 }
             }
             Input::AnnouncementFailed => {
-                if self.state == State::Master {
+                if self.leads() {
                     self.bursts.failed(now);
                 }
             }
@@ -269,19 +297,34 @@ impl Machine {
                 }
             }
             Input::Yield => {
-                if self.state == State::Master {
+                let goes = matches!(self.hands_over, Some(Towards::End | Towards::Maintenance));
+                if self.state == State::Master && !goes {
+                    self.hands_over = None;
                     self.leave_master(now, Why::GroupFollows, out);
+                }
+            }
+            Input::HandOver(back) => {
+                if self.leads() {
+                    self.hand_over(now, Towards::Backup(back), out);
                 }
             }
             Input::Reconfigure(config, conditions) => self.reconfigure(now, *config, conditions, out),
             Input::Remove => self.stop(now, Why::NoLongerConfigured, out),
+            Input::Stop if self.leads() => self.hand_over(now, Towards::End, out),
+            Input::Stop if self.hands_over.is_some_and(|towards| towards != Towards::End) => {
+                self.hands_over = Some(Towards::End);
+            }
             Input::Stop => self.stop(now, Why::Stop, out),
         }
     }
 
     /// When to call again with [`Input::Timer`], and why.
     pub fn next_timer(&self) -> Option<(Instant, Timer)> {
-        let timer = if self.state == State::Master { Timer::Advert } else { Timer::MasterDown };
+        let timer = match self.state {
+            _ if self.hands_over.is_some() => Timer::HandOver,
+            State::Master => Timer::Advert,
+            State::Init | State::Backup | State::Fault => Timer::MasterDown,
+        };
         let deadline = self.deadline.map(|at| (at, timer));
         let burst = self.bursts.next().map(|at| (at, Timer::Announce));
         [deadline, burst].into_iter().flatten().min_by_key(|(at, _)| *at)
@@ -293,10 +336,15 @@ impl Machine {
             name: self.config.name.clone(),
             state: self.state,
             since: self.since,
+            why: self.why.clone(),
             priority: self.priority(),
             contributions: self.contributions.clone(),
             faults: self.faults.iter().cloned().collect(),
+            hands_over: self.hands_over.is_some(),
             master: self.master.map(|heard| heard.address),
+            master_priority: self.master.map(|heard| heard.priority),
+            holds_back: self.holds_back.is_some(),
+            master_down: self.master_down(),
             source: self.source,
             stats: self.stats.clone(),
         }
@@ -359,6 +407,9 @@ impl Machine {
         let changed = found != self.faults;
         self.faults = found;
         let waits = self.faults.iter().all(Fault::is_pending);
+        if self.hands_over.is_some() {
+            return self.reconsider(now, out);
+        }
         match (self.faults.is_empty(), self.state) {
             (true, State::Init) => self.start(now, Why::Start, out),
             // As in keepalived nothing is entered, and nobody told, before each script has said something once.
@@ -366,6 +417,9 @@ impl Machine {
             (true, State::Fault) => self.start(now, Why::Recovered, out),
             (true, State::Backup | State::Master) => {}
             (false, State::Fault) if !changed => {}
+            (false, State::Master) if self.is_kept_from_leading() => {
+                self.hand_over(now, Towards::Maintenance, out);
+            }
             (false, _) => self.fault(now, out),
         }
     }
@@ -424,10 +478,11 @@ impl Machine {
 
     fn fault(&mut self, now: Instant, out: &mut Vec<Action>) {
         let why = Why::Faults(self.faults.iter().cloned().collect());
-        if self.state == State::Master {
+        if self.leads() {
             self.send_advert(0, out);
-            self.stats.release_master += 1;
         }
+        self.stats.release_master += u64::from(self.state == State::Master);
+        self.hands_over = None;
         self.enter(now, State::Fault, why, out);
         self.ready = false;
         out.push(Action::Hold(false));
@@ -441,6 +496,7 @@ impl Machine {
     fn timer(&mut self, now: Instant, out: &mut Vec<Action>) {
         if self.deadline.is_some_and(|at| at <= now) {
             match self.state {
+                State::Master if self.hands_over.is_some() => self.handed_over(now, out),
                 State::Master => {
                     self.send_advert(self.priority(), out);
                     self.deadline = Some(self.following_advert(now));
@@ -485,6 +541,7 @@ impl Machine {
         self.learned = None;
         self.send_advert(self.priority(), out);
         self.enter(now, State::Master, why, out);
+        self.holds_back = None;
         self.stats.become_master += 1;
         out.push(Action::Hold(true));
         let frames = self.bursts.became_master(now, &self.config.garp);
@@ -511,7 +568,7 @@ impl Machine {
     /// follows, before it says anything.
     fn step_down_when_late(&mut self, now: Instant, out: &mut Vec<Action>) {
         let Some(other) = self.config.timer_expired_backup else { return };
-        let Some(due) = self.deadline.filter(|_| self.state == State::Master) else { return };
+        let Some(due) = self.deadline.filter(|_| self.leads()) else { return };
         if self.config.preempt != Preempt::Never || self.config.priority == Priority::OWNER {
             return;
         }
@@ -546,6 +603,8 @@ impl Machine {
         self.old_checksum &= old.transport == self.config.transport;
         self.weigh(out);
         match self.state {
+            // It goes.
+            State::Master if self.hands_over.is_some() => {}
             State::Master => {
                 self.send_advert(self.priority(), out);
                 self.deadline = Some(now + self.config.advert_interval.duration());
@@ -558,7 +617,9 @@ impl Machine {
                     announce(frames, out);
                 }
             }
-            State::Backup if self.config.priority == Priority::OWNER => self.lead(now, Why::Owner, out),
+            State::Backup if self.config.priority == Priority::OWNER && self.holds_back.is_none() => {
+                self.lead(now, Why::Owner, out);
+            }
             State::Backup => {
                 // The time waited so far still counts.
                 let waited_until = self.deadline.unwrap_or(now + before);
@@ -578,10 +639,11 @@ impl Machine {
     }
 
     fn stop(&mut self, now: Instant, why: Why, out: &mut Vec<Action>) {
-        if self.state == State::Master {
+        if self.leads() {
             self.send_advert(0, out);
-            self.stats.release_master += 1;
         }
+        self.stats.release_master += u64::from(self.state == State::Master);
+        self.hands_over = None;
         self.enter(now, State::Init, why, out);
         out.push(Action::Hold(false));
         self.bursts.stop();
@@ -596,6 +658,7 @@ impl Machine {
         if from != to {
             self.since = Some(now);
         }
+        self.why = Some(why.clone());
         out.push(Action::Report(Event::Transition { from, to, why, priority: self.priority() }));
     }
 }

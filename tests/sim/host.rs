@@ -55,6 +55,8 @@ pub(crate) struct Host {
     pub(crate) record: BTreeSet<Claim>,
     /// A paused virtual machine: packets wait, timers are late.
     pub(crate) paused: bool,
+    /// It was told to stop, and has not ended yet.
+    pub(crate) stopping: bool,
     pub(crate) jobs: VecDeque<Job>,
     pub(crate) open: BTreeSet<Endpoint>,
     pub(crate) waiting: Vec<(Endpoint, Received)>,
@@ -74,6 +76,8 @@ pub(crate) struct Host {
     pub(crate) file: i32,
     /// What the tracked process amounts to.
     pub(crate) process: Standing,
+    /// It is to lead nowhere.
+    pub(crate) maintenance: bool,
     /// The BFD session is up.
     pub(crate) reachable: bool,
     /// What that script finds.
@@ -116,6 +120,7 @@ impl Host {
             announced: BTreeMap::new(),
             record: BTreeSet::new(),
             paused: false,
+            stopping: false,
             jobs: VecDeque::new(),
             open: BTreeSet::new(),
             waiting: Vec::new(),
@@ -127,6 +132,7 @@ impl Host {
             script: None,
             file: 0,
             process: Standing::Up,
+            maintenance: false,
             reachable: true,
             healthy: true,
             scripts: Scripts::default(),
@@ -144,7 +150,9 @@ impl Host {
     pub(crate) fn hear(&mut self, name: &str, from: State, to: State) {
         self.heard.push(format!("{name} {to}"));
         let last = self.told.insert(name.to_owned(), to).unwrap_or(State::Init);
-        if last != from || (from == to && to != State::Fault) {
+        // Who has not started yet is told of the end all the same.
+        let same = from == to && to != State::Fault && !(self.stopping && to == State::Init);
+        if last != from || same {
             self.broken = Some(format!("{}: {name} was told {from} to {to} after {last}", self.number));
         }
     }
@@ -187,6 +195,7 @@ impl Host {
             files: Arc::new(files),
             processes: Arc::new(processes),
             sessions: Arc::new(sessions),
+            maintenance: self.maintenance.then(|| "disk".into()),
         }
     }
 
@@ -241,6 +250,7 @@ impl Host {
     pub(crate) fn kill(&mut self) {
         self.node = None;
         self.paused = false;
+        self.stopping = false;
         self.jobs.clear();
         self.open.clear();
         self.waiting.clear();
@@ -250,6 +260,26 @@ impl Host {
         self.told.clear();
         self.announced.clear();
         self.life += 1;
+    }
+
+    /// The process that was told to stop ends when everything is done.
+    pub(crate) fn end(&mut self) {
+        let done = self.node.as_ref().is_some_and(Node::is_quiet) && self.jobs.is_empty();
+        if !self.stopping || !done {
+            return;
+        }
+        let led = self.told.iter().find(|(_, state)| **state != State::Init);
+        if let Some((name, state)) = led {
+            self.broken = Some(format!("{}: {name} is {state} after the end", self.number));
+        }
+        let left = crate::scenario::virtual_addresses().find(|one| {
+            let stays = self.kernel.keeps.contains(one) || self.removable.contains(one);
+            self.kernel.has(*one) && self.hosts != Some(*one) && !stays
+        });
+        if let Some(left) = left {
+            self.broken = Some(format!("{}: {left} is here after the end", self.number));
+        }
+        self.kill();
     }
 
     /// What must hold whenever the daemon is awake and has no answer to wait for.
@@ -287,6 +317,7 @@ impl Host {
                 };
                 self.groups.iter().any(together)
                     && matches!((state, other.state()), (State::Master, State::Fault))
+                    && !machine.snapshot().hands_over
             };
             if let Some(other) = node.machines().find(apart) {
                 let other = &other.config().name;
@@ -309,7 +340,8 @@ impl Host {
                 continue;
             }
             let interval = config.advert_interval.duration();
-            if self.sent.get(name).is_none_or(|at| now.duration_since(*at) > interval) {
+            let silent = self.sent.get(name).is_none_or(|at| now.duration_since(*at) > interval);
+            if silent && !machine.snapshot().hands_over {
                 return Err(format!(
                     "{}: {name} is MASTER and has been silent for {interval:?}",
                     self.number

@@ -8,6 +8,7 @@ use directord::config::model::Instance;
 use directord::script::Ending;
 use directord::track::{Standing, scripts};
 use directord::vrrp::event::{Event, State};
+use directord::vrrp::instance::Back;
 use directord::vrrp::node::{Action, Endpoint, Input, Node};
 use directord::vrrp::packet::{Outgoing, Received};
 
@@ -47,6 +48,9 @@ enum Due {
     },
 }
 
+/// A successor sets its addresses, and its predecessor removes them, as fast as the kernel does.
+const MOST_WITHOUT: Duration = Duration::from_millis(20);
+
 pub(crate) struct Lan {
     pub(crate) now: Instant,
     pub(crate) start: Instant,
@@ -54,6 +58,8 @@ pub(crate) struct Lan {
     pub(crate) paths: BTreeMap<(usize, usize), Path>,
     /// All that were sent.
     pub(crate) priorities: BTreeSet<u8>,
+    /// An address that somebody must have, and since when nobody has.
+    pub(crate) needed: Option<(IpAddr, Option<Instant>)>,
     under_way: BTreeMap<(Instant, u64), Due>,
     sequence: u64,
     random: fastrand::Rng,
@@ -70,6 +76,7 @@ impl Lan {
             hosts: hosts.collect(),
             paths: BTreeMap::new(),
             priorities: BTreeSet::new(),
+            needed: None,
             under_way: BTreeMap::new(),
             sequence: 0,
             random: fastrand::Rng::with_seed(seed),
@@ -141,11 +148,38 @@ impl Lan {
         self.say(|| format!("{host} reloads"));
         let this = &mut self.hosts[host];
         this.config.clone_from(&config);
-        if let Some(node) = &this.node {
+        if let Some(node) = this.node.as_ref().filter(|_| !this.stopping) {
             let setup = this.setup();
             this.record.extend(node.claims_of(&setup));
             self.feed(host, Input::Configure(Box::new(setup)));
             self.configure_scripts(host);
+        }
+    }
+
+    /// It is to lead nowhere, or may again.
+    pub(crate) fn maintain(&mut self, host: usize, maintenance: bool) {
+        self.hosts[host].maintenance = maintenance;
+        if self.hosts[host].is_awake() {
+            let facts = self.hosts[host].facts();
+            self.feed(host, Input::Tracked(facts));
+        }
+    }
+
+    /// Others are to lead what it leads.
+    pub(crate) fn fail_over(&mut self, host: usize, back: Back) {
+        let of: Vec<String> = self.hosts[host].config.iter().map(|config| config.name.clone()).collect();
+        if self.hosts[host].is_awake() {
+            self.say(|| format!("{host} fails over {back:?}"));
+            self.feed(host, Input::HandOver { of, back });
+        }
+    }
+
+    /// Once more: it waits for no successor.
+    pub(crate) fn stop(&mut self, host: usize) {
+        if self.hosts[host].is_awake() {
+            self.say(|| format!("{host} is told to stop"));
+            self.hosts[host].stopping = true;
+            self.feed(host, Input::Stop);
         }
     }
 
@@ -224,7 +258,16 @@ impl Lan {
         }
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&mut self) -> Result<(), String> {
+        if let Some((address, missing)) = &mut self.needed {
+            let here = self.hosts.iter().any(|host| host.kernel.has(*address));
+            let since = *missing.get_or_insert(self.now);
+            if here {
+                *missing = None;
+            } else if self.now.duration_since(since) > MOST_WITHOUT {
+                return Err(format!("nobody has {address} for {:?}", self.now.duration_since(since)));
+            }
+        }
         self.hosts.iter().try_for_each(|host| host.check(self.now))
     }
 
@@ -402,6 +445,7 @@ impl Lan {
         {
             this.record.clone_from(&node.snapshot().claims);
         }
+        this.end();
     }
 
     fn job(&mut self, host: usize, job: Job) {

@@ -6,7 +6,8 @@
 //! refuses to set or to remove, sockets that fail, and notifications that are lost. All the time: no master without its
 //! addresses, and none that is silent. At rest: exactly one master for each virtual router in each connected group, the
 //! right one; no address where there is no master; the same faults that a fresh start would have; and nothing taken
-//! away that is the host's own. `SIM_SEED=N` repeats one run with its trace; `SIM_RUNS=N` sets how many are run.
+//! away that is the host's own. Of hosts that are told to stop no address stays, and while all is well somebody has the
+//! addresses at any moment of it. `SIM_SEED=N` repeats one run with its trace; `SIM_RUNS=N` sets how many are run.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
@@ -21,14 +22,24 @@ mod scenario;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const RUNS: u64 = 20_000;
+const HAND_OVERS: u64 = 2_000;
 
 #[test]
 fn one_master_after_the_last_fault() {
+    simulate(RUNS, scenario::run);
+}
+
+#[test]
+fn somebody_has_the_addresses_while_one_goes() {
+    simulate(HAND_OVERS, scenario::hand_over);
+}
+
+fn simulate(runs: u64, run: fn(u64, bool) -> Result<(), String>) {
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     if let Some(seed) = number("SIM_SEED") {
-        return scenario::run(seed, true).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        return run(seed, true).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     }
-    let runs = number("SIM_RUNS").unwrap_or(RUNS);
+    let runs = number("SIM_RUNS").unwrap_or(runs);
     let next = AtomicU64::new(0);
     let work = || {
         loop {
@@ -36,7 +47,7 @@ fn one_master_after_the_last_fault() {
             if seed >= runs {
                 return;
             }
-            if let Err(error) = scenario::run(seed, false) {
+            if let Err(error) = run(seed, false) {
                 panic!("{error}\nrepeat with its trace: SIM_SEED={seed} cargo test --test sim");
             }
         }

@@ -13,6 +13,7 @@ use directord::script::{Identity, Program};
 use directord::track::Standing;
 use directord::track::scripts::Wanted;
 use directord::vrrp::event::State;
+use directord::vrrp::instance::Back;
 
 use crate::host::place;
 use crate::lan::{Lan, Path};
@@ -86,6 +87,68 @@ fn statics() -> Statics {
 
 /// The longest `vrrp_startup_delay`, in milliseconds.
 const MOST_DELAY: u64 = 4000;
+
+/// Two to four hosts at rest, of which the one that leads is told to stop, to hand over, or that it is in maintenance, three
+/// times: somebody has the addresses at any time, and another one leads. Now and then nobody hears of it.
+pub(crate) fn hand_over(seed: u64, trace: bool) -> Result<(), String> {
+    let mut random = fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let configs = group(&mut random);
+    let mut lan = Lan::new(configs, seed, trace);
+    if random.u8(0..3) == 0 {
+        join(&mut lan, &mut random);
+    }
+    let router = usize::from(lan.hosts[0].config[0].vrid.number() - 51);
+    let address = addresses(router)[0];
+    (0..lan.hosts.len()).for_each(|host| lan.boot(host));
+    let rest = longest_rest(&lan);
+    let rest_from = |lan: &mut Lan, random: &mut fastrand::Rng| {
+        let end = lan.now + rest + Duration::from_millis(random.u64(0..3000));
+        lan.run_until(end)
+    };
+    rest_from(&mut lan, &mut random)?;
+    for _time in 0..3 {
+        let name = ROUTERS[router].0;
+        let [leader] = lan.masters(name)[..] else {
+            return Err(format!("masters of {name} at rest: {:?}", lan.masters(name)));
+        };
+        // Once in a while nobody hears of it, and misses whoever leads in the usual time; unless that goes on.
+        let hears = random.u8(0..8) > 0;
+        if !hears {
+            (0..lan.hosts.len()).for_each(|to| {
+                lan.paths.insert((leader, to), Path { blocked: true, ..Path::GOOD });
+            });
+        }
+        let how = random.u8(0..3);
+        lan.needed = (hears || how == 1).then_some((address, None));
+        match how {
+            0 => lan.stop(leader),
+            1 => lan.fail_over(leader, Back::Never),
+            _ => lan.maintain(leader, true),
+        }
+        lan.paths.clear();
+        let longest =
+            lan.hosts[leader].config.iter().map(|one| one.advert_interval.duration()).max().unwrap();
+        let end = lan.now + longest.max(Duration::from_secs(1)) + Duration::from_millis(200);
+        lan.run_until(end)?;
+        let leads = lan.masters(name).contains(&leader);
+        let may_lead = how == 1 && !hears;
+        if (leads && !may_lead) || (how == 0 && lan.hosts[leader].node.is_some()) {
+            return Err(format!("{leader} leads: {leads}, it hears: {hears}"));
+        }
+        rest_from(&mut lan, &mut random)?;
+        if hears && lan.masters(name).contains(&leader) {
+            return Err(format!("{leader} has taken {name} back"));
+        }
+        lan.needed = None;
+        match how {
+            0 => lan.boot(leader),
+            1 => rest_from(&mut lan, &mut random)?,
+            _ => lan.maintain(leader, false),
+        }
+        rest_from(&mut lan, &mut random)?;
+    }
+    Ok(())
+}
 
 pub(crate) fn run(seed: u64, trace: bool) -> Result<(), String> {
     let mut random = fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
@@ -403,7 +466,23 @@ fn fault(lan: &mut Lan, random: &mut fastrand::Rng) -> bool {
     let count = lan.hosts.len();
     let host = random.usize(0..count);
     let name = if random.bool() { "eth0" } else { "eth1" };
-    match random.u8(0..34) {
+    match random.u8(0..40) {
+        36 | 37 => {
+            let maintenance = random.bool();
+            lan.say(|| format!("{host} is in maintenance: {maintenance}"));
+            lan.maintain(host, maintenance);
+        }
+        38 | 39 => {
+            let time = Duration::from_millis(random.u64(0..3000));
+            lan.fail_over(host, if random.bool() { Back::AsConfigured } else { Back::After(time) });
+        }
+        34 | 35 => {
+            lan.stop(host);
+            // Somebody is in a hurry.
+            if random.u8(0..8) == 0 {
+                lan.stop(host);
+            }
+        }
         32 | 33 => {
             let reachable = random.u8(0..3) > 0;
             lan.say(|| format!("the neighbour of {host} is reachable: {reachable}"));
@@ -686,7 +765,7 @@ fn verdict(lan: &Lan, groups: &[Vec<usize>]) -> Result<(), String> {
         let v4 = config.family == Family::Ipv4;
         let own = this.hosts.filter(|_| v4 && interface == "eth0" && config.group().is_some());
         let source = [Some(first), own].into_iter().flatten().any(|one| this.kernel.has(one));
-        this.kernel.is_up(interface) && source && !refused && is_well(this, config)
+        this.kernel.is_up(interface) && source && !refused && is_well(this, config) && !this.maintenance
     };
     let known = |name: &str| lan.hosts.iter().any(|host| host.config.iter().any(|one| one.name == name));
     let grouped =

@@ -1,4 +1,4 @@
-//! Options of the commands beside the daemon: `explain`, `config`, `reload`, `status`, `genhash`.
+//! Options of the commands beside the daemon: `explain`, `config`, `reload`, `status`, `failover`, `maintenance`, `genhash`.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -10,6 +10,7 @@ use super::{DEFAULT_FILE, DEFAULT_RUNTIME, Source};
 use crate::cli::dump::{self, DumpOptions};
 use crate::cli::format::Output;
 use crate::cli::genhash::GenhashOptions;
+use crate::cli::lead::Asked;
 use crate::cli::reload::ReloadOptions;
 use crate::cli::status::StatusOptions;
 use crate::config::dump::Show;
@@ -20,12 +21,16 @@ use crate::config::model::HttpProtocol;
 #[command(
     name = "directord explain",
     bin_name = "directord explain",
-    about = "What a keyword of the configuration, or the code of a diagnostic, means"
+    about = "What a keyword of the configuration, or the code of a diagnostic, means; why a node leads or does not",
+    override_usage = "directord explain CODE | KEYWORD...\n       directord explain election INSTANCE..."
 )]
 pub(in crate::cli) struct Explain {
-    /// Keywords (`weight`), paths (`real_server/weight`), values (`rr`) or codes (`D0015`)
+    /// Keywords (`weight`), paths (`real_server/weight`), values (`rr`), codes (`D0015`); after `election` instances or sync
+    /// groups of the daemon that runs
     #[arg(value_name = "CODE | KEYWORD", required = true)]
     pub(in crate::cli) topics: Vec<String>,
+    #[command(flatten)]
+    pub(in crate::cli) asked: Daemon,
 }
 
 /// What is done with a configuration.
@@ -163,6 +168,19 @@ pub(in crate::cli) struct Status {
     /// Again at each change, until it is interrupted
     #[arg(long)]
     watch: bool,
+    #[command(flatten)]
+    asked: Daemon,
+}
+
+impl From<Status> for StatusOptions {
+    fn from(options: Status) -> Self {
+        Self { of: options.of, json: options.json, watch: options.watch, asked: options.asked.into() }
+    }
+}
+
+/// Which daemon is asked.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Daemon {
     /// Folder of the daemon
     #[arg(long, value_name = "FOLDER", default_value = DEFAULT_RUNTIME)]
     runtime_dir: PathBuf,
@@ -171,15 +189,59 @@ pub(in crate::cli) struct Status {
     timeout: u32,
 }
 
-impl From<Status> for StatusOptions {
-    fn from(options: Status) -> Self {
-        Self {
-            of: options.of,
-            json: options.json,
-            watch: options.watch,
-            runtime_dir: options.runtime_dir,
-            timeout: Duration::from_secs(options.timeout.into()),
-        }
+impl From<Daemon> for Asked {
+    fn from(options: Daemon) -> Self {
+        Self { runtime_dir: options.runtime_dir, timeout: Duration::from_secs(options.timeout.into()) }
+    }
+}
+
+/// Options of `failover`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "directord failover",
+    bin_name = "directord failover",
+    about = "Another node is to lead: the others are told, and the addresses stay here until one of them leads",
+    after_help = "When no other node takes over, this one goes on as master.\n\
+                  Exit status: 0 another node leads; 1 none does, or no daemon answers; 2 wrong options."
+)]
+pub(in crate::cli) struct Failover {
+    /// A vrrp_instance or a sync group; an instance takes the other members of its group along
+    #[arg(value_name = "NAME", required = true)]
+    pub(in crate::cli) of: Vec<String>,
+    /// For so long a master of lower priority keeps the addresses, as in 90s, 10min, 2h; without it until it fails
+    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(in crate::cli) seconds: Option<Duration>,
+    #[command(flatten)]
+    pub(in crate::cli) asked: Daemon,
+}
+
+/// Options of `maintenance`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "directord maintenance",
+    bin_name = "directord maintenance",
+    about = "This node is to lead nowhere, also after a restart, until that is ended",
+    after_help = "What leads hands over first, and is FAULT then, even if no other node leads.\n\
+                  Exit status: 0 done; 1 no other node leads what this one led, or no daemon answers; 2 wrong options."
+)]
+pub(in crate::cli) struct Maintenance {
+    /// on: it begins; off: it ends
+    #[arg(value_name = "on|off", value_parser = ["on", "off"])]
+    which: String,
+    /// It ends by itself after this time, as in 90s, 10min, 2h
+    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+    seconds: Option<Duration>,
+    /// Shown wherever the node is seen to be in maintenance
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    reason: String,
+    #[command(flatten)]
+    pub(in crate::cli) asked: Daemon,
+}
+
+impl Maintenance {
+    /// Whether it begins, for how many seconds, and why.
+    pub(in crate::cli) fn wanted(&self) -> (bool, Option<u64>, String) {
+        (self.which == "on", self.seconds.map(|time| time.as_secs()), self.reason.clone())
     }
 }
 

@@ -54,6 +54,7 @@ fn options() -> Options {
         dont_release_ipvs: false,
         snmp: false,
         snmp_socket: None,
+        control_group: None,
         ignore_sigint: false,
     }
 }

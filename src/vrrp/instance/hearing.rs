@@ -15,8 +15,11 @@ impl Machine {
         if !matches!(self.state, State::Backup | State::Master) {
             return;
         }
-        // RFC 9568 §6.4.3 lets no advert outrank the owner; who says so is not bothered by any.
-        if self.config.owner_ignore_adverts == Some(true) && self.priority() == u8::MAX {
+        // RFC 9568 §6.4.3 lets no advert outrank the owner; who says so is not bothered by any, unless it goes.
+        if self.hands_over.is_none()
+            && self.config.owner_ignore_adverts == Some(true)
+            && self.priority() == u8::MAX
+        {
             return;
         }
         let checked = receive::check(&self.config, received).and_then(|checked| {
@@ -69,6 +72,16 @@ impl Machine {
         if advert.priority == 0 {
             self.stats.pri_zero_rcvd += 1;
         }
+        if self.hands_over.is_some() {
+            // Another one that stops is no successor.
+            if advert.priority > 0 {
+                self.answers.know(now, source);
+                self.learn_interval(now, source, advert, out);
+                self.master = Some(Heard { address: source, priority: advert.priority });
+                self.handed_over(now, out);
+            }
+            return;
+        }
         self.compare_addresses(now, source, advert, out);
         if self.state == State::Master {
             self.advert_in_master(now, source, advert, out);
@@ -84,7 +97,8 @@ impl Machine {
             self.master = Some(Heard { address: source, priority: 0 });
             return;
         }
-        let lower = advert.priority < self.priority();
+        let held_back = self.holds_back.is_some_and(|holds_back| holds_back.at(now));
+        let lower = advert.priority < self.priority() && !held_back;
         let obey = match (lower, self.config.preempt) {
             (false, _) => {
                 self.preempt_at = None;

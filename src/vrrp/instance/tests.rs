@@ -107,6 +107,7 @@ fn kinds(actions: &[Action]) -> Vec<String> {
         Action::Report(Event::Transition { to, .. }) => format!("enter {to}"),
         Action::Report(Event::Competitor { .. }) => "competitor".to_owned(),
         Action::Report(Event::LowerPriority { .. }) => "lower".to_owned(),
+        Action::Report(Event::HandsOver { longest }) => format!("hands over {longest:?}"),
         Action::Report(Event::Priority { from, to, .. }) => format!("priority {from}: {to}"),
         Action::AnnounceElsewhere => "announce elsewhere".to_owned(),
         Action::Ready => "ready".to_owned(),
@@ -293,11 +294,147 @@ fn a_pause_does_not_cause_a_burst_of_adverts() {
     assert_eq!(machine.next_timer(), Some((now + SECOND, Timer::Advert)));
 }
 
+/// What a master does that is told to stop, before anything else happens.
+fn handing_over(config: Instance, expected: [&str; 2]) -> (Machine, Instant) {
+    let (mut machine, at) = master(config);
+    assert_eq!(kinds(&feed(&mut machine, at, Input::Stop)), expected);
+    assert_eq!((machine.state(), machine.snapshot().hands_over), (State::Master, true));
+    (machine, at)
+}
+
+const LEFT: [&str; 2] = ["enter INIT", "hold false"];
+
 #[test]
-fn stopping_says_priority_0_and_gives_the_addresses_up() {
-    let (mut machine, at) = master(config(100, Version::V2));
-    assert_eq!(kinds(&feed(&mut machine, at, Input::Stop)), ["advert 0", "enter INIT", "hold false"]);
+fn stopping_says_priority_0_and_keeps_the_addresses_until_another_one_leads() {
+    let stops = || handing_over(config(100, Version::V2), ["advert 0", "hands over 1.1s"]);
+    let (mut machine, at) = stops();
+    assert_eq!(machine.next_timer(), Some((at + SECOND * 11 / 10, Timer::HandOver)));
+    // The others that stop lead nobody.
+    assert_eq!(hear(&mut machine, at, PEER, 0), []);
+    // Whoever leads is obeyed, whatever its priority.
+    assert_eq!(kinds(&hear(&mut machine, at + SECOND / 2, PEER, 1)), LEFT);
+    assert_eq!((machine.state(), machine.next_timer()), (State::Init, None));
+    let stats = machine.snapshot().stats;
+    assert_eq!((stats.pri_zero_sent, stats.pri_zero_rcvd, stats.release_master), (1, 1, 1));
+    // Nobody is there.
+    let (mut machine, at) = stops();
+    assert_eq!(feed(&mut machine, at + SECOND, Input::Timer), []);
+    assert_eq!(kinds(&feed(&mut machine, at + SECOND * 11 / 10, Input::Timer)), LEFT);
     assert_eq!(machine.next_timer(), None);
+    // There is no time.
+    for at_once in [Input::Stop, Input::Remove, Input::Yield] {
+        let (mut machine, at) = stops();
+        let done = kinds(&feed(&mut machine, at, at_once.clone()));
+        let expected: &[&str] = if matches!(at_once, Input::Yield) { &[] } else { &LEFT };
+        assert_eq!(done, expected, "{at_once:?}");
+    }
+    // Nothing leads any more in the meantime.
+    let (mut machine, at) = stops();
+    assert_eq!(feed(&mut machine, at, Input::AddressesRestored), []);
+    assert_eq!(feed(&mut machine, at, Input::AnnouncementFailed), []);
+    assert_eq!(kinds(&feed(&mut machine, at, link(false))), LEFT, "nobody can be heard");
+    // Version 3 counts by the interval.
+    let interval = AdvertInterval::from_centiseconds(20).unwrap();
+    let fast = Instance { advert_interval: interval, ..config(100, Version::V3) };
+    handing_over(fast, ["advert 0", "hands over 300ms"]);
+    // The owner, whom no advert bothers otherwise.
+    let owner = Instance { owner_ignore_adverts: Some(true), ..config(255, Version::V2) };
+    let (mut machine, at) = started(owner);
+    assert_eq!(kinds(&feed(&mut machine, at, Input::Stop)), ["advert 0", "hands over 1.1s"]);
+    assert_eq!(kinds(&hear(&mut machine, at, PEER, 100)), LEFT);
+}
+
+/// `directord failover`.
+#[test]
+fn who_hands_over_obeys_the_other_one_for_as_long_as_it_was_told() {
+    let gives_way = |back| {
+        let (mut machine, at) = master(config(150, Version::V2));
+        let told = feed(&mut machine, at, Input::HandOver(back));
+        assert_eq!(kinds(&told), ["advert 0", "hands over 1.1s"]);
+        assert_eq!(feed(&mut machine, at, Input::HandOver(back)), [], "it does already");
+        (machine, at)
+    };
+    for (back, obeys) in [
+        (Back::AsConfigured, [false, false]),
+        (Back::After(2 * SECOND), [true, false]),
+        (Back::Never, [true, true]),
+    ] {
+        let (mut machine, at) = gives_way(back);
+        assert_eq!(kinds(&hear(&mut machine, at, PEER, 100)), ["enter BACKUP", "hold false"]);
+        for (at, obeys) in [at + SECOND, at + 3 * SECOND].into_iter().zip(obeys) {
+            let due = machine.next_timer().unwrap().0;
+            hear(&mut machine, at, PEER, 100);
+            assert_eq!(machine.next_timer().unwrap().0 > due, obeys, "{back:?}");
+        }
+        // It fails.
+        let (due, _) = machine.next_timer().unwrap();
+        assert!(kinds(&feed(&mut machine, due, Input::Timer)).contains(&"enter MASTER".to_owned()));
+        assert_eq!(machine.holds_back, None);
+    }
+    // Nobody is there: everybody who heard that it goes hears that it stays.
+    let (mut machine, at) = gives_way(Back::Never);
+    let (due, timer) = machine.next_timer().unwrap();
+    assert_eq!((due, timer), (at + SECOND * 11 / 10, Timer::HandOver));
+    assert_eq!(kinds(&feed(&mut machine, due, Input::Timer)), ["report", "advert 150", "announce 5"]);
+    assert_eq!((machine.state(), machine.holds_back), (State::Master, None));
+    assert_eq!(machine.next_timer(), Some((due + SECOND, Timer::Advert)));
+    assert_eq!(machine.snapshot().stats.release_master, 0);
+    // The group follows another master, the daemon stops, the link is lost meanwhile.
+    let (mut machine, at) = gives_way(Back::Never);
+    assert_eq!(kinds(&feed(&mut machine, at, Input::Yield)), ["enter BACKUP", "hold false"]);
+    let (mut machine, at) = gives_way(Back::Never);
+    assert_eq!(feed(&mut machine, at, Input::Stop), []);
+    assert_eq!(kinds(&hear(&mut machine, at, PEER, 100)), LEFT);
+    let (mut machine, at) = gives_way(Back::Never);
+    assert_eq!(kinds(&feed(&mut machine, at, link(false))), ["enter FAULT", "hold false"]);
+    // Whoever leads nothing has nothing to hand over.
+    let (mut backup, at) = started(config(150, Version::V2));
+    assert_eq!(feed(&mut backup, at, Input::HandOver(Back::Never)), []);
+}
+
+#[test]
+fn in_maintenance_nobody_leads() {
+    let conditions = |up, maintenance: bool| match link(up) {
+        Input::Conditions(conditions) => {
+            let maintenance = maintenance.then(|| "disk".into());
+            Input::Conditions(Conditions { maintenance, ..conditions })
+        }
+        other => other,
+    };
+    let begins = || {
+        let (mut machine, at) = master(config(150, Version::V2));
+        assert_eq!(kinds(&feed(&mut machine, at, conditions(true, true))), ["advert 0", "hands over 1.1s"]);
+        (machine, at)
+    };
+    let (mut machine, at) = begins();
+    assert_eq!(kinds(&hear(&mut machine, at, PEER, 100)), ["enter FAULT", "hold false"]);
+    let shown = machine.snapshot();
+    assert_eq!((shown.master, shown.faults), (Some(PEER), vec![Fault::Maintenance("disk".to_owned())]));
+    assert_eq!(kinds(&feed(&mut machine, at, conditions(true, false))), ["enter BACKUP", "hold false"]);
+    // Nobody takes over, and it goes all the same.
+    let (mut machine, at) = begins();
+    let late = at + 2 * SECOND;
+    assert_eq!(kinds(&feed(&mut machine, late, Input::Timer)), ["enter FAULT", "hold false"]);
+    assert_eq!(machine.snapshot().master, None);
+    // It ends before anybody took over.
+    let (mut machine, at) = begins();
+    assert_eq!(feed(&mut machine, at, conditions(true, false)), []);
+    assert_eq!(kinds(&feed(&mut machine, late, Input::Timer)), ["report", "advert 150", "announce 5"]);
+    // Something else is wrong, too.
+    let (mut machine, at) = begins();
+    assert_eq!(kinds(&feed(&mut machine, at, conditions(false, true))), ["enter FAULT", "hold false"]);
+    let (mut machine, at) = master(config(150, Version::V2));
+    let at_once = kinds(&feed(&mut machine, at, conditions(false, true)));
+    assert_eq!(at_once, ["advert 0", "enter FAULT", "hold false"]);
+    // A backup leads nothing.
+    let (mut backup, at) = started(config(150, Version::V2));
+    assert_eq!(kinds(&feed(&mut backup, at, conditions(true, true))), ["enter FAULT", "hold false"]);
+}
+
+#[test]
+fn only_a_master_hands_over() {
+    let (mut removed, at) = master(config(100, Version::V2));
+    assert_eq!(kinds(&feed(&mut removed, at, Input::Remove)), ["advert 0", "enter INIT", "hold false"]);
     let (mut backup, now) = started(config(100, Version::V2));
     assert_eq!(kinds(&feed(&mut backup, now, Input::Stop)), ["enter INIT", "hold false"]);
 }

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::config::model::ProcessPart;
 use crate::sys::runtime::drive;
 use crate::track::Facts;
+use crate::vrrp::instance::Back;
 use crate::vrrp::node::{Claim, Setup, Snapshot};
 
 use super::outward::Outward;
@@ -26,6 +27,15 @@ pub(crate) enum Command {
     Claims(Setup, oneshot::Sender<BTreeSet<Claim>>),
     /// What runs after a reload. Answered when it is in force and the snapshot shows it.
     Configure(Setup, oneshot::Sender<()>),
+    /// Another node is to lead. Answered when the others are told and the snapshot shows it.
+    HandOver {
+        /// Instances.
+        of: Vec<String>,
+        /// When they are taken back.
+        back: Back,
+        /// Told then.
+        done: oneshot::Sender<()>,
+    },
     /// Stop. Answered when that is done.
     Stop {
         /// Say so (priority 0) and give the addresses up; false keeps them (`--dont-release-vrrp`).
@@ -95,16 +105,19 @@ impl Prepared {
 }
 
 /// Starts the thread, which looks at the kernel and waits. `record`: what an earlier process may have set.
-/// `part`: how its threads run. `sessions`: the BFD sessions that are up, at any time.
+/// `part`: how its threads run. `sessions`: the BFD sessions that are up, at any time. `maintenance`: why the node is to
+/// lead nowhere, when it is.
 pub(crate) fn start(
     setup: Setup,
     record: BTreeSet<Claim>,
     part: &ProcessPart,
     sessions: watch::Receiver<Arc<BTreeSet<String>>>,
+    maintenance: Option<Arc<str>>,
 ) -> Result<Prepared, StartError> {
     let (commands, command_receiver) = mpsc::channel(COMMANDS);
     let (snapshots, snapshot) = watch::channel(Arc::default());
-    let (facts, known) = watch::channel(Facts::default());
+    let first = Facts { maintenance, ..Facts::default() };
+    let (facts, known) = watch::channel(first.clone());
     let (report_sender, reports) = reports::channel();
     let (started, outcome) = blocking::channel();
     let (go, gone) = blocking::channel();
@@ -118,7 +131,7 @@ pub(crate) fn start(
         };
         let work = async move {
             let outward = Outward::new(report_sender, snapshots);
-            let thread = Thread::open(outward, setup, record, &own, sessions)
+            let thread = Thread::open(outward, setup, record, &own, sessions, first)
                 .map_err(failed("open the netlink and packet sockets"));
             match thread {
                 Ok((mut thread, claims)) => {
@@ -154,10 +167,15 @@ mod tests {
         let (_, up) = watch::channel(Arc::default());
         let instance = Instance::new("A", InterfaceName::new("none0").unwrap(), Vrid::new(51).unwrap());
         for _ in 0..100 {
-            let handle =
-                start(vec![instance.clone()].into(), BTreeSet::new(), &ProcessPart::default(), up.clone())
-                    .unwrap()
-                    .go();
+            let handle = start(
+                vec![instance.clone()].into(),
+                BTreeSet::new(),
+                &ProcessPart::default(),
+                up.clone(),
+                None,
+            )
+            .unwrap()
+            .go();
             let names: Vec<String> =
                 handle.snapshot.borrow().instances.iter().map(|one| one.name.to_string()).collect();
             assert_eq!(names, ["A"]);

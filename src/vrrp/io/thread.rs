@@ -62,6 +62,7 @@ impl Thread {
         record: BTreeSet<Claim>,
         part: &ProcessPart,
         mut sessions: watch::Receiver<Arc<BTreeSet<String>>>,
+        first: Facts,
     ) -> io::Result<(Self, BTreeSet<Claim>)> {
         // The monitor comes first, so that no change falls between.
         let monitor = poll::register(net::monitor(setup.netlink.monitor)?)?;
@@ -71,7 +72,7 @@ impl Thread {
         let (answer, answers) = mpsc::unbounded_channel();
         let jobs = worker::start(network, answer, part.clone())?;
         let (packets, heard) = mpsc::channel(PACKETS);
-        let known = Facts { sessions: Arc::clone(&sessions.borrow_and_update()), ..Facts::default() };
+        let known = Facts { sessions: Arc::clone(&sessions.borrow_and_update()), ..first };
         let first =
             vec![Input::Tracked(known.clone()), Input::Configure(Box::new(setup)), Input::Read(Ok(reading))];
         let thread = Self {
@@ -120,7 +121,7 @@ impl Thread {
                 () = poll::until(self.node.next_timer().map(|(at, _)| at)) => {}
                 command = commands.recv() => match command {
                     Some(Command::Stop { release, done }) => {
-                        self.stop(release).await;
+                        self.stop(release, &mut commands).await;
                         let _ = done.send(());
                         return;
                     }
@@ -157,13 +158,20 @@ impl Thread {
                 self.outward.publish(&self.node, true);
                 let _ = done.send(());
             }
+            Command::HandOver { of, back, done } => {
+                self.feed(Input::HandOver { of, back });
+                self.outward.publish(&self.node, true);
+                let _ = done.send(());
+            }
             Command::Stop { .. } => {}
         }
     }
 
-    async fn stop(&mut self, release: bool) {
+    /// Whoever leads hands over first. A second stop ends that.
+    async fn stop(&mut self, release: bool, commands: &mut mpsc::Receiver<Command>) {
         if release {
             self.feed(Input::Stop);
+            self.hand_over(commands).await;
             let farewell = async {
                 while !self.node.is_quiet()
                     && let Some(answer) = self.answers.recv().await
@@ -179,6 +187,23 @@ impl Thread {
             }
         }
         self.outward.publish(&self.node, true);
+    }
+
+    async fn hand_over(&mut self, commands: &mut mpsc::Receiver<Command>) {
+        while self.node.hands_over() {
+            self.outward.publish(&self.node, false);
+            tokio::select! {
+                () = poll::until(self.node.next_timer().map(|(at, _)| at)) => self.feed(Input::Timer),
+                Some(Command::Stop { .. }) = commands.recv() => self.feed(Input::Stop),
+                Some(answer) = self.answers.recv() => self.answer(answer),
+                Ok(mut ready) = self.monitor.readable() => {
+                    ready.clear_ready();
+                    drop(ready);
+                    self.hear();
+                }
+                Some(input) = self.heard.recv() => self.feed(input),
+            }
+        }
     }
 
     /// After a pause, what was heard meanwhile comes first: a backup must not take over from a master whose adverts

@@ -110,7 +110,9 @@ impl Node {
                 || tracking.processes.iter().any(process)
                 || tracking.bfd.iter().any(session)
         };
-        let concerned = self.instances.iter().filter(|(_, running)| tracks(running)).map(|(id, _)| *id);
+        let all = old.maintenance != self.facts.maintenance;
+        let concerned =
+            self.instances.iter().filter(|(_, running)| all || tracks(running)).map(|(id, _)| *id);
         self.touched.extend(concerned);
     }
 
@@ -166,6 +168,7 @@ impl Node {
             files,
             processes,
             sessions,
+            maintenance: self.facts.maintenance.clone(),
             ..Conditions::default()
         };
         (seen, endpoint)

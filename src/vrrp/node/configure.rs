@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::config::model::{Instance, TrackGroup};
 use crate::net::object::Key;
 use crate::track::{Conditions, carriers, tracked_interfaces};
-use crate::vrrp::event::Event;
+use crate::vrrp::event::{Event, State};
 use crate::vrrp::instance::{self, Machine};
 
 use super::identity::{Identity, identify};
@@ -126,11 +126,26 @@ impl Node {
     }
 
     pub(super) fn stop(&mut self, now: Instant, out: &mut Vec<Action>) {
-        self.phase = if self.phase == Phase::Blind { Phase::Blind } else { Phase::Stopping };
-        for id in self.instances.keys().copied().collect::<Vec<Id>>() {
+        // The second time it is for those that still lead.
+        let again = matches!(self.phase, Phase::HandingOver | Phase::Stopping);
+        let ended = |running: &Running| running.machine.state() == State::Init;
+        let ids = self.instances.iter().filter(|(_, running)| !again || !ended(running)).map(|(id, _)| *id);
+        for id in ids.collect::<Vec<Id>>() {
             self.feed(now, id, instance::Input::Stop, out);
         }
+        if !again && self.phase != Phase::Blind {
+            self.phase = Phase::HandingOver;
+        }
         self.starts_at = None;
+    }
+
+    /// Nobody leads any more: what all of them stood on goes, too.
+    pub(super) fn end_when_handed_over(&mut self) {
+        let leads = |running: &Running| running.machine.state() != State::Init;
+        if self.phase != Phase::HandingOver || self.instances.values().any(|running| leads(running)) {
+            return;
+        }
+        self.phase = Phase::Stopping;
         self.tuning.look_again();
         let kept: Vec<Key> = std::mem::take(&mut self.kept).keys().cloned().collect();
         self.want(kept);

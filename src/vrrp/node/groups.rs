@@ -120,6 +120,7 @@ impl Node {
             name: &running.machine.config().name,
             state: running.machine.state(),
             is_ready: running.machine.is_ready(),
+            take_over: running.machine.longest_take_over(),
             faults: running.own_faults.as_ref(),
         })
     }

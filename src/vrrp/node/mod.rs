@@ -38,7 +38,7 @@ use crate::report::Repeats;
 use crate::track::{Conditions, Facts, Fault};
 
 use super::event::Event;
-use super::instance::{self, Machine};
+use super::instance::{self, Back, Machine};
 use super::packet::{Outgoing, Received};
 
 pub use claim::{Claim, new_claims};
@@ -103,6 +103,13 @@ pub enum Input {
     Configure(Box<Setup>),
     /// What the tracked scripts, files and processes amount to.
     Tracked(Facts),
+    /// Another node is to lead.
+    HandOver {
+        /// Instances, by name; the other members of their sync groups go with them.
+        of: Vec<String>,
+        /// When they are taken back.
+        back: Back,
+    },
     /// The time that [`Node::next_timer`] named has come.
     Timer,
     /// Say so, give the addresses up, and stop.
@@ -333,6 +340,8 @@ enum Phase {
     Clearing,
     /// The instances run.
     Running,
+    /// Those that lead hand over, the others have ended.
+    HandingOver,
     /// They have ended; what they held is being removed.
     Stopping,
 }
@@ -375,6 +384,7 @@ impl Node {
             Input::Configure(setup) => self.configure(now, *setup, out),
             Input::Tracked(facts) => self.facts_changed(facts),
             Input::Timer => self.timer(now, out),
+            Input::HandOver { of, back } => self.hand_over(now, &of, back, out),
             Input::Stop => self.stop(now, out),
         }
         if structural && self.phase != Phase::Blind {
@@ -420,9 +430,15 @@ impl Node {
         self.transitions
     }
 
+    /// Whether it stops and an instance still waits for its successor.
+    pub fn hands_over(&self) -> bool {
+        self.phase == Phase::HandingOver
+    }
+
     /// Whether everything that was asked of the kernel is answered.
     pub fn is_quiet(&self) -> bool {
-        self.kernel.is_current()
+        self.phase != Phase::HandingOver
+            && self.kernel.is_current()
             && !self.objects.is_busy()
             && !self.firewall.is_busy()
             && !self.tuning.is_busy()
@@ -483,6 +499,16 @@ impl Node {
         }
         if self.read_at.take_if(|at| *at <= now).is_some() {
             self.read(out);
+        }
+    }
+
+    /// Whoever leads gives way to another node, if there is one.
+    fn hand_over(&mut self, now: Instant, of: &[String], back: Back, out: &mut Vec<Action>) {
+        let named = self.instances.iter().filter(|(_, running)| of.contains(&running.machine.config().name));
+        let meant: BTreeSet<Id> = named.map(|(id, _)| *id).collect();
+        let companions = meant.iter().flat_map(|id| self.companions(*id)).collect::<Vec<Id>>();
+        for id in meant.into_iter().chain(companions).collect::<BTreeSet<Id>>() {
+            self.feed(now, id, instance::Input::HandOver(back), out);
         }
     }
 
@@ -553,6 +579,7 @@ impl Node {
         if self.phase == Phase::Blind {
             return;
         }
+        self.end_when_handed_over();
         self.filter(now, out);
         if self.phase == Phase::Clearing {
             self.change(out);

@@ -17,6 +17,7 @@ mod forwarding;
 mod frr;
 mod genhash_equal;
 mod groups;
+mod handover;
 mod includes;
 mod interop;
 mod json;
@@ -121,6 +122,7 @@ pub fn all() -> Vec<Scenario> {
         failover::SCENARIOS,
         drift::SCENARIOS,
         groups::SCENARIOS,
+        handover::SCENARIOS,
         snmp::SCENARIOS,
         checkers::SCENARIOS,
         misc::SCENARIOS,
