@@ -48,9 +48,6 @@ enum Due {
     },
 }
 
-/// A successor sets its addresses, and its predecessor removes them, as fast as the kernel does.
-const MOST_WITHOUT: Duration = Duration::from_millis(20);
-
 pub(crate) struct Lan {
     pub(crate) now: Instant,
     pub(crate) start: Instant,
@@ -58,8 +55,8 @@ pub(crate) struct Lan {
     pub(crate) paths: BTreeMap<(usize, usize), Path>,
     /// All that were sent.
     pub(crate) priorities: BTreeSet<u8>,
-    /// An address that somebody must have, and since when nobody has.
-    pub(crate) needed: Option<(IpAddr, Option<Instant>)>,
+    /// An address that somebody must have at any time.
+    pub(crate) needed: Option<IpAddr>,
     under_way: BTreeMap<(Instant, u64), Due>,
     sequence: u64,
     random: fastrand::Rng,
@@ -258,15 +255,9 @@ impl Lan {
         }
     }
 
-    fn check(&mut self) -> Result<(), String> {
-        if let Some((address, missing)) = &mut self.needed {
-            let here = self.hosts.iter().any(|host| host.kernel.has(*address));
-            let since = *missing.get_or_insert(self.now);
-            if here {
-                *missing = None;
-            } else if self.now.duration_since(since) > MOST_WITHOUT {
-                return Err(format!("nobody has {address} for {:?}", self.now.duration_since(since)));
-            }
+    fn check(&self) -> Result<(), String> {
+        if let Some(address) = self.needed.filter(|address| self.holders(*address).is_empty()) {
+            return Err(format!("nobody has {address}"));
         }
         self.hosts.iter().try_for_each(|host| host.check(self.now))
     }

@@ -2,7 +2,7 @@
 //!
 //! RFC 9568 §6.4.3 lets a master that shuts down send priority 0 and go. Whoever takes over waits its skew time first, up
 //! to a second, and for that long nobody would have the addresses. So they stay, and everything with them goes on, until
-//! the first advert of the successor is heard, or until each one that heard the priority 0 would have taken over.
+//! the first advert of the successor is heard and it has had a moment to take them, or until each one that heard the priority 0 would have taken over.
 //! Those of a sync group take over together, so all of them wait for the slowest.
 
 use std::time::{Duration, Instant};
@@ -15,6 +15,10 @@ use super::{Action, Heard, Machine};
 
 /// What the timers of a successor and the way of its advert may take beyond the skew time.
 const SLACK: Duration = Duration::from_millis(100);
+
+/// From the first advert of a successor until the addresses go. It sends that before it sets and announces them, and who
+/// is not told yet sends to us.
+const OVERLAP: Duration = Duration::from_millis(20);
 
 /// What a master becomes that hands over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +74,15 @@ impl Machine {
         self.deadline = Some(now + longest);
         self.hands_over = Some(towards);
         out.push(Action::Report(Event::HandsOver { longest }));
+    }
+
+    /// Another one leads.
+    pub(super) fn succeeded(&mut self, now: Instant, by: Heard) {
+        if self.master.is_none() {
+            self.master = Some(by);
+            let gone = now + OVERLAP;
+            self.deadline = Some(self.deadline.map_or(gone, |at| at.min(gone)));
+        }
     }
 
     /// Somebody leads and is known by now, nobody is there, or there is no time left for it.

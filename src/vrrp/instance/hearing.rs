@@ -77,8 +77,7 @@ impl Machine {
             if advert.priority > 0 {
                 self.answers.know(now, source);
                 self.learn_interval(now, source, advert, out);
-                self.master = Some(Heard { address: source, priority: advert.priority });
-                self.handed_over(now, out);
+                self.succeeded(now, Heard { address: source, priority: advert.priority });
             }
             return;
         }

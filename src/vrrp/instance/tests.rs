@@ -304,6 +304,15 @@ fn handing_over(config: Instance, expected: [&str; 2]) -> (Machine, Instant) {
 
 const LEFT: [&str; 2] = ["enter INIT", "hold false"];
 
+/// Another one leads: what that makes of one that hands over, a moment later. Not before.
+fn succeeded(machine: &mut Machine, at: Instant, priority: u8) -> Vec<String> {
+    assert_eq!(hear(machine, at, PEER, priority), []);
+    let gone = at + Duration::from_millis(20);
+    assert_eq!(hear(machine, at + Duration::from_millis(10), PEER, priority), [], "it is known");
+    assert_eq!(machine.next_timer(), Some((gone, Timer::HandOver)));
+    kinds(&feed(machine, gone, Input::Timer))
+}
+
 #[test]
 fn stopping_says_priority_0_and_keeps_the_addresses_until_another_one_leads() {
     let stops = || handing_over(config(100, Version::V2), ["advert 0", "hands over 1.1s"]);
@@ -312,10 +321,15 @@ fn stopping_says_priority_0_and_keeps_the_addresses_until_another_one_leads() {
     // The others that stop lead nobody.
     assert_eq!(hear(&mut machine, at, PEER, 0), []);
     // Whoever leads is obeyed, whatever its priority.
-    assert_eq!(kinds(&hear(&mut machine, at + SECOND / 2, PEER, 1)), LEFT);
+    assert_eq!(succeeded(&mut machine, at + SECOND / 2, 1), LEFT);
     assert_eq!((machine.state(), machine.next_timer()), (State::Init, None));
     let stats = machine.snapshot().stats;
     assert_eq!((stats.pri_zero_sent, stats.pri_zero_rcvd, stats.release_master), (1, 1, 1));
+    // The very last one.
+    let (mut machine, _) = stops();
+    let (due, _) = machine.next_timer().unwrap();
+    assert_eq!(hear(&mut machine, due - Duration::from_millis(5), PEER, 1), []);
+    assert_eq!(machine.next_timer().unwrap().0, due);
     // Nobody is there.
     let (mut machine, at) = stops();
     assert_eq!(feed(&mut machine, at + SECOND, Input::Timer), []);
@@ -341,7 +355,7 @@ fn stopping_says_priority_0_and_keeps_the_addresses_until_another_one_leads() {
     let owner = Instance { owner_ignore_adverts: Some(true), ..config(255, Version::V2) };
     let (mut machine, at) = started(owner);
     assert_eq!(kinds(&feed(&mut machine, at, Input::Stop)), ["advert 0", "hands over 1.1s"]);
-    assert_eq!(kinds(&hear(&mut machine, at, PEER, 100)), LEFT);
+    assert_eq!(succeeded(&mut machine, at, 100), LEFT);
 }
 
 /// `directord failover`.
@@ -360,7 +374,7 @@ fn who_hands_over_obeys_the_other_one_for_as_long_as_it_was_told() {
         (Back::Never, [true, true]),
     ] {
         let (mut machine, at) = gives_way(back);
-        assert_eq!(kinds(&hear(&mut machine, at, PEER, 100)), ["enter BACKUP", "hold false"]);
+        assert_eq!(succeeded(&mut machine, at, 100), ["enter BACKUP", "hold false"]);
         for (at, obeys) in [at + SECOND, at + 3 * SECOND].into_iter().zip(obeys) {
             let due = machine.next_timer().unwrap().0;
             hear(&mut machine, at, PEER, 100);
@@ -384,7 +398,7 @@ fn who_hands_over_obeys_the_other_one_for_as_long_as_it_was_told() {
     assert_eq!(kinds(&feed(&mut machine, at, Input::Yield)), ["enter BACKUP", "hold false"]);
     let (mut machine, at) = gives_way(Back::Never);
     assert_eq!(feed(&mut machine, at, Input::Stop), []);
-    assert_eq!(kinds(&hear(&mut machine, at, PEER, 100)), LEFT);
+    assert_eq!(succeeded(&mut machine, at, 100), LEFT);
     let (mut machine, at) = gives_way(Back::Never);
     assert_eq!(kinds(&feed(&mut machine, at, link(false))), ["enter FAULT", "hold false"]);
     // Whoever leads nothing has nothing to hand over.
@@ -407,7 +421,7 @@ fn in_maintenance_nobody_leads() {
         (machine, at)
     };
     let (mut machine, at) = begins();
-    assert_eq!(kinds(&hear(&mut machine, at, PEER, 100)), ["enter FAULT", "hold false"]);
+    assert_eq!(succeeded(&mut machine, at, 100), ["enter FAULT", "hold false"]);
     let shown = machine.snapshot();
     assert_eq!((shown.master, shown.faults), (Some(PEER), vec![Fault::Maintenance("disk".to_owned())]));
     assert_eq!(kinds(&feed(&mut machine, at, conditions(true, false))), ["enter BACKUP", "hold false"]);
