@@ -367,6 +367,7 @@ impl Director {
                 loop {
                     tokio::select! {
                         _ = &mut stopped => break,
+                        Some(report) = handle.reports.next() => self.hear(&report),
                         // The first one is what is waited for.
                         () = stop_asked(signals, &mut reload) => drop(handle.commands.try_send(stop().0)),
                     }

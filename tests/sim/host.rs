@@ -308,7 +308,8 @@ impl Host {
                 ));
             }
             let told = self.told.get(name).copied().unwrap_or(State::Init);
-            if told != state {
+            // Those of a node that stops are told of together.
+            if told != state && !self.stopping {
                 return Err(format!("{}: {name} is {state}, and {told} was told", self.number));
             }
             let apart = |other: &&Machine| {

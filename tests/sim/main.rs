@@ -22,7 +22,7 @@ mod scenario;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const RUNS: u64 = 20_000;
-const HAND_OVERS: u64 = 2_000;
+const HAND_OVERS: u64 = 1_000;
 
 #[test]
 fn one_master_after_the_last_fault() {

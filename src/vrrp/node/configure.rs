@@ -130,22 +130,24 @@ impl Node {
         let again = matches!(self.phase, Phase::HandingOver | Phase::Stopping);
         let ended = |running: &Running| running.machine.state() == State::Init;
         let ids = self.instances.iter().filter(|(_, running)| !again || !ended(running)).map(|(id, _)| *id);
-        for id in ids.collect::<Vec<Id>>() {
-            self.feed(now, id, instance::Input::Stop, out);
-        }
-        if !again && self.phase != Phase::Blind {
+        let ids: Vec<Id> = ids.collect();
+        if self.phase != Phase::Blind {
             self.phase = Phase::HandingOver;
+        }
+        for id in ids {
+            self.feed(now, id, instance::Input::Stop, out);
         }
         self.starts_at = None;
     }
 
     /// Nobody leads any more: what all of them stood on goes, too.
-    pub(super) fn end_when_handed_over(&mut self) {
+    pub(super) fn end_when_handed_over(&mut self, out: &mut Vec<Action>) {
         let leads = |running: &Running| running.machine.state() != State::Init;
         if self.phase != Phase::HandingOver || self.instances.values().any(|running| leads(running)) {
             return;
         }
         self.phase = Phase::Stopping;
+        out.extend(std::mem::take(&mut self.farewells).into_values().map(Action::Report));
         self.tuning.look_again();
         let kept: Vec<Key> = std::mem::take(&mut self.kept).keys().cloned().collect();
         self.want(kept);

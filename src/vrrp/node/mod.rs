@@ -322,6 +322,8 @@ pub struct Node {
     waiting: Waiting,
     /// Until then no instance starts.
     starts_at: Option<Instant>,
+    /// Who has ended: told in the order of the configuration, once nobody leads any more.
+    farewells: BTreeMap<Id, Report>,
     restored: Repeats<Key>,
     refiltered: Repeats<()>,
     unsent: Repeats<(Id, i32)>,
@@ -555,7 +557,13 @@ impl Node {
                 instance::Action::Report(event) => {
                     self.transitions += u64::from(event.is_transition());
                     let instance = Some(running.machine.config().name.clone());
-                    out.push(Action::Report(Report { instance, event }));
+                    let report = Report { instance, event };
+                    match self.phase {
+                        Phase::HandingOver if report.event.is_transition() => {
+                            self.farewells.insert(id, report);
+                        }
+                        _ => out.push(Action::Report(report)),
+                    }
                 }
             }
         }
@@ -579,7 +587,7 @@ impl Node {
         if self.phase == Phase::Blind {
             return;
         }
-        self.end_when_handed_over();
+        self.end_when_handed_over(out);
         self.filter(now, out);
         if self.phase == Phase::Clearing {
             self.change(out);
@@ -602,7 +610,9 @@ impl Node {
                 leaders.iter().chain(others).for_each(|id| self.follow(now, *id, out));
             }
         }
-        self.tell_groups(from, out);
+        if self.phase != Phase::HandingOver {
+            self.tell_groups(from, out);
+        }
         out.extend(self.sockets.take_wanted().into_iter().map(Action::Open));
         self.filter(now, out);
         self.change(out);
