@@ -111,6 +111,7 @@ mod tests {
             faults,
             master: None,
             source: None,
+            times: instance::Times::default(),
             stats: instance::Stats::default(),
         }
     }

@@ -17,6 +17,9 @@ use crate::track::{Conditions, Contribution, Fault, Others, faults, weigh};
 
 mod hearing;
 mod sending;
+mod times;
+
+pub use times::Times;
 
 use super::announce::Bursts;
 use super::event::{Event, State, Why};
@@ -95,6 +98,7 @@ pub struct Stats {
     pub ip_ttl_err: u64,
     pub invalid_type_rcvd: u64,
     pub addr_list_err: u64,
+    pub invalid_authtype: u64,
     pub authtype_mismatch: u64,
     pub auth_failure: u64,
     pub vers_err: u64,
@@ -125,6 +129,9 @@ pub struct Snapshot {
     pub master: Option<IpAddr>,
     /// The address that adverts are sent from; `None`: there is none.
     pub source: Option<IpAddr>,
+    /// The times that it goes by.
+    #[serde(skip)]
+    pub times: Times,
     /// The counters.
     pub stats: Stats,
 }
@@ -298,6 +305,7 @@ impl Machine {
             faults: self.faults.iter().cloned().collect(),
             master: self.master.map(|heard| heard.address),
             source: self.source,
+            times: self.times(),
             stats: self.stats.clone(),
         }
     }

@@ -26,6 +26,13 @@ pub(crate) enum Command {
     Claims(Setup, oneshot::Sender<BTreeSet<Claim>>),
     /// What runs after a reload. Answered when it is in force and the snapshot shows it.
     Configure(Setup, oneshot::Sender<()>),
+    /// Asks for the view of this moment. With `clear` the counters begin anew behind it.
+    Show {
+        /// Whether they do.
+        clear: bool,
+        /// Who asks.
+        answer: oneshot::Sender<Arc<Snapshot>>,
+    },
     /// Stop. Answered when that is done.
     Stop {
         /// Say so (priority 0) and give the addresses up; false keeps them (`--dont-release-vrrp`).
