@@ -41,6 +41,7 @@ fn has_counterpart(label: &str) -> bool {
     let own = [
         "fd_in",
         "libnftnl",
+        "nftables with",
         "Alive:",
         "System is compiled",
         "Seen up",
