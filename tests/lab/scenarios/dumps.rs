@@ -31,9 +31,10 @@ fn ask(node: &Node, daemon: &Daemon, name: &str) {
     node.sh(&format!("kill -s {number} {}", daemon.pid()));
 }
 
-/// The label of each line: what stands in front of the first `=`, or all of it.
+/// The label of each line: what stands in front of the first `=` or the last `:`, or all of it.
 fn labels(text: &str) -> BTreeSet<String> {
-    text.lines().map(|line| line.split('=').next().unwrap_or(line).trim_end().to_owned()).collect()
+    let end = |line: &str| line.find('=').or_else(|| line.rfind(": ")).unwrap_or(line.len());
+    text.lines().map(|line| line[..end(line)].trim_end().to_owned()).collect()
 }
 
 /// What of keepalived's own processes and sockets has no counterpart: docs/compat.md.
