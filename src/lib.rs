@@ -13,6 +13,8 @@ pub mod cli;
 pub mod config;
 // What a running daemon is asked, and what it answers.
 pub mod control;
+// The files that keepalived's signals ask for.
+pub mod dump;
 // Wiring: start-up, reload, shutdown, threads.
 pub mod director;
 // The kernel's virtual server table: services, destinations, their netlink form and their diff.

@@ -19,10 +19,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "director",
         &[
-            "bfd", "check", "config", "control", "ipvs", "mail", "net", "notify", "pool", "script", "snmp",
-            "sys", "track", "vrrp", "webhook",
+            "bfd", "check", "config", "control", "dump", "ipvs", "mail", "net", "notify", "pool", "script",
+            "snmp", "sys", "track", "vrrp", "webhook",
         ],
     ),
+    ("dump", &["bfd", "check", "config::model", "net", "pool", "script", "track", "vrrp"]),
     ("ipvs", &["config::model", "sys"]),
     ("mail", &["config::model", "notify", "sys"]),
     ("net", &["config::model", "sys"]),

@@ -140,6 +140,19 @@ file of it is gone, unreadable, empty or cut; \\-\\-allow\\-empty is for whoever
 .B SIGTERM, SIGINT
 Tell the peer, keep everything until it leads, a second at most, then give addresses and services up, and end. A second
 one gives them up at once.
+.TP
+.B SIGUSR1
+Write the state: keepalived_parent.data, keepalived.data (VRRP and what it tracks), keepalived_check.data (virtual servers
+and checks), keepalived_bfd.data, each when there is something in it.
+.TP
+.B SIGUSR2
+Write the counters of VRRP: keepalived.stats.
+.TP
+.B SIGRTMIN+2
+Write the instances as JSON: keepalived.json. directord \\-\\-signum JSON prints its number.
+.TP
+.B SIGRTMAX\\-1
+Write the counters of VRRP, and begin them anew. directord \\-\\-signum STATS_CLEAR prints its number.
 .SH FILES
 .TP
 .B /run/directord/directord.pid
@@ -153,6 +166,11 @@ Where reload, status, failover and maintenance ask: a question a line, as JSON.
 .TP
 .B /run/directord/addresses, /run/directord/ipvs\\-services
 What the daemon put into the kernel, for a start after a kill.
+.TP
+.B /run/directord/keepalived*.data, keepalived.stats, keepalived.json
+What the last of those signals asked for, with keepalived's labels and keys and without passwords. Each is new and whole when
+it takes the place of the last one, and only its owner can read it, unless umask of the configuration says otherwise. Programs that
+look for them in /tmp need \\-\\-dump\\-dir /tmp; in the shipped unit also PrivateTmp=no and ReadWritePaths=/tmp.
 .TP
 .B /var/lib/directord/*.json
 The last configuration without errors of each file, with its includes and passwords; only its owner can read it.

@@ -139,6 +139,9 @@ pub(super) struct Options {
     /// Members of this group may ask for the status, too; without it only root may
     #[arg(long, value_name = "GROUP", value_parser = group, help_heading = RUN)]
     control_group: Option<u32>,
+    /// Folder for the files that SIGUSR1, SIGUSR2, SIGRTMIN+2 and SIGRTMAX-1 ask for, /tmp for programs that look for them there [default: that of --runtime-dir]
+    #[arg(long, value_name = "FOLDER", help_heading = RUN)]
+    dump_dir: Option<PathBuf>,
     /// Folder where the last configuration without errors is kept
     #[arg(long, value_name = "FOLDER", default_value = "/var/lib/directord", help_heading = RUN)]
     state_dir: PathBuf,
@@ -296,6 +299,7 @@ impl Options {
             snmp_socket: self.snmp_agent_socket.flatten(),
             ignore_sigint: self.ignore_sigint,
             runtime_dir: self.runtime_dir,
+            dump_dir: self.dump_dir,
         }
     }
 }

@@ -56,6 +56,8 @@ pub struct RunOptions {
     pub ignore_sigint: bool,
     /// `--runtime-dir`: where the daemon keeps its socket and its records.
     pub runtime_dir: PathBuf,
+    /// `--dump-dir`: where the files go that signals ask for.
+    pub dump_dir: Option<PathBuf>,
     /// `--strict`, `--no-fallback`, `--state-dir`.
     pub policy: Policy,
     /// Options that are accepted and have no effect, as they were written; to be logged once.
@@ -95,6 +97,7 @@ pub fn run(options: RunOptions) -> ExitCode {
         config: config.clone(),
         runtime_directory: namespaces.folder(&absolute(&options.runtime_dir), instance.as_deref()),
         state_directory: absolute(&options.policy.state_dir),
+        dump_directory: options.dump_dir.as_deref().map(absolute),
         pid_file: options.pid_file.as_deref().map(absolute),
         namespaces,
         started_in,

@@ -11,7 +11,7 @@ use crate::config::diagnostic::{Code, Diagnostic, Format, Severity, render};
 use crate::config::host::Host;
 use crate::config::io::Disk;
 use crate::config::missing::missing;
-use crate::config::model::{Granularity, Instance, InterfaceName, Model};
+use crate::config::model::{Fallbacks, Granularity, Instance, InterfaceName, Model};
 use crate::config::recorded::Recorder;
 use crate::config::source::Files;
 use crate::config::supported::{Runnable, runnable};
@@ -107,6 +107,7 @@ impl Decision {
             }
             (less, _) => {
                 let mut start = Start::new(model, unrun, Source::File, read);
+                start.candidate.fallbacks = self.loaded.fallbacks.clone();
                 start.candidate.keep = less.is_none();
                 start.candidate.lines = lines;
                 start
@@ -137,6 +138,9 @@ impl Decision {
             self.start = Some(Start::new(model.clone(), unrun(&self.loaded), Source::Degraded, read));
         }
         if let Some(start) = &mut self.start {
+            if start.source == Source::Degraded {
+                start.candidate.fallbacks = self.loaded.fallbacks.clone();
+            }
             let errors = self.loaded.summary();
             start.candidate.lines = lines(&self.loaded);
             start.candidate.instead = Some(match &start.source {
@@ -157,6 +161,7 @@ pub(super) fn reload(config: &Path, language: &Options, running: &Model) -> Resu
     model.share(running);
     let read = Kept::new(config, language, recorder.into_recording());
     let mut start = Start::new(model, unrun(&loaded), Source::File, read);
+    start.candidate.fallbacks = loaded.fallbacks.clone();
     // What ran goes on; a start has nothing to go on with.
     if start.candidate.programs.client.trouble().is_some() {
         let said = std::mem::take(&mut start.candidate.programs.lines);
@@ -189,6 +194,7 @@ impl Start {
         let mut programs = Programs::of(&mut runnable);
         programs.identify(model.ssl.as_ref(), &runnable.virtual_servers);
         let candidate = Candidate {
+            fallbacks: Fallbacks::default(),
             runnable,
             programs,
             model,
@@ -207,7 +213,9 @@ impl Start {
         let mut loaded = kept.load();
         let model = loaded.model.take()?;
         let source = Source::Kept(kept.time.clone());
-        Some(Self::new(model, unrun(&loaded), source, kept))
+        let mut start = Self::new(model, unrun(&loaded), source, kept);
+        start.candidate.fallbacks = loaded.fallbacks;
+        Some(start)
     }
 
     fn time(&self) -> &str {

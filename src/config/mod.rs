@@ -45,7 +45,7 @@ use bumpalo::Bump;
 use diagnostic::{Code, Diagnostic, Diagnostics, Format, Severity};
 use host::Host;
 use lexer::{Token, TokenKind};
-use model::Model;
+use model::{Fallbacks, Model};
 pub use options::Options;
 use source::{Files, Sources, Span};
 use tokens::Tokens;
@@ -59,6 +59,8 @@ pub struct Loaded {
     /// nothing better, never for a reload. `None` when keepalived does not start either: the file, or a file whose
     /// inclusion is to be checked, could not be read.
     pub degraded: Option<Model>,
+    /// What the instances of either fall back to.
+    pub fallbacks: Fallbacks,
     /// What there is to say, in the order of the files.
     pub diagnostics: Vec<Diagnostic>,
     /// The texts that the diagnostics point into.
@@ -140,8 +142,8 @@ fn read(path: &Path, files: &dyn Files, options: &Options, host: Option<&dyn Hos
     for span in secrets {
         sources.hide(span);
     }
-    let Meaning { model, degraded, places } = meaning;
-    Loaded { model, degraded, diagnostics, sources, places }
+    let Meaning { model, degraded, fallbacks, places } = meaning;
+    Loaded { model, degraded, fallbacks, diagnostics, sources, places }
 }
 
 /// Words with signs of other keyboards in them, wherever they stand.
@@ -172,6 +174,7 @@ fn signs(tokens: &Tokens, secrets: &[Span], sources: &Sources) -> Vec<(Span, Dia
 struct Meaning {
     model: Option<Model>,
     degraded: Option<Model>,
+    fallbacks: Fallbacks,
     places: lint::Places,
 }
 
@@ -182,7 +185,7 @@ impl Meaning {
         diagnostics: &mut Diagnostics,
         host: Option<&dyn Host>,
     ) -> Self {
-        let model = lower::lower(&tree.nodes, sources, diagnostics);
+        let (model, fallbacks) = lower::lower(&tree.nodes, sources, diagnostics);
         let (model, degraded) = match diagnostics.has_errors() {
             false => (Some(model), None),
             true => (None, Some(model).filter(|_| !diagnostics.is_unread())),
@@ -197,7 +200,7 @@ impl Meaning {
         if let (Some(model), Some(host)) = (model.as_ref().or(degraded.as_ref()), host) {
             host::check(&tree.nodes, model, host, sources, diagnostics);
         }
-        Self { model, degraded, places }
+        Self { model, degraded, fallbacks, places }
     }
 }
 

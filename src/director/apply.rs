@@ -47,7 +47,7 @@ fn start_delay(vrrp: &VrrpGlobals) -> Duration {
 }
 
 /// What is for VRRP, and what for IPVS.
-fn parts(runnable: Runnable, delay: Duration) -> (Setup, Vec<Arc<VirtualServer>>) {
+pub(super) fn parts(runnable: Runnable, delay: Duration) -> (Setup, Vec<Arc<VirtualServer>>) {
     let Runnable { instances, groups, statics, pacing, filter, virtual_servers, .. } = runnable;
     let Runnable { track_groups, link_delays, buffers, netlink, log_unknown, .. } = runnable;
     let setup = Setup {
@@ -110,6 +110,7 @@ impl Director {
             part: candidate.model.globals.process.vrrp.clone(),
             shutdown: None,
             snmp: super::Snmp::default(),
+            dumps: super::Dumps::default(),
             started: SystemTime::now(),
             maintenance,
             files,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tracing::Level;
 
-use crate::config::model::Model;
+use crate::config::model::{Fallbacks, Model};
 use crate::config::supported::Runnable;
 
 use super::kept::Kept;
@@ -16,6 +16,8 @@ use super::programs::Programs;
 pub struct Candidate {
     /// The whole of it.
     pub model: Model,
+    /// What its instances fall back to.
+    pub fallbacks: Fallbacks,
     /// Instances and virtual servers that run of it.
     pub runnable: Runnable,
     /// What is run for it.

@@ -6,6 +6,7 @@ mod balancer;
 pub(crate) mod candidate;
 mod checks;
 mod connection;
+mod dumps;
 mod error;
 mod failover;
 mod files;
@@ -67,6 +68,7 @@ use around::{Around, Went};
 use balancer::Balancer;
 use candidate::{Candidate, Load};
 use checks::Checks;
+use dumps::Dumps;
 use lock::RuntimeLock;
 use maintenance::Maintenance;
 use owned::Owned;
@@ -145,7 +147,7 @@ async fn stop_asked(signals: &mut Signals, reload: &mut bool) {
         match signals.next().await {
             Asked::Stop => return,
             Asked::Reload => *reload = true,
-            Asked::Pause | Asked::Unknown(_) => {}
+            Asked::Pause | Asked::Dump(_) => {}
         }
     }
 }
@@ -192,6 +194,7 @@ struct Director {
     /// What runs when all else has ended.
     shutdown: Option<Around>,
     snmp: Snmp,
+    dumps: Dumps,
     /// When this process began.
     started: SystemTime,
     maintenance: Maintenance,
@@ -216,6 +219,8 @@ enum Event {
     Told((Tag, Ending)),
     /// The process that answers over SNMP.
     Snmp(snmp::Wanted),
+    /// Files that a signal asked for.
+    Dumped(Vec<dumps::Written>),
     /// A mail.
     Mailed(mail::Outcome),
     /// A delivery to one of the webhooks.
@@ -270,6 +275,7 @@ impl Director {
                 Event::Mailed(outcome) => self.mails.take_in(outcome),
                 Event::Delivered(outcome) => self.webhooks.take_in(outcome),
                 Event::Snmp(news) => self.heed_snmp(news),
+                Event::Dumped(written) => self.dumps.tell(written),
                 Event::Retry => self.retry(),
                 Event::Signal(Asked::Stop) => return Ok(()),
                 Event::Signal(Asked::Reload) => self.reloads.ask(false, None),
@@ -278,9 +284,7 @@ impl Director {
                         "a thread with realtime priority has worked for longer than `*_rlimit_rttime` without a pause; it goes on"
                     );
                 }
-                Event::Signal(Asked::Unknown(name)) => {
-                    tracing::info!("{name} has no effect in this version");
-                }
+                Event::Signal(Asked::Dump(dump)) => self.dumps.ask(dump),
                 Event::Request(Request::Reload { allow_empty, answer }) => {
                     self.reloads.ask(allow_empty, Some(answer));
                 }
@@ -307,6 +311,7 @@ impl Director {
                 Event::Report(None) => return Err(Error::VrrpDied),
                 Event::Snapshot => self.take_snapshot(),
             }
+            self.dump();
             if self.reloads.begin(&self.running) {
                 self.manager.reloading();
             }
@@ -355,6 +360,7 @@ impl Director {
             news = self.sessions.news() => Event::Session(news),
             end = self.notifications.ended() => Event::Told(end),
             news = self.snmp.news() => Event::Snmp(news),
+            written = self.dumps.written() => Event::Dumped(written),
             outcome = self.mails.tried() => Event::Mailed(outcome),
             outcome = self.webhooks.tried() => Event::Delivered(outcome),
             () = timer => Event::Due,

@@ -20,6 +20,8 @@ pub struct Options {
     pub runtime_directory: PathBuf,
     /// Where the last configuration without errors is kept.
     pub state_directory: PathBuf,
+    /// Where the files go that signals ask for; `None`: the runtime directory.
+    pub dump_directory: Option<PathBuf>,
     /// One more file for the pid.
     pub pid_file: Option<PathBuf>,
     /// The namespaces to work in; the thread that starts the daemon has joined them.
@@ -113,6 +115,7 @@ mod tests {
                 config: PathBuf::new(),
                 runtime_directory: PathBuf::new(),
                 state_directory: PathBuf::new(),
+                dump_directory: None,
                 pid_file: None,
                 namespaces: Namespaces::default(),
                 started_in: None,

@@ -15,7 +15,7 @@ use tracing::Level;
 
 use crate::config::changes::{Change, How, changes};
 use crate::config::missing::missing;
-use crate::config::model::Model;
+use crate::config::model::{Fallbacks, Model};
 use crate::config::recorded::Outline;
 use crate::config::supported::Runnable;
 use crate::control::Reloaded;
@@ -34,6 +34,8 @@ const LINES: usize = 200;
 pub(super) struct Running {
     /// The whole of it.
     pub(super) model: Model,
+    /// What its instances fall back to.
+    pub(super) fallbacks: Fallbacks,
     /// Which files it was read from.
     pub(super) read: Outline,
     /// `vrrp_instance VI_1` and the like.
@@ -51,6 +53,7 @@ impl Running {
     pub(super) fn of(candidate: &Candidate, runnable: &Runnable) -> Self {
         Self {
             model: candidate.model.clone(),
+            fallbacks: candidate.fallbacks.clone(),
             read: candidate.read.recording().outline(),
             parts: parts(runnable),
             something: !runnable.is_empty(),

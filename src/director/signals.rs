@@ -6,6 +6,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::sys::signals as sys;
 
+use super::dumps::Dump;
+
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
@@ -15,8 +17,8 @@ pub(super) enum Asked {
     Stop,
     /// The VRRP thread has worked for longer than `*_rlimit_rttime` without a pause.
     Pause,
-    /// One of keepalived's signals that does nothing yet; unhandled it would end the process.
-    Unknown(&'static str),
+    /// Write files.
+    Dump(Dump),
 }
 
 /// Signals that would end a process that does not handle them yet. Those that ask for the end may do so until then:
@@ -85,10 +87,10 @@ impl Signals {
                 _ = self.interrupt.recv() => if !self.ignore_sigint { return Asked::Stop },
                 _ = self.hangup.recv() => return Asked::Reload,
                 _ = self.overtime.recv() => return Asked::Pause,
-                _ = self.user1.recv() => return Asked::Unknown("SIGUSR1 (state dump)"),
-                _ = self.user2.recv() => return Asked::Unknown("SIGUSR2 (statistics)"),
-                _ = self.json.recv() => return Asked::Unknown("SIGRTMIN+2 (JSON)"),
-                _ = self.clear.recv() => return Asked::Unknown("SIGRTMAX-1 (clear statistics)"),
+                _ = self.user1.recv() => return Asked::Dump(Dump::Data),
+                _ = self.user2.recv() => return Asked::Dump(Dump::Statistics),
+                _ = self.json.recv() => return Asked::Dump(Dump::Json),
+                _ = self.clear.recv() => return Asked::Dump(Dump::Clear),
             }
         }
     }

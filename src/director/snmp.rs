@@ -461,6 +461,7 @@ mod tests {
             config: "t".into(),
             runtime_directory: "/r".into(),
             state_directory: "/s".into(),
+            dump_directory: None,
             pid_file: None,
             namespaces: Namespaces::default(),
             started_in: None,

@@ -116,6 +116,7 @@ mod tests {
             faults,
             master: None,
             source: None,
+            times: instance::Times::default(),
             stats: instance::Stats::default(),
         }
     }

@@ -18,6 +18,7 @@ fn candidate() -> Candidate {
     Candidate {
         programs: crate::director::programs::Programs::default(),
         model: Model::default(),
+        fallbacks: config::model::Fallbacks::default(),
         runnable: Runnable::default(),
         namespaces: Namespaces::default(),
         unrun: Vec::new(),
@@ -36,6 +37,7 @@ fn a_stop_waits_for_no_reload() {
         config: "/etc/k.conf".into(),
         runtime_directory: folder.path().join("run"),
         state_directory: folder.path().join("state"),
+        dump_directory: None,
         pid_file: None,
         namespaces: Namespaces::default(),
         started_in: None,

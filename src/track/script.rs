@@ -52,6 +52,8 @@ pub struct Snapshot {
     pub last: Option<Ending>,
     /// It runs just now.
     pub running: bool,
+    /// Results so far, from 0; it is up from `rise` on.
+    pub result: u64,
 }
 
 /// One `vrrp_script`.
@@ -137,6 +139,7 @@ impl Script {
             standing: self.standing,
             last: self.last.clone(),
             running: self.is_running(),
+            result: self.count,
         }
     }
 

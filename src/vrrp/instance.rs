@@ -19,6 +19,9 @@ use crate::track::{Conditions, Contribution, Fault, Others, faults, weigh};
 mod handover;
 mod hearing;
 mod sending;
+mod times;
+
+pub use times::Times;
 
 use handover::{HoldsBack, Towards};
 
@@ -105,6 +108,7 @@ pub struct Stats {
     pub ip_ttl_err: u64,
     pub invalid_type_rcvd: u64,
     pub addr_list_err: u64,
+    pub invalid_authtype: u64,
     pub authtype_mismatch: u64,
     pub auth_failure: u64,
     pub vers_err: u64,
@@ -145,6 +149,9 @@ pub struct Snapshot {
     pub master_down: Duration,
     /// The address that adverts are sent from; `None`: there is none.
     pub source: Option<IpAddr>,
+    /// The times that it goes by.
+    #[serde(skip)]
+    pub times: Times,
     /// The counters.
     pub stats: Stats,
 }
@@ -346,6 +353,7 @@ impl Machine {
             holds_back: self.holds_back.is_some(),
             master_down: self.master_down(),
             source: self.source,
+            times: self.times(),
             stats: self.stats.clone(),
         }
     }

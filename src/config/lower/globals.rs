@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::model::{BufferedSocket, Garp, GarpExtra, Globals, SocketBuffer, Version};
+use crate::config::model::{BufferedSocket, Fallbacks, Garp, GarpExtra, Globals, SocketBuffer, Version};
 use crate::config::source::Span;
 use crate::config::tree::{Node, Word};
 
@@ -23,6 +23,23 @@ pub(super) struct Defaults {
     pub(super) skip_check_adv_addr: Option<bool>,
     pub(super) lower_prio_no_advert: Option<bool>,
     pub(super) higher_prio_send_advert: Option<bool>,
+}
+
+impl Defaults {
+    /// Those of instances, complete.
+    pub(super) fn fallbacks(&self) -> Fallbacks {
+        let built_in = Fallbacks::default();
+        Fallbacks {
+            version: self.version.unwrap_or(built_in.version),
+            group: self.group.unwrap_or(built_in.group),
+            garp: self.garp.globals(),
+            check_unicast_source: self.check_unicast_source,
+            down_timer_adverts: self.down_timer_adverts.unwrap_or(built_in.down_timer_adverts),
+            skip_check_adv_addr: self.skip_check_adv_addr.unwrap_or(built_in.skip_check_adv_addr),
+            lower_prio_no_advert: self.lower_prio_no_advert.unwrap_or(built_in.lower_prio_no_advert),
+            higher_prio_send_advert: self.higher_prio_send_advert.unwrap_or(built_in.higher_prio_send_advert),
+        }
+    }
 }
 
 /// `garp_*`, as far as they are set.

@@ -32,14 +32,18 @@ use std::sync::Arc;
 
 use super::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use super::keywords::{Keyword, Status, closest};
-use super::model::{Model, Timing, UrlRegex};
+use super::model::{Fallbacks, Model, Timing, UrlRegex};
 use super::slips;
 use super::source::{Sources, Span};
 use super::supported::{self, Feature};
 use super::tree::{Node, SHOWN, Word, title};
 
 /// Reads the whole tree.
-pub(super) fn lower(tree: &[Node<'_>], sources: &Sources, diagnostics: &mut Diagnostics) -> Model {
+pub(super) fn lower(
+    tree: &[Node<'_>],
+    sources: &Sources,
+    diagnostics: &mut Diagnostics,
+) -> (Model, Fallbacks) {
     let (blocks, statements, seen) = (Vec::new(), Vec::new(), BTreeSet::new());
     let mut lower = Lower {
         sources,
@@ -109,7 +113,7 @@ pub(super) fn lower(tree: &[Node<'_>], sources: &Sources, diagnostics: &mut Diag
         _ => lower.root_setting(word, node, &mut model.globals),
     });
     lower.followed(tree, model.globals.lvs.sync_daemon.as_ref(), &members);
-    model
+    (model, defaults.fallbacks())
 }
 
 /// The names that lines may refer to, wherever they are defined: keepalived wants them above.

@@ -1,7 +1,9 @@
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use super::{Account, Command, Fifo, Filter, GarpExtra, InterfaceName, Mail, Webhook};
+use super::{
+    Account, Command, Fifo, Filter, Garp, GarpExtra, Instance, InterfaceName, Mail, Version, Webhook,
+};
 
 /// `global_defs` and the settings of the root, as far as they are no default of something else.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -301,6 +303,43 @@ impl VrrpGlobals {
         NetlinkBuffers {
             commands: buffer(BufferedSocket::VrrpCommands),
             monitor: buffer(BufferedSocket::VrrpMonitor),
+        }
+    }
+}
+
+/// What `global_defs` says that instances fall back to. A model has it at its instances, which need no more; this is for
+/// who shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fallbacks {
+    /// `vrrp_version`.
+    pub version: Version,
+    /// `vrrp_mcast_group4`.
+    pub group: Ipv4Addr,
+    /// `vrrp_garp_*`.
+    pub garp: Garp,
+    /// `vrrp_check_unicast_src`.
+    pub check_unicast_source: bool,
+    /// `vrrp_down_timer_adverts`.
+    pub down_timer_adverts: u8,
+    /// `vrrp_skip_check_adv_addr`.
+    pub skip_check_adv_addr: bool,
+    /// `vrrp_lower_prio_no_advert`.
+    pub lower_prio_no_advert: bool,
+    /// `vrrp_higher_prio_send_advert`.
+    pub higher_prio_send_advert: bool,
+}
+
+impl Default for Fallbacks {
+    fn default() -> Self {
+        Self {
+            version: Version::V2,
+            group: Ipv4Addr::new(224, 0, 0, 18),
+            garp: Garp::default(),
+            check_unicast_source: false,
+            down_timer_adverts: Instance::DOWN_TIMER_ADVERTS,
+            skip_check_adv_addr: false,
+            lower_prio_no_advert: false,
+            higher_prio_send_advert: false,
         }
     }
 }

@@ -29,9 +29,9 @@ pub use check::{
     ProbeKind, RegexStack, Ssl, StatusCodes, Timing, UrlRegex,
 };
 pub use globals::{
-    BufferPolicy, BufferedSocket, Globals, Host, LvsGlobals, NetlinkBuffer, NetlinkBuffers, Outside,
-    OutsideView, Process, ProcessPart, ReceiveBuffers, RunFiles, Scripts, SocketBuffer, SyncDaemon, Timeouts,
-    VrrpGlobals,
+    BufferPolicy, BufferedSocket, Fallbacks, Globals, Host, LvsGlobals, NetlinkBuffer, NetlinkBuffers,
+    Outside, OutsideView, Process, ProcessPart, ReceiveBuffers, RunFiles, Scripts, SocketBuffer, SyncDaemon,
+    Timeouts, VrrpGlobals,
 };
 pub use group::{GroupEntry, GroupedServer, VirtualServerGroup};
 pub use lvs::{

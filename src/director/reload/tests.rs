@@ -43,6 +43,7 @@ fn options() -> Options {
         config: MAIN.into(),
         runtime_directory: PathBuf::new(),
         state_directory: PathBuf::new(),
+        dump_directory: None,
         pid_file: None,
         namespaces: super::super::namespace::Namespaces::default(),
         started_in: None,
@@ -68,6 +69,7 @@ fn candidate(files: &[(&'static str, &'static str)]) -> Candidate {
     Candidate {
         programs: crate::director::programs::Programs::default(),
         runnable: runnable(&model),
+        fallbacks: loaded.fallbacks,
         model,
         namespaces: super::super::namespace::Namespaces::default(),
         unrun: Vec::new(),

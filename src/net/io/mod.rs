@@ -24,6 +24,16 @@ use super::rtnetlink::{
 /// Tables that change all the time are read this often; what is missing in one reading is in another.
 const ATTEMPTS: usize = 8;
 
+/// The links and the addresses of this machine, as they are just now.
+pub(crate) fn links() -> io::Result<Vec<Change>> {
+    let mut client = Client::connect(NlFamily::Route)?;
+    let mut found = Vec::new();
+    for request in [dump_links(), dump_addresses()] {
+        client.read(&request, |message| found.extend(read(message)))?;
+    }
+    Ok(found)
+}
+
 /// A client that changes the kernel's network configuration, and the socket of announcements.
 pub(crate) struct Network {
     client: Client,

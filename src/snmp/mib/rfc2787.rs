@@ -128,7 +128,7 @@ pub(super) fn running(running: &Running<'_>, configured: &Configured<'_>, out: &
             stats.pri_zero_sent,
             stats.invalid_type_rcvd,
             stats.addr_list_err,
-            stats.authtype_mismatch,
+            stats.authtype_mismatch + stats.invalid_authtype,
             stats.packet_len_err,
         ];
         counters.row(&index, numbers.iter().map(|number| Some(Value::counter(*number))).collect());

@@ -12,7 +12,7 @@ use crate::snmp::table::{Mib, Source};
 use crate::snmp::traps::Trap;
 use crate::track::{Facts, Standing};
 use crate::vrrp::event::State;
-use crate::vrrp::instance::{Snapshot, Stats};
+use crate::vrrp::instance::{Snapshot, Stats, Times};
 
 fn model(text: &str) -> (Model, Runnable) {
     let loaded = load(Path::new("t"), &Texts::one("t", text), &Options::default());
@@ -61,6 +61,7 @@ fn mib(text: &str, states: &[State]) -> Mib {
         faults: Vec::new(),
         master: None,
         source: Some([10, 0, 0, 1].into()),
+        times: Times::default(),
         stats: Stats { become_master: 3, chk_err: 1, ..Stats::default() },
     };
     let instances: Vec<Snapshot> = runnable.instances.iter().zip(states).map(seen).collect();

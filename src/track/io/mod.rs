@@ -16,6 +16,7 @@ use crate::script::Ending;
 use crate::script::io::{GRACE, Runner};
 
 use super::Facts;
+use super::script;
 use super::scripts::{Action, Id, Input, Scripts, Standings, Wanted};
 use files::Files;
 use processes::Processes;
@@ -78,6 +79,12 @@ impl Tracking {
     #[must_use]
     pub fn running(&self) -> BTreeMap<String, usize> {
         self.processes.running()
+    }
+
+    /// A view of each tracked script.
+    #[must_use]
+    pub fn scripts(&self) -> Vec<script::Snapshot> {
+        self.machine.snapshot().scripts
     }
 
     /// When [`Self::tick`] is to be called next.

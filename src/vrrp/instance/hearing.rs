@@ -43,6 +43,8 @@ impl Machine {
             Rejection::TooShort { .. } | Rejection::Length { .. } => &mut self.stats.packet_len_err,
             Rejection::Ttl { .. } | Rejection::PeerTtl { .. } => &mut self.stats.ip_ttl_err,
             Rejection::Version { .. } => &mut self.stats.vers_err,
+            // No type of RFC 2338 at all, or another one than ours.
+            Rejection::AuthenticationType { theirs: 3.., .. } => &mut self.stats.invalid_authtype,
             Rejection::AuthenticationType { .. } => &mut self.stats.authtype_mismatch,
             Rejection::Authentication | Rejection::Sender | Rejection::Replayed { .. } => {
                 &mut self.stats.auth_failure

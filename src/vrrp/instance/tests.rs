@@ -1,4 +1,5 @@
 mod checksums;
+mod counters;
 
 use std::net::Ipv4Addr;
 

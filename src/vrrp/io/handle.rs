@@ -36,6 +36,13 @@ pub(crate) enum Command {
         /// Told then.
         done: oneshot::Sender<()>,
     },
+    /// Asks for the view of this moment. With `clear` the counters begin anew behind it.
+    Show {
+        /// Whether they do.
+        clear: bool,
+        /// Who asks.
+        answer: oneshot::Sender<Arc<Snapshot>>,
+    },
     /// Stop. Answered when that is done.
     Stop {
         /// Say so (priority 0) and give the addresses up; false keeps them (`--dont-release-vrrp`).

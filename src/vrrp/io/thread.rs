@@ -163,6 +163,15 @@ impl Thread {
                 self.outward.publish(&self.node, true);
                 let _ = done.send(());
             }
+            Command::Show { clear, answer } => {
+                let shown = Arc::new(self.node.snapshot());
+                if clear {
+                    self.node.clear_statistics();
+                    self.outward.publish(&self.node, true);
+                }
+                // Who asked may wait no longer.
+                let _ = answer.send(shown);
+            }
             Command::Stop { .. } => {}
         }
     }

@@ -427,6 +427,11 @@ impl Node {
         self.identities.values().filter_map(|id| Some(&self.instances.get(id)?.machine))
     }
 
+    /// The counters of all instances begin anew.
+    pub fn clear_statistics(&mut self) {
+        self.instances.values_mut().for_each(|running| running.machine.clear_statistics());
+    }
+
     /// How many states were entered so far: when it differs, there is news.
     pub fn transitions(&self) -> u64 {
         self.transitions

@@ -12,6 +12,7 @@ mod bfd;
 mod checkers;
 mod demo;
 mod drift;
+mod dumps;
 mod failover;
 mod forwarding;
 mod frr;
@@ -108,6 +109,7 @@ pub fn all() -> Vec<Scenario> {
         pages::SCENARIOS,
         pairs::SCENARIOS,
         sync_group::SCENARIOS,
+        dumps::SCENARIOS,
         answers::SCENARIOS,
         mails::SCENARIOS,
         manners::SCENARIOS,
