@@ -11,15 +11,17 @@ const SHARED: &[&str] = &["report", "text"];
 
 /// Who may use whom. `docs/architecture.md` draws the same arrows.
 const ARROWS: &[(&str, &[&str])] = &[
+    ("beside", &["sys"]),
     ("bfd", &["config::model", "sys"]),
     ("check", &["config::model", "script", "sys"]),
-    ("cli", &["check", "config", "director", "snmp::io", "sys"]),
+    ("cli", &["beside", "check", "config", "dbus", "director", "snmp", "sys"]),
     ("config", &["sys::regex"]),
+    ("dbus", &["beside", "sys"]),
     (
         "director",
         &[
-            "bfd", "check", "config", "ipvs", "mail", "net", "notify", "pool", "script", "snmp", "sys",
-            "track", "vrrp", "webhook",
+            "beside", "bfd", "check", "config", "dbus", "ipvs", "mail", "net", "notify", "pool", "script",
+            "snmp", "sys", "track", "vrrp", "webhook",
         ],
     ),
     ("ipvs", &["config::model", "sys"]),
@@ -29,7 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("pool", &["check::standing", "config::model", "ipvs"]),
     ("report", &[]),
     ("script", &["config::model", "sys"]),
-    ("snmp", &["config::model", "ipvs", "pool", "sys", "track", "vrrp"]),
+    ("snmp", &["beside", "config::model", "ipvs", "pool", "sys", "track", "vrrp"]),
     ("sys", &[]),
     ("track", &["config::model", "script", "sys"]),
     ("vrrp", &["config::model", "net", "sys", "track"]),

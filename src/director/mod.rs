@@ -6,6 +6,7 @@ mod balancer;
 pub(crate) mod candidate;
 mod checks;
 mod connection;
+mod dbus;
 mod error;
 mod files;
 pub mod kept;
@@ -42,10 +43,12 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::beside::io::News as Beside;
 use crate::check::Standing;
 use crate::check::checks::Key;
 use crate::check::io::runner::Ended;
 use crate::config::model::ProcessPart;
+use crate::dbus::objects::Ask;
 use crate::mail;
 use crate::mail::io::Mails;
 use crate::notify::What;
@@ -63,6 +66,7 @@ use around::{Around, Went};
 use balancer::Balancer;
 use candidate::{Candidate, Load};
 use checks::Checks;
+use dbus::Dbus;
 use lock::RuntimeLock;
 use owned::Owned;
 use presence::Presence;
@@ -187,6 +191,7 @@ struct Director {
     /// What runs when all else has ended.
     shutdown: Option<Around>,
     snmp: Snmp,
+    dbus: Dbus,
     /// How many files a program may open.
     files: Option<(u64, u64)>,
     /// The state is to be shown anew.
@@ -208,6 +213,8 @@ enum Event {
     Told((Tag, Ending)),
     /// The process that answers over SNMP.
     Snmp(snmp::Wanted),
+    /// The process that speaks with D-Bus.
+    Dbus(Beside<Ask>),
     /// A mail.
     Mailed(mail::Outcome),
     /// A delivery to one of the webhooks.
@@ -258,6 +265,7 @@ impl Director {
                 Event::Mailed(outcome) => self.mails.take_in(outcome),
                 Event::Delivered(outcome) => self.webhooks.take_in(outcome),
                 Event::Snmp(news) => self.heed_snmp(news),
+                Event::Dbus(news) => self.heed_dbus(news),
                 Event::Retry => self.retry(),
                 Event::Signal(Asked::Stop) => return Ok(()),
                 Event::Signal(Asked::Reload) => self.reloads.ask(false, None),
@@ -328,6 +336,7 @@ impl Director {
             news = self.sessions.news() => Event::Session(news),
             end = self.notifications.ended() => Event::Told(end),
             news = self.snmp.news() => Event::Snmp(news),
+            news = self.dbus.news() => Event::Dbus(news),
             outcome = self.mails.tried() => Event::Mailed(outcome),
             outcome = self.webhooks.tried() => Event::Delivered(outcome),
             () = timer => Event::Due,
@@ -349,6 +358,7 @@ impl Director {
                 self.webhooks.tell(&occasion);
                 self.mails.tell(occasion);
             }
+            self.dbus.entered(&subject, &what);
             self.snmp.entered(&subject, &what);
             self.notifications.tell(subject, what, priority);
         }

@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Claims(Setup, oneshot::Sender<BTreeSet<Claim>>),
     /// What runs after a reload. Answered when it is in force and the snapshot shows it.
     Configure(Setup, oneshot::Sender<()>),
+    /// The instance of this name announces its addresses, if it is master.
+    Announce(String),
     /// Stop. Answered when that is done.
     Stop {
         /// Say so (priority 0) and give the addresses up; false keeps them (`--dont-release-vrrp`).

@@ -157,6 +157,7 @@ impl Thread {
                 self.outward.publish(&self.node, true);
                 let _ = done.send(());
             }
+            Command::Announce(name) => self.feed(Input::Announce(name)),
             Command::Stop { .. } => {}
         }
     }

@@ -10,6 +10,7 @@ mod bench;
 mod beside;
 mod bfd;
 mod checkers;
+mod dbus;
 mod demo;
 mod drift;
 mod failover;
@@ -122,6 +123,7 @@ pub fn all() -> Vec<Scenario> {
         drift::SCENARIOS,
         groups::SCENARIOS,
         snmp::SCENARIOS,
+        dbus::SCENARIOS,
         checkers::SCENARIOS,
         misc::SCENARIOS,
         module::SCENARIOS,
