@@ -2,7 +2,7 @@
 //! nobody, flooded, with a bus that is away, hangs, dies and comes back. Root, dbus-daemon and dbus-send are needed.
 
 // Helpers of tests may panic as tests do.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;

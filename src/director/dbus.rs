@@ -177,3 +177,83 @@ fn state(state: event::State) -> State {
         event::State::Fault => State::Fault,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::config::source::Texts;
+    use crate::director::namespace::Namespaces;
+
+    fn model(text: &str) -> Model {
+        let loaded = config::load("t".as_ref(), &Texts::one("t", text), &config::Options::default());
+        loaded.model.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics))
+    }
+
+    fn setup(globals: &str, address: Option<&str>, only_checkers: bool) -> Option<(Setup, Place)> {
+        let options = Options {
+            config: "t".into(),
+            runtime_directory: "/r".into(),
+            state_directory: "/s".into(),
+            pid_file: None,
+            namespaces: Namespaces::default(),
+            started_in: None,
+            only_vrrp: false,
+            only_checkers,
+            no_bfd: false,
+            allow_empty: false,
+            dont_release_vrrp: false,
+            dont_release_ipvs: false,
+            snmp: false,
+            snmp_socket: None,
+            ignore_sigint: false,
+        };
+        Dbus::setup(&model(globals), &options, address.map(str::to_owned))
+    }
+
+    #[test]
+    fn the_file_says_what_is_shown_and_where() {
+        assert_eq!(setup("", None, false), None);
+        assert_eq!(setup("global_defs {\ndbus_service_name a.b\n}\n", None, false), None);
+        assert_eq!(setup("global_defs {\nenable_dbus\n}\n", None, true), None, "who does no VRRP shows none");
+        let (plain, place) = setup("global_defs {\nenable_dbus\n}\n", None, false).unwrap();
+        let expected = Setup {
+            address: "unix:path=/run/dbus/system_bus_socket".into(),
+            name: "org.keepalived.Vrrp1".into(),
+            whole: "/org/keepalived/Vrrp1/Vrrp".into(),
+        };
+        assert_eq!((plain, place.no_interface.as_str()), (expected, "none"));
+        let text = "net_namespace blue-1\ninstance two\nglobal_defs {\nenable_dbus\ndbus_service_name a.b\n\
+                    dbus_no_interface_name nowhere\n}\n";
+        let (other, place) = setup(text, Some("unix:path=/x"), false).unwrap();
+        let expected = Setup {
+            address: "unix:path=/x".into(),
+            name: "a.b".into(),
+            whole: "/org/keepalived/Vrrp1/blue_1/two/Vrrp".into(),
+        };
+        assert_eq!(other, expected);
+        let unicast = model(
+            "vrrp_instance A {\nvirtual_router_id 7\nunicast_src_ip fe80::1\nunicast_peer { fe80::2 }\n\
+             virtual_ipaddress { fe80::9/64 dev eth0 }\n}\n",
+        );
+        let path = place.path(&unicast.instances[0]);
+        assert_eq!(path, "/org/keepalived/Vrrp1/blue_1/two/Instance/nowhere/7/IPv6");
+    }
+
+    #[test]
+    fn what_a_reload_removes_ends_where_it_was() {
+        let one = |path: &str, deleted| Instanced { path: path.into(), state: State::Master, deleted };
+        let mut dbus = Dbus::default();
+        // One of the same name has taken its place.
+        dbus.leaving.insert("A".into(), one("/old", true));
+        dbus.shown.insert("A".into(), one("/new", false));
+        let subject = Subject::Instance("A".into());
+        dbus.entered(&subject, &What::Entered(notify::State::Deleted));
+        assert_eq!((dbus.shown["A"].state, dbus.leaving.len()), (State::Master, 0));
+        dbus.entered(&subject, &What::Entered(notify::State::Backup));
+        assert_eq!(dbus.shown["A"].state, State::Backup);
+        // As to scripts: without `notify_deleted` as FAULT.
+        dbus.entered(&subject, &What::Entered(notify::State::Deleted));
+        assert_eq!(dbus.shown["A"].state, State::Fault);
+    }
+}
