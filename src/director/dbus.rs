@@ -233,8 +233,8 @@ mod tests {
         };
         assert_eq!(other, expected);
         let unicast = model(
-            "vrrp_instance A {\nvirtual_router_id 7\nunicast_src_ip fe80::1\nunicast_peer { fe80::2 }\n\
-             virtual_ipaddress { fe80::9/64 dev eth0 }\n}\n",
+            "vrrp_instance A {\nvirtual_router_id 7\nunicast_src_ip 2001:db8::1\nunicast_peer {\n2001:db8::2\n}\n\
+             virtual_ipaddress {\n2001:db8::9/64 dev eth0\n}\n}\n",
         );
         let path = place.path(&unicast.instances[0]);
         assert_eq!(path, "/org/keepalived/Vrrp1/blue_1/two/Instance/nowhere/7/IPv6");
