@@ -18,6 +18,9 @@ const DO_NOT_QUEUE: u32 = 4;
 /// `DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER` and `..._ALREADY_OWNER`.
 const OURS: [u32; 2] = [1, 4];
 
+/// Letters of a path of ours at most, which has two names of 255, and of any name.
+const LONGEST: usize = 1024;
+
 /// What concerns us of what the bus brings.
 pub(super) enum Incoming {
     Called(Call),
@@ -34,19 +37,19 @@ pub(super) fn read(message: &Message, asked: Option<NonZeroU32>, name: &str) -> 
         Type::MethodCall => {
             let signature = header.signature().to_string_no_parens();
             let texts = match signature.as_str() {
-                "s" => body.deserialize::<String>().ok().into_iter().collect(),
+                "s" => body.deserialize::<&str>().ok().into_iter().map(short).collect(),
                 // Of three arguments as well.
                 "ss" | "ssv" => {
-                    let pair = body.deserialize_unchecked::<(String, String)>().ok();
-                    pair.into_iter().flat_map(|(first, second)| [first, second]).collect()
+                    let pair = body.deserialize_unchecked::<(&str, &str)>().ok();
+                    pair.into_iter().flat_map(|(first, second)| [first, second]).map(short).collect()
                 }
                 _ => Vec::new(),
             };
             Some(Incoming::Called(Call {
-                path: header.path()?.to_string(),
+                path: short(header.path()?),
                 interface: header.interface().map(ToString::to_string),
                 member: header.member()?.to_string(),
-                signature,
+                signature: short(&signature),
                 texts,
             }))
         }
@@ -67,6 +70,11 @@ pub(super) fn read(message: &Message, asked: Option<NonZeroU32>, name: &str) -> 
         }
         _ => None,
     }
+}
+
+/// What is longer is no name or path of ours, and is not to come back in an answer as a whole.
+fn short(text: &str) -> String {
+    text.chars().take(LONGEST).collect()
 }
 
 /// Asks for the name.
@@ -150,6 +158,10 @@ mod tests {
         let set = build().build(&("x", "y", Value::from(vec![1_u8, 2]))).unwrap();
         let Some(Incoming::Called(set)) = read(&set, None, "a.b") else { panic!() };
         assert_eq!((set.signature.as_str(), set.texts.len(), set.interface), ("ssv", 2, None));
+        let long = "x".repeat(1 << 20);
+        let endless = build().build(&(long.as_str(), long.as_str())).unwrap();
+        let Some(Incoming::Called(endless)) = read(&endless, None, "a.b") else { panic!() };
+        assert!(endless.texts.iter().all(|text| text.len() == LONGEST), "it does not come back in answers");
         let strange = build().build(&(1_u64, Value::from("z"), vec![("a", 1_u8)])).unwrap();
         let Some(Incoming::Called(strange)) = read(&strange, None, "a.b") else { panic!() };
         assert_eq!((strange.signature.as_str(), strange.texts.len()), ("tva(sy)", 0));

@@ -69,7 +69,7 @@ fn what_is_asked_for_is_handed_on() {
     assert_eq!(reload, (Answer::Done, Some(Ask::Reload)));
     let garp = call(ETH0, "org.keepalived.Vrrp1.Instance.SendGarp", &[]);
     assert_eq!(garp, (Answer::Done, Some(Ask::Announce("VI_1".to_owned()))));
-    // A backup would turn the neighbours away from the master.
+    // Nothing would be announced, and keepalived does not say so.
     let (kind, text) = failure(call(&path(ROOT, "eth0.1", 52, true), "SendGarp", &[]));
     assert_eq!((kind, text.as_str()), ("Failed", "'VI_2' is Backup: only a Master announces its addresses"));
     for method in ["PrintData", "PrintStats", "PrintStatsClear"] {
