@@ -3,6 +3,8 @@
 //! Folders are the nouns of the field. Files in a folder decide and are pure; its `io/` acts.
 //! `docs/architecture.md` shows how an advert, a failed check and a reload travel through them.
 
+// A process beside the daemon, for what must not hold it up.
+pub mod beside;
 // BFD: packets, the state machine of a session, all of them, and their thread.
 pub mod bfd;
 // Feeding pages and hosts to readers, retrying, and turning the outcome into verdicts.
@@ -15,6 +17,8 @@ pub mod config;
 pub mod control;
 // The files that keepalived's signals ask for.
 pub mod dump;
+// D-Bus: the instances as objects, and the process that speaks with the bus.
+pub mod dbus;
 // Wiring: start-up, reload, shutdown, threads.
 pub mod director;
 // The kernel's virtual server table: services, destinations, their netlink form and their diff.

@@ -11,16 +11,18 @@ const SHARED: &[&str] = &["report", "text"];
 
 /// Who may use whom. `docs/architecture.md` draws the same arrows.
 const ARROWS: &[(&str, &[&str])] = &[
+    ("beside", &["sys"]),
     ("bfd", &["config::model", "sys"]),
     ("check", &["config::model", "script", "sys"]),
-    ("cli", &["check", "config", "control", "director", "snmp::io", "sys"]),
+    ("cli", &["beside", "check", "config", "control", "dbus", "director", "snmp", "sys"]),
     ("config", &["sys::regex"]),
     ("control", &[]),
+    ("dbus", &["beside", "sys"]),
     (
         "director",
         &[
-            "bfd", "check", "config", "control", "dump", "ipvs", "mail", "net", "notify", "pool", "script",
-            "snmp", "sys", "track", "vrrp", "webhook",
+            "beside", "bfd", "check", "config", "control", "dbus", "dump", "ipvs", "mail", "net", "notify",
+            "pool", "script", "snmp", "sys", "track", "vrrp", "webhook",
         ],
     ),
     ("dump", &["bfd", "check", "config::model", "net", "pool", "script", "track", "vrrp"]),
@@ -31,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("pool", &["check::standing", "config::model", "ipvs"]),
     ("report", &[]),
     ("script", &["config::model", "sys"]),
-    ("snmp", &["config::model", "ipvs", "pool", "sys", "track", "vrrp"]),
+    ("snmp", &["beside", "config::model", "ipvs", "pool", "sys", "track", "vrrp"]),
     ("sys", &[]),
     ("track", &["config::model", "script", "sys"]),
     ("vrrp", &["config::model", "net", "sys", "track"]),

@@ -211,7 +211,7 @@ fn what_a_start_runs_of_the_corpus() {
 }
 
 /// Of the files that keepalived runs, so many percent run with every word in effect.
-const WHOLE: usize = 98;
+const WHOLE: usize = 99;
 
 /// What stands in the way of the others is printed: each word, and how often it is the only one.
 #[test]

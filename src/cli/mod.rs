@@ -42,7 +42,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
-use crate::snmp::io as snmp;
+use crate::beside::Outbox as _;
+use crate::{dbus, snmp};
 
 use options::{Explain, Failover, Genhash, Maintenance, Options, Reload, Status};
 
@@ -67,8 +68,11 @@ pub fn main() -> ExitCode {
     if arguments.get(1).is_some_and(|first| first == "maintenance") {
         return start_maintenance(arguments.get(1..).unwrap_or(&[]));
     }
-    if arguments.get(1).is_some_and(|first| first == snmp::WORD) {
-        return snmp::agent::run();
+    if arguments.get(1).is_some_and(|first| first == snmp::link::Outbox::WORD) {
+        return snmp::io::run();
+    }
+    if arguments.get(1).is_some_and(|first| first == dbus::link::Outbox::WORD) {
+        return dbus::io::run();
     }
     match genhash_arguments(&arguments) {
         Some(arguments) => start_genhash(&arguments),

@@ -113,6 +113,7 @@ impl Director {
             dumps: super::Dumps::default(),
             started: SystemTime::now(),
             maintenance,
+            dbus: super::Dbus::default(),
             files,
             changed: false,
             options,
@@ -139,6 +140,7 @@ impl Director {
         // The numbers of files decide what the pools begin with.
         director.configure_programs(candidate.programs);
         director.serve_snmp(&candidate.model, &setup, &virtual_servers);
+        director.serve_dbus(&candidate.model, &setup);
         director.balance(virtual_servers, &candidate.model.globals);
         director.synchronise(sync);
         director.start_vrrp(setup)?;
@@ -285,6 +287,7 @@ impl Director {
                     self.reloads.ask(false, None);
                 }
                 self.tell_what_does_not_run();
+                self.dbus.reloaded();
                 Line { level: Level::INFO, text: "Reload complete".to_owned() }
             }
             Err(error @ (Error::VrrpDied | Error::BfdDied)) => return Err(error),
@@ -311,6 +314,7 @@ impl Director {
         self.mails.configure(Mail::of(globals, &setup.instances, &setup.groups, &virtual_servers));
         self.webhooks.configure(globals);
         self.serve_snmp(model, &setup, &virtual_servers);
+        self.serve_dbus(model, &setup);
         self.shutdown = programs.shutdown.take();
         self.configure_notifications(&mut programs);
         self.configure_programs(programs);
@@ -402,7 +406,8 @@ impl Director {
             self.checks.end(),
             self.mails.end(),
             self.webhooks.end(),
-            self.snmp.end()
+            self.snmp.end(),
+            self.dbus.end()
         );
         if let Some(shutdown) = self.shutdown.take() {
             self.manager.extend(shutdown.longest());

@@ -6,6 +6,7 @@ mod balancer;
 pub(crate) mod candidate;
 mod checks;
 mod connection;
+mod dbus;
 mod dumps;
 mod error;
 mod failover;
@@ -46,10 +47,12 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::beside::io::News as Beside;
 use crate::check::Standing;
 use crate::check::checks::Key;
 use crate::check::io::runner::Ended;
 use crate::config::model::ProcessPart;
+use crate::dbus::objects::Ask;
 use crate::mail;
 use crate::mail::io::Mails;
 use crate::notify::What;
@@ -68,6 +71,7 @@ use around::{Around, Went};
 use balancer::Balancer;
 use candidate::{Candidate, Load};
 use checks::Checks;
+use dbus::Dbus;
 use dumps::Dumps;
 use lock::RuntimeLock;
 use maintenance::Maintenance;
@@ -198,6 +202,7 @@ struct Director {
     /// When this process began.
     started: SystemTime,
     maintenance: Maintenance,
+    dbus: Dbus,
     /// How many files a program may open.
     files: Option<(u64, u64)>,
     /// The state is to be shown anew.
@@ -221,6 +226,8 @@ enum Event {
     Snmp(snmp::Wanted),
     /// Files that a signal asked for.
     Dumped(Vec<dumps::Written>),
+    /// The process that speaks with D-Bus.
+    Dbus(Beside<Ask>),
     /// A mail.
     Mailed(mail::Outcome),
     /// A delivery to one of the webhooks.
@@ -276,6 +283,7 @@ impl Director {
                 Event::Delivered(outcome) => self.webhooks.take_in(outcome),
                 Event::Snmp(news) => self.heed_snmp(news),
                 Event::Dumped(written) => self.dumps.tell(written),
+                Event::Dbus(news) => self.heed_dbus(news),
                 Event::Retry => self.retry(),
                 Event::Signal(Asked::Stop) => return Ok(()),
                 Event::Signal(Asked::Reload) => self.reloads.ask(false, None),
@@ -361,6 +369,7 @@ impl Director {
             end = self.notifications.ended() => Event::Told(end),
             news = self.snmp.news() => Event::Snmp(news),
             written = self.dumps.written() => Event::Dumped(written),
+            news = self.dbus.news() => Event::Dbus(news),
             outcome = self.mails.tried() => Event::Mailed(outcome),
             outcome = self.webhooks.tried() => Event::Delivered(outcome),
             () = timer => Event::Due,
@@ -382,6 +391,7 @@ impl Director {
                 self.webhooks.tell(&occasion);
                 self.mails.tell(occasion);
             }
+            self.dbus.entered(&subject, &what);
             self.snmp.entered(&subject, &what);
             self.notifications.tell(subject, what, priority);
         }

@@ -13,13 +13,15 @@ use nix::net::if_::if_nametoindex;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::Instant as TokioInstant;
 
+use crate::beside::io::{Handle, News};
 use crate::config::model::{
     InitialState, InterfaceName, MasterAgent, Model, Outside, Route, Service, Version, VirtualServer,
     VirtualServerName,
 };
 use crate::notify::{State, Subject, What};
 use crate::pool::Telling;
-use crate::snmp::io::{Handle, News, clock};
+use crate::snmp::io::clock;
+use crate::snmp::link::Outbox;
 use crate::snmp::mib::standings::Quorum;
 use crate::snmp::mib::state::{History, Running};
 use crate::snmp::mib::{
@@ -42,7 +44,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The process that answers, and what it was told.
 #[derive(Debug, Default)]
 pub(super) struct Snmp {
-    process: Option<(Setup, Handle)>,
+    process: Option<(Setup, Handle<Outbox>)>,
     parts: Parts,
     router_id: String,
     host: String,
@@ -69,7 +71,7 @@ pub(super) struct Snmp {
 /// What there is to do for the process.
 pub(super) enum Wanted {
     /// It wants this.
-    News(News),
+    News(News<Source>),
     /// Counters have been read; `None`: they cannot be.
     Read(Source, Option<Vec<Table>>),
 }
@@ -142,9 +144,11 @@ impl Snmp {
             Subject::Instance(name) => {
                 let instance = self.vrrp.instances.iter().find(|instance| instance.name == *name);
                 let initial = instance.map_or(InitialState::Backup, |instance| instance.initial_state);
-                handle.trap(instance_trap(name, became, initial, &self.router_id));
+                handle.put(|outbox| outbox.trap(instance_trap(name, became, initial, &self.router_id)));
             }
-            Subject::Group(name) => handle.trap(group_trap(name, became, &self.router_id)),
+            Subject::Group(name) => {
+                handle.put(|outbox| outbox.trap(group_trap(name, became, &self.router_id)))
+            }
             Subject::Service(_) | Subject::Server { .. } => {}
         }
     }
@@ -171,23 +175,25 @@ impl Snmp {
                     return;
                 };
                 if version2 && instance.version == Version::V2 {
-                    handle.trap(rfc2787::new_master(instance, interface, source));
+                    handle.put(|outbox| outbox.trap(rfc2787::new_master(instance, interface, source)));
                 }
                 // Of version 2, too, as in keepalived.
                 if version3 {
-                    handle.trap(rfc6527::new_master(instance, interface, source, history.reason));
+                    handle.put(|outbox| {
+                        outbox.trap(rfc6527::new_master(instance, interface, source, history.reason))
+                    });
                 }
             }
             Event::Rejected { source, why, .. } => {
                 if let (Some(other_type), IpAddr::V4(source)) = (authentication(why), source)
                     && version2
                 {
-                    handle.trap(rfc2787::authentication_failure(*source, other_type));
+                    handle.put(|outbox| outbox.trap(rfc2787::authentication_failure(*source, other_type)));
                 }
                 let Some(error) = error(why) else { return };
                 history.error = error;
                 if let Some((instance, interface)) = placed.filter(|_| version3) {
-                    handle.trap(rfc6527::protocol_error(instance, interface, error));
+                    handle.put(|outbox| outbox.trap(rfc6527::protocol_error(instance, interface, error)));
                 }
             }
             _ => {}
@@ -347,7 +353,7 @@ impl Director {
                     .entry(source)
                     .or_insert_with(|| spawn_blocking(move || count(&namespaces, &servers, source)));
             }
-            Wanted::Read(source, Some(tables)) => handle.tables(source, tables),
+            Wanted::Read(source, Some(tables)) => handle.put(|outbox| outbox.tables(source, tables)),
             // IPVS is not there: what is known of before is told.
             Wanted::Read(_, None) => {}
         }
@@ -374,7 +380,7 @@ impl Director {
                 standings::server_trap(server, &real, telling.up, up, &snmp.router_id)
             }
         };
-        handle.trap(trap);
+        handle.put(|outbox| outbox.trap(trap));
     }
 
     /// The last traps of virtual servers and real servers: the daemon stops.
@@ -388,7 +394,7 @@ impl Director {
             let view = self.balancer.pools().view(&server.name()).unwrap_or_default();
             standings::last_traps(server, view, &snmp.router_id)
                 .into_iter()
-                .for_each(|trap| handle.trap(trap));
+                .for_each(|trap| handle.put(|outbox| outbox.trap(trap)));
         }
     }
 
@@ -422,7 +428,7 @@ impl Director {
         let mut known = None;
         for source in changed {
             match source {
-                Source::Configuration => handle.tables(source, configured.tables()),
+                Source::Configuration => handle.put(|outbox| outbox.tables(source, configured.tables())),
                 Source::Vrrp => {
                     let snapshot = self.vrrp.as_ref().map(|handle| handle.snapshot.borrow().clone());
                     let facts = Facts { sessions: self.sessions.up(), ..self.tracking.facts() };
@@ -434,13 +440,13 @@ impl Director {
                     };
                     let tables = running.tables(&configured);
                     if tables != snmp.known {
-                        handle.tables(source, tables.clone());
+                        handle.put(|outbox| outbox.tables(source, tables.clone()));
                         known = Some(tables);
                     }
                 }
                 Source::Checks if snmp.parts.checks => {
                     let view = |server: &VirtualServer| self.balancer.pools().view(&server.name());
-                    handle.tables(source, standings::tables(&snmp.servers, view));
+                    handle.put(|outbox| outbox.tables(source, standings::tables(&snmp.servers, view)));
                 }
                 Source::Checks | Source::ServiceCounters | Source::RealCounters => {}
             }

@@ -1,21 +1,19 @@
-//! What daemon and agent tell each other: JSON documents, each behind its length.
+//! What daemon and agent tell each other, by documents of [`crate::beside`].
 //!
 //! To the agent: the newest tables of each source, and traps in order. Who does not read gets the newest later, and
-//! loses traps beyond a limit, which are counted. Invariants: what waits is bounded; a document is never cut.
+//! loses traps beyond a limit, which are counted. Invariant: what waits is bounded.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
+
+use crate::beside::{self, Heard};
+use crate::config::model::MasterAgent;
 
 use super::event::Event;
 use super::session::{Setup, TRAPS};
 use super::table::{Source, Table};
 use super::traps::Trap;
-
-/// The longest document that is read: tables of some ten thousand real servers.
-const MOST: usize = 256 << 20;
-/// Bytes in front of a document.
-const LENGTH: usize = 4;
 
 /// From the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,37 +35,13 @@ pub enum Word {
     Ask(Source),
 }
 
-/// What a peer says is none of the documents that it may say.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a document that is not understood: {0}")]
-pub struct Unreadable(String);
-
-/// A document with its length in front.
-#[must_use]
-pub fn frame(document: &impl Serialize) -> Vec<u8> {
-    let mut bytes = vec![0; LENGTH];
-    // Neither a map with other keys than text nor anything else that JSON cannot say.
-    if serde_json::to_writer(&mut bytes, document).is_err() {
-        return Vec::new();
+impl From<Word> for Heard<Source, Event> {
+    fn from(word: Word) -> Self {
+        match word {
+            Word::Tell(event) => Self::Tells(event.level(), event),
+            Word::Ask(source) => Self::Asks(source),
+        }
     }
-    let length = u32::try_from(bytes.len() - LENGTH).unwrap_or(u32::MAX);
-    if let Some(front) = bytes.first_chunk_mut() {
-        *front = length.to_le_bytes();
-    }
-    bytes
-}
-
-/// Takes the first document out of `bytes`; `None`: it is not complete yet.
-pub fn unframe<T: DeserializeOwned>(bytes: &mut Vec<u8>) -> Result<Option<T>, Unreadable> {
-    let Some(front) = bytes.first_chunk::<LENGTH>() else { return Ok(None) };
-    let length = usize::try_from(u32::from_le_bytes(*front)).unwrap_or(usize::MAX);
-    if length > MOST {
-        return Err(Unreadable(format!("it has {length} bytes")));
-    }
-    let Some(document) = bytes.get(LENGTH..LENGTH + length) else { return Ok(None) };
-    let read = serde_json::from_slice(document).map_err(|error| Unreadable(error.to_string()))?;
-    bytes.drain(..LENGTH + length);
-    Ok(Some(read))
 }
 
 /// What waits to be written to the agent.
@@ -81,12 +55,6 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// The first thing that an agent hears. Tables that waited for another one are forgotten, traps are not.
-    pub fn begin(&mut self, setup: Setup) {
-        self.setup = Some(setup);
-        self.tables.clear();
-    }
-
     /// The newest tables of a source take the place of those that wait.
     pub fn tables(&mut self, source: Source, tables: Vec<Table>) {
         self.tables.insert(source, tables);
@@ -96,13 +64,32 @@ impl Outbox {
     pub fn trap(&mut self, trap: Trap) {
         if self.traps.len() >= TRAPS {
             self.traps.pop_front();
-            self.lost += 1;
+            // At the end all that is up is told as down, more than there is time for.
+            self.lost += u64::from(!self.closed);
         }
         self.traps.push_back(trap);
     }
+}
 
-    /// What is written next. State before traps: who hears of a trap may ask at once.
-    pub fn take(&mut self) -> Option<Order> {
+impl beside::Outbox for Outbox {
+    type Setup = Setup;
+    type Order = Order;
+    type Word = Word;
+    type Ask = Source;
+    type Event = Event;
+
+    const WORD: &'static str = "snmp-agent";
+    const NAME: &'static str = "SNMP: the process that answers";
+    const LOST: &'static str = "traps";
+
+    /// Tables that waited for another one are forgotten, traps are not.
+    fn begin(&mut self, setup: Setup) {
+        self.setup = Some(setup);
+        self.tables.clear();
+    }
+
+    /// State before traps: who hears of a trap may ask at once.
+    fn take(&mut self) -> Option<Order> {
         if let Some(setup) = self.setup.take() {
             return Some(Order::Setup(setup));
         }
@@ -112,26 +99,34 @@ impl Outbox {
         self.traps.pop_front().map(Order::Trap)
     }
 
-    /// Nothing follows what waits.
-    pub fn close(&mut self) {
+    fn close(&mut self) {
         self.closed = true;
     }
 
-    /// Whether that was said.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
+    fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// Traps that were lost since the last call.
-    pub fn take_lost(&mut self) -> u64 {
+    fn take_lost(&mut self) -> u64 {
         std::mem::take(&mut self.lost)
+    }
+
+    /// Tables of many real servers take some milliseconds.
+    fn is_long(order: &Order) -> bool {
+        matches!(order, Order::Tables(..))
+    }
+
+    /// A socket in the file system is mostly root's, and is reached as root without any capability; TCP is reached by
+    /// anybody.
+    fn is_anybodys(setup: &Setup) -> bool {
+        matches!(MasterAgent::parse(&setup.agent), Ok(MasterAgent::Tcp { .. }))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::beside::{Outbox as _, frame, unframe};
     use crate::snmp::oid::Oid;
     use crate::snmp::value::Value;
 
@@ -154,21 +149,9 @@ mod tests {
         table.row(&[1], vec![Some(Value::Octets(vec![10, 0, 255, 1])), None]);
         table.row(&[2], vec![Some(Value::text("ä\"")), Some(Value::Counter64(u64::MAX))]);
         let orders = [Order::Setup(setup()), Order::Tables(Source::Vrrp, vec![table]), Order::Trap(trap(-1))];
-        let all: Vec<u8> = orders.iter().flat_map(frame).collect();
-        // However they are cut.
-        for piece in [1, 7, 1000] {
-            let (mut bytes, mut read) = (Vec::new(), Vec::new());
-            for part in all.chunks(piece) {
-                bytes.extend(part);
-                while let Some(order) = unframe::<Order>(&mut bytes).unwrap() {
-                    read.push(order);
-                }
-            }
-            assert_eq!(read, orders);
-            assert!(bytes.is_empty());
+        for order in orders {
+            assert_eq!(unframe(&mut frame(&order)), Ok(Some(order)));
         }
-        assert!(unframe::<Order>(&mut vec![1, 0, 0, 0, b'x']).is_err());
-        assert!(unframe::<Order>(&mut vec![255; 4]).is_err());
     }
 
     #[test]

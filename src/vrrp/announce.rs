@@ -67,6 +67,18 @@ impl Bursts {
         garp.master_repeat
     }
 
+    /// Somebody asks for an announcement: one frame for each address, but not as often as somebody may ask.
+    pub(crate) fn asked_for(&mut self, now: Instant) -> u32 {
+        if self.repair.is_some()
+            || self.last.is_some_and(|last| now.saturating_duration_since(last) < SPACING)
+        {
+            self.repair.get_or_insert(now + SPACING);
+            return 0;
+        }
+        self.last = Some(now);
+        1
+    }
+
     /// A reload changed the addresses: as of a new master.
     pub(crate) fn addresses_changed(&mut self, now: Instant, garp: &Garp) -> u32 {
         self.last = Some(now);
@@ -176,6 +188,21 @@ mod tests {
         assert_eq!(bursts.addresses_changed(reload, &garp), 5);
         assert_eq!(bursts.due(reload + garp.master_delay, &garp), 5);
         assert_eq!(bursts.next(), None);
+    }
+
+    #[test]
+    fn who_asks_all_the_time_gets_two_announcements_a_second() {
+        let (now, garp) = (Instant::now(), Garp::default());
+        let mut bursts = Bursts::default();
+        assert_eq!(bursts.asked_for(now), 1);
+        let mut announced = 0;
+        for millisecond in 1..=2_000 {
+            let at = now + Duration::from_millis(millisecond);
+            let asked = bursts.asked_for(at);
+            let due = if bursts.next().is_some_and(|due| due <= at) { bursts.due(at, &garp) } else { 0 };
+            announced += u32::from(asked > 0) + u32::from(due > 0);
+        }
+        assert!((3..=4).contains(&announced), "{announced}");
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub enum Input {
     AddressesRestored,
     /// A burst of announcements did not get out.
     AnnouncementFailed,
+    /// Somebody asks for one.
+    Announce,
     /// All members of the sync group would be master: be it.
     Lead,
     /// The sync group follows another master: be it no more.
@@ -290,6 +292,11 @@ impl Machine {
                 if self.leads() {
                     let frames = self.bursts.address_restored(now, &self.config.garp);
                     announce(frames, out);
+                }
+            }
+            Input::Announce => {
+                if self.state == State::Master {
+                    announce(self.bursts.asked_for(now), out);
                 }
             }
             Input::AnnouncementFailed => {

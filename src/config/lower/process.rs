@@ -8,8 +8,8 @@ use super::{Lower, arguments, inside, unsupported};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::keywords::Keyword;
 use crate::config::model::{
-    BufferPolicy, Globals, InterfaceName, Mail, MailLogin, MailTls, Mailbox, MasterAgent, OutsideView,
-    ProcessPart, SyncDaemon, Timeouts, Webhook,
+    BufferPolicy, Globals, InterfaceName, Mail, MailLogin, MailTls, Mailbox, MasterAgent, Outside,
+    OutsideView, ProcessPart, SyncDaemon, Timeouts, Webhook,
 };
 use crate::config::source::Span;
 use crate::config::supported::Feature;
@@ -397,7 +397,18 @@ impl Lower<'_> {
             }
             "snmp_vs_stats_update_interval" => outside.service_statistics = self.time(node),
             "snmp_rs_stats_update_interval" => outside.real_statistics = self.time(node),
-            "dbus_service_name" => outside.dbus_name = self.text(node),
+            "dbus_service_name" => {
+                outside.dbus_name = self.text(node);
+                let word = arguments(node).first();
+                if let Some(word) = word.filter(|word| !Outside::is_bus_name(word.text)) {
+                    let message = format!("`{}` is no name on a bus", word.text);
+                    self.report(
+                        Diagnostic::warning(Code::BadName, word.span, message)
+                            .expected("words of letters, digits, `_` and `-` with dots between, at least two")
+                            .consequence("the bus does not give it, and nothing is shown on D-Bus"),
+                    );
+                }
+            }
             "dbus_no_interface_name" => outside.dbus_no_interface = self.text(node),
             _ => {
                 let Some((_, view)) = OutsideView::WORDS.iter().find(|(name, _)| *name == word) else {

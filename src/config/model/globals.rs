@@ -423,6 +423,17 @@ pub enum OutsideView {
 impl Outside {
     /// `snmp_*_stats_update_interval` when there is none.
     pub const STATISTICS: Duration = Duration::from_secs(5);
+
+    /// Whether a bus can know somebody by this name (D-Bus specification, "Valid Names").
+    #[must_use]
+    pub fn is_bus_name(name: &str) -> bool {
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        let element = |text: &str| {
+            let starts = text.bytes().next().is_some_and(|first| !first.is_ascii_digit());
+            starts && text.bytes().all(legal)
+        };
+        name.len() <= 255 && name.contains('.') && name.split('.').all(element)
+    }
 }
 
 impl OutsideView {

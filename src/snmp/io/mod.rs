@@ -1,291 +1,260 @@
-//! The process that speaks with the master agent, seen from the daemon: started, fed, started again when it ends.
+//! The process between the daemon and the master agent: one loop, which feeds the session and carries out what it wants.
 //!
-//! Nothing here waits for it: what it does not read is kept up to a limit, the newest state in the place of older ones.
-
-pub(crate) mod agent;
+//! It lives as long as the daemon's end of its standard input is open. Who does not read, the daemon or the master agent,
+//! makes it stop reading from the master agent: what it holds is bounded.
 
 use std::io;
-use std::os::fd::OwnedFd;
-use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::process::{Child, Command};
-use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::{sleep, timeout};
+use nix::time::{ClockId, clock_gettime};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
+use crate::beside::io::inside;
+use crate::beside::{frame, unframe};
 use crate::config::model::MasterAgent;
-use crate::report::io::say;
-use crate::sys::process::{self, prepare};
+use crate::snmp::event::Event;
+use crate::snmp::link::{Order, Word};
+use crate::snmp::pdu;
+use crate::snmp::session::{Action, Input, Session};
+use crate::sys::poll::until;
 use crate::text::reason;
 
-use super::link::{Order, Outbox, Word, frame, unframe};
-use super::session::Setup;
-use super::table::{Source, Table};
-use super::traps::Trap;
+/// A connection is there within this time, or not at all.
+const CONNECT: Duration = Duration::from_secs(10);
+/// What the master agent has not read before we stop to listen to it.
+const UNREAD: usize = 1 << 20;
+/// At the end the last words have this long.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+/// Bytes that are read at once.
+const READ: usize = 1 << 16;
 
-pub(crate) use agent::clock;
+trait Stream: AsyncRead + AsyncWrite + Send {}
 
-/// The hidden word of the command line that starts the process.
-pub(crate) const WORD: &str = "snmp-agent";
-/// This program, whatever its file is called by now.
-const PROGRAM: &str = "/proc/self/exe";
-/// The shortest and the longest pause before it is started again.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-/// It does not read, when a document is not taken for that long.
-const DEAF: Duration = Duration::from_secs(10);
-/// At the end what waits is written for this long.
-const LAST_TRAPS: Duration = Duration::from_millis(500);
-/// At the end it has this long to say so to the master agent.
-const GRACE: Duration = Duration::from_millis(800);
-/// As whom it runs when it need not reach a socket that is root's.
-const NOBODY: u32 = 65_534;
-/// What it wants told or asks for and nobody has taken yet.
-const NEWS: usize = 16;
+impl<T: AsyncRead + AsyncWrite + Send> Stream for T {}
 
-/// What whoever feeds it has to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum News {
-    /// It begins: it knows nothing.
-    Begun,
-    /// It wants counters of the kernel.
-    Asked(Source),
+type Connection = Box<dyn Stream + Unpin>;
+
+/// Runs until the daemon is gone. Its standard input is the socket to it.
+pub(crate) fn run() -> ExitCode {
+    inside::run(c"directord-snmp", async |link| Agent::begin(link).await?.serve().await)
 }
 
-/// The process, however often it is started again.
-#[derive(Debug)]
-pub(crate) struct Handle {
-    shared: Arc<Shared>,
-    news: mpsc::Receiver<News>,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
+struct Agent {
+    link: UnixStream,
+    /// What was read of the daemon's next document.
+    orders: Vec<u8>,
+    /// What is told to the daemon.
+    words: Vec<u8>,
+    session: Session,
+    address: Option<MasterAgent>,
+    connecting: Option<JoinHandle<io::Result<Connection>>>,
+    master: Option<(ReadHalf<Connection>, WriteHalf<Connection>)>,
+    /// What was read of its next message.
+    heard: Vec<u8>,
+    /// What is still to be written to it.
+    unsent: Vec<u8>,
+    /// The daemon is gone: until then the last traps may be told.
+    end: Option<Instant>,
 }
 
-#[derive(Debug, Default)]
-struct Shared {
-    outbox: Mutex<Outbox>,
-    filled: Notify,
-}
-
-impl Shared {
-    fn with<T>(&self, act: impl FnOnce(&mut Outbox) -> T) -> T {
-        act(&mut self.outbox.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Handle {
-    /// Starts it, when the one `before` has ended. On the thread that lives as long as the daemon: it is killed when that
-    /// ends. `files`: how many files it may open.
-    pub(crate) fn start(setup: Setup, files: Option<(u64, u64)>, before: Option<Self>) -> Self {
-        let shared = Arc::new(Shared::default());
-        let (told, news) = mpsc::channel(NEWS);
-        let (stop, stopped) = oneshot::channel();
-        let keeper = Keeper { setup, files, shared: Arc::clone(&shared), told };
-        let task = tokio::spawn(async move {
-            if let Some(before) = before {
-                before.stop().await;
-            }
-            keeper.keep(stopped).await;
-        });
-        Self { shared, news, stop, task }
+impl Agent {
+    async fn begin(mut link: UnixStream) -> io::Result<Self> {
+        let mut orders = Vec::new();
+        let Order::Setup(setup) = inside::first(&mut link, &mut orders).await? else {
+            return Err(io::ErrorKind::InvalidData.into());
+        };
+        let address = MasterAgent::parse(&setup.agent).ok();
+        Ok(Self {
+            link,
+            orders,
+            words: Vec::new(),
+            session: Session::new(Instant::now(), setup),
+            address,
+            connecting: None,
+            master: None,
+            heard: Vec::new(),
+            unsent: Vec::new(),
+            end: None,
+        })
     }
 
-    /// What it wants next.
-    pub(crate) async fn news(&mut self) -> News {
-        match self.news.recv().await {
-            Some(news) => news,
-            None => std::future::pending().await,
-        }
-    }
-
-    /// The newest tables of a source.
-    pub(crate) fn tables(&self, source: Source, tables: Vec<Table>) {
-        self.shared.with(|outbox| outbox.tables(source, tables));
-        self.shared.filled.notify_one();
-    }
-
-    /// A trap.
-    pub(crate) fn trap(&self, trap: Trap) {
-        self.shared.with(|outbox| outbox.trap(trap));
-        self.shared.filled.notify_one();
-    }
-
-    /// Ends it.
-    pub(crate) async fn stop(self) {
-        let _ = self.stop.send(());
-        drop(self.news);
-        // A task that panicked has dropped the child, which dies of it.
-        let _ = self.task.await;
-    }
-}
-
-struct Keeper {
-    setup: Setup,
-    files: Option<(u64, u64)>,
-    shared: Arc<Shared>,
-    told: mpsc::Sender<News>,
-}
-
-impl Keeper {
-    async fn keep(self, mut stopped: oneshot::Receiver<()>) {
-        let mut pause = PAUSES.0;
+    async fn serve(mut self) -> io::Result<()> {
+        let _ignored = inside::ignored()?;
+        self.take_orders()?;
+        let (mut from_daemon, mut from_master) = (vec![0; READ], vec![0; READ]);
         loop {
-            let began = Instant::now();
-            let why = match self.spawn() {
-                Ok((mut child, link)) => {
-                    self.shared.with(|outbox| outbox.begin(self.setup.clone()));
-                    // Nobody listens any more when the daemon stops.
-                    let _ = self.told.send(News::Begun).await;
-                    let (reader, writer) = link.into_split();
-                    let mut writing = Box::pin(self.write(writer));
-                    let ended = tokio::select! {
-                        biased;
-                        () = &mut writing => Some(gone(&mut child).await),
-                        () = self.read(reader) => Some(gone(&mut child).await),
-                        ended = child.wait() => Some(ended),
-                        _ = &mut stopped => None,
-                    };
-                    match ended {
-                        None => {
-                            self.shared.with(Outbox::close);
-                            self.shared.filled.notify_one();
-                            // It ends with what waits now, mostly the last traps.
-                            let _ = timeout(LAST_TRAPS, &mut writing).await;
-                            drop(writing);
-                            return end(child).await;
-                        }
-                        Some(ended) => ended.map_or_else(|error| reason(&error), describe),
-                    }
+            if self.end.is_some_and(|end| self.session.is_idle() || end <= Instant::now()) {
+                return self.end().await;
+            }
+            let due = self.session.next_timer().map(|(at, _)| at).into_iter().chain(self.end).min();
+            let timer = until(due);
+            let (connecting, unsent, unheard) = (&mut self.connecting, &self.unsent, &self.words);
+            let connected = async {
+                match connecting {
+                    Some(task) => task.await,
+                    None => std::future::pending().await,
                 }
-                Err(error) => format!("it cannot be started: {}", reason(&error)),
             };
-            pause = if began.elapsed() > PAUSES.1 { PAUSES.0 } else { pause };
-            tracing::warn!(
-                "SNMP: the process that answers has ended: {why}; it is started again in {} s, all else goes on",
-                pause.as_secs()
-            );
+            let (mut reader, mut writer) = match &mut self.master {
+                Some((reader, writer)) => (Some(reader), Some(writer)),
+                None => (None, None),
+            };
+            let listens = self.unsent.len() < UNREAD && self.words.len() < UNREAD;
+            let heard = async {
+                match &mut reader {
+                    Some(reader) => reader.read(&mut from_master).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let sent = async {
+                match &mut writer {
+                    Some(writer) => writer.write(unsent).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let (mut orders, mut words) = self.link.split();
             tokio::select! {
-                _ = &mut stopped => return,
-                () = sleep(pause) => pause = (pause * 2).min(PAUSES.1),
-            }
-        }
-    }
-
-    /// A socket in the file system is mostly root's, and is reached as root without any capability; TCP is reached by
-    /// anybody.
-    fn spawn(&self) -> io::Result<(Child, UnixStream)> {
-        let own = process::Child::same(self.files);
-        let tcp = matches!(MasterAgent::parse(&self.setup.agent), Ok(MasterAgent::Tcp { .. }));
-        if tcp && own.uid == 0 {
-            let nobody = process::Child { uid: NOBODY, gid: NOBODY, groups: Vec::new(), ..own.clone() };
-            // A unit may forbid it.
-            if let Ok(spawned) = self.spawn_as(nobody) {
-                return Ok(spawned);
-            }
-        }
-        self.spawn_as(own)
-    }
-
-    fn spawn_as(&self, child: process::Child) -> io::Result<(Child, UnixStream)> {
-        let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
-        ours.set_nonblocking(true)?;
-        let mut command = std::process::Command::new(PROGRAM);
-        command.arg(WORD).stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
-        command.env_clear().current_dir("/");
-        prepare(&mut command, child);
-        let child = Command::from(command).kill_on_drop(true).spawn()?;
-        Ok((child, UnixStream::from_std(ours)?))
-    }
-
-    /// Writes what there is, until it cannot be written, or nothing will follow.
-    async fn write(&self, mut writer: OwnedWriteHalf) {
-        let mut deaf = false;
-        loop {
-            let (order, closed) = self.shared.with(|outbox| (outbox.take(), outbox.is_closed()));
-            let Some(order) = order else {
-                if closed {
-                    return;
+                read = orders.read(&mut from_daemon), if self.end.is_none() => {
+                    let count = read.unwrap_or(0);
+                    if count == 0 {
+                        self.end = Some(Instant::now() + LAST_WORDS);
+                    }
+                    self.orders.extend(from_daemon.get(..count).unwrap_or_default());
+                    self.take_orders()?;
                 }
-                self.shared.filled.notified().await;
-                continue;
-            };
-            let bytes = match order {
-                // Aside: tables of many real servers take some milliseconds.
-                Order::Tables(..) => match spawn_blocking(move || frame(&order)).await {
-                    Ok(bytes) => bytes,
-                    Err(_) => return,
+                written = words.write(unheard), if !unheard.is_empty() => match written {
+                    Ok(count) => drop(self.words.drain(..count)),
+                    // Nobody hears it.
+                    Err(_) => self.words.clear(),
                 },
-                Order::Setup(_) | Order::Trap(_) => frame(&order),
-            };
-            let mut rest = bytes.as_slice();
-            while !rest.is_empty() {
-                match timeout(DEAF, writer.write(rest)).await {
-                    Ok(Ok(count)) => rest = rest.get(count..).unwrap_or_default(),
-                    Ok(Err(_)) => return,
-                    Err(_) if deaf => {}
-                    Err(_) => {
-                        deaf = true;
-                        tracing::warn!("SNMP: the process that answers does not listen; all else goes on");
+                read = heard, if listens => match read {
+                    Ok(0) => self.feed(Input::Disconnected("it closed the connection".to_owned())),
+                    Ok(count) => {
+                        self.heard.extend(from_master.get(..count).unwrap_or_default());
+                        self.take_messages();
+                    }
+                    Err(error) => self.feed(Input::Disconnected(plain(&error))),
+                },
+                written = sent, if !unsent.is_empty() => match written {
+                    Ok(count) => {
+                        self.unsent.drain(..count);
+                        self.take_messages();
+                    }
+                    Err(error) => self.feed(Input::Disconnected(plain(&error))),
+                },
+                outcome = connected => {
+                    self.connecting = None;
+                    match outcome.unwrap_or_else(|error| Err(io::Error::other(error))) {
+                        Ok(connection) => {
+                            self.master = Some(tokio::io::split(connection));
+                            self.feed(Input::Connected);
+                        }
+                        Err(error) => self.feed(Input::Disconnected(plain(&error))),
                     }
                 }
-            }
-            if std::mem::take(&mut deaf) {
-                tracing::info!("SNMP: the process that answers listens again");
-            }
-            let lost = self.shared.with(Outbox::take_lost);
-            // At the end all that is up is told as down, more than there is time for.
-            if lost > 0 && !closed {
-                tracing::warn!("SNMP: {lost} traps were lost");
+                () = timer => self.feed(Input::Timer),
             }
         }
     }
 
-    /// Hears what it says, until it says no more.
-    async fn read(&self, mut reader: OwnedReadHalf) {
-        let mut bytes = Vec::new();
-        while reader.read_buf(&mut bytes).await.is_ok_and(|count| count > 0) {
-            loop {
-                match unframe(&mut bytes) {
-                    Ok(Some(Word::Tell(event))) => say(event.level(), event),
-                    // Counters that are not told in time are not waited for.
-                    Ok(Some(Word::Ask(source))) => drop(self.told.try_send(News::Asked(source))),
-                    Ok(None) => break,
-                    Err(error) => return tracing::error!("SNMP: the process that answers sends {error}"),
+    fn take_orders(&mut self) -> io::Result<()> {
+        while let Some(order) = unframe(&mut self.orders).map_err(io::Error::other)? {
+            match order {
+                Order::Tables(source, tables) => self.feed(Input::Tables(source, tables)),
+                Order::Trap(trap) => self.feed(Input::Trap(trap)),
+                Order::Setup(_) => return Err(io::ErrorKind::InvalidData.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// As many as may be answered: the answers to a few bytes may be long.
+    fn take_messages(&mut self) {
+        while self.unsent.len() < UNREAD {
+            let heard = match pdu::length(&self.heard) {
+                Ok(Some(length)) => {
+                    let Some(message) = self.heard.get(..length) else { return };
+                    let heard = pdu::read(message);
+                    self.heard.drain(..length);
+                    heard
                 }
+                Ok(None) => return,
+                Err(malformed) => Err((pdu::Header::default(), malformed)),
+            };
+            self.feed(Input::Heard(heard));
+            if self.master.is_none() {
+                return;
             }
         }
     }
-}
 
-/// It talks to us no more: mostly, it is dying.
-async fn gone(child: &mut Child) -> io::Result<ExitStatus> {
-    if let Ok(ended) = timeout(GRACE, child.wait()).await {
-        return ended;
-    }
-    child.kill().await?;
-    child.wait().await
-}
-
-/// Its end of the socket is closed by now.
-async fn end(mut child: Child) {
-    if timeout(GRACE, child.wait()).await.is_err() {
-        let _ = child.kill().await;
-    }
-}
-
-fn describe(status: ExitStatus) -> String {
-    use std::os::unix::process::ExitStatusExt as _;
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("status {code}"),
-        (None, Some(signal)) => {
-            let name = nix::sys::signal::Signal::try_from(signal)
-                .map_or("a signal", nix::sys::signal::Signal::as_str);
-            format!("killed by {name}")
+    fn feed(&mut self, input: Input) {
+        let mut actions = Vec::new();
+        self.session.handle(Instant::now(), clock(), input, &mut actions);
+        for action in actions {
+            match action {
+                Action::Connect => self.connecting = Some(tokio::spawn(connect(self.address.clone()))),
+                Action::Send(header, message) => self.unsent.extend(message.to_bytes(header)),
+                Action::Close => {
+                    (self.master, self.connecting) = (None, None);
+                    self.heard.clear();
+                    self.unsent.clear();
+                }
+                Action::Ask(source) => self.words.extend(frame(&Word::Ask(source))),
+                Action::Report(event) => self.tell(&event),
+            }
         }
-        (None, None) => status.to_string(),
     }
+
+    fn tell(&mut self, event: &Event) {
+        self.words.extend(frame(&Word::Tell(event.clone())));
+    }
+
+    /// The daemon is gone: says so to the master agent, if it listens.
+    async fn end(mut self) -> io::Result<()> {
+        let mut actions = Vec::new();
+        self.session.handle(Instant::now(), clock(), Input::Stop, &mut actions);
+        for action in actions {
+            if let Action::Send(header, message) = action {
+                self.unsent.extend(message.to_bytes(header));
+            }
+        }
+        if let Some((_, writer)) = &mut self.master {
+            // Whoever does not read learns of it by the end of the connection.
+            let _ = timeout(LAST_WORDS, writer.write_all(&self.unsent)).await;
+        }
+        Ok(())
+    }
+}
+
+async fn connect(address: Option<MasterAgent>) -> io::Result<Connection> {
+    let connected = async {
+        Ok(match address.ok_or(io::ErrorKind::Unsupported)? {
+            MasterAgent::Unix(path) => Box::new(UnixStream::connect(path).await?) as Connection,
+            MasterAgent::Tcp { host, port } => {
+                let stream = TcpStream::connect((host.as_str(), port)).await?;
+                stream.set_nodelay(true)?;
+                Box::new(stream)
+            }
+        })
+    };
+    timeout(CONNECT, connected).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// The monotonic clock in milliseconds, the same for all processes of this machine.
+pub(crate) fn clock() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn plain(error: &io::Error) -> String {
+    let hint = match error.kind() {
+        io::ErrorKind::PermissionDenied => " (`agentXPerms` of snmpd says who may)",
+        _ => "",
+    };
+    format!("{}{hint}", reason(error).to_lowercase())
 }

@@ -43,6 +43,8 @@ pub(crate) enum Command {
         /// Who asks.
         answer: oneshot::Sender<Arc<Snapshot>>,
     },
+    /// The instance of this name announces its addresses, if it is master.
+    Announce(String),
     /// Stop. Answered when that is done.
     Stop {
         /// Say so (priority 0) and give the addresses up; false keeps them (`--dont-release-vrrp`).

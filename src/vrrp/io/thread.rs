@@ -172,6 +172,7 @@ impl Thread {
                 // Who asked may wait no longer.
                 let _ = answer.send(shown);
             }
+            Command::Announce(name) => self.feed(Input::Announce(name)),
             Command::Stop { .. } => {}
         }
     }

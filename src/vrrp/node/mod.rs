@@ -110,6 +110,8 @@ pub enum Input {
         /// When they are taken back.
         back: Back,
     },
+    /// The instance of this name is to announce its addresses, if it is master.
+    Announce(String),
     /// The time that [`Node::next_timer`] named has come.
     Timer,
     /// Say so, give the addresses up, and stop.
@@ -359,7 +361,7 @@ impl Node {
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Action>) {
         let from = out.len();
         // What comes over the wire changes no address by itself.
-        let structural = !matches!(input, Input::Heard { .. } | Input::Timer);
+        let structural = !matches!(input, Input::Heard { .. } | Input::Announce(_) | Input::Timer);
         self.refilter |= structural;
         match input {
             Input::Heard { endpoint, packet } => self.heard(now, &endpoint, packet, out),
@@ -385,6 +387,13 @@ impl Node {
             Input::Filtered(batch, errno) => self.filtered(now, batch, errno, out),
             Input::Configure(setup) => self.configure(now, *setup, out),
             Input::Tracked(facts) => self.facts_changed(facts),
+            Input::Announce(name) => {
+                let mut all = self.instances.iter();
+                let found = all.find(|(_, running)| running.machine.config().name == name);
+                if let Some(id) = found.map(|(id, _)| *id) {
+                    self.feed(now, id, instance::Input::Announce, out);
+                }
+            }
             Input::Timer => self.timer(now, out),
             Input::HandOver { of, back } => self.hand_over(now, &of, back, out),
             Input::Stop => self.stop(now, out),

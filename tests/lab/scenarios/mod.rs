@@ -10,6 +10,7 @@ mod bench;
 mod beside;
 mod bfd;
 mod checkers;
+mod dbus;
 mod demo;
 mod drift;
 mod dumps;
@@ -126,6 +127,7 @@ pub fn all() -> Vec<Scenario> {
         groups::SCENARIOS,
         handover::SCENARIOS,
         snmp::SCENARIOS,
+        dbus::SCENARIOS,
         checkers::SCENARIOS,
         misc::SCENARIOS,
         module::SCENARIOS,

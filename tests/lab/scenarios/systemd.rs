@@ -5,7 +5,7 @@ use crate::lab::{BOTH, Lab, Node, VIP, Vrrp, eventually, seconds, web_service};
 
 pub const SCENARIOS: &[Scenario] = &[Scenario {
     systemd: true,
-    extra: &[("systemctl", "systemd")],
+    extra: &[("systemctl", "systemd"), ("dbus-daemon", "dbus")],
     ..Scenario::directord(
         "systemd",
         "the shipped unit: ready, status line, reload, refused reload, killed and restarted, stopped",
@@ -24,9 +24,15 @@ fn run(_lab: &Lab) {
          mkdir -p /etc/keepalived");
     machine
         .write("/etc/systemd/system/directord.service", include_str!("../../../packaging/directord.service"));
+    machine.write(
+        "/usr/share/dbus-1/system.d/directord.conf",
+        include_str!("../../../packaging/directord-dbus.conf"),
+    );
+    machine.sh("systemctl start dbus");
     machine.serve_http(&[("index.html", "both real servers")]);
-    let config = Vrrp::default().text().replacen("global_defs {", "global_defs {\n enable_snmp_vrrp", 1)
-        + &web_service("rr", "DR", BOTH);
+    let config =
+        Vrrp::default().text().replacen("global_defs {", "global_defs {\n enable_snmp_vrrp\n enable_dbus", 1)
+            + &web_service("rr", "DR", BOTH);
     machine.write(FILE, &config);
     machine.sh("systemctl daemon-reload; systemctl start directord");
     let property = |name: &str| machine.sh(&format!("systemctl show -P {name} directord")).trim().to_string();
@@ -44,6 +50,11 @@ fn run(_lab: &Lab) {
         !machine.sh("pgrep -x directord-snmp").is_empty(),
         "what answers over SNMP is there, in spite of the unit"
     );
+    let of = "/org/keepalived/Vrrp1/Instance/eth0/51/IPv4 org.keepalived.Vrrp1.Instance";
+    let state = format!("busctl --system get-property org.keepalived.Vrrp1 {of} State");
+    eventually("so is D-Bus", seconds(5), || {
+        String::from_utf8_lossy(&machine.run(&state).stdout).trim() == "(us) 2 \"Master\""
+    });
 
     let journal = |words: &str| machine.sh("journalctl -u directord -o cat --no-pager").contains(words);
     let journal_count =
@@ -78,7 +89,7 @@ fn run(_lab: &Lab) {
     assert!(!machine.has_address(VIP), "the address is given up");
     assert!(machine.ipvs().serving("TCP 192.168.100.240:80").is_empty(), "the table is empty");
     assert_eq!(property("Result"), "success");
-    assert!(!machine.run("pgrep -x directord-snmp").status.success());
+    assert!(!machine.run("pgrep -x 'directord-(snmp|dbus)'").status.success());
     assert!(
         journal("SNMP: no master agent at unix:/var/agentx/master")
             && !journal("the process that answers has ended")
