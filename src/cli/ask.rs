@@ -1,15 +1,15 @@
 //! Asking the daemon that runs: at its socket, with an end.
 
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::control::{Answer, Ask, Question, Reply, SOCKET};
 use crate::text::reason;
 
 /// Bytes of an answer: more than a hundred thousand real servers take.
-const LONGEST: u64 = 256 << 20;
+const LONGEST: usize = 64 << 20;
 
 /// A question that was asked, and what is answered.
 pub(super) struct Conversation {
@@ -26,7 +26,12 @@ impl Conversation {
         let stream = UnixStream::connect(&path).map_err(failed)?;
         stream.set_write_timeout(Some(timeout)).map_err(failed)?;
         stream.set_read_timeout(Some(timeout)).map_err(failed)?;
-        (&stream).write_all(Question::line(ask).as_bytes()).map_err(failed)?;
+        match (&stream).write_all(Question::line(ask).as_bytes()) {
+            // It has answered before it was asked.
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {}
+            written => written.map_err(failed)?,
+        }
         Ok(Self { lines: BufReader::new(stream), path, timeout })
     }
 
@@ -46,8 +51,7 @@ impl Conversation {
     /// The next answer. `late`: what there is to know when none comes in time.
     pub(super) fn answer(&mut self, late: &str) -> Result<Answer, String> {
         let mut line = Vec::new();
-        let read = (&mut self.lines).take(LONGEST).read_until(b'\n', &mut line);
-        if let Err(error) = read {
+        if let Err(error) = self.line(&mut line) {
             return Err(match error.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                     format!("no answer within {} s; {late}", self.timeout.as_secs())
@@ -62,6 +66,35 @@ impl Conversation {
                 Err("the daemon ended before it answered: the log says more".to_owned())
             }
             Err(_) => Err("the daemon is of another version: restart it".to_owned()),
+        }
+    }
+}
+
+impl Conversation {
+    /// A line; all of it has to come in time.
+    fn line(&mut self, line: &mut Vec<u8>) -> io::Result<()> {
+        let stream = self.lines.get_ref();
+        let end = stream.read_timeout()?.map(|timeout| Instant::now() + timeout);
+        loop {
+            let left =
+                end.map(|end| end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)));
+            self.lines.get_ref().set_read_timeout(left)?;
+            let piece = self.lines.fill_buf()?;
+            let (length, is_whole) = match piece.iter().position(|byte| *byte == b'\n') {
+                Some(at) => (at + 1, true),
+                None => (piece.len(), piece.is_empty()),
+            };
+            line.extend(piece.iter().take(length));
+            self.lines.consume(length);
+            if is_whole {
+                return self.lines.get_ref().set_read_timeout(end.map(|_| self.timeout));
+            }
+            if line.len() > LONGEST {
+                return Err(io::Error::other("its answer has no end"));
+            }
+            if end.is_some_and(|end| Instant::now() >= end) {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
         }
     }
 }

@@ -10,6 +10,8 @@ use crate::control::{Answer, Ask};
 
 /// A successor that is there has taken over by then: the longest interval of version 3 is 40.95 s.
 const LONGEST: Duration = Duration::from_secs(60);
+/// What the daemon takes.
+const LONGEST_REASON: usize = 200;
 
 /// Whom to ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +30,9 @@ pub fn failover(asked: &Asked, of: Vec<String>, seconds: Option<u64>) -> ExitCod
 /// `maintenance`. 0: it is as it was asked for. 1: it is not, or another node ought to lead and none does; standard error
 /// says which.
 pub fn maintenance(asked: &Asked, on: bool, seconds: Option<u64>, reason: String) -> ExitCode {
+    if reason.chars().count() > LONGEST_REASON {
+        return ending(Err(format!("a reason has at most {LONGEST_REASON} characters")));
+    }
     let outcome = begin(asked, Ask::Maintenance { on, seconds, reason }).and_then(|lines| {
         lines.iter().for_each(|line| println!("{line}"));
         if on { follow(asked, &[]) } else { Ok(()) }
@@ -79,7 +84,9 @@ fn follow(asked: &Asked, of: &[String]) -> Result<(), String> {
             return if without.is_empty() { Ok(()) } else { Err(without.join("\ndirectord: ")) };
         }
         if began.elapsed() > LONGEST {
-            return Err("it is not done yet: see `directord status`".to_owned());
+            let open = status.instances.iter().filter(|one| !shown.contains(&one.name));
+            without.extend(open.map(|one| end(one).unwrap_or_else(|line| line)));
+            return Err(without.join("\ndirectord: "));
         }
     }
 }
@@ -87,7 +94,8 @@ fn follow(asked: &Asked, of: &[String]) -> Result<(), String> {
 /// What a status shows may be a moment old: in maintenance no instance stays a master.
 fn has_ended(instance: &Instance, status: &Status) -> bool {
     let is_old = status.maintenance.is_some() && matches!(&*instance.state, "MASTER" | "BACKUP");
-    !instance.hands_over && !is_old
+    let knows_nobody = instance.state == "BACKUP" && instance.master.is_none();
+    !instance.hands_over && !is_old && !knows_nobody
 }
 
 fn end(instance: &Instance) -> Result<String, String> {
@@ -95,7 +103,9 @@ fn end(instance: &Instance) -> Result<String, String> {
     match (state.as_str(), master) {
         ("MASTER", _) => Err(format!("{name} stays MASTER: no other node has taken over")),
         (_, Some(master)) => Ok(format!("{name} is {state}: {master} leads")),
-        ("FAULT", None) => Err(format!("{name} is FAULT: no other node has been heard that leads")),
+        ("FAULT" | "BACKUP", None) => {
+            Err(format!("{name} is {state}: no other node has been heard that leads"))
+        }
         (_, None) => Ok(format!("{name} is {state}")),
     }
 }
@@ -133,6 +143,7 @@ mod tests {
         assert!(!has_ended(&instance("MASTER", true, None), &status));
         assert!(has_ended(&instance("MASTER", false, None), &status));
         assert!(has_ended(&instance("BACKUP", false, peer), &status));
+        assert!(!has_ended(&instance("BACKUP", false, None), &status), "a moment later it knows");
         status.maintenance = Some(Maintenance { since: None, until: None, reason: String::new() });
         assert!(!has_ended(&instance("MASTER", false, None), &status), "not told yet");
         assert!(has_ended(&instance("FAULT", false, peer), &status));
@@ -140,6 +151,7 @@ mod tests {
             (instance("MASTER", false, None), Err("VI_1 stays MASTER: no other node has taken over")),
             (instance("BACKUP", false, peer), Ok("VI_1 is BACKUP: 10.0.0.2 leads")),
             (instance("FAULT", false, peer), Ok("VI_1 is FAULT: 10.0.0.2 leads")),
+            (instance("BACKUP", false, None), Err("VI_1 is BACKUP: no other node has been heard that leads")),
             (instance("FAULT", false, None), Err("VI_1 is FAULT: no other node has been heard that leads")),
         ];
         for (instance, expected) in ends {

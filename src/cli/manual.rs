@@ -138,7 +138,7 @@ change, old and new. Refused, too: a configuration that leaves nothing to do, an
 file of it is gone, unreadable, empty or cut; \\-\\-allow\\-empty is for whoever means it.
 .TP
 .B SIGTERM, SIGINT
-Tell the peer, keep everything until it leads, a second at most, then give addresses and services up, and end. A second
+Tell the peer, keep everything until it leads, about a second at most (version 3: an interval), then give addresses and services up, and end. A second
 one gives them up at once.
 .TP
 .B SIGUSR1

@@ -258,6 +258,7 @@ impl Director {
             Ok(accepted) => self.put_in_force(*accepted).await?,
         };
         self.manager.ready(&self.state().to_string());
+        self.requests.look();
         lines.retain(|line| line.level <= Level::INFO);
         let lines: Vec<String> = lines.into_iter().map(|line| line.text).collect();
         for answer in judged.answers {
@@ -373,6 +374,8 @@ impl Director {
                     tokio::select! {
                         _ = &mut stopped => break,
                         Some(report) = handle.reports.next() => self.hear(&report),
+                        // Without an answer it learns that we stop.
+                        Some(request) = self.asked.recv() => drop(request),
                         // The first one is what is waited for.
                         () = stop_asked(signals, &mut reload) => drop(handle.commands.try_send(stop().0)),
                     }

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 /// What files of the daemon that runs `config` begin with: two daemons on one host have their own.
 pub(super) fn name_of(config: &Path) -> String {
-    config.to_string_lossy().replace('/', "-").trim_start_matches('-').to_owned()
+    // `a-b` and `a/b` are two.
+    config.to_string_lossy().replace('-', "%2d").replace('/', "-").trim_start_matches('-').to_owned()
 }
 
 /// Makes the directory, with those above it, when it is missing.

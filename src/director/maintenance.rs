@@ -18,6 +18,8 @@ use crate::text::reason;
 const LONGEST: u64 = 64 * 1024;
 /// Characters of a reason: it is part of a line of the log, and of the status of the service manager.
 const LONGEST_REASON: usize = 200;
+/// Ten years: what is longer is meant to have no end.
+pub(super) const LONGEST_TIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// How often it is looked whether its time is over: the clock may be set meanwhile.
 const LOOK: Duration = Duration::from_secs(60);
 
@@ -115,12 +117,13 @@ impl Maintenance {
             return Err(format!("a reason has at most {LONGEST_REASON} characters, and is one line"));
         }
         let now = SystemTime::now();
-        let until = match length.map(|length| now.checked_add(length)) {
-            Some(None) => return Err("that is too long a time: leave `--for` out".to_owned()),
-            Some(until) => until,
-            None => None,
-        };
-        let shown = |time| humantime::format_rfc3339_seconds(time).to_string();
+        if length.is_some_and(|length| length > LONGEST_TIME) {
+            return Err("that is too long a time, ten years are the most: leave `--for` out".to_owned());
+        }
+        let until = length.and_then(|length| now.checked_add(length));
+        let before = self.now.as_ref().map(|kept| kept.reason.clone()).filter(|_| why.is_empty());
+        let why = before.unwrap_or(why);
+        let shown = |time| humantime::format_rfc3339_millis(time).to_string();
         let kept = Kept { since: Some(shown(now)), until: until.map(shown), reason: why };
         let mut said = Vec::new();
         if let Err(error) = write(&self.path, &kept) {
@@ -156,7 +159,15 @@ fn read(path: &Path) -> Result<Option<Kept>, String> {
     let Some(file) = files::open(path).map_err(|error| reason(&error))? else { return Ok(None) };
     let mut bytes = Vec::new();
     file.take(LONGEST).read_to_end(&mut bytes).map_err(|error| reason(&error))?;
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| format!("it is damaged: {error}"))
+    let mut kept: Kept = serde_json::from_slice(&bytes).map_err(|error| format!("it is damaged: {error}"))?;
+    // What goes to a terminal is what could have been set.
+    kept.reason = kept.reason.chars().filter(|c| !c.is_control()).take(LONGEST_REASON).collect();
+    let is_time = |time: &String| humantime::parse_rfc3339(time).is_ok();
+    kept.since = kept.since.filter(is_time);
+    if kept.until.as_ref().is_some_and(|until| !is_time(until)) {
+        return Err("it is damaged: its end is no time".to_owned());
+    }
+    Ok(Some(kept))
 }
 
 fn write(path: &Path, kept: &Kept) -> io::Result<()> {
@@ -209,7 +220,14 @@ mod tests {
         assert!(now.tick());
         assert!(!now.tick());
         assert_eq!((now.reason(), read(&folder).reason()), (None, None));
-        assert!(now.set(wanted(Some(Duration::MAX))).unwrap_err().contains("too long"));
+        for long in [Duration::MAX, Duration::from_secs(400_000_000_000), LONGEST_TIME + LOOK] {
+            assert!(now.set(wanted(Some(long))).unwrap_err().contains("too long"));
+        }
+        // Who gives no reason means the one that there is.
+        now.set(wanted(Some(LONGEST_TIME))).unwrap();
+        now.set(Some(Wanted { length: None, reason: String::new() })).unwrap();
+        assert_eq!(now.reason().as_deref(), Some("disk"));
+        now.set(None).unwrap();
         assert_eq!(now.reason(), None);
     }
 
@@ -225,6 +243,10 @@ mod tests {
         std::fs::write(&path, "{").unwrap();
         let mut damaged = read(&folder);
         assert!(damaged.reason().unwrap().contains("cannot be read: it is damaged"), "{damaged:?}");
+        std::fs::write(&path, r#"{"reason":"","until":"soon"}"#).unwrap();
+        assert!(read(&folder).reason().unwrap().contains("its end is no time"));
+        std::fs::write(&path, "{\"reason\":\"a\\u001b[2J\\nb\"}").unwrap();
+        assert_eq!(read(&folder).reason().as_deref(), Some("a[2Jb"));
         assert_eq!(damaged.set(None), Ok(Vec::new()));
         assert!(!path.exists());
         // A folder in its place.

@@ -13,6 +13,7 @@ use nix::unistd::Gid;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 
 use super::files;
 use super::maintenance::Wanted;
@@ -25,6 +26,10 @@ use crate::vrrp::instance::Back;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Who asks beyond these is sent away.
 const AT_ONCE: usize = 64;
+/// The same of those who may not command: they leave places to those who may.
+const OTHERS_AT_ONCE: usize = 16;
+/// Who watches stays: so many leave places to those who ask once.
+const WATCHING: usize = 32;
 /// Who watches is told of changes this often at most.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -60,7 +65,8 @@ pub(super) type Said = Result<Vec<String>, String>;
 #[derive(Debug)]
 pub(super) struct Requests {
     path: PathBuf,
-    listening: bool,
+    /// Who is at the socket; `None`: there is none.
+    listening: Option<JoinHandle<()>>,
     server: Server,
     changes: watch::Sender<()>,
 }
@@ -70,6 +76,7 @@ pub(super) struct Requests {
 struct Server {
     /// Whose members may ask, besides root.
     group: Option<Gid>,
+    watching: Arc<Semaphore>,
     requests: mpsc::Sender<Request>,
     changes: watch::Receiver<()>,
 }
@@ -79,8 +86,9 @@ impl Requests {
     pub(super) fn new(directory: &Path, group: Option<Gid>) -> (Self, mpsc::Receiver<Request>) {
         let (sender, receiver) = mpsc::channel(AT_ONCE);
         let (changes, changed) = watch::channel(());
-        let server = Server { group, requests: sender, changes: changed };
-        let mut requests = Self { path: directory.join(SOCKET), listening: false, server, changes };
+        let watching = Arc::new(Semaphore::new(WATCHING));
+        let server = Server { group, watching, requests: sender, changes: changed };
+        let mut requests = Self { path: directory.join(SOCKET), listening: None, server, changes };
         if let Err(error) = requests.listen() {
             let path = requests.path.display();
             tracing::warn!(
@@ -93,12 +101,24 @@ impl Requests {
 
     /// Whether there is no socket: [`Self::listen`] is to be tried again.
     pub(super) fn is_behind(&self) -> bool {
-        !self.listening
+        self.listening.is_none()
+    }
+
+    /// Opens it again when somebody has removed it.
+    pub(super) fn look(&mut self) {
+        let is_there = std::fs::symlink_metadata(&self.path).is_ok_and(|found| found.file_type().is_socket());
+        if let Some(listening) = self.listening.take_if(|_| !is_there) {
+            listening.abort();
+            match self.listen() {
+                Ok(()) => tracing::info!("{} was removed, not by us: made again", self.path.display()),
+                Err(error) => tracing::warn!("cannot listen at {}: {}", self.path.display(), reason(&error)),
+            }
+        }
     }
 
     /// Opens the socket, in the place of one that a killed daemon left.
     pub(super) fn listen(&mut self) -> io::Result<()> {
-        if self.listening {
+        if self.listening.is_some() {
             return Ok(());
         }
         match std::fs::symlink_metadata(&self.path) {
@@ -117,8 +137,7 @@ impl Requests {
             None => 0o600,
         };
         std::fs::set_permissions(&self.path, std::fs::Permissions::from_mode(mode))?;
-        self.listening = true;
-        tokio::spawn(accept(listener, self.server.clone()));
+        self.listening = Some(tokio::spawn(accept(listener, self.server.clone())));
         Ok(())
     }
 
@@ -129,7 +148,7 @@ impl Requests {
 
     /// The daemon ends.
     pub(super) fn leave(&self) {
-        if self.listening {
+        if self.listening.is_some() {
             let _ = files::remove(&self.path);
         }
     }
@@ -140,13 +159,14 @@ fn is_special(metadata: &std::fs::Metadata) -> bool {
 }
 
 async fn accept(listener: UnixListener, server: Server) {
-    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let (places, of_others) = (Arc::new(Semaphore::new(AT_ONCE)), Arc::new(Semaphore::new(OTHERS_AT_ONCE)));
     loop {
         match listener.accept().await {
             Ok((mut stream, _)) => {
-                let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                let places = if may_command(&stream) { &places } else { &of_others };
+                let Ok(place) = Arc::clone(places).try_acquire_owned() else {
                     // As much as its buffer takes, which is empty.
-                    let why = format!("{AT_ONCE} others ask at once: try again");
+                    let why = "too many ask at once: try again".to_owned();
                     let _ = stream.try_write(&Reply::line(Answer::Refused(why)));
                     continue;
                 };
@@ -167,10 +187,16 @@ async fn accept(listener: UnixListener, server: Server) {
     }
 }
 
+/// Root may, and the user of the daemon.
+fn may_command(stream: &UnixStream) -> bool {
+    let user = stream.peer_cred().map(|peer| peer.uid());
+    user.is_ok_and(|user| user == 0 || user == nix::unistd::geteuid().as_raw())
+}
+
 impl Server {
     async fn serve(&self, stream: &mut UnixStream) -> io::Result<()> {
         let user = stream.peer_cred()?.uid();
-        let commands = user == 0 || user == nix::unistd::geteuid().as_raw();
+        let commands = may_command(stream);
         if !commands && self.group.is_none() {
             return say(stream, Answer::Refused(format!("user {user} may not ask: root may"))).await;
         }
@@ -186,7 +212,13 @@ impl Server {
                 say(stream, answer.map_or_else(Answer::Refused, Answer::Reloaded)).await
             }
             Ok(Ask::Status { of, watch: false }) => self.show(stream, &of).await.map(drop),
-            Ok(Ask::Status { of, watch: true }) => self.watch(stream, &of).await,
+            Ok(Ask::Status { of, watch: true }) => match self.watching.try_acquire() {
+                Ok(_place) => self.watch(stream, &of).await,
+                Err(_) => say(stream, Answer::Refused("too many watch: ask once".to_owned())).await,
+            },
+            Ok(Ask::Failover { of, .. }) if of.is_empty() => {
+                say(stream, Answer::Refused("no instance is named".to_owned())).await
+            }
             Ok(Ask::Failover { of, seconds }) => {
                 let back = seconds.map_or(Back::Never, |seconds| Back::After(Duration::from_secs(seconds)));
                 self.command(stream, |answer| Request::Failover { of, back, answer }).await
@@ -221,7 +253,10 @@ impl Server {
         let (answer, answered) = oneshot::channel();
         let asked = tokio::time::timeout(PATIENCE, self.requests.send(Request::Status(answer))).await?;
         asked.map_err(io::Error::other)?;
-        let status = answered.await.map_err(io::Error::other)?;
+        let Ok(status) = answered.await else {
+            say(stream, Answer::Refused("the daemon stops".to_owned())).await?;
+            return Ok(false);
+        };
         let of = of.to_vec();
         // Thousands of servers take their time to be written down, and nobody else is to wait for that.
         let written = tokio::task::spawn_blocking(move || match status.only(&of) {
@@ -375,6 +410,23 @@ mod tests {
             requests.changed();
         }
         drop(lines);
+        // Who asks once finds a place beside those who stay.
+        let mut watchers = Vec::new();
+        for _ in 0..WATCHING {
+            let mut watcher = UnixStream::connect(&path).await.unwrap();
+            watcher.write_all(status(true).as_bytes()).await.unwrap();
+            let mut lines = BufReader::new(watcher).lines();
+            while !lines.next_line().await.unwrap().unwrap().contains("\"status\"") {
+                // The one that watched before may be gone a moment later.
+                let mut watcher = UnixStream::connect(&path).await.unwrap();
+                watcher.write_all(status(true).as_bytes()).await.unwrap();
+                lines = BufReader::new(watcher).lines();
+            }
+            watchers.push(lines);
+        }
+        assert_eq!(ask(&path, &status(true)).await, Answer::Refused("too many watch: ask once".to_owned()));
+        assert!(matches!(ask(&path, &status(false)).await, Answer::Status(_)));
+        drop(watchers);
         // As many as may: they ask nothing.
         let mut silent = Vec::new();
         for _ in 0..AT_ONCE {
@@ -387,7 +439,7 @@ mod tests {
                 _ => tokio::task::yield_now().await,
             }
         };
-        assert!(answer.contains("others ask at once"), "{answer}");
+        assert!(answer.contains("too many ask at once"), "{answer}");
         drop(silent);
         let shown = async {
             while !matches!(ask(&path, &status(false)).await, Answer::Status(_)) {
@@ -406,5 +458,12 @@ mod tests {
         std::fs::create_dir(&directory).unwrap();
         requests.listen().unwrap();
         assert!(!requests.is_behind());
+        // Somebody tidies up.
+        let path = directory.join(SOCKET);
+        std::fs::remove_file(&path).unwrap();
+        requests.look();
+        UnixStream::connect(&path).await.unwrap();
+        requests.look();
+        assert!(path.exists());
     }
 }

@@ -390,9 +390,14 @@ impl Event {
         matches!(self, Self::Transition { .. })
     }
 
+    /// Whoever looks at the state sees another one.
+    pub fn is_news(&self) -> bool {
+        matches!(self, Self::Transition { .. } | Self::HandsOver { .. } | Self::NobodyTookOver)
+    }
+
     /// Nobody may miss it.
     pub fn must_arrive(&self) -> bool {
-        matches!(self, Self::Transition { .. } | Self::Group { .. } | Self::Priority { .. })
+        self.is_news() || matches!(self, Self::Transition { .. } | Self::Group { .. } | Self::Priority { .. })
     }
 }
 

@@ -311,10 +311,10 @@ impl Machine {
                 }
             }
             Input::Yield => {
-                let goes = matches!(self.hands_over, Some(Towards::End | Towards::Maintenance));
-                if self.state == State::Master && !goes {
-                    self.hands_over = None;
+                if self.leads() {
                     self.leave_master(now, Why::GroupFollows, out);
+                } else {
+                    self.follow(now);
                 }
             }
             Input::HandOver(back) => {

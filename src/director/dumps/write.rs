@@ -255,6 +255,7 @@ mod tests {
             dont_release_ipvs: false,
             snmp: false,
             snmp_socket: None,
+            control_group: None,
             ignore_sigint: false,
         };
         let loaded = load(Path::new("t"), &Texts::one("t", text), &config::Options::default());

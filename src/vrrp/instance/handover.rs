@@ -16,9 +16,11 @@ use super::{Action, Heard, Machine};
 /// What the timers of a successor and the way of its advert may take beyond the skew time.
 const SLACK: Duration = Duration::from_millis(100);
 
-/// From the first advert of a successor until the addresses go. It sends that before it sets and announces them, and who
-/// is not told yet sends to us.
+/// From the first advert of a successor until the addresses go. It sends that before it sets and announces them, one after
+/// the other, and who is not told yet sends to us.
 const OVERLAP: Duration = Duration::from_millis(20);
+/// The same for each address.
+const OVERLAP_EACH: Duration = Duration::from_millis(1);
 
 /// What a master becomes that hands over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub(super) enum Towards {
     Maintenance,
     /// `directord failover`: another one is to lead. When there is none, it goes on.
     Backup(Back),
+    /// Another member of its sync group has handed over: nobody of it leads alone.
+    Follow(Back),
 }
 
 /// When an instance that was told to hand over takes the addresses back from a master of lower priority. It takes them in
@@ -80,9 +84,22 @@ impl Machine {
     pub(super) fn succeeded(&mut self, now: Instant, by: Heard) {
         if self.master.is_none() {
             self.master = Some(by);
-            let gone = now + OVERLAP;
-            self.deadline = Some(self.deadline.map_or(gone, |at| at.min(gone)));
+            self.go_soon(now);
         }
+    }
+
+    /// The sync group follows another master.
+    pub(super) fn follow(&mut self, now: Instant) {
+        if let Some(Towards::Backup(back)) = self.hands_over {
+            self.hands_over = Some(Towards::Follow(back));
+            self.go_soon(now);
+        }
+    }
+
+    fn go_soon(&mut self, now: Instant) {
+        let addresses = u32::try_from(self.config.all_addresses().count()).unwrap_or(u32::MAX);
+        let gone = now + OVERLAP + OVERLAP_EACH.saturating_mul(addresses);
+        self.deadline = Some(self.deadline.map_or(gone, |at| at.min(gone)));
     }
 
     /// Somebody leads and is known by now, nobody is there, or there is no time left for it.
@@ -91,16 +108,22 @@ impl Machine {
         match (towards, self.master) {
             (Towards::End, _) => self.stop(now, Why::Stop, out),
             (Towards::Maintenance, _) => self.fault(now, out),
-            (Towards::Backup(back), Some(Heard { address: to, .. })) => {
+            (Towards::Backup(back) | Towards::Follow(back), to)
+                if to.is_some() || matches!(towards, Towards::Follow(_)) =>
+            {
                 self.hands_over = None;
                 self.holds_back = match back {
                     Back::AsConfigured => None,
-                    Back::After(time) => Some(HoldsBack::Until(now + time)),
+                    // A time that never comes.
+                    Back::After(time) => {
+                        Some(now.checked_add(time).map_or(HoldsBack::UntilItLeads, HoldsBack::Until))
+                    }
                     Back::Never => Some(HoldsBack::UntilItLeads),
                 };
-                self.leave_master(now, Why::HandedOver { to }, out);
+                let why = to.map_or(Why::GroupFollows, |heard| Why::HandedOver { to: heard.address });
+                self.leave_master(now, why, out);
             }
-            (Towards::Backup(_), None) => self.lead_again(now, out),
+            (Towards::Backup(_) | Towards::Follow(_), _) => self.lead_again(now, out),
         }
     }
 
@@ -120,7 +143,7 @@ impl Machine {
         match (self.hands_over, self.faults.is_empty()) {
             // It is over before anybody took over; whoever does is followed.
             (Some(Towards::Maintenance), true) => self.hands_over = Some(Towards::Backup(Back::AsConfigured)),
-            (Some(Towards::Backup(_)), false) => {
+            (Some(Towards::Backup(_) | Towards::Follow(_)), false) => {
                 self.hands_over = Some(Towards::Maintenance);
                 self.reconsider(now, out);
             }

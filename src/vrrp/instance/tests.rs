@@ -308,7 +308,7 @@ const LEFT: [&str; 2] = ["enter INIT", "hold false"];
 /// Another one leads: what that makes of one that hands over, a moment later. Not before.
 fn succeeded(machine: &mut Machine, at: Instant, priority: u8) -> Vec<String> {
     assert_eq!(hear(machine, at, PEER, priority), []);
-    let gone = at + Duration::from_millis(20);
+    let gone = at + Duration::from_millis(21);
     assert_eq!(hear(machine, at + Duration::from_millis(10), PEER, priority), [], "it is known");
     assert_eq!(machine.next_timer(), Some((gone, Timer::HandOver)));
     kinds(&feed(machine, gone, Input::Timer))
@@ -396,7 +396,14 @@ fn who_hands_over_obeys_the_other_one_for_as_long_as_it_was_told() {
     assert_eq!(machine.snapshot().stats.release_master, 0);
     // The group follows another master, the daemon stops, the link is lost meanwhile.
     let (mut machine, at) = gives_way(Back::Never);
-    assert_eq!(kinds(&feed(&mut machine, at, Input::Yield)), ["enter BACKUP", "hold false"]);
+    assert_eq!(feed(&mut machine, at, Input::Yield), []);
+    let gone = machine.next_timer().unwrap().0;
+    assert_eq!(gone, at + Duration::from_millis(21));
+    assert_eq!(kinds(&feed(&mut machine, gone, Input::Timer)), ["enter BACKUP", "hold false"]);
+    assert_eq!(machine.holds_back, Some(HoldsBack::UntilItLeads));
+    // For longer than any clock runs.
+    let (mut machine, at) = gives_way(Back::After(Duration::MAX));
+    assert_eq!(succeeded(&mut machine, at, 100), ["enter BACKUP", "hold false"]);
     let (mut machine, at) = gives_way(Back::Never);
     assert_eq!(feed(&mut machine, at, Input::Stop), []);
     assert_eq!(succeeded(&mut machine, at, 100), LEFT);

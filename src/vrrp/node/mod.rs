@@ -569,7 +569,7 @@ impl Node {
                 instance::Action::Ready => wish = Some(Wish::Lead),
                 instance::Action::Follows => wish = Some(Wish::Follow),
                 instance::Action::Report(event) => {
-                    self.transitions += u64::from(event.is_transition());
+                    self.transitions += u64::from(event.is_news());
                     let instance = Some(running.machine.config().name.clone());
                     let report = Report { instance, event };
                     match self.phase {
