@@ -152,13 +152,16 @@ impl Material {
     fn explain(&self, path: &Path, error: &io::Error) -> String {
         let folder = path.parent().unwrap_or(path).display();
         let why = reason(error);
-        match error.raw_os_error() {
-            Some(libc::ENOENT) => format!("{why}: make the folder {folder}"),
-            Some(libc::ENOSPC | libc::EDQUOT) => format!("{why}: make room there"),
-            Some(libc::EPERM) if path.symlink_metadata().is_ok() => {
+        let me = nix::unistd::geteuid().as_raw();
+        match error.kind() {
+            io::ErrorKind::NotFound => format!("{why}: make the folder {folder}"),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => format!("{why}: make room there"),
+            io::ErrorKind::PermissionDenied
+                if path.symlink_metadata().is_ok_and(|there| there.uid() != me) =>
+            {
                 format!("{why}: the file belongs to somebody else; remove it")
             }
-            Some(libc::EACCES | libc::EPERM | libc::EROFS) => format!(
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => format!(
                 "{why}: let the daemon write to {folder}; under systemd with `systemctl edit directord` and the lines \
                  `[Service]` and `ReadWritePaths={folder}`"
             ),

@@ -64,9 +64,10 @@ fn has_counterpart(label: &str) -> bool {
     ];
     // 2.4.3 says it in other words than 2.2.7.
     let other = ["Number of interface and track script faults"];
-    !own.iter().chain(&other).any(|start| label.trim_start().starts_with(start))
-        && !(label.trim_start().starts_with(|c: char| c.is_ascii_digit() || c == 'f')
-            && !label.contains(" dev "))
+    let label = label.trim_start();
+    // An address of this node, and not of the other.
+    let address = label.starts_with(|first: char| first.is_ascii_digit()) || label.starts_with("fe80:");
+    !address && !own.iter().chain(&other).any(|start| label.starts_with(start))
 }
 
 fn equal(lab: &Lab) {
