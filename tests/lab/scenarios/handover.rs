@@ -76,7 +76,7 @@ fn commands(lab: &Lab) {
     led_by(lab, &lab.lvs01);
     let (lvs01, lvs02) = (&lab.lvs01, &lab.lvs02);
     let mut outages = Vec::new();
-    for _time in 0..3 {
+    for _time in 0..2 {
         for (from, to, address) in [(lvs01, lvs02, "192.168.100.102"), (lvs02, lvs01, "192.168.100.101")] {
             outages.push(outage(lab, || {
                 let said = from.sh("/lab/directord failover VI_1 2>&1");
@@ -155,7 +155,7 @@ fn stop(lab: &Lab) {
     for peer in [Program::Directord, Program::Keepalived] {
         let backup: Daemon = lab.director(&lab.lvs02, peer, &as_backup(&configuration()));
         let mut outages = Vec::new();
-        for _time in 0..3 {
+        for _time in 0..2 {
             let master = lab.director(&lab.lvs01, Program::Directord, &configuration());
             led_by(lab, &lab.lvs01);
             eventually("lvs02 has both real servers", seconds(15), || {
