@@ -31,6 +31,7 @@ use directord::config::recorded::Recorder;
 use directord::config::source::{Files, ReadError, Sources, Span, Texts};
 use directord::config::supported::runnable;
 use directord::config::{Loaded, Options, load, words};
+use directord::control::{self, Answer, Question};
 use directord::director::kept::Kept;
 use directord::director::owned::{Line, parse_lines, to_lines};
 use directord::ipvs::message;
@@ -55,7 +56,7 @@ use directord::vrrp::receive;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 20] = [
     ("lexer", lexer),
     ("expander", expander),
     ("load", whole),
@@ -75,6 +76,7 @@ pub const TARGETS: [Target; 19] = [
     ("echo", echo),
     ("bfd", bfd),
     ("agentx", agentx),
+    ("control", lines),
 ];
 
 const MAIN: &str = "/etc/keepalived/keepalived.conf";
@@ -600,4 +602,22 @@ pub fn agentx(input: &[u8]) {
     }
     machine.handle(now, 0, session::Input::Timer, &mut out);
     assert!(machine.next_timer().is_none_or(|(at, _)| at > now), "a timer stays due");
+}
+
+/// Any bytes as lines of the control socket, of either side: a question that is understood is the same once it is written,
+/// what a daemon answers can be shown and compared, and a refusal is short however long the line was.
+pub fn lines(input: &[u8]) {
+    for line in input.split(|byte| *byte == b'\n').map(String::from_utf8_lossy) {
+        match Question::parse(&line) {
+            Ok(ask) => assert_eq!(Question::parse(&Question::line(ask.clone())), Ok(ask)),
+            Err(why) => assert!(why.len() < line.len() + 300, "the refusal is long: {why}"),
+        }
+        let Ok(reply) = serde_json::from_str::<control::Reply>(&line) else { continue };
+        if let Answer::Status(status) = &reply.answer {
+            let _ = status.page(&|_| Some(Duration::ZERO)).to_string();
+            let _ = status.clone().only(&["VI_1".to_owned()]);
+        }
+        let written = control::Reply::line(reply.answer);
+        assert!(serde_json::from_slice::<control::Reply>(&written).is_ok(), "an answer cannot be read again");
+    }
 }

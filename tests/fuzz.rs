@@ -409,3 +409,37 @@ fn agentx() {
     );
     these_and_mutations(18, seeds);
 }
+
+/// Each question, and an answer of each kind.
+#[test]
+fn control() {
+    let asks = [
+        r#"{"reload":{"allow_empty":true}}"#,
+        r#"{"status":{"of":["VI_1"],"watch":true}}"#,
+        r#"{"failover":{"of":["G"],"seconds":18446744073709551615}}"#,
+        r#"{"maintenance":{"on":true,"seconds":60,"reason":"disk \u0007"}}"#,
+    ];
+    let status = r#"{"status":{"node":"LVS01","pid":7,"started":"2026-11-27T12:00:00Z","configuration":
+        {"file":"/etc/keepalived/keepalived.conf","instead":null,"refused":null},"maintenance":
+        {"since":null,"until":null,"reason":""},"not_running":[],"instances":[{"name":"VI_1","group":"G",
+        "state":"MASTER","since":null,"why":null,"priority":110,"base":100,"contributions":[{"what":"script chk",
+        "by":10}],"faults":["interface eth0 down"],"hands_over":false,"master":"fe80::1","master_priority":1,
+        "master_down":3.609375,"preempts_after":1e300,"holds_back":false,"source":null}],"services":
+        [{"name":"[192.168.100.240]:tcp:80","quorum":true,"up":1,"servers":[{"address":"[::1]:80","up":true,
+        "weight":1,"checks":[{"kind":"TCP_CHECK","passes":false,"since":null,"why":"refused","retries":3}]}]}],
+        "sessions":[]}}"#
+        .replace('\n', "");
+    let answers = [
+        r#"{"reloaded":{"applied":true,"lines":["Reload complete"]}}"#,
+        r#"{"done":["VI_1 hands over"]}"#,
+        r#"{"refused":"it has no successor"}"#,
+        &status,
+    ];
+    let asked = asks.map(|ask| format!(r#"{{"version":1,"ask":{ask}}}"#));
+    let answered = answers.map(|answer| format!(r#"{{"version":1,"answer":{answer}}}"#));
+    let seeds: Vec<String> = asked.into_iter().chain(answered).collect();
+    for answer in seeds.iter().skip(asks.len()) {
+        assert!(serde_json::from_str::<directord::control::Reply>(answer).is_ok(), "{answer}");
+    }
+    these_and_mutations(19, seeds.into_iter().map(String::into_bytes).collect());
+}

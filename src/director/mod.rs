@@ -412,9 +412,7 @@ impl Director {
         let claims = Arc::clone(&snapshot.claims);
         self.sync.follow(&snapshot.instances);
         drop(snapshot);
-        if claims.as_ref() != self.addresses.things() {
-            self.addresses.record(claims);
-        }
+        self.addresses.follow(claims);
         self.snmp.changed(Source::Vrrp);
         self.changed = true;
     }

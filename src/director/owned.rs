@@ -135,6 +135,15 @@ impl<T: Recorded> Owned<T> {
         }
     }
 
+    /// Replaces the set by one that somebody else holds, too: two that are equal are one in memory.
+    pub(super) fn follow(&mut self, things: Arc<BTreeSet<T>>) {
+        if self.things == things {
+            self.things = things;
+        } else {
+            self.record(things);
+        }
+    }
+
     /// Writes what could not be written.
     pub(super) fn retry(&mut self) {
         if self.is_behind() && self.write().is_ok() {

@@ -136,6 +136,11 @@ impl Commands {
         let named = [&self.master, &self.backup, &self.fault, &self.stop, &self.any, &self.lower_priority];
         named.into_iter().chain(&self.deleted).chain([&self.up, &self.down]).flatten()
     }
+
+    /// Most have nothing, and hundreds of them take little then.
+    fn boxed(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
+    }
 }
 
 /// What can happen.
@@ -245,7 +250,8 @@ struct Running {
 
 #[derive(Debug, Clone, Default)]
 struct Instance {
-    commands: Commands,
+    /// `None`: nothing is run.
+    commands: Option<Box<Commands>>,
     /// Not in the configuration any more: its last word is awaited.
     leaving: bool,
     state: Option<(State, u8)>,
@@ -287,7 +293,9 @@ impl Notifier {
     /// Whether something is run for this one.
     #[must_use]
     pub fn runs_for(&self, subject: &Subject) -> bool {
-        self.instances.get(subject).is_some_and(|one| one.commands.programs().next().is_some())
+        self.instances
+            .get(subject)
+            .is_some_and(|one| one.commands.iter().any(|some| some.programs().next().is_some()))
     }
 
     /// Feeds one input; what must be done is appended to `out`, in order.
@@ -390,7 +398,7 @@ impl Notifier {
     fn configure(&mut self, mut commands: BTreeMap<Subject, Commands>) {
         for (name, one) in &mut self.instances {
             match commands.remove(name) {
-                Some(commands) => (one.commands, one.leaving) = (commands, false),
+                Some(commands) => (one.commands, one.leaving) = (commands.boxed(), false),
                 // A group has no last word. Nor has a renamed instance under its old name: the reload after this one
                 // forgets it.
                 None if one.leaving || matches!(name, Subject::Group(_)) => {
@@ -401,15 +409,16 @@ impl Notifier {
         }
         self.instances.retain(|_, one| !one.is_forgotten());
         let new = commands.into_iter();
-        self.instances.extend(
-            new.map(|(name, commands)| (name, Box::new(Instance { commands, ..Instance::default() }))),
-        );
+        self.instances.extend(new.map(|(name, commands)| {
+            (name, Box::new(Instance { commands: commands.boxed(), ..Instance::default() }))
+        }));
     }
 
     fn told(&mut self, now: Instant, subject: Subject, what: What, priority: u8, out: &mut Vec<Action>) {
         let one = self.instances.entry(subject.clone()).or_default();
         let leaving = one.leaving;
-        let commands = &one.commands;
+        let nothing = Commands::default();
+        let commands = one.commands.as_deref().unwrap_or(&nothing);
         let mut programs: Vec<Program> = Vec::new();
         let word = match what {
             What::Entered(state) => {

@@ -30,7 +30,6 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("ip", "iproute2"),
     ("curl", "curl"),
     ("openssl", "openssl"),
-    ("nsenter", "util-linux"),
     ("setpriv", "util-linux"),
     ("insmod", "kmod"),
 ];
@@ -228,7 +227,6 @@ impl Machine {
     fn boot(scenario: &Scenario, options: &Options, folder: &Path) -> Self {
         let console = fs::File::create(folder.join("console")).unwrap();
         let own = std::env::current_exe().unwrap();
-        let init = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/init");
         let child = Command::new("setpriv")
             // Its own process namespace: when the first process in it dies, so does all of the machine;
             // and it dies with this thread, whatever ends that.
@@ -240,7 +238,7 @@ impl Machine {
                 "rootflags=/",
                 "ro",
             ])
-            .arg(format!("init={}", init.display()))
+            .arg(format!("init={}", own.display()))
             .args(["con0=null,fd:1", "con=null", "quiet"])
             .arg(format!("LAB_SCENARIO={}", scenario.name))
             .arg(format!("LAB_PROGRAM={}", options.program))

@@ -93,6 +93,10 @@ pub(crate) struct Host {
     pub(crate) heard: Vec<String>,
     /// What was told twice, or not at all.
     pub(crate) broken: Option<String>,
+    /// When it was checked last; `None`: something has happened to it since.
+    pub(crate) looked_at: Option<Instant>,
+    /// When a timer of its daemon is due; `None`: that may have changed.
+    pub(crate) timer: Option<Option<Instant>>,
 }
 
 impl Host {
@@ -141,6 +145,8 @@ impl Host {
             told: BTreeMap::new(),
             heard: Vec::new(),
             broken: None,
+            looked_at: None,
+            timer: None,
         };
         host.equip();
         host
@@ -249,6 +255,7 @@ impl Host {
     /// The process ends without a word; what it set stays.
     pub(crate) fn kill(&mut self) {
         self.node = None;
+        self.timer = None;
         self.paused = false;
         self.stopping = false;
         self.jobs.clear();

@@ -14,6 +14,9 @@ use directord::vrrp::packet::{Outgoing, Received};
 
 use crate::host::{Host, Job, open};
 
+/// Hosts to which nothing happens are checked this often.
+const NOW_AND_THEN: Duration = Duration::from_millis(50);
+
 /// What the network does to packets from one host to another.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Path {
@@ -213,6 +216,7 @@ impl Lan {
     /// Changes something in the kernel of a host.
     pub(crate) fn touch(&mut self, host: usize, change: impl FnOnce(&mut Host)) {
         change(&mut self.hosts[host]);
+        self.hosts[host].looked_at = None;
         self.schedule(Due::Notify(host), Duration::ZERO);
     }
 
@@ -255,21 +259,29 @@ impl Lan {
         }
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// A host to which nothing has happened is looked at now and then.
+    fn check(&mut self) -> Result<(), String> {
         if let Some(address) = self.needed.filter(|address| self.holders(*address).is_empty()) {
             return Err(format!("nobody has {address}"));
         }
-        self.hosts.iter().try_for_each(|host| host.check(self.now))
+        let now = self.now;
+        for host in &mut self.hosts {
+            if host.looked_at.is_none_or(|at| now.duration_since(at) >= NOW_AND_THEN) {
+                host.check(now)?;
+                host.looked_at = Some(now);
+            }
+        }
+        Ok(())
     }
 
-    fn next_timer(&self) -> Option<(Instant, usize)> {
-        let timer = |host: &Host| {
+    fn next_timer(&mut self) -> Option<(Instant, usize)> {
+        let timer = |host: &mut Host| {
             let node = host.node.as_ref().filter(|_| !host.paused)?;
-            let timers = node.next_timer().map(|(at, _)| at).into_iter();
-            let script = host.scripts.next_timer().map(|(at, _)| at);
-            timers.chain(script).min().map(|at| (at, host.number))
+            let script = || host.scripts.next_timer().map(|(at, _)| at);
+            let next = || node.next_timer().map(|(at, _)| at).into_iter().chain(script()).min();
+            host.timer.get_or_insert_with(next).map(|at| (at, host.number))
         };
-        self.hosts.iter().filter_map(timer).min()
+        self.hosts.iter_mut().filter_map(timer).min()
     }
 
     fn fire(&mut self, host: usize) {
@@ -293,6 +305,7 @@ impl Lan {
         let this = &mut self.hosts[host];
         let (life, healthy) = (this.life, this.healthy);
         this.scripts.handle(self.now, input, &mut actions);
+        this.timer = None;
         for action in actions {
             match action {
                 scripts::Action::Run { id, .. } => {
@@ -342,6 +355,7 @@ impl Lan {
     // ---- the daemon and its kernel ----
 
     fn notify(&mut self, host: usize) {
+        self.hosts[host].looked_at = None;
         if !self.hosts[host].is_awake() {
             return;
         }
@@ -433,10 +447,12 @@ impl Lan {
         let this = &mut self.hosts[host];
         if let Some(node) = &this.node
             && node.is_quiet()
+            && this.record != **node.claims()
         {
-            this.record.clone_from(&node.snapshot().claims);
+            this.record.clone_from(node.claims());
         }
         this.end();
+        (this.looked_at, this.timer) = (None, None);
     }
 
     fn job(&mut self, host: usize, job: Job) {

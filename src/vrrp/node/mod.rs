@@ -460,6 +460,11 @@ impl Node {
             && !self.tuning.is_busy()
     }
 
+    /// What this node has set, or may have.
+    pub fn claims(&self) -> &Arc<BTreeSet<Claim>> {
+        &self.claims
+    }
+
     /// What `setup` may set without touching what is the host's.
     pub fn claims_of(&self, setup: &Setup) -> BTreeSet<Claim> {
         new_claims(setup, &self.claims, &self.kernel)

@@ -35,13 +35,9 @@ impl Daemon {
         };
         let file = fs::File::create(&log).unwrap();
         let group = format!("{name}-{count}");
-        let child = node
-            .command(&format!("exec {command}"), &group)
-            .stdin(Stdio::null())
-            .stdout(file.try_clone().unwrap())
-            .stderr(file)
-            .spawn()
-            .unwrap();
+        let mut shell = node.command(&format!("exec {command}"), &group);
+        shell.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
+        let child = node.within(|| shell.spawn().unwrap());
         say(&format!("{}: {name} started", node.name));
         Self {
             name: format!("{} on {}", name, node.name),

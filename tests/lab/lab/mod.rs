@@ -19,7 +19,7 @@ pub use configs::*;
 pub use daemon::{Daemon, Signal};
 pub use ipvs::Table;
 pub use node::Node;
-use node::{Link, host};
+use node::{Link, ip};
 pub use program::{FILE, Program};
 pub use show::Show;
 pub use wait::{eventually, millis, now, poll, say, seconds, throughout};
@@ -40,11 +40,10 @@ pub struct Lab {
 
 impl Lab {
     pub fn pair() -> Self {
-        host(
-            "for each in front back; do
-                ip link add $each type bridge forward_delay 0 mcast_snooping 0; ip link set $each up
-              done",
-        );
+        let switch = |name| {
+            format!("link add {name} type bridge forward_delay 0 mcast_snooping 0\nlink set {name} up\n")
+        };
+        ip(&format!("link set lo up\n{}{}", switch("front"), switch("back")));
         let both = |name, number: u8, front, back| {
             let link = |interface, switch, addresses| Link {
                 interface,

@@ -3,8 +3,16 @@
 
 use std::cell::Cell;
 use std::fs;
-use std::io::Read;
+use std::io::Write as _;
+use std::panic::resume_unwind;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, setns, unshare};
+
+use crate::init::attach;
 
 use super::capture::Capture;
 use super::daemon::Daemon;
@@ -61,48 +69,29 @@ impl Node {
             let gone = || !fs::exists(format!("/sys/class/net/{port}")).unwrap();
             assert!(poll(seconds(5), gone).is_some(), "{port} of the last life is still there");
         }
-        let script = format!(
-            "echo $$ >{cgroup}/cgroup.procs
-             exec unshare --net --mount --uts sh -c '
-             mount --make-rprivate /
-             for folder in /run /tmp /etc/keepalived /var/lib/directord /var/lib/nginx /var/log; do
-                 mkdir -p $folder; mount -t tmpfs -o mode=1777 tmpfs $folder
-             done
-             mkdir -p /var/log/nginx /run/lock /etc/keepalived
-             mount -t sysfs sysfs /sys
-             hostname {name}
-             ip link set lo up
-             sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
-             echo ready
-             exec sleep infinity'",
-            cgroup = self.cgroup(),
-            name = self.name,
-        );
-        let mut child = Command::new("sh")
-            .args(["-c", &script])
-            .stdout(Stdio::piped())
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut ready = [0; 6];
-        child.stdout.take().unwrap().read_exact(&mut ready).unwrap();
-        self.holder.set(child.id());
-        for link in &self.links {
-            let (port, interface) = (link.port(self.name), link.interface);
-            host(&format!(
-                "ip link add {port} type veth peer name {interface} address {} netns {}
-                 ip link set {port} master {} up",
-                link.mac,
-                child.id(),
-                link.switch
-            ));
-            let addresses: String =
-                link.addresses.iter().map(|each| format!("ip addr add {each} dev {interface}\n")).collect();
-            self.sh(&format!("ip link set {interface} up\n{addresses}"));
+        let (tell, told) = mpsc::channel();
+        let (name, group) = (self.name, self.cgroup());
+        // Its thread is the first in the node's namespaces, and waits for the holder when the power goes.
+        std::thread::spawn(move || {
+            become_a_machine(name);
+            let mut holder = Command::new("sleep").arg("infinity").stdin(Stdio::null()).spawn().unwrap();
+            fs::write(format!("/proc/1/root{group}/cgroup.procs"), holder.id().to_string()).unwrap();
+            tell.send(holder.id()).unwrap();
+            holder.wait()
+        });
+        self.holder.set(told.recv().expect("the machine is ready"));
+        let (mut outside, mut inside) = (String::new(), "link set lo up\n".to_owned());
+        for Link { interface, switch, mac, addresses } in &self.links {
+            let (port, holder) = (format!("{}-{interface}", self.name), self.holder.get());
+            outside +=
+                &format!("link add {port} type veth peer name {interface} address {mac} netns {holder}\n");
+            outside += &format!("link set {port} master {switch} up\n");
+            inside += &format!("link set {interface} up\n");
+            addresses.iter().for_each(|each| inside += &format!("addr add {each} dev {interface}\n"));
         }
+        ip(&outside);
+        self.within(|| ip(&inside));
         say(&format!("{}: power on", self.name));
-        // Waits for it when the power goes.
-        std::thread::spawn(move || child.wait());
     }
 
     /// Pulls the plug: nothing leaves the node any more, everything in it is killed, its kernel state is gone.
@@ -173,7 +162,8 @@ impl Node {
 
     /// Runs a small script to its end, whatever that is.
     pub fn run(&self, script: &str) -> Output {
-        self.command(script, "").stdin(Stdio::null()).output().unwrap()
+        let mut command = self.command(script, "");
+        self.within(|| command.stdin(Stdio::null()).output().unwrap())
     }
 
     /// Starts a program that stays; its output goes to the log `NODE-NAME.log`.
@@ -181,18 +171,35 @@ impl Node {
         Daemon::start(self, name, command)
     }
 
-    /// A shell inside the node, in a control group `group` of its own below the node's.
+    /// A shell for [`Self::within`], in a control group `group` of its own below the node's.
     pub fn command(&self, script: &str, group: &str) -> Command {
-        assert!(self.is_on(), "{} is off", self.name);
         let group = format!("{}/{group}", self.cgroup());
         fs::create_dir_all(&group).unwrap();
-        let enter = format!(
-            "echo $$ >{group}/cgroup.procs; exec nsenter --target {} --net --mount --uts -- sh -ec \"$1\"",
-            self.holder.get()
-        );
+        let enter = format!("echo $$ >/proc/1/root{group}/cgroup.procs; set -e; eval \"$1\"");
         let mut command = Command::new("sh");
         command.args(["-c", &enter, "sh", script]);
         command
+    }
+
+    /// Does something in the node's namespaces: on a thread that enters them, and what it starts is born in them.
+    pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        assert!(self.is_on(), "{} is off", self.name);
+        let holder = self.holder.get();
+        let there = move || {
+            // Threads share their root until one says otherwise.
+            unshare(CloneFlags::CLONE_FS).unwrap();
+            let spaces = [
+                ("net", CloneFlags::CLONE_NEWNET),
+                ("uts", CloneFlags::CLONE_NEWUTS),
+                ("mnt", CloneFlags::CLONE_NEWNS),
+            ];
+            for (name, kind) in spaces {
+                let space = fs::File::open(format!("/proc/{holder}/ns/{name}")).unwrap();
+                setns(space, kind).unwrap();
+            }
+            work()
+        };
+        std::thread::scope(|scope| scope.spawn(there).join()).unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     pub fn cgroup(&self) -> String {
@@ -202,6 +209,13 @@ impl Node {
     /// Writes a file the node sees.
     pub fn write(&self, path: &str, text: impl AsRef<[u8]>) {
         fs::write(format!("/proc/{}/root{path}", self.holder.get()), text).unwrap();
+    }
+
+    /// The same, with the folders above it.
+    pub fn file(&self, path: &str, text: impl AsRef<[u8]>) {
+        let folder = format!("/proc/{}/root{path}", self.holder.get());
+        fs::create_dir_all(Path::new(&folder).parent().unwrap()).unwrap();
+        self.write(path, text);
     }
 
     pub fn read(&self, path: &str) -> String {
@@ -256,6 +270,32 @@ fn netem(interface: &str, how: &str) -> String {
         "" => format!("tc qdisc del dev {interface} root"),
         how => format!("tc qdisc replace dev {interface} root netem {how}"),
     }
+}
+
+/// Namespaces for the thread, with files of a machine that has just started.
+fn become_a_machine(name: &str) {
+    unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS).unwrap();
+    let nothing = None::<&str>;
+    mount(nothing, "/", nothing, MsFlags::MS_PRIVATE | MsFlags::MS_REC, nothing).unwrap();
+    let folders = ["/run", "/tmp", "/etc/keepalived", "/var/lib/directord", "/var/lib/nginx", "/var/log"];
+    for folder in folders {
+        fs::create_dir_all(folder).unwrap();
+        attach("tmpfs", folder, "tmpfs", "mode=1777");
+    }
+    fs::create_dir_all("/var/log/nginx").unwrap();
+    fs::create_dir_all("/run/lock").unwrap();
+    attach("sysfs", "/sys", "sysfs", "");
+    fs::write("/proc/sys/kernel/hostname", name).unwrap();
+    for of in ["all", "default"] {
+        fs::write(format!("/proc/sys/net/ipv6/conf/{of}/accept_dad"), "0").unwrap();
+    }
+}
+
+/// Commands of ip(8), in the namespaces of this thread.
+pub fn ip(commands: &str) {
+    let mut ip = Command::new("ip").args(["-batch", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    ip.stdin.take().unwrap().write_all(commands.as_bytes()).unwrap();
+    assert!(ip.wait().unwrap().success(), "ip: {commands}");
 }
 
 /// Runs a small script where the switches are.
