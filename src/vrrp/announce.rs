@@ -38,6 +38,14 @@ impl Bursts {
         garp.master_repeat
     }
 
+    /// The instance goes on as master: everybody knows its addresses.
+    pub(crate) fn resumed(&mut self, now: Instant, garp: &Garp) {
+        *self = Self::default();
+        if !garp.master_refresh.is_zero() {
+            self.refresh = Some(now + garp.master_refresh);
+        }
+    }
+
     /// Another master was heard and yields, or ought to: frames per address of the burst that is due now.
     pub(crate) fn competitor_heard(&mut self, now: Instant, garp: &Garp) -> u32 {
         if garp.lower_prio_repeat == 0 {

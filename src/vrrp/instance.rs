@@ -18,6 +18,7 @@ use crate::track::{Conditions, Contribution, Fault, Others, faults, weigh};
 
 mod handover;
 mod hearing;
+mod resume;
 mod sending;
 mod times;
 
@@ -26,6 +27,7 @@ pub use times::Times;
 use handover::{HoldsBack, Towards};
 
 pub use handover::Back;
+pub use resume::Resume;
 
 use super::announce::Bursts;
 use super::event::{Event, State, Why};
@@ -195,6 +197,8 @@ pub struct Machine {
     deadline: Option<Instant>,
     /// A master that goes.
     hands_over: Option<Towards>,
+    /// A predecessor led: it leads as soon as it may.
+    resumes: bool,
     /// `directord failover`: a master of lower priority is obeyed.
     holds_back: Option<HoldsBack>,
     /// `preempt_delay` runs out.
@@ -244,6 +248,7 @@ impl Machine {
             ready: false,
             deadline: None,
             hands_over: None,
+            resumes: false,
             holds_back: None,
             preempt_at: None,
             bursts: Bursts::default(),
@@ -401,8 +406,8 @@ impl Machine {
         self.weigh(out);
         let Some(conditions) = &self.conditions else { return };
         let mut found = faults(&self.config, conditions);
-        if matches!(self.state, State::Backup | State::Master) {
-            // Whoever takes part goes on with what a reload brought until that has told something.
+        if self.resumes || matches!(self.state, State::Backup | State::Master) {
+            // Whoever takes part goes on with what a reload or restart brought until that has told something.
             found.retain(|fault| !fault.is_pending());
         }
         if let Some(link) = conditions.link {
@@ -426,6 +431,7 @@ impl Machine {
             return self.reconsider(now, out);
         }
         match (self.faults.is_empty(), self.state) {
+            (true, State::Init) if self.resumes => self.lead_on(now, out),
             (true, State::Init) => self.start(now, Why::Start, out),
             // As in keepalived nothing is entered, and nobody told, before each script has said something once.
             (false, State::Init) if waits => {}
@@ -498,6 +504,7 @@ impl Machine {
         }
         self.stats.release_master += u64::from(self.state == State::Master);
         self.hands_over = None;
+        self.resumes = false;
         self.enter(now, State::Fault, why, out);
         self.ready = false;
         out.push(Action::Hold(false));

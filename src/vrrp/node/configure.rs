@@ -3,22 +3,37 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use crate::config::model::{Instance, TrackGroup};
+use crate::config::model::{Instance, SyncGroup, TrackGroup};
 use crate::net::object::Key;
 use crate::track::{Conditions, carriers, tracked_interfaces};
 use crate::vrrp::event::{Event, State};
-use crate::vrrp::instance::{self, Machine};
+use crate::vrrp::instance::{self, Machine, Resume};
 
 use super::identity::{Identity, identify};
 use super::needs::{Needs, Setup, devices, devices_of_statics};
 use super::{Action, Id, Node, Phase, Running};
 
+/// Those of a group lead together, or not at all.
+fn whole(mut resumes: BTreeMap<String, Resume>, groups: &[SyncGroup]) -> BTreeMap<String, Resume> {
+    for group in groups {
+        if !group.members.iter().all(|member| resumes.contains_key(member)) {
+            resumes.retain(|name, _| !group.members.contains(name));
+        }
+    }
+    resumes
+}
+
 impl Node {
     /// An instance that is equal in both configurations is not touched.
     pub(super) fn configure(&mut self, now: Instant, setup: Setup, out: &mut Vec<Action>) {
-        let Setup { instances, groups, statics, pacing, filter, delay, .. } = self.settings(setup.complete());
+        let Setup { instances, groups, statics, pacing, filter, delay, resumes, .. } = self.settings(setup.complete());
         (self.statics, self.pacing, self.packet_filter) = (statics, pacing, filter);
-        if self.phase == Phase::Blind && self.last_id == 0 && !delay.is_zero() {
+        let first = self.phase == Phase::Blind && self.last_id == 0;
+        if first {
+            self.resumes = whole(resumes, &groups);
+        }
+        // The others would take over while it waits.
+        if first && !delay.is_zero() && self.resumes.is_empty() {
             self.starts_at = Some(now + delay);
             self.report(None, Event::StartDelayed { delay }, out);
         }
@@ -48,6 +63,7 @@ impl Node {
         }
         // What passes from an instance to the static objects, or the other way, is wanted all the time.
         self.resolve(Id::STATIC, out);
+        self.resumes.clear();
         if self.phase == Phase::Blind && self.kernel.is_current() {
             self.read(out);
         }
@@ -67,8 +83,12 @@ impl Node {
     fn insert(&mut self, identity: Identity, config: Instance, out: &mut Vec<Action>) -> Id {
         self.last_id += 1;
         let id = Id(self.last_id);
+        let mut machine = Machine::new(config);
+        if let Some(left) = self.resumes.remove(&machine.config().name) {
+            machine.resume(left);
+        }
         let running = Box::new(Running {
-            machine: Machine::new(config),
+            machine,
             held: false,
             covered: false,
             told: None,

@@ -180,6 +180,16 @@ impl Node {
                 continue;
             }
             let names: BTreeSet<String> = self.members(group).map(|member| member.name.to_owned()).collect();
+            let led_on = group.members.iter().all(|id| {
+                self.instances.get(id).is_some_and(|running| running.machine.resumes())
+            });
+            if from_state == State::Init && to == State::Master && led_on {
+                // As its members, it has been so all the time.
+                if let Some(group) = self.groups.get_mut(&name) {
+                    group.state = to;
+                }
+                continue;
+            }
             let event = Event::Group { group: name.clone(), from: from_state, to, removed: false };
             let report = Action::Report(Report { instance: None, event });
             let is_members = |action: &Action| match action {

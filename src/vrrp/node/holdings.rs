@@ -204,8 +204,9 @@ impl Node {
     fn clear(&mut self, left: Vec<Key>, out: &mut Vec<Action>) {
         for key in left {
             let mut holders = self.holders.get(&key).into_iter().flatten();
-            if self.kept.contains_key(&key) {
-                // It is wanted, and compared with what is there.
+            let resumes = |id: &Id| self.instances.get(id).is_some_and(|running| running.machine.resumes());
+            if self.kept.contains_key(&key) || self.holders.get(&key).into_iter().flatten().any(resumes) {
+                // It is wanted, or will be in a moment, and is compared with what is there.
             } else if self.starts_at.is_none() && holders.any(|id| self.is_owner(id)) {
                 self.objects.spare(&key);
             } else {

@@ -38,7 +38,7 @@ use crate::report::Repeats;
 use crate::track::{Conditions, Facts, Fault};
 
 use super::event::Event;
-use super::instance::{self, Back, Machine};
+use super::instance::{self, Back, Machine, Resume};
 use super::packet::{Outgoing, Received};
 
 pub use claim::{Claim, new_claims};
@@ -324,6 +324,8 @@ pub struct Node {
     waiting: Waiting,
     /// Until then no instance starts.
     starts_at: Option<Instant>,
+    /// What a predecessor has left, for the first configuration.
+    resumes: BTreeMap<String, Resume>,
     /// Who has ended: told in the order of the configuration, once nobody leads any more.
     farewells: BTreeMap<Id, Report>,
     restored: Repeats<Key>,

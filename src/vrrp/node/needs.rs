@@ -8,6 +8,7 @@ use crate::config::model::{
     self, Family, Filter, Instance, InterfaceName, LinkDelay, MetricKind, Named, Net, NetlinkBuffers,
     NextHop, Pacing, ReceiveBuffers, RuleAction, Statics, SyncGroup, TrackGroup, VirtualAddress, Vmac,
 };
+use crate::vrrp::instance::Resume;
 use crate::net::kernel::Kernel;
 use crate::net::link::PRIVATE;
 use crate::net::object::{Address, Device, Does, Hop, Key, Kind, Link, Mac, Object, Route, Rule};
@@ -91,6 +92,8 @@ pub struct Setup {
     pub netlink: NetlinkBuffers,
     /// How long the instances wait after a start; a reload changes nothing of it.
     pub delay: Duration,
+    /// Instances, by name, that led when a predecessor was stopped for a restart, a moment ago.
+    pub resumes: BTreeMap<String, Resume>,
 }
 
 impl From<Vec<Instance>> for Setup {
