@@ -15,7 +15,7 @@ use directord::net::settings;
 use directord::track::scripts::{Scripts, Standings, Wanted};
 use directord::track::{Facts, Fault, Standing};
 use directord::vrrp::event::State;
-use directord::vrrp::instance::Machine;
+use directord::vrrp::instance::{Machine, Resume};
 use directord::vrrp::node::{Action, Claim, Endpoint, Input, Node, Setup};
 use directord::vrrp::packet::Received;
 
@@ -53,6 +53,8 @@ pub(crate) struct Host {
     announced: BTreeMap<(u32, bool), Instant>,
     /// The file that outlives it.
     pub(crate) record: BTreeSet<Claim>,
+    /// When those that led sent last, in front of a restart.
+    pub(crate) resumes: BTreeMap<String, Instant>,
     /// A paused virtual machine: packets wait, timers are late.
     pub(crate) paused: bool,
     /// It was told to stop, and has not ended yet.
@@ -119,6 +121,7 @@ impl Host {
             gap: Duration::ZERO,
             announced: BTreeMap::new(),
             record: BTreeSet::new(),
+            resumes: BTreeMap::new(),
             paused: false,
             stopping: false,
             jobs: VecDeque::new(),
@@ -213,7 +216,32 @@ impl Host {
             netlink: NetlinkBuffers::default(),
             log_unknown: false,
             delay: self.delay,
+            resumes: BTreeMap::new(),
         }
+    }
+
+    /// Those that led and have been silent for no longer than a backup bears.
+    pub(crate) fn left(&mut self, now: Instant) -> BTreeMap<String, Resume> {
+        let in_time = |(name, sent): &(String, Instant)| {
+            let config = self.config.iter().find(|config| config.name == *name);
+            config.is_some_and(|config| {
+                let longest = config.advert_interval.duration() * u32::from(config.down_timer_adverts.min(3));
+                now.duration_since(*sent) < longest.saturating_sub(Duration::from_millis(100))
+            })
+        };
+        let left = std::mem::take(&mut self.resumes).into_iter().filter(in_time);
+        left.map(|(name, _)| (name, Resume { sequence: 0 })).collect()
+    }
+
+    /// It is stopped for a restart: silent, and everything stays.
+    pub(crate) fn stop_for_restart(&mut self) {
+        let machines = self.node.iter().flat_map(Node::machines);
+        let led = machines.filter(|machine| machine.state() == State::Master && !machine.snapshot().hands_over);
+        let names = led.map(|machine| machine.config().name.clone());
+        let sent = names.filter_map(|name| Some((name.clone(), *self.sent.get(&name)?)));
+        let resumes = sent.collect();
+        self.kill();
+        self.resumes = resumes;
     }
 
     /// The interface that packets of `interface` travel on: its own, or that below a virtual router's.
@@ -251,6 +279,7 @@ impl Host {
         self.node = None;
         self.paused = false;
         self.stopping = false;
+        self.resumes.clear();
         self.jobs.clear();
         self.open.clear();
         self.waiting.clear();

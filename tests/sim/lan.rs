@@ -9,7 +9,7 @@ use directord::script::Ending;
 use directord::track::{Standing, scripts};
 use directord::vrrp::event::{Event, State};
 use directord::vrrp::instance::Back;
-use directord::vrrp::node::{Action, Endpoint, Input, Node};
+use directord::vrrp::node::{Action, Endpoint, Input, Node, Setup};
 use directord::vrrp::packet::{Outgoing, Received};
 
 use crate::host::{Host, Job, open};
@@ -92,11 +92,12 @@ impl Lan {
     pub(crate) fn boot(&mut self, host: usize) {
         self.say(|| format!("{host} starts"));
         let this = &mut self.hosts[host];
+        let resumes = this.left(self.now);
         this.kill();
-        this.starts_at = Some(self.now + this.delay);
+        this.starts_at = Some(self.now + if resumes.is_empty() { this.delay } else { Duration::ZERO });
         this.kernel.notifications();
         this.node = Some(Node::new(this.record.clone()));
-        let setup = this.setup();
+        let setup = Setup { resumes, ..this.setup() };
         // Recorded before it is set.
         this.record.extend(directord::vrrp::node::new_claims(
             &setup,
@@ -178,6 +179,18 @@ impl Lan {
             self.hosts[host].stopping = true;
             self.feed(host, Input::Stop);
         }
+    }
+
+    /// A restart; `pause`: from its stop to its start.
+    pub(crate) fn restart(&mut self, host: usize, pause: Duration) -> Result<(), String> {
+        if self.hosts[host].is_awake() && !self.hosts[host].stopping {
+            self.say(|| format!("{host} is stopped for a restart, {pause:?}"));
+            self.hosts[host].stop_for_restart();
+            let at = self.now + pause;
+            self.run_until(at)?;
+            self.boot(host);
+        }
+        Ok(())
     }
 
     pub(crate) fn pause(&mut self, host: usize) {
@@ -420,6 +433,10 @@ impl Lan {
                     match (&report.instance, &report.event) {
                         (Some(name), Event::Transition { from, to, .. }) => {
                             self.hosts[host].hear(name, *from, *to);
+                        }
+                        // Nobody is told, and it has led all the time.
+                        (Some(name), Event::Resumed) => {
+                            self.hosts[host].told.insert(name.clone(), State::Master);
                         }
                         (None, Event::Group { group, from, to, .. }) => {
                             self.hosts[host].hear(&format!("group {group}"), *from, *to);

@@ -156,6 +156,45 @@ pub(crate) fn hand_over(seed: u64, trace: bool) -> Result<(), String> {
     Ok(())
 }
 
+/// Two to four hosts at rest; the one that leads is restarted three times, in time: it is the only one that ever leads, nobody
+/// is told of anything, and it has the addresses all the time.
+pub(crate) fn restart(seed: u64, trace: bool) -> Result<(), String> {
+    let mut random = fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let configs = group(&mut random);
+    let mut lan = Lan::new(configs, seed, trace);
+    if lan.hosts.len() == 2 && random.bool() {
+        join(&mut lan, &mut random);
+    }
+    let router = usize::from(lan.hosts[0].config[0].vrid.number() - 51);
+    let (name, address) = (ROUTERS[router].0, addresses(router)[0]);
+    (0..lan.hosts.len()).for_each(|host| lan.boot(host));
+    let rest = longest_rest(&lan);
+    let end = lan.now + rest;
+    lan.run_until(end)?;
+    let [leader] = lan.masters(name)[..] else {
+        return Err(format!("masters of {name} at rest: {:?}", lan.masters(name)));
+    };
+    lan.needed = Some(address);
+    let heard: Vec<usize> = lan.hosts.iter().map(|host| host.heard.len()).collect();
+    for _time in 0..3 {
+        let at = lan.now + Duration::from_millis(random.u64(0..3000));
+        lan.run_until(at)?;
+        let shortest = lan.hosts[leader].config.iter().map(|one| one.advert_interval.duration()).min().unwrap();
+        // What is left of three intervals after the last advert, and the way to the next one.
+        let longest = u64::try_from((shortest * 2).as_millis()).unwrap() - 150;
+        lan.restart(leader, Duration::from_millis(random.u64(0..longest)))?;
+        let end = lan.now + rest;
+        lan.run_until(end)?;
+        for (host, before) in lan.hosts.iter().zip(&heard) {
+            let told: Vec<&String> = host.heard[*before..].iter().filter(|line| line.contains(name)).collect();
+            if !told.is_empty() {
+                return Err(format!("{} was told {told:?}", host.number));
+            }
+        }
+    }
+    verdict(&lan, &[(0..lan.hosts.len()).collect()])
+}
+
 /// Packets arrive in the order in which they were sent, as on one LAN.
 fn straight(lan: &mut Lan) {
     let path = Path { most_delay: Duration::ZERO, ..Path::GOOD };
@@ -479,7 +518,12 @@ fn fault(lan: &mut Lan, random: &mut fastrand::Rng) -> bool {
     let count = lan.hosts.len();
     let host = random.usize(0..count);
     let name = if random.bool() { "eth0" } else { "eth1" };
-    match random.u8(0..40) {
+    match random.u8(0..42) {
+        40 | 41 => {
+            let pause = Duration::from_millis(random.u64(0..5000));
+            // What breaks in it is seen at the next step, too.
+            let _ = lan.restart(host, pause);
+        }
         36 | 37 => {
             let maintenance = random.bool();
             lan.say(|| format!("{host} is in maintenance: {maintenance}"));
