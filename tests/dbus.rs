@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use directord::beside::{frame, unframe};
 use directord::dbus::event::{Event, Trouble};
 use directord::dbus::link::{Order, Shown, Signal, Word};
-use directord::dbus::objects::{Ask, INSTANCE, NAME, State, WHOLE};
+use directord::dbus::objects::{Ask, Files, INSTANCE, NAME, State, WHOLE};
 use directord::dbus::session::Setup;
 use futures_core::Stream as _;
 use nix::sys::signal::{self, Signal as Kill};
@@ -294,7 +294,8 @@ async fn root_sees_the_instances_hears_of_them_and_asks() {
     assert_eq!(agent.word(), Word::Ask(Ask::Announce("VI_1".to_owned())));
     let error = |kind: &str| format!("org.freedesktop.DBus.Error.{kind}");
     assert_eq!(refused(&client, ETH1, INSTANCE, "SendGarp").await, error("Failed"));
-    assert_eq!(refused(&client, PLACE, WHOLE, "PrintStats").await, error("NotSupported"));
+    client.call_method(Some(NAME), PLACE, Some(WHOLE), "PrintStats", &()).await.unwrap();
+    assert_eq!(agent.word(), Word::Ask(Ask::Write(Files::Statistics)));
     assert_eq!(
         refused(&client, "/org/keepalived/Vrrp1/Instance/x/1/IPv4", INSTANCE, "SendGarp").await,
         error("UnknownMethod")

@@ -152,6 +152,31 @@ pub enum Ask {
     Reload,
     /// Announce the addresses of the instance of this name.
     Announce(String),
+    /// Write files, as a signal asks for them.
+    Write(Files),
+}
+
+/// What is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Files {
+    /// `PrintData`: the state.
+    Data,
+    /// `PrintStats`: the counters.
+    Statistics,
+    /// `PrintStatsClear`: the counters, which begin anew.
+    Clear,
+}
+
+impl Files {
+    /// What a method asks for.
+    fn of(method: &str) -> Option<Self> {
+        match method {
+            "PrintData" => Some(Self::Data),
+            "PrintStats" => Some(Self::Statistics),
+            "PrintStatsClear" => Some(Self::Clear),
+            _ => None,
+        }
+    }
 }
 
 /// All objects.
@@ -282,15 +307,14 @@ impl Kind<'_> {
         call: &Call,
         has: impl Fn(&str) -> bool,
     ) -> Result<(Answer, Option<Ask>), (&'static str, String)> {
+        if let (Self::Whole, Some(files), true) = (self, Files::of(member), has(WHOLE)) {
+            call.takes("")?;
+            return Ok((Answer::Done, Some(Ask::Write(files))));
+        }
         match (self, member) {
             (Self::Whole, "ReloadConfig") if has(WHOLE) => {
                 call.takes("")?;
                 Ok((Answer::Done, Some(Ask::Reload)))
-            }
-            (Self::Whole, "PrintData" | "PrintStats" | "PrintStatsClear") if has(WHOLE) => {
-                call.takes("")?;
-                let text = "This version of directord writes no such file; nothing is done".to_owned();
-                Err(("NotSupported", text))
             }
             (Self::Instance(instance), "SendGarp") if has(INSTANCE) => {
                 call.takes("")?;

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use crate::beside::io::{Handle, News};
 use crate::config::model::{Family, Instance, Model, OutsideView};
 use crate::dbus::link::{Outbox, Shown, Signal};
-use crate::dbus::objects::{self, Ask, State};
+use crate::dbus::objects::{self, Ask, Files, State};
 use crate::dbus::session::Setup;
 use crate::notify::{self, Subject, What};
 use crate::vrrp::event;
 use crate::vrrp::io::Command;
 use crate::vrrp::node;
 
+use super::dumps::Dump;
 use super::{Director, Options};
 
 /// Where a program finds the system bus (D-Bus specification, "Well-known Message Bus Instances").
@@ -159,6 +160,11 @@ impl Director {
         match news {
             News::Begun => self.dbus.tell_instances(),
             News::Asked(Ask::Reload) => self.reloads.ask(false, None),
+            News::Asked(Ask::Write(files)) => self.dumps.ask(match files {
+                Files::Data => Dump::Data,
+                Files::Statistics => Dump::Statistics,
+                Files::Clear => Dump::Clear,
+            }),
             News::Asked(Ask::Announce(name)) => {
                 // Who asks for more at once than the thread takes gets less.
                 if let Some(handle) = &self.vrrp {

@@ -72,8 +72,12 @@ fn what_is_asked_for_is_handed_on() {
     // Nothing would be announced, and keepalived does not say so.
     let (kind, text) = failure(call(&path(ROOT, "eth0.1", 52, true), "SendGarp", &[]));
     assert_eq!((kind, text.as_str()), ("Failed", "'VI_2' is Backup: only a Master announces its addresses"));
-    for method in ["PrintData", "PrintStats", "PrintStatsClear"] {
-        assert_eq!(failure(call(&whole(ROOT), method, &[])).0, "NotSupported");
+    for (method, files) in
+        [("PrintData", Files::Data), ("PrintStats", Files::Statistics), ("PrintStatsClear", Files::Clear)]
+    {
+        assert_eq!(call(&whole(ROOT), method, &[]), (Answer::Done, Some(Ask::Write(files))));
+        assert_eq!(failure(call(ETH0, method, &[])).0, "UnknownMethod");
+        assert_eq!(failure(call(&whole(ROOT), method, &["x"])).0, "InvalidArgs");
     }
 }
 

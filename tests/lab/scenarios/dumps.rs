@@ -197,10 +197,10 @@ fn hostile(lab: &Lab) {
         daemon.signal(Signal::SIGUSR2);
     }
     throughout("it is asked and answers", seconds(4), || {
-        node.run("timeout 1 /lab/directord status --runtime-dir /run/directord").status.success()
+        node.run("timeout 5 /lab/directord status --runtime-dir /run/directord").status.success()
     });
     let longest = capture.gaps().into_iter().fold(0.0, f64::max);
-    assert!(longest > 0.5 && longest < 1.3, "adverts each second: {longest}");
+    assert!(longest > 0.5 && longest < 2.0, "adverts each second: {longest}");
     capture.finish();
     assert_eq!(node.sh("ls /lab-disk/keepalived* 2>/dev/null | wc -l").trim(), "0");
     node.sh("fsfreeze -u /lab-disk");
