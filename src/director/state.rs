@@ -110,6 +110,7 @@ mod tests {
             hands_over: false,
             why: None,
             master_priority: None,
+            resumes: false,
             holds_back: false,
             master_down: std::time::Duration::ZERO,
             priority: 100,

@@ -144,6 +144,11 @@ pub enum Event {
         /// A reload removed it.
         removed: bool,
     },
+    /// All members of a sync group led before the restart, and lead on.
+    GroupResumed {
+        /// Its name.
+        group: String,
+    },
     /// The priority changed.
     Priority {
         /// Before.
@@ -159,7 +164,12 @@ pub enum Event {
         longest: Duration,
     },
     /// The daemon was restarted, and the instance leads as before.
-    Resumed,
+    Resumed {
+        /// Its priority.
+        priority: u8,
+    },
+    /// It led before the restart, and does not go on.
+    NotResumed,
     /// No advert of a successor was heard while the instance handed over: it leads again.
     NobodyTookOver,
     /// A master of lower priority was heard while master; at most once in an advert's interval.
@@ -359,9 +369,13 @@ impl Event {
     pub fn level(&self) -> Level {
         match self {
             Self::Transition { to: State::Fault, .. } | Self::Group { to: State::Fault, .. } => Level::Error,
-            Self::Transition { .. } | Self::Group { .. } | Self::Priority { .. } | Self::Resumed | Self::HandsOver { .. } => {
-                Level::Info
-            }
+            Self::Transition { .. }
+            | Self::Group { .. }
+            | Self::Priority { .. }
+            | Self::Resumed { .. }
+            | Self::NotResumed
+            | Self::GroupResumed { .. }
+            | Self::HandsOver { .. } => Level::Info,
             Self::MasterChanged { .. } | Self::LowerPriority { .. } => Level::Debug,
             Self::UnknownRouter { .. } => Level::Info,
             Self::Rejected { .. }
@@ -399,7 +413,12 @@ impl Event {
     pub fn is_news(&self) -> bool {
         matches!(
             self,
-            Self::Transition { .. } | Self::HandsOver { .. } | Self::NobodyTookOver | Self::Resumed
+            Self::Transition { .. }
+                | Self::HandsOver { .. }
+                | Self::NobodyTookOver
+                | Self::Resumed { .. }
+                | Self::NotResumed
+                | Self::GroupResumed { .. }
         )
     }
 
@@ -435,7 +454,15 @@ impl fmt::Display for Event {
                 "Hands over: priority 0 is sent, the addresses stay until another one leads, {:.1} s at most",
                 longest.as_secs_f64()
             ),
-            Self::Resumed => f.write_str("Goes on as MASTER (the daemon was restarted in time)"),
+            Self::Resumed { priority } => {
+                write!(f, "Goes on as MASTER, priority {priority} (the daemon was restarted in time)")
+            }
+            Self::NotResumed => f.write_str(
+                "Does not go on as MASTER: it could not in time, or not at all; it starts as always",
+            ),
+            Self::GroupResumed { group } => {
+                write!(f, "VRRP_Group({group}) Goes on as MASTER (the daemon was restarted in time)")
+            }
             Self::NobodyTookOver => f.write_str(
                 "Stays MASTER: no other node has taken over; is the peer running, able, and allowed to be master?",
             ),

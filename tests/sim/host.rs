@@ -15,7 +15,7 @@ use directord::net::settings;
 use directord::track::scripts::{Scripts, Standings, Wanted};
 use directord::track::{Facts, Fault, Standing};
 use directord::vrrp::event::State;
-use directord::vrrp::instance::{Machine, Resume};
+use directord::vrrp::instance::{Left, Machine, Resume};
 use directord::vrrp::node::{Action, Claim, Endpoint, Input, Node, Setup};
 use directord::vrrp::packet::Received;
 
@@ -51,10 +51,14 @@ pub(crate) struct Host {
     pub(crate) gap: Duration,
     /// When the last one left, by interface, and whether it was of IPv6.
     announced: BTreeMap<(u32, bool), Instant>,
+    /// How many announcements left.
+    pub(crate) announcements: usize,
     /// The file that outlives it.
     pub(crate) record: BTreeSet<Claim>,
-    /// When those that led sent last, in front of a restart.
-    pub(crate) resumes: BTreeMap<String, Instant>,
+    /// When it was stopped for a restart, and what it left.
+    pub(crate) left: Option<(Instant, Vec<Left>)>,
+    /// What it lent then expires in this life only.
+    pub(crate) lent_in: u64,
     /// A paused virtual machine: packets wait, timers are late.
     pub(crate) paused: bool,
     /// It was told to stop, and has not ended yet.
@@ -120,8 +124,10 @@ impl Host {
             removable: BTreeSet::new(),
             gap: Duration::ZERO,
             announced: BTreeMap::new(),
+            announcements: 0,
             record: BTreeSet::new(),
-            resumes: BTreeMap::new(),
+            left: None,
+            lent_in: 0,
             paused: false,
             stopping: false,
             jobs: VecDeque::new(),
@@ -162,6 +168,7 @@ impl Host {
 
     /// Announcements keep their distance, but for what a late timer catches up.
     pub(crate) fn announce(&mut self, now: Instant, frames: &[(u32, Vec<u8>)]) {
+        self.announcements += frames.len();
         let distance = self.gap.saturating_sub(Duration::from_millis(10));
         for (index, frame) in frames {
             let ipv6 = frame[12..14] == [0x86, 0xdd];
@@ -221,27 +228,35 @@ impl Host {
     }
 
     /// Those that led and have been silent for no longer than a backup bears.
-    pub(crate) fn left(&mut self, now: Instant) -> BTreeMap<String, Resume> {
-        let in_time = |(name, sent): &(String, Instant)| {
-            let config = self.config.iter().find(|config| config.name == *name);
-            config.is_some_and(|config| {
-                let longest = config.advert_interval.duration() * u32::from(config.down_timer_adverts.min(3));
-                now.duration_since(*sent) < longest.saturating_sub(Duration::from_millis(100))
-            })
+    pub(crate) fn resumes(&mut self) -> BTreeMap<String, Resume> {
+        let Some((at, left)) = self.left.take() else { return BTreeMap::new() };
+        let resume = |one: Left| {
+            let Left { priority, sequence, announces, window, .. } = one;
+            (one.config.name, Resume { priority, sequence, announces, until: at + window })
         };
-        let left = std::mem::take(&mut self.resumes).into_iter().filter(in_time);
-        left.map(|(name, _)| (name, Resume { sequence: 0 })).collect()
+        // What a reload made another one of meanwhile.
+        let same = |one: &Left| {
+            let (name, vrid) = (&one.config.name, one.config.vrid);
+            self.config.iter().any(|config| config.name == *name && config.vrid == vrid)
+        };
+        left.into_iter().filter(same).map(resume).collect()
     }
 
-    /// It is stopped for a restart: silent, and everything stays.
-    pub(crate) fn stop_for_restart(&mut self) {
-        let machines = self.node.iter().flat_map(Node::machines);
-        let led = machines.filter(|machine| machine.state() == State::Master && !machine.snapshot().hands_over);
-        let names = led.map(|machine| machine.config().name.clone());
-        let sent = names.filter_map(|name| Some((name.clone(), *self.sent.get(&name)?)));
-        let resumes = sent.collect();
-        self.kill();
-        self.resumes = resumes;
+    /// What runs and what is in the kernel: neither times nor counters.
+    pub(crate) fn state(&self) -> Vec<String> {
+        let machines = self.node.iter().flat_map(Node::machines).map(|machine| {
+            let view = machine.snapshot();
+            format!("{} {} {} {:?} {:?}", view.name, view.state, view.priority, view.faults, view.source)
+        });
+        let here = crate::scenario::virtual_addresses().filter(|address| self.kernel.has(*address));
+        let routes = crate::scenario::virtual_destinations().filter(|to| self.kernel.has_route(*to));
+        let objects = here.chain(routes).map(|one| one.to_string());
+        let rules = self.kernel.rules().iter().map(ToString::to_string);
+        machines.chain(objects).chain(rules).collect()
+    }
+
+    pub(crate) fn is_owner(&self, name: &str) -> bool {
+        self.config.iter().any(|config| config.name == name && config.priority.number() == 255)
     }
 
     /// The interface that packets of `interface` travel on: its own, or that below a virtual router's.
@@ -279,7 +294,7 @@ impl Host {
         self.node = None;
         self.paused = false;
         self.stopping = false;
-        self.resumes.clear();
+        self.left = None;
         self.jobs.clear();
         self.open.clear();
         self.waiting.clear();

@@ -54,6 +54,7 @@ fn mib(text: &str, states: &[State]) -> Mib {
         hands_over: false,
         why: None,
         master_priority: None,
+        resumes: false,
         holds_back: false,
         master_down: std::time::Duration::ZERO,
         priority: 90,

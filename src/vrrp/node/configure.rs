@@ -3,30 +3,22 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use crate::config::model::{Instance, SyncGroup, TrackGroup};
+use crate::config::model::{Instance, TrackGroup};
 use crate::net::object::Key;
 use crate::track::{Conditions, carriers, tracked_interfaces};
 use crate::vrrp::event::{Event, State};
-use crate::vrrp::instance::{self, Machine, Resume};
+use crate::vrrp::instance::{self, Machine};
 
 use super::identity::{Identity, identify};
 use super::needs::{Needs, Setup, devices, devices_of_statics};
+use super::restart::whole;
 use super::{Action, Id, Node, Phase, Running};
-
-/// Those of a group lead together, or not at all.
-fn whole(mut resumes: BTreeMap<String, Resume>, groups: &[SyncGroup]) -> BTreeMap<String, Resume> {
-    for group in groups {
-        if !group.members.iter().all(|member| resumes.contains_key(member)) {
-            resumes.retain(|name, _| !group.members.contains(name));
-        }
-    }
-    resumes
-}
 
 impl Node {
     /// An instance that is equal in both configurations is not touched.
     pub(super) fn configure(&mut self, now: Instant, setup: Setup, out: &mut Vec<Action>) {
-        let Setup { instances, groups, statics, pacing, filter, delay, resumes, .. } = self.settings(setup.complete());
+        let Setup { instances, groups, statics, pacing, filter, delay, resumes, .. } =
+            self.settings(setup.complete());
         (self.statics, self.pacing, self.packet_filter) = (statics, pacing, filter);
         let first = self.phase == Phase::Blind && self.last_id == 0;
         if first {
@@ -49,7 +41,7 @@ impl Node {
         let (mut ids, mut stay) = (BTreeMap::new(), Vec::new());
         for (identity, config) in &wanted {
             let id = match self.identities.get(identity).copied() {
-                None => self.insert(identity.clone(), config.clone(), out),
+                None => self.insert(now, identity.clone(), config.clone(), out),
                 Some(id) => {
                     stay.push((id, config.clone()));
                     id
@@ -80,12 +72,14 @@ impl Node {
         setup
     }
 
-    fn insert(&mut self, identity: Identity, config: Instance, out: &mut Vec<Action>) -> Id {
+    fn insert(&mut self, now: Instant, identity: Identity, config: Instance, out: &mut Vec<Action>) -> Id {
         self.last_id += 1;
         let id = Id(self.last_id);
         let mut machine = Machine::new(config);
-        if let Some(left) = self.resumes.remove(&machine.config().name) {
+        let left = self.resumes.remove(&machine.config().name);
+        if let Some(left) = left {
             machine.resume(left);
+            self.resuming.insert(id);
         }
         let running = Box::new(Running {
             machine,
@@ -103,6 +97,10 @@ impl Node {
         self.note_interests(id);
         self.resolve(id, out);
         self.touched.insert(id);
+        if left.is_some() {
+            // Its time runs.
+            self.feed(now, id, instance::Input::Timer, out);
+        }
         id
     }
 
@@ -138,6 +136,7 @@ impl Node {
         self.sockets.keep(id, &[]);
         self.identities.retain(|_, other| *other != id);
         self.touched.remove(&id);
+        self.resuming.remove(&id);
         self.announcing.remove(&id);
         self.waiting.forget(id);
         let keys: Vec<Key> = running.objects.keys().cloned().collect();

@@ -8,12 +8,12 @@ use crate::config::model::{
     self, Family, Filter, Instance, InterfaceName, LinkDelay, MetricKind, Named, Net, NetlinkBuffers,
     NextHop, Pacing, ReceiveBuffers, RuleAction, Statics, SyncGroup, TrackGroup, VirtualAddress, Vmac,
 };
-use crate::vrrp::instance::Resume;
 use crate::net::kernel::Kernel;
 use crate::net::link::PRIVATE;
 use crate::net::object::{Address, Device, Does, Hop, Key, Kind, Link, Mac, Object, Route, Rule};
 use crate::net::route::{MAIN, UNICAST};
 use crate::net::settings::{Setting, Wanted};
+use crate::vrrp::instance::Resume;
 
 const RTAX_LOCK: u16 = 1;
 const RTAX_FEATURES: u16 = 12;
