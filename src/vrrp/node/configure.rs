@@ -22,7 +22,7 @@ impl Node {
         (self.statics, self.pacing, self.packet_filter) = (statics, pacing, filter);
         let first = self.phase == Phase::Blind && self.last_id == 0;
         if first {
-            self.resumes = whole(resumes, &groups);
+            self.resumes = whole(resumes, &groups, &instances);
         }
         // The others would take over while it waits.
         if first && !delay.is_zero() && self.resumes.is_empty() {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::config::model::SyncGroup;
+use crate::config::model::{Instance, SyncGroup};
 use crate::net::object::{Key, Object, Operation};
 use crate::vrrp::instance::{self, Resume};
 
@@ -18,13 +18,19 @@ const SHORTEST: Duration = Duration::from_millis(500);
 /// The kernel looks a little before and long after the second in which a lifetime ends.
 const BEFORE: Duration = Duration::from_millis(50);
 
-/// Those of a group lead together, or not at all.
-pub(super) fn whole(mut resumes: BTreeMap<String, Resume>, groups: &[SyncGroup]) -> BTreeMap<String, Resume> {
+/// Those of a group lead together, or not at all; a member that does not run counts for nothing.
+pub(super) fn whole(
+    mut resumes: BTreeMap<String, Resume>,
+    groups: &[SyncGroup],
+    instances: &[Instance],
+) -> BTreeMap<String, Resume> {
+    let runs = |name: &String| instances.iter().any(|instance| instance.name == *name);
     // An instance may be named by several of them.
     loop {
         let before = resumes.len();
         for group in groups {
-            if !group.members.iter().all(|member| resumes.contains_key(member)) {
+            let mut members = group.members.iter().filter(|member| runs(member));
+            if !members.all(|member| resumes.contains_key(member)) {
                 resumes.retain(|name, _| !group.members.contains(name));
             }
         }
@@ -39,7 +45,8 @@ impl Node {
     pub(super) fn leave(&mut self, now: Instant, out: &mut Vec<Action>) {
         let all = || self.instances.iter().map(|(id, running)| (*id, &running.machine));
         let runs = self.phase == Phase::Running && self.starts_at.is_none() && self.resuming.is_empty();
-        let settled = runs && self.is_quiet();
+        // The next answer about addresses is to that of here.
+        let settled = runs && self.kernel.is_current() && !self.objects.is_busy();
         let goes = all().any(|(_, machine)| machine.goes());
         let found = || all().filter_map(|(id, machine)| Some((id, machine.left()?)));
         if !settled || goes || found().any(|(_, left)| left.window < SHORTEST) {
@@ -109,6 +116,7 @@ fn seconds(window: Duration) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::model::{InterfaceName, Vrid};
 
     #[test]
     fn groups_go_on_as_a_whole() {
@@ -121,12 +129,17 @@ mod tests {
         };
         let left = |names: &[&str], groups: &[SyncGroup]| {
             let all = names.iter().map(|name| ((*name).to_owned(), resume)).collect();
-            whole(all, groups).into_keys().collect::<String>()
+            let instance = |name: &str| {
+                Instance::new(name, InterfaceName::new("eth0").unwrap(), Vrid::new(51).unwrap())
+            };
+            let run = ["A", "B", "C", "D"].map(instance);
+            whole(all, groups, &run).into_keys().collect::<String>()
         };
         let groups = [group("G", &["B", "C"]), group("H", &["C", "D"])];
         assert_eq!(left(&["A", "B", "C", "D"], &groups), "ABCD");
         assert_eq!(left(&["A", "B", "C"], &groups), "A", "B goes with C, and C with D");
         assert_eq!(left(&["A", "D"], &groups), "A");
+        assert_eq!(left(&["A"], &[group("G", &["A", "X"])]), "A", "X does not run");
     }
 
     #[test]

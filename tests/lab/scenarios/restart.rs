@@ -92,7 +92,7 @@ fn in_time(lab: &Lab) {
     // Who is told, and by whom: a script, and a FIFO.
     unit.machine.write("/usr/local/bin/told", "#!/bin/sh\necho \"$*\" >>/run/directord/told\n");
     unit.machine.sh("chmod 755 /usr/local/bin/told; mkfifo -m 600 /run/fifo");
-    let reader = unit.machine.spawn("reader", "while cat /run/fifo; do :; done");
+    let reader = unit.machine.spawn("reader", "sh -c 'while cat /run/fifo; do :; done'");
     let configuration = configuration()
         .replacen(
             "global_defs {",
