@@ -10,10 +10,10 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// The service manager answers within this time, or the stop is one as any other.
-const ANSWER: Duration = Duration::from_secs(1);
+/// The service manager answers within this time, or the stop is one as any other. Adverts leave meanwhile.
+const ANSWER: Duration = Duration::from_secs(3);
 /// The next program says within this time whether it would start.
-const READ: Duration = Duration::from_secs(5);
+const READ: Duration = Duration::from_secs(10);
 
 /// The service manager stops us in order to start us.
 pub(super) async fn is_under_way() -> bool {
@@ -30,7 +30,10 @@ pub(super) async fn is_under_way() -> bool {
             false
         }
         Err(_) => {
-            tracing::debug!("systemctl does not answer");
+            tracing::warn!(
+                "systemctl has not said within {} s whether this is a restart: it counts as none",
+                ANSWER.as_secs()
+            );
             false
         }
     }

@@ -587,7 +587,9 @@ fn fault(lan: &mut Lan, random: &mut fastrand::Rng) -> bool {
     let count = lan.hosts.len();
     let host = random.usize(0..count);
     let name = if random.bool() { "eth0" } else { "eth1" };
-    match random.u8(0..42) {
+    match random.u8(0..43) {
+        // Nobody comes, unless a later fault or the end has it come.
+        42 => lan.leave(host),
         40 | 41 => {
             let pause = Duration::from_millis(random.u64(0..5000));
             if let Err(broken) = lan.restart(host, pause) {

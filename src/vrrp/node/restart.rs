@@ -129,9 +129,8 @@ mod tests {
         };
         let left = |names: &[&str], groups: &[SyncGroup]| {
             let all = names.iter().map(|name| ((*name).to_owned(), resume)).collect();
-            let instance = |name: &str| {
-                Instance::new(name, InterfaceName::new("eth0").unwrap(), Vrid::new(51).unwrap())
-            };
+            let instance =
+                |name: &str| Instance::new(name, InterfaceName::new("eth0").unwrap(), Vrid::new(51).unwrap());
             let run = ["A", "B", "C", "D"].map(instance);
             whole(all, groups, &run).into_keys().collect::<String>()
         };

@@ -8,7 +8,7 @@ use crate::lab::{
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         systemd: true,
-        limit: seconds(600),
+        limit: seconds(1500),
         extra: &[("systemctl", "systemd")],
         ..Scenario::directord(
             "restart",
@@ -48,6 +48,7 @@ impl Unit {
         let network = format!("[Service]\nNetworkNamespacePath=/proc/{}/ns/net\n", lab.lvs01.holder());
         machine.write(&format!("{DROP_IN}/network.conf"), network);
         machine.sh("systemctl daemon-reload");
+        let _journal = machine.spawn("journal", "journalctl -f -o short-precise -u directord");
         Self { machine }
     }
 
@@ -77,7 +78,7 @@ fn serve(lab: &Lab) {
 }
 
 fn led_by(lab: &Lab, node: &Node) {
-    eventually(&format!("the address is on {} alone", node.name), seconds(15), || {
+    eventually(&format!("the address is on {} alone", node.name), seconds(30), || {
         lab.holders(VIP) == [node.name]
     });
     eventually(&format!("{} has both real servers", node.name), seconds(15), || {
@@ -93,17 +94,20 @@ fn in_time(lab: &Lab) {
     unit.machine.write("/usr/local/bin/told", "#!/bin/sh\necho \"$*\" >>/run/directord/told\n");
     unit.machine.sh("chmod 755 /usr/local/bin/told; mkfifo -m 600 /run/fifo");
     let reader = unit.machine.spawn("reader", "sh -c 'while cat /run/fifo; do :; done'");
-    let configuration = configuration()
+    // A start under systemd takes two to four seconds on this machine, most of them for the unit.
+    let plain = configuration().replacen("advert_int 1\n", "advert_int 3\n", 1);
+    let configuration = plain
         .replacen(
             "global_defs {",
             "global_defs {\n enable_script_security\n script_user root\n vrrp_notify_fifo /run/fifo",
             1,
         )
-        .replacen("advert_int 1\n", "advert_int 1\n notify /usr/local/bin/told\n", 1);
+        .replacen("advert_int 3\n", "advert_int 3\n notify /usr/local/bin/told\n", 1);
     unit.machine.write(FILE, &configuration);
     for (number, peer) in [Program::Directord, Program::Keepalived].into_iter().enumerate() {
-        let backup: Daemon = lab.director(&lab.lvs02, peer, &as_backup(&self::configuration()));
+        let backup: Daemon = lab.director(&lab.lvs02, peer, &as_backup(&plain));
         unit.machine.sh("rm -f /run/directord/told");
+        let announcements = lab.lvs02.capture("eth0", "arp");
         assert!(unit.systemctl("start"));
         led_by(lab, &lab.lvs01);
         eventually("lvs02 has both real servers", seconds(15), || {
@@ -111,6 +115,11 @@ fn in_time(lab: &Lab) {
         });
         let told = || unit.machine.sh("cat /run/directord/told");
         eventually("the start is told", seconds(10), || told().matches("VI_1 MASTER").count() == 1);
+        // Both bursts of a new master are over.
+        eventually("it is announced", seconds(20), || {
+            announcements.packets().iter().filter(|one| one.announced().as_deref() == Some(VIP)).count() >= 10
+        });
+        announcements.finish();
         let (said, resumed) = (told(), unit.said("Goes on as MASTER"));
         let held = lab.client.hold("192.168.100.240:80", CONNECTIONS);
         let stream = lab.client.stream("192.168.100.240:80");
@@ -129,11 +138,10 @@ fn in_time(lab: &Lab) {
                 unit.machine.sh("journalctl -u directord -n 20 --no-pager")
             );
             assert_ne!(unit.pid(), before);
-            eventually("it goes on", seconds(5), || unit.said("Goes on as MASTER") == resumed + time + 1);
+            eventually("it goes on", seconds(10), || unit.said("Goes on as MASTER") == resumed + time + 1);
             let after = adverts.adverts().len();
-            eventually("adverts leave, and requests are answered", seconds(5), || {
-                adverts.adverts().len() >= after + 2
-                    && stream.so_far().by.values().sum::<usize>() > answered + 10
+            eventually("adverts leave, and requests are answered", seconds(15), || {
+                adverts.adverts().len() > after && stream.so_far().by.values().sum::<usize>() > answered + 10
             });
         }
         let status = unit.machine.sh("directord status VI_1");
@@ -149,7 +157,7 @@ fn in_time(lab: &Lab) {
         let announced: Vec<String> = packets.iter().filter_map(|packet| packet.announced()).collect();
         assert!(!announced.contains(&VIP.to_owned()), "nobody need be told: {announced:?}");
         let longest = gaps.iter().copied().fold(0.0, f64::max);
-        assert!(longest < 3.0, "{longest}");
+        assert!(longest < 9.0, "{longest}");
         let answers = stream.finish();
         assert_eq!(answers.failed, 0, "{answers:?}");
         let lost = held.finish();
@@ -239,6 +247,14 @@ fn in_vain(lab: &Lab) {
         assert!(unit.systemctl("restart"));
         led_by(lab, &lab.lvs01);
     }
+    // There is no place to say it.
+    unit.machine.sh("mkdir -p /run/directord/resume/taken");
+    let adverts = lab.lvs02.capture("eth0", "proto 112");
+    assert!(unit.systemctl("restart"));
+    assert!(adverts.adverts().iter().any(|(_, advert)| advert.priority == 0));
+    adverts.finish();
+    led_by(lab, &lab.lvs01);
+    unit.machine.sh("rm -r /run/directord/resume");
     assert_eq!(unit.said("Goes on as MASTER"), resumed);
 
     // A signal by hand is a stop, and what was killed is not gone on with.
