@@ -144,7 +144,8 @@ impl Director {
         // None of them is up.
         drop(director.sessions.configure(std::mem::take(&mut runnable.sessions)));
         let (mut setup, virtual_servers) = parts(runnable, start_delay(&candidate.model.globals.vrrp));
-        if let Some(left) = left.filter(|_| candidate.model.globals.vrrp.restart_resume != Some(false)) {
+        // Whether it is wanted was for the one that left it to say.
+        if let Some(left) = left {
             go_on(&left, &mut setup, &mut candidate.programs);
         }
         candidate.programs.lines.iter().for_each(Line::log);

@@ -3,15 +3,20 @@
 //! Only the service manager knows the first: it is asked which job it has for our unit. For the second the program that
 //! will be started, which may be another one by now, is asked whether it would start with the files as they are.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::Command;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+
+use crate::text::reason;
 
 /// The service manager answers within this time, or the stop is one as any other. Adverts leave meanwhile.
 const ANSWER: Duration = Duration::from_secs(3);
+/// Pause before it is asked once more.
+const AGAIN: Duration = Duration::from_millis(50);
 /// The next program says within this time whether it would start.
 const READ: Duration = Duration::from_secs(10);
 
@@ -20,22 +25,32 @@ pub(super) async fn is_under_way() -> bool {
     let of_systemd = std::env::var_os("INVOCATION_ID").is_some() && Path::new("/run/systemd/system").is_dir();
     let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let Some(unit) = unit(&groups).filter(|_| of_systemd) else { return false };
-    let mut ask = Command::new("systemctl");
-    ask.args(["--no-legend", "--no-pager", "--full", "list-jobs", "--", unit]);
-    ask.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    match timeout(ANSWER, ask.output()).await {
-        Ok(Ok(answer)) => restarts(&String::from_utf8_lossy(&answer.stdout), unit),
-        Ok(Err(error)) => {
-            tracing::debug!("systemctl cannot be run: {error}");
-            false
+    let why = match timeout(ANSWER, jobs(unit)).await {
+        Ok(Ok(jobs)) => return restarts(&jobs, unit),
+        Ok(Err(why)) => why,
+        Err(_) => format!("no answer within {} s", ANSWER.as_secs()),
+    };
+    tracing::warn!(
+        "`systemctl list-jobs` does not say whether this is a restart, so it counts as none: {why}"
+    );
+    false
+}
+
+/// What `systemctl` says of the jobs of `unit`.
+async fn jobs(unit: &str) -> Result<String, String> {
+    loop {
+        let mut ask = Command::new("systemctl");
+        ask.args(["--no-legend", "--no-pager", "--full", "list-jobs", "--", unit]);
+        ask.stdin(Stdio::null()).kill_on_drop(true);
+        let answer = ask.output().await.map_err(|error| reason(&error))?;
+        if answer.status.success() {
+            return Ok(String::from_utf8_lossy(&answer.stdout).into_owned());
         }
-        Err(_) => {
-            tracing::warn!(
-                "systemctl has not said within {} s whether this is a restart: it counts as none",
-                ANSWER.as_secs()
-            );
-            false
+        if answer.status.signal().is_none() {
+            return Err(String::from_utf8_lossy(&answer.stderr).trim().replace('\n', "; "));
         }
+        // The service manager ends all of our control group, one after the other, and this one was in it already.
+        sleep(AGAIN).await;
     }
 }
 

@@ -230,6 +230,7 @@ fn in_vain(lab: &Lab) {
         ),
         ("", configuration().replacen("global_defs {", "global_defs {\n restart_resume off", 1)),
     ] {
+        assert!(unit.systemctl("stop"));
         drop_in(environment);
         if environment.is_empty() {
             unit.machine.write(FILE, &file);
