@@ -121,14 +121,12 @@ impl Director {
             let moment = Moment::now().map_err(|error| reason(&error))?;
             let (answer, left) = oneshot::channel();
             let asked = handle.commands.send(Command::Leave(answer));
-            let left = match timeout_at(until, async {
+            let answered = async {
                 asked.await.ok()?;
                 left.await.ok()
-            })
-            .await
-            {
-                Ok(Some(left)) => left,
-                Ok(None) | Err(_) => return Err("the VRRP thread does not answer".to_owned()),
+            };
+            let Ok(Some(left)) = timeout_at(until, answered).await else {
+                return Err("the VRRP thread does not answer".to_owned());
             };
             if !left.is_empty() {
                 return Ok((moment, left));

@@ -189,7 +189,7 @@ fn in_time(lab: &Lab) {
 fn in_vain(lab: &Lab) {
     serve(lab);
     let unit = Unit::new(lab);
-    unit.machine.write(FILE, &configuration());
+    unit.machine.write(FILE, configuration());
     let _backup = lab.director(&lab.lvs02, Program::Directord, &as_backup(&configuration()));
     let start = || {
         unit.machine.sh("systemctl reset-failed directord || true");
@@ -243,7 +243,7 @@ fn in_vain(lab: &Lab) {
             adverts.adverts().iter().any(|(_, advert)| advert.priority == 0)
         });
         adverts.finish();
-        unit.machine.write(FILE, &configuration());
+        unit.machine.write(FILE, configuration());
         drop_in("");
         assert!(unit.systemctl("restart"));
         led_by(lab, &lab.lvs01);
