@@ -6,12 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::ask::Conversation;
 use crate::control::status::{Instance, Status};
-use crate::control::{Answer, Ask};
+use crate::control::{Answer, Ask, LONGEST_REASON};
 
 /// A successor that is there has taken over by then: the longest interval of version 3 is 40.95 s.
 const LONGEST: Duration = Duration::from_secs(60);
-/// What the daemon takes.
-const LONGEST_REASON: usize = 200;
 
 /// Whom to ask.
 #[derive(Debug, Clone, PartialEq, Eq)]

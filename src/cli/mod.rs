@@ -39,7 +39,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::beside::Outbox as _;
@@ -50,29 +50,17 @@ use options::{Explain, Failover, Genhash, Maintenance, Options, Reload, Status};
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    if arguments.get(1).is_some_and(|first| first == "explain") {
-        return start_explain(arguments.get(1..).unwrap_or(&[]));
-    }
-    if arguments.get(1).is_some_and(|first| first == "config") {
-        return config::start(arguments.get(1..).unwrap_or(&[]));
-    }
-    if arguments.get(1).is_some_and(|first| first == "reload") {
-        return start_reload(arguments.get(1..).unwrap_or(&[]));
-    }
-    if arguments.get(1).is_some_and(|first| first == "status") {
-        return start_status(arguments.get(1..).unwrap_or(&[]));
-    }
-    if arguments.get(1).is_some_and(|first| first == "failover") {
-        return start_failover(arguments.get(1..).unwrap_or(&[]));
-    }
-    if arguments.get(1).is_some_and(|first| first == "maintenance") {
-        return start_maintenance(arguments.get(1..).unwrap_or(&[]));
-    }
-    if arguments.get(1).is_some_and(|first| first == snmp::link::Outbox::WORD) {
-        return snmp::io::run();
-    }
-    if arguments.get(1).is_some_and(|first| first == dbus::link::Outbox::WORD) {
-        return dbus::io::run();
+    let rest = arguments.get(1..).unwrap_or(&[]);
+    match arguments.get(1).and_then(|first| first.to_str()) {
+        Some("explain") => return command(rest, start_explain),
+        Some("config") => return config::start(rest),
+        Some("reload") => return command(rest, |options: Reload| reload::run(&options.into())),
+        Some("status") => return command(rest, |options: Status| status::run(&options.into())),
+        Some("failover") => return command(rest, start_failover),
+        Some("maintenance") => return command(rest, start_maintenance),
+        Some(snmp::link::Outbox::WORD) => return snmp::io::run(),
+        Some(dbus::link::Outbox::WORD) => return dbus::io::run(),
+        _ => {}
     }
     match genhash_arguments(&arguments) {
         Some(arguments) => start_genhash(&arguments),
@@ -86,49 +74,30 @@ fn colour() -> bool {
     std::io::stderr().is_terminal() && !unwanted
 }
 
-fn start_explain(arguments: &[OsString]) -> ExitCode {
-    match Explain::try_parse_from(arguments) {
-        Ok(options) => match options.topics.split_first() {
-            Some((first, names)) if first == "election" && !names.is_empty() => {
-                explain::election(&options.asked.into(), names.to_vec())
-            }
-            _ => explain::run(&options.topics),
-        },
+/// One of the commands beside the daemon.
+fn command<T: Parser>(arguments: &[OsString], run: impl FnOnce(T) -> ExitCode) -> ExitCode {
+    match T::try_parse_from(arguments) {
+        Ok(options) => run(options),
         Err(error) => refuse(&error, ExitCode::SUCCESS),
     }
 }
 
-fn start_reload(arguments: &[OsString]) -> ExitCode {
-    match Reload::try_parse_from(arguments) {
-        Ok(options) => reload::run(&options.into()),
-        Err(error) => refuse(&error, ExitCode::SUCCESS),
-    }
-}
-
-fn start_status(arguments: &[OsString]) -> ExitCode {
-    match Status::try_parse_from(arguments) {
-        Ok(options) => status::run(&options.into()),
-        Err(error) => refuse(&error, ExitCode::SUCCESS),
-    }
-}
-
-fn start_failover(arguments: &[OsString]) -> ExitCode {
-    match Failover::try_parse_from(arguments) {
-        Ok(options) => {
-            lead::failover(&options.asked.into(), options.of, options.seconds.map(|time| time.as_secs()))
+fn start_explain(options: Explain) -> ExitCode {
+    match options.topics.split_first() {
+        Some((first, names)) if first == "election" && !names.is_empty() => {
+            explain::election(&options.asked.into(), names.to_vec())
         }
-        Err(error) => refuse(&error, ExitCode::SUCCESS),
+        _ => explain::run(&options.topics),
     }
 }
 
-fn start_maintenance(arguments: &[OsString]) -> ExitCode {
-    match Maintenance::try_parse_from(arguments) {
-        Ok(options) => {
-            let (on, seconds, reason) = options.wanted();
-            lead::maintenance(&options.asked.into(), on, seconds, reason)
-        }
-        Err(error) => refuse(&error, ExitCode::SUCCESS),
-    }
+fn start_failover(options: Failover) -> ExitCode {
+    lead::failover(&options.asked.into(), options.of, options.seconds.map(|time| time.as_secs()))
+}
+
+fn start_maintenance(options: Maintenance) -> ExitCode {
+    let (on, seconds, reason) = options.wanted();
+    lead::maintenance(&options.asked.into(), on, seconds, reason)
 }
 
 fn start(arguments: Vec<OsString>) -> ExitCode {

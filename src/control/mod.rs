@@ -14,6 +14,8 @@ use status::Status;
 pub const VERSION: u32 = 1;
 /// Name of the socket in the runtime directory.
 pub const SOCKET: &str = "control.socket";
+/// Characters of the reason of a maintenance: it is part of a line of the log, and of the status of the service manager.
+pub const LONGEST_REASON: usize = 200;
 /// Bytes of a question.
 pub const LONGEST: u64 = 4096;
 

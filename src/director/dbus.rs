@@ -198,7 +198,6 @@ mod tests {
     use super::*;
     use crate::config;
     use crate::config::source::Texts;
-    use crate::director::namespace::Namespaces;
 
     fn model(text: &str) -> Model {
         let loaded = config::load("t".as_ref(), &Texts::one("t", text), &config::Options::default());
@@ -206,25 +205,7 @@ mod tests {
     }
 
     fn setup(globals: &str, address: Option<&str>, only_checkers: bool) -> Option<(Setup, Place)> {
-        let options = Options {
-            config: "t".into(),
-            runtime_directory: "/r".into(),
-            state_directory: "/s".into(),
-            pid_file: None,
-            namespaces: Namespaces::default(),
-            started_in: None,
-            only_vrrp: false,
-            only_checkers,
-            no_bfd: false,
-            allow_empty: false,
-            dont_release_vrrp: false,
-            dont_release_ipvs: false,
-            snmp: false,
-            snmp_socket: None,
-            control_group: None,
-            dump_directory: None,
-            ignore_sigint: false,
-        };
+        let options = Options { only_checkers, ..Options::plain("t", "/".as_ref()) };
         Dbus::setup(&model(globals), &options, address.map(str::to_owned))
     }
 

@@ -11,13 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::files;
 use super::requests::Said;
-use crate::control::status;
+use crate::control::{LONGEST_REASON, status};
 use crate::text::reason;
 
 /// Bytes of such a file.
 const LONGEST: u64 = 64 * 1024;
-/// Characters of a reason: it is part of a line of the log, and of the status of the service manager.
-const LONGEST_REASON: usize = 200;
 /// Ten years: what is longer is meant to have no end.
 pub(super) const LONGEST_TIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// How often it is looked whether its time is over: the clock may be set meanwhile.

@@ -103,6 +103,32 @@ impl Options {
 }
 
 #[cfg(test)]
+impl Options {
+    /// Those of a start without options, of `config`, with its folders in `folder`.
+    pub(super) fn plain(config: &str, folder: &std::path::Path) -> Self {
+        Self {
+            config: config.into(),
+            runtime_directory: folder.join("run"),
+            state_directory: folder.join("state"),
+            dump_directory: None,
+            pid_file: None,
+            namespaces: Namespaces::default(),
+            started_in: None,
+            only_vrrp: false,
+            only_checkers: false,
+            no_bfd: false,
+            allow_empty: false,
+            dont_release_vrrp: false,
+            dont_release_ipvs: false,
+            snmp: false,
+            snmp_socket: None,
+            control_group: None,
+            ignore_sigint: false,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::model::BfdInstance;
@@ -111,25 +137,7 @@ mod tests {
     #[test]
     fn without_bfd_there_are_no_sessions() {
         let sessions = |only_vrrp, only_checkers, no_bfd| {
-            let options = Options {
-                config: PathBuf::new(),
-                runtime_directory: PathBuf::new(),
-                state_directory: PathBuf::new(),
-                dump_directory: None,
-                pid_file: None,
-                namespaces: Namespaces::default(),
-                started_in: None,
-                only_vrrp,
-                only_checkers,
-                no_bfd,
-                allow_empty: false,
-                dont_release_vrrp: false,
-                dont_release_ipvs: false,
-                snmp: false,
-                snmp_socket: None,
-                control_group: None,
-                ignore_sigint: false,
-            };
+            let options = Options { only_vrrp, only_checkers, no_bfd, ..Options::plain("t", "/".as_ref()) };
             let session = BfdInstance::new("P", std::net::IpAddr::from([10, 0, 0, 2]));
             let runnable = Runnable { sessions: vec![session], ..Runnable::default() };
             options.restricted(runnable).sessions.len()

@@ -1,7 +1,7 @@
-//! The socket that a running daemon is asked at: `directord reload`, `directord status`.
+//! The socket that a running daemon is asked at: `directord reload`, `status`, `failover`, `maintenance`.
 //!
-//! Who may ask is root, the user of the daemon, and for the status the members of a group. How many ask, what they write and how slowly they read costs nobody else anything:
-//! each is served by a task of its own, with bounds.
+//! Who may ask is root, the user of the daemon, and for the status the members of a group. How many ask, what they write
+//! and how slowly they read costs nobody else anything: each is served by a task of its own, with bounds.
 
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};

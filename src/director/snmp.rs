@@ -464,23 +464,11 @@ mod tests {
     fn setup(text: &str, options: &[&str]) -> Option<(Setup, Parts)> {
         let loaded = config::load("t".as_ref(), &Texts::one("t", text), &config::Options::default());
         let options = Options {
-            config: "t".into(),
-            runtime_directory: "/r".into(),
-            state_directory: "/s".into(),
-            dump_directory: None,
-            pid_file: None,
-            namespaces: Namespaces::default(),
-            started_in: None,
             only_vrrp: options.contains(&"-P"),
             only_checkers: options.contains(&"-C"),
-            no_bfd: false,
-            allow_empty: false,
-            dont_release_vrrp: false,
-            dont_release_ipvs: false,
             snmp: options.contains(&"-x"),
             snmp_socket: options.contains(&"-A").then(|| "tcp:localhost:1705".to_owned()),
-            control_group: None,
-            ignore_sigint: false,
+            ..Options::plain("t", "/".as_ref())
         };
         Snmp::setup(&loaded.model.unwrap(), &options)
     }

@@ -95,8 +95,8 @@ fn instance(view: instance::Snapshot, model: &Model, clock: &Clock) -> Instance 
         faults: view.faults.iter().map(ToString::to_string).collect(),
         hands_over: view.hands_over,
         master: view.master,
-        master_priority: view.master_priority,
-        master_down: view.master_down.as_secs_f64(),
+        master_priority: view.master.map(|_| view.times.master_priority),
+        master_down: view.times.master_down.as_secs_f64(),
         preempts_after: configured.and_then(|instance| match instance.preempt {
             Preempt::After { delay } => Some(delay.as_secs_f64()),
             Preempt::Never => None,

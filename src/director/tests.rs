@@ -33,25 +33,8 @@ fn candidate() -> Candidate {
 #[test]
 fn a_stop_waits_for_no_reload() {
     let folder = tempfile::tempdir().unwrap();
-    let options = Options {
-        config: "/etc/k.conf".into(),
-        runtime_directory: folder.path().join("run"),
-        state_directory: folder.path().join("state"),
-        dump_directory: None,
-        pid_file: None,
-        namespaces: Namespaces::default(),
-        started_in: None,
-        only_vrrp: true,
-        only_checkers: true,
-        no_bfd: false,
-        allow_empty: false,
-        dont_release_vrrp: false,
-        dont_release_ipvs: false,
-        snmp: false,
-        snmp_socket: None,
-        control_group: None,
-        ignore_sigint: false,
-    };
+    let options =
+        Options { only_vrrp: true, only_checkers: true, ..Options::plain("/etc/k.conf", folder.path()) };
     let lock = RuntimeLock::take(&options.runtime_directory).unwrap();
     let pid_file = options.runtime_directory.join("directord.pid");
     let (begun, reading) = mpsc::channel();

@@ -147,14 +147,10 @@ pub struct Snapshot {
     pub hands_over: bool,
     /// The master last heard.
     pub master: Option<IpAddr>,
-    /// Its priority.
-    pub master_priority: Option<u8>,
     /// It led before a restart of the daemon, and is about to lead again.
     pub resumes: bool,
     /// It was told to hand over, and obeys a master of lower priority.
     pub holds_back: bool,
-    /// How long a master may be silent.
-    pub master_down: Duration,
     /// The address that adverts are sent from; `None`: there is none.
     pub source: Option<IpAddr>,
     /// The times that it goes by.
@@ -307,7 +303,7 @@ impl Machine {
                 }
             }
             Input::Announce => {
-                if self.state == State::Master {
+                if self.leads() {
                     announce(self.bursts.asked_for(now), out);
                 }
             }
@@ -375,10 +371,8 @@ impl Machine {
             faults: self.faults.iter().cloned().collect(),
             hands_over: self.hands_over.is_some(),
             master: self.master.map(|heard| heard.address),
-            master_priority: self.master.map(|heard| heard.priority),
             resumes: self.resumes.is_some(),
             holds_back: self.holds_back.is_some(),
-            master_down: self.master_down(),
             source: self.source,
             times: self.times(),
             stats: self.stats.clone(),

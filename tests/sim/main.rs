@@ -7,7 +7,8 @@
 //! addresses, and none that is silent. At rest: exactly one master for each virtual router in each connected group, the
 //! right one; no address where there is no master; the same faults that a fresh start would have; and nothing taken
 //! away that is the host's own. Of hosts that are told to stop no address stays, and while all is well somebody has the
-//! addresses at any moment of it. `SIM_SEED=N` repeats one run with its trace; `SIM_RUNS=N` sets how many are run.
+//! addresses at any moment of it. `SIM_SEED=N` repeats one run with its trace; `SIM_RUNS=N` sets how many are run,
+//! `SIM_FIRST=N` from which seed on.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
@@ -44,12 +45,13 @@ fn simulate(runs: u64, run: fn(u64, bool) -> Result<(), String>) {
     if let Some(seed) = number("SIM_SEED") {
         return run(seed, true).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     }
-    let runs = number("SIM_RUNS").unwrap_or(runs);
-    let next = AtomicU64::new(0);
+    let first = number("SIM_FIRST").unwrap_or(0);
+    let end = first + number("SIM_RUNS").unwrap_or(runs);
+    let next = AtomicU64::new(first);
     let work = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= runs {
+            if seed >= end {
                 return;
             }
             if let Err(error) = run(seed, false) {

@@ -236,31 +236,13 @@ mod tests {
     use crate::config::recorded::{Extent, Outline};
     use crate::config::source::Texts;
     use crate::config::{self, load};
-    use crate::director::namespace::Namespaces;
     use crate::vrrp::instance;
 
     const EXTENT: Extent = Extent { length: 8, has_words: true, ends_line: false };
 
     fn material(folder: &Path, text: &str, wanted: &[Dump]) -> Material {
-        let options = Options {
-            config: folder.join("k.conf"),
-            runtime_directory: folder.join("run"),
-            state_directory: folder.join("state"),
-            dump_directory: Some(folder.to_owned()),
-            pid_file: None,
-            namespaces: Namespaces::default(),
-            started_in: None,
-            only_vrrp: false,
-            only_checkers: false,
-            no_bfd: false,
-            allow_empty: false,
-            dont_release_vrrp: false,
-            dont_release_ipvs: false,
-            snmp: false,
-            snmp_socket: None,
-            control_group: None,
-            ignore_sigint: false,
-        };
+        let options =
+            Options { dump_directory: Some(folder.to_owned()), ..Options::plain("/none/k.conf", folder) };
         let loaded = load(Path::new("t"), &Texts::one("t", text), &config::Options::default());
         let running = Running {
             model: loaded.model.unwrap(),

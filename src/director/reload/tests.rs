@@ -39,25 +39,7 @@ impl Files for Machine {
 }
 
 fn options() -> Options {
-    Options {
-        config: MAIN.into(),
-        runtime_directory: PathBuf::new(),
-        state_directory: PathBuf::new(),
-        dump_directory: None,
-        pid_file: None,
-        namespaces: super::super::namespace::Namespaces::default(),
-        started_in: None,
-        only_vrrp: false,
-        only_checkers: false,
-        no_bfd: false,
-        allow_empty: false,
-        dont_release_vrrp: false,
-        dont_release_ipvs: false,
-        snmp: false,
-        snmp_socket: None,
-        control_group: None,
-        ignore_sigint: false,
-    }
+    Options::plain(MAIN, "".as_ref())
 }
 
 fn candidate(files: &[(&'static str, &'static str)]) -> Candidate {

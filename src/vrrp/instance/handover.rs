@@ -2,8 +2,8 @@
 //!
 //! RFC 9568 §6.4.3 lets a master that shuts down send priority 0 and go. Whoever takes over waits its skew time first, up
 //! to a second, and for that long nobody would have the addresses. So they stay, and everything with them goes on, until
-//! the first advert of the successor is heard and it has had a moment to take them, or until each one that heard the priority 0 would have taken over.
-//! Those of a sync group take over together, so all of them wait for the slowest.
+//! the first advert of the successor is heard and it has had a moment to take them, or until each one that heard the
+//! priority 0 would have taken over. Those of a sync group take over together, so all of them wait for the slowest.
 
 use std::time::{Duration, Instant};
 
