@@ -107,7 +107,8 @@ fn in_time(lab: &Lab) {
     for (number, peer) in [Program::Directord, Program::Keepalived].into_iter().enumerate() {
         let backup: Daemon = lab.director(&lab.lvs02, peer, &as_backup(&plain));
         unit.machine.sh("rm -f /run/directord/told");
-        let announcements = lab.lvs02.capture("eth0", "arp");
+        let announced = format!("arp and ether src {}", lab.lvs01.mac("eth0"));
+        let announcements = lab.lvs02.capture("eth0", &announced);
         assert!(unit.systemctl("start"));
         led_by(lab, &lab.lvs01);
         eventually("lvs02 has both real servers", seconds(15), || {
@@ -123,7 +124,7 @@ fn in_time(lab: &Lab) {
         let (said, resumed) = (told(), unit.said("Goes on as MASTER"));
         let held = lab.client.hold("192.168.100.240:80", CONNECTIONS);
         let stream = lab.client.stream("192.168.100.240:80");
-        let adverts = lab.lvs02.capture("eth0", "proto 112 or arp");
+        let adverts = lab.lvs02.capture("eth0", &format!("proto 112 or {announced}"));
         let watch = lab.watch(VIP);
         for time in 0..times {
             let before = unit.pid();
