@@ -167,6 +167,9 @@ Where reload, status, failover and maintenance ask: a question a line, as JSON.
 .B /run/directord/addresses, /run/directord/ipvs\\-services
 What the daemon put into the kernel, for a start after a kill.
 .TP
+.B /run/directord/resume
+Which instances led when systemd stopped the daemon in order to start it again: read once, by the next process.
+.TP
 .B /run/directord/keepalived*.data, keepalived.stats, keepalived.json
 What the last of those signals asked for, with keepalived's labels and keys and without passwords. Each is new and whole when
 it takes the place of the last one, and only its owner can read it, unless umask of the configuration says otherwise. Programs that

@@ -7,6 +7,9 @@ use super::status::{
     Check, Contribution, Instance, Maintenance, NotRunning, Server, Service, Session, Status,
 };
 
+/// Why an instance leads that has led before the daemon was restarted.
+const RESUMED: &str = "the daemon was restarted in time";
+
 /// What a terminal shows.
 pub struct Page<'a> {
     status: &'a Status,
@@ -81,6 +84,7 @@ impl fmt::Display for Page<'_> {
                 _ if instance.hands_over => write!(f, ", hands over")?,
                 (Some(master), "BACKUP") => write!(f, ", master {master}")?,
                 (None, "BACKUP") => write!(f, ", no master heard")?,
+                (_, "MASTER") if instance.why.as_deref() == Some(RESUMED) => write!(f, ", {RESUMED}")?,
                 _ => {}
             }
             if let Some(group) = &instance.group {

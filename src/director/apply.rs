@@ -1,8 +1,8 @@
 //! Putting configurations in force: the first one, those of reloads, and nothing at the end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Gid;
@@ -27,6 +27,7 @@ use super::kept::Kept;
 use super::marker::Marker;
 use super::programs::Programs;
 use super::reload::{Accepted, Judged, Refused, Running};
+use super::resume::{Moment, Record};
 use super::sessions::waiting;
 use super::state::{NotRunning, Source, State, without_interface};
 use super::{
@@ -62,8 +63,23 @@ pub(super) fn parts(runnable: Runnable, delay: Duration) -> (Setup, Vec<Arc<Virt
         netlink,
         log_unknown,
         delay,
+        resumes: BTreeMap::new(),
     };
     (setup, virtual_servers)
+}
+
+/// Takes over what a predecessor left that was stopped for a restart.
+fn go_on(left: &Record, setup: &mut Setup, programs: &mut Programs) {
+    let Ok(now) = Moment::now() else { return };
+    let (resumes, lines) = left.resumes(&setup.instances, &now, Instant::now());
+    lines.iter().for_each(|line| tracing::warn!("{line}"));
+    if !resumes.is_empty() {
+        // It has told something.
+        for script in programs.tracked.iter_mut().filter(|script| left.succeeds(&script.config.name)) {
+            script.config.init_fail = false;
+        }
+    }
+    setup.resumes = resumes;
 }
 
 impl Director {
@@ -81,6 +97,7 @@ impl Director {
         let runtime = &options.runtime_directory;
         let presence = Presence::new(lock, runtime, options.pid_file.clone());
         let (requests, asked) = Requests::new(runtime, options.control_group.map(Gid::from_raw));
+        let left = Record::take(runtime, &options.config);
         let maintenance = Maintenance::read(&options.state_directory, &options.config);
         let (checks, ended) = Checks::new(files);
         let mut runnable = options.restricted(std::mem::take(&mut candidate.runnable));
@@ -126,7 +143,11 @@ impl Director {
         let sync = runnable.sync.take();
         // None of them is up.
         drop(director.sessions.configure(std::mem::take(&mut runnable.sessions)));
-        let (setup, virtual_servers) = parts(runnable, start_delay(&candidate.model.globals.vrrp));
+        let (mut setup, virtual_servers) = parts(runnable, start_delay(&candidate.model.globals.vrrp));
+        // Whether it is wanted was for the one that left it to say.
+        if let Some(left) = left {
+            go_on(&left, &mut setup, &mut candidate.programs);
+        }
         candidate.programs.lines.iter().for_each(Line::log);
         director.mails.configure(Mail::of(
             &candidate.model.globals,
@@ -142,8 +163,9 @@ impl Director {
         director.serve_snmp(&candidate.model, &setup, &virtual_servers);
         director.serve_dbus(&candidate.model, &setup);
         director.balance(virtual_servers, &candidate.model.globals);
-        director.synchronise(sync);
         director.start_vrrp(setup)?;
+        // It may follow an instance that goes on.
+        director.synchronise(sync);
         scheduling::settle_checks(&candidate.model.globals.process);
         director.track(|_| {});
         director.tell_what_does_not_run();

@@ -67,7 +67,16 @@ impl Dbus {
 
     /// A state that was entered.
     pub(super) fn entered(&mut self, subject: &Subject, what: &What) {
-        let (Subject::Instance(name), What::Entered(entered)) = (subject, what) else { return };
+        let Subject::Instance(name) = subject else { return };
+        let entered = match what {
+            What::Entered(entered) => entered,
+            // Nobody is told of a change: it is so.
+            What::Resumed => {
+                self.shown.get_mut(name).into_iter().for_each(|one| one.state = State::Master);
+                return self.tell_instances();
+            }
+            _ => return,
+        };
         let mut gone = self.leaving.remove(name).filter(|_| *entered == notify::State::Deleted);
         let Some(one) = gone.as_mut().or_else(|| self.shown.get_mut(name)) else { return };
         one.state = match entered {

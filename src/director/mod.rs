@@ -12,6 +12,7 @@ mod error;
 mod failover;
 mod files;
 pub mod kept;
+mod leave;
 pub(crate) mod lock;
 pub(crate) mod logging;
 mod maintenance;
@@ -27,6 +28,8 @@ pub(crate) mod programs;
 pub(crate) mod refusal;
 mod reload;
 pub(crate) mod requests;
+mod restart;
+mod resume;
 mod rival;
 mod scheduling;
 mod service_manager;
@@ -136,7 +139,10 @@ pub fn run(
             director.reloads.ask(false, None);
         }
         let outcome = director.serve(&mut signals).await;
-        director.stop(&mut signals).await;
+        director.settle().await;
+        if outcome.is_err() || !director.leave(&mut signals).await {
+            director.stop(&mut signals).await;
+        }
         outcome
     };
     let outcome = drive(&runtime, work);
@@ -355,25 +361,32 @@ impl Director {
                 Ok(()) = handle.snapshot.changed() => Event::Snapshot,
             }
         };
+        let others = async {
+            tokio::select! {
+                event = vrrp => event,
+                judged = self.reloads.judged() => Event::Judged(judged),
+                () = self.timetable.changed() => Event::Timetable,
+                Some(request) = self.asked.recv() => Event::Request(request),
+                1.. = self.ended.recv_many(&mut ended, AT_ONCE) => Event::Ended(ended),
+                ended = self.checks.program_ended() => Event::Ended(vec![ended]),
+                () = self.suspending.changed() => Event::Addresses,
+                news = self.tracking.news() => Event::Tracked(news),
+                news = self.sessions.news() => Event::Session(news),
+                end = self.notifications.ended() => Event::Told(end),
+                news = self.snmp.news() => Event::Snmp(news),
+                written = self.dumps.written() => Event::Dumped(written),
+                news = self.dbus.news() => Event::Dbus(news),
+                outcome = self.mails.tried() => Event::Mailed(outcome),
+                outcome = self.webhooks.tried() => Event::Delivered(outcome),
+                () = timer => Event::Due,
+                _ = retry.tick(), if behind => Event::Retry,
+            }
+        };
         tokio::select! {
+            // A service manager ends our children together with us: that is not to count as their result.
+            biased;
             asked = signals.next() => Event::Signal(asked),
-            event = vrrp => event,
-            judged = self.reloads.judged() => Event::Judged(judged),
-            () = self.timetable.changed() => Event::Timetable,
-            Some(request) = self.asked.recv() => Event::Request(request),
-            1.. = self.ended.recv_many(&mut ended, AT_ONCE) => Event::Ended(ended),
-            ended = self.checks.program_ended() => Event::Ended(vec![ended]),
-            () = self.suspending.changed() => Event::Addresses,
-            news = self.tracking.news() => Event::Tracked(news),
-            news = self.sessions.news() => Event::Session(news),
-            end = self.notifications.ended() => Event::Told(end),
-            news = self.snmp.news() => Event::Snmp(news),
-            written = self.dumps.written() => Event::Dumped(written),
-            news = self.dbus.news() => Event::Dbus(news),
-            outcome = self.mails.tried() => Event::Mailed(outcome),
-            outcome = self.webhooks.tried() => Event::Delivered(outcome),
-            () = timer => Event::Due,
-            _ = retry.tick(), if behind => Event::Retry,
+            event = others => event,
         }
     }
 

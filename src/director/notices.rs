@@ -20,6 +20,9 @@ pub(super) fn notice(report: &Report) -> Option<(Subject, What, u8)> {
         };
         return Some((Subject::Group(group.clone()), What::Entered(state), 0));
     }
+    if let Event::GroupResumed { group } = &report.event {
+        return Some((Subject::Group(group.clone()), What::Resumed, 0));
+    }
     let (what, priority) = of_instance(&report.event)?;
     Some((Subject::Instance(report.instance.clone()?), what, priority))
 }
@@ -47,6 +50,7 @@ fn of_instance(event: &Event) -> Option<(What, u8)> {
             };
             Some((What::Entered(state), *priority))
         }
+        Event::Resumed { priority } => Some((What::Resumed, *priority)),
         // Before it takes part nobody knows another one.
         Event::Priority { state: event::State::Init, .. } => None,
         Event::Priority { state, to, .. } => {
@@ -135,6 +139,7 @@ mod tests {
         assert_eq!(weighed(Vrrp::Master), Some((What::Priority { master: true }, 9)));
         assert_eq!(weighed(Vrrp::Fault), Some((What::Priority { master: false }, 9)));
         assert_eq!(weighed(Vrrp::Init), None);
+        assert_eq!(of_instance(&Event::Resumed { priority: 9 }), Some((What::Resumed, 9)));
         let source = std::net::IpAddr::from([10, 0, 0, 1]);
         let lower = of_instance(&Event::LowerPriority { source, ours: 9 });
         assert_eq!(lower, Some((What::LowerPriority, 9)));

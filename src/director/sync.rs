@@ -51,7 +51,8 @@ impl Sync {
     fn is_master(&self, instances: &[instance::Snapshot]) -> bool {
         let name = self.config.as_ref().and_then(|config| config.instance.as_ref());
         let followed = instances.iter().find(|instance| Some(&instance.name) == name);
-        followed.is_some_and(|instance| instance.state == State::Master)
+        // One that goes on after a restart has led all the time.
+        followed.is_some_and(|instance| instance.state == State::Master || instance.resumes)
     }
 
     /// Why connections are not synchronised as they ought to be.

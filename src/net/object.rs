@@ -70,6 +70,8 @@ pub struct Address {
     pub flags: u32,
     /// How long it is preferred as a source, in seconds, [`u32::MAX`]: for ever; `None`: nobody says.
     pub preferred: Option<u32>,
+    /// After so many seconds the kernel takes it away by itself; `None`: never.
+    pub valid: Option<u32>,
     /// Who set it: see [`PROTOCOL`].
     pub protocol: u8,
     /// Another address of the same subnet came first.
@@ -93,6 +95,7 @@ impl Address {
             broadcast: None,
             flags: 0,
             preferred: None,
+            valid: None,
             protocol: PROTOCOL,
             secondary: false,
             tentative: false,
@@ -114,8 +117,20 @@ impl Address {
     pub const ASKED: u32 =
         Self::NO_DAD | Self::HOME | Self::MANAGE_TEMPORARY | Self::NO_PREFIX_ROUTE | Self::AUTOJOIN;
 
+    /// The same for so many seconds, after which the kernel takes it away.
+    #[must_use]
+    pub fn lasting(self, seconds: u32) -> Self {
+        let preferred = self.preferred.map(|preferred| preferred.min(seconds));
+        Self { preferred, valid: Some(seconds), ..self }
+    }
+
     /// Whether `actual` is what this asks for; `name` is that of the interface.
     fn is_met_by(&self, actual: &Self, name: Option<&str>) -> bool {
+        self.valid.is_some() == actual.valid.is_some() && self.is_nearly_met_by(actual, name)
+    }
+
+    /// But for when it ends.
+    fn is_nearly_met_by(&self, actual: &Self, name: Option<&str>) -> bool {
         let label = |address: &Self| address.label.as_deref().or(name).map(str::to_owned);
         // One that is no source may not become one; the other way round it is only a matter of time.
         let lifetime = match self.preferred {
@@ -187,9 +202,10 @@ impl Object {
     }
 
     /// Whether `actual` becomes what this asks for when it is asked for once more: nothing need go before.
-    pub fn amends(&self, actual: &Self) -> bool {
+    pub fn amends(&self, actual: &Self, name: Option<&str>) -> bool {
         match (self, actual) {
             (Self::Link(wanted), Self::Link(actual)) => wanted.is_nearly_met_by(actual),
+            (Self::Address(wanted), Self::Address(actual)) => wanted.is_nearly_met_by(actual, name),
             _ => false,
         }
     }

@@ -205,6 +205,11 @@ impl Objects {
         self.wanted.get(key)
     }
 
+    /// Whether `key` was set by us, or by a process of ours before.
+    pub fn is_ours(&self, key: &Key) -> bool {
+        self.ours.contains(key) && !self.hosts.contains(key)
+    }
+
     /// Whether `key` is the host's own.
     pub fn is_hosts(&self, key: &Key) -> bool {
         self.hosts.contains(key)
@@ -391,7 +396,7 @@ impl Objects {
                         }
                     } else if !waits {
                         self.made.insert(key, (wanted.clone(), actual.clone()));
-                        if !wanted.amends(actual) {
+                        if !wanted.amends(actual, name) {
                             replace.push(Operation::Remove(match actual {
                                 Object::Route(route) if route.hops.len() > 1 => {
                                     Object::from(route.our_part())

@@ -102,7 +102,8 @@ pub fn outcome(operation: &Operation, answers: &[i32]) -> i32 {
 
 fn address_request(address: &Address, add: bool) -> Request {
     let (kind, flags) = if add {
-        (RTM_NEWADDR, netlink::ACK | netlink::CREATE | netlink::EXCLUSIVE)
+        // Of one that is there the kernel changes the lifetimes.
+        (RTM_NEWADDR, netlink::ACK | netlink::CREATE | netlink::REPLACE)
     } else {
         (RTM_DELADDR, netlink::ACK)
     };
@@ -122,8 +123,9 @@ fn address_request(address: &Address, add: bool) -> Request {
         if address.flags != 0 {
             request = request.attribute(IFA_FLAGS, &address.flags.to_ne_bytes());
         }
-        if let Some(preferred) = address.preferred {
-            let lifetimes = [preferred, u32::MAX, 0, 0].map(u32::to_ne_bytes);
+        if address.preferred.is_some() || address.valid.is_some() {
+            let valid = address.valid.unwrap_or(u32::MAX);
+            let lifetimes = [address.preferred.unwrap_or(valid), valid, 0, 0].map(u32::to_ne_bytes);
             request = request.attribute(IFA_CACHEINFO, lifetimes.as_flattened());
         }
         request = request.attribute(IFA_PROTO, &[address.protocol]);
@@ -165,7 +167,7 @@ fn read_address(payload: &[u8]) -> Option<Address> {
     let &[family, prefix, short_flags, scope, ..] = payload.first_chunk::<8>()?;
     let index = netlink::u32_at(payload, 4)?;
     let (mut local, mut other, mut label, mut broadcast, mut protocol) = (None, None, None, None, 0);
-    let (mut flags, mut preferred) = (u32::from(short_flags), None);
+    let (mut flags, mut preferred, mut valid) = (u32::from(short_flags), None, None);
     for (id, value) in netlink::attributes(payload.get(8..)?) {
         match id {
             IFA_LOCAL => local = ip(family, value),
@@ -173,7 +175,10 @@ fn read_address(payload: &[u8]) -> Option<Address> {
             IFA_LABEL => label = Some(netlink::text(value)),
             IFA_BROADCAST => broadcast = value.first_chunk::<4>().map(|octets| Ipv4Addr::from(*octets)),
             IFA_FLAGS => flags = netlink::u32_at(value, 0)?,
-            IFA_CACHEINFO => preferred = netlink::u32_at(value, 0),
+            IFA_CACHEINFO => {
+                preferred = netlink::u32_at(value, 0);
+                valid = netlink::u32_at(value, 4).filter(|valid| *valid != u32::MAX);
+            }
             IFA_PROTO => protocol = value.first().copied().unwrap_or(0),
             _ => {}
         }
@@ -195,6 +200,7 @@ fn read_address(payload: &[u8]) -> Option<Address> {
         broadcast,
         flags,
         preferred,
+        valid,
         protocol,
         secondary,
         tentative: tentative && family == V6,
@@ -220,6 +226,7 @@ mod tests {
             broadcast: v4.then_some(Ipv4Addr::new(192, 168, 100, 255)),
             flags: if v4 { Address::NO_PREFIX_ROUTE } else { Address::NO_DAD },
             preferred: (!v4).then_some(0),
+            valid: None,
             protocol: PROTOCOL,
             secondary: false,
             tentative: false,
@@ -230,7 +237,13 @@ mod tests {
     #[test]
     fn an_add_request_reads_back_as_the_address() {
         let peer = Address { peer: Some([10, 0, 0, 2].into()), ..address("10.0.0.1", 32) };
-        for address in [address("192.168.100.240", 32), address("2001:db8::240", 128), peer] {
+        let lasting = [address("10.0.0.1", 32), address("2001:db8::240", 128)].map(|one| one.lasting(3));
+        assert_eq!(lasting.each_ref().map(|one| one.valid), [Some(3); 2]);
+        assert_eq!(lasting[1].preferred, Some(0), "what is no source does not become one");
+        // The kernel says it of each.
+        let lasting = lasting.map(|one| Address { preferred: one.preferred.or(one.valid), ..one });
+        let plain = [address("192.168.100.240", 32), address("2001:db8::240", 128), peer];
+        for address in plain.into_iter().chain(lasting) {
             let bytes = requests(&Operation::Add(Object::Address(address.clone())))[0].for_test(1);
             let message = netlink::messages(&bytes).next().unwrap();
             assert_eq!(read(message), Some(Change::Added(Object::Address(address))));

@@ -94,6 +94,9 @@ impl fmt::Display for Subject {
 pub enum What {
     /// It entered a state.
     Entered(State),
+    /// It is MASTER and has been so: the daemon was restarted meanwhile. Only who reads a FIFO is told, as the state, with
+    /// `RESUMED` behind the priority: it may have come with the daemon and know nothing yet.
+    Resumed,
     /// As master it heard a master of lower priority.
     LowerPriority,
     /// Its priority changed; whether it is master.
@@ -446,6 +449,10 @@ impl Notifier {
                 one.state = (!ends).then_some((told, priority));
                 told.word()
             }
+            What::Resumed => {
+                one.state = Some((State::Master, priority));
+                State::Master.word()
+            }
             What::Serves(up) => {
                 programs.extend(if up { commands.up.clone() } else { commands.down.clone() });
                 one.serves = (up || !leaving).then_some(up);
@@ -459,7 +466,7 @@ impl Notifier {
             What::Priority { master: true } => "MASTER_PRIORITY",
             What::Priority { master: false } => "BACKUP_PRIORITY",
         };
-        let state = matches!(what, What::Entered(_) | What::Serves(_));
+        let state = matches!(what, What::Entered(_) | What::Resumed | What::Serves(_));
         self.last_event += 1;
         for program in programs {
             self.last_run += 1;
@@ -470,7 +477,10 @@ impl Notifier {
             one.leave_out(&subject, out);
         }
         self.place(&subject);
-        let line = line(&subject, word, priority);
+        let mut line = line(&subject, word, priority);
+        if what == What::Resumed {
+            line.insert_str(line.trim_end().len(), " RESUMED");
+        }
         out.push(Action::Write { subject, line, state });
     }
 

@@ -136,6 +136,19 @@ fn order_and_arguments_are_keepalived_s() {
 }
 
 /// Trace 25 of keepalived 2.4.3.
+/// Its reader may have come with the daemon.
+#[test]
+fn of_who_leads_on_after_a_restart_the_fifo_alone_is_told() {
+    let mut bench = Bench::new(&[("VI_1", all())]);
+    bench.told("VI_1", What::Resumed);
+    assert_eq!((bench.calls.len(), bench.runs.len()), (0, 0));
+    assert_eq!(bench.lines, ["INSTANCE \"VI_1\" MASTER 100 RESUMED"]);
+    assert_eq!(bench.notifier.snapshot()[0].state, Some((State::Master, 100)));
+    // What comes then is told as ever.
+    bench.enter("VI_1", State::Backup);
+    assert_eq!(bench.calls, ["backup"]);
+}
+
 #[test]
 fn who_is_removed_is_told_as_deleted_only_when_that_is_asked_for() {
     let with = |deleted| Commands { deleted, ..all() };

@@ -38,6 +38,19 @@ impl Bursts {
         garp.master_repeat
     }
 
+    /// Something is still to be announced, beside what is repeated for ever.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.second.is_some() || self.repair.is_some() || self.answer.is_some()
+    }
+
+    /// The instance goes on as master: everybody knows its addresses, unless a burst was still `under_way`.
+    pub(crate) fn resumed(&mut self, now: Instant, garp: &Garp, under_way: bool) {
+        *self = Self { second: under_way.then(|| now + garp.master_delay), ..Self::default() };
+        if !garp.master_refresh.is_zero() {
+            self.refresh = Some(now + garp.master_refresh);
+        }
+    }
+
     /// Another master was heard and yields, or ought to: frames per address of the burst that is due now.
     pub(crate) fn competitor_heard(&mut self, now: Instant, garp: &Garp) -> u32 {
         if garp.lower_prio_repeat == 0 {
@@ -203,6 +216,21 @@ mod tests {
             announced += u32::from(asked > 0) + u32::from(due > 0);
         }
         assert!((3..=4).contains(&announced), "{announced}");
+    }
+
+    #[test]
+    fn who_goes_on_announces_what_was_still_to_be_announced() {
+        let (now, garp) = (Instant::now(), Garp::default());
+        let mut bursts = Bursts::default();
+        bursts.became_master(now, &garp);
+        assert!(bursts.is_under_way());
+        bursts.resumed(now, &garp, true);
+        assert_eq!(bursts.due(now + garp.master_delay, &garp), 5);
+        assert!(!bursts.is_under_way());
+        let garp = Garp { master_refresh: Duration::from_secs(60), ..garp };
+        bursts.resumed(now, &garp, false);
+        assert_eq!(bursts.next(), Some(now + garp.master_refresh));
+        assert!(!bursts.is_under_way());
     }
 
     #[test]

@@ -41,6 +41,8 @@ impl fmt::Display for State {
 pub enum Why {
     /// It starts.
     Start,
+    /// The daemon was restarted, in time.
+    Resumed,
     /// It owns the addresses: priority 255.
     Owner,
     /// The master's adverts ran out.
@@ -90,6 +92,7 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Start => f.write_str("start"),
+            Self::Resumed => f.write_str("the daemon was restarted in time"),
             Self::Owner => f.write_str("priority 255 owns the addresses"),
             Self::MasterSilent { master: Some(master) } => write!(f, "no advert from {master} in time"),
             Self::MasterSilent { master: None } => f.write_str("no advert from any master in time"),
@@ -141,6 +144,11 @@ pub enum Event {
         /// A reload removed it.
         removed: bool,
     },
+    /// All members of a sync group led before the restart, and lead on.
+    GroupResumed {
+        /// Its name.
+        group: String,
+    },
     /// The priority changed.
     Priority {
         /// Before.
@@ -155,6 +163,13 @@ pub enum Event {
         /// For this long at most.
         longest: Duration,
     },
+    /// The daemon was restarted, and the instance leads as before.
+    Resumed {
+        /// Its priority.
+        priority: u8,
+    },
+    /// It led before the restart, and does not go on.
+    NotResumed,
     /// No advert of a successor was heard while the instance handed over: it leads again.
     NobodyTookOver,
     /// A master of lower priority was heard while master; at most once in an advert's interval.
@@ -354,9 +369,13 @@ impl Event {
     pub fn level(&self) -> Level {
         match self {
             Self::Transition { to: State::Fault, .. } | Self::Group { to: State::Fault, .. } => Level::Error,
-            Self::Transition { .. } | Self::Group { .. } | Self::Priority { .. } | Self::HandsOver { .. } => {
-                Level::Info
-            }
+            Self::Transition { .. }
+            | Self::Group { .. }
+            | Self::Priority { .. }
+            | Self::Resumed { .. }
+            | Self::NotResumed
+            | Self::GroupResumed { .. }
+            | Self::HandsOver { .. } => Level::Info,
             Self::MasterChanged { .. } | Self::LowerPriority { .. } => Level::Debug,
             Self::UnknownRouter { .. } => Level::Info,
             Self::Rejected { .. }
@@ -392,7 +411,15 @@ impl Event {
 
     /// Whoever looks at the state sees another one.
     pub fn is_news(&self) -> bool {
-        matches!(self, Self::Transition { .. } | Self::HandsOver { .. } | Self::NobodyTookOver)
+        matches!(
+            self,
+            Self::Transition { .. }
+                | Self::HandsOver { .. }
+                | Self::NobodyTookOver
+                | Self::Resumed { .. }
+                | Self::NotResumed
+                | Self::GroupResumed { .. }
+        )
     }
 
     /// Nobody may miss it.
@@ -427,6 +454,15 @@ impl fmt::Display for Event {
                 "Hands over: priority 0 is sent, the addresses stay until another one leads, {:.1} s at most",
                 longest.as_secs_f64()
             ),
+            Self::Resumed { priority } => {
+                write!(f, "Goes on as MASTER, priority {priority} (the daemon was restarted in time)")
+            }
+            Self::NotResumed => f.write_str(
+                "Does not go on as MASTER: it could not in time, or not at all; it starts as always",
+            ),
+            Self::GroupResumed { group } => {
+                write!(f, "VRRP_Group({group}) Goes on as MASTER (the daemon was restarted in time)")
+            }
             Self::NobodyTookOver => f.write_str(
                 "Stays MASTER: no other node has taken over; is the peer running, able, and allowed to be master?",
             ),

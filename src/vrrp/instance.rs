@@ -18,6 +18,7 @@ use crate::track::{Conditions, Contribution, Fault, Others, faults, weigh};
 
 mod handover;
 mod hearing;
+mod resume;
 mod sending;
 mod times;
 
@@ -26,6 +27,7 @@ pub use times::Times;
 use handover::{HoldsBack, Towards};
 
 pub use handover::Back;
+pub use resume::{Left, Resume};
 
 use super::announce::Bursts;
 use super::event::{Event, State, Why};
@@ -58,6 +60,8 @@ pub enum Input {
     Reconfigure(Box<Instance>, Option<Conditions>),
     /// A reload removed the instance: give the addresses up and end.
     Remove,
+    /// The process is stopped for a restart: a master sends one more advert, from which on the others bear its silence.
+    Leave,
     /// Stop. A master hands over first; told a second time, it gives the addresses up at once.
     Stop,
 }
@@ -143,6 +147,8 @@ pub struct Snapshot {
     pub hands_over: bool,
     /// The master last heard.
     pub master: Option<IpAddr>,
+    /// It led before a restart of the daemon, and is about to lead again.
+    pub resumes: bool,
     /// It was told to hand over, and obeys a master of lower priority.
     pub holds_back: bool,
     /// The address that adverts are sent from; `None`: there is none.
@@ -191,6 +197,10 @@ pub struct Machine {
     deadline: Option<Instant>,
     /// A master that goes.
     hands_over: Option<Towards>,
+    /// A predecessor led: it leads as soon as it may.
+    resumes: Option<Resume>,
+    /// The priority of that one, while what moves ours is not known.
+    carried: Option<u8>,
     /// `directord failover`: a master of lower priority is obeyed.
     holds_back: Option<HoldsBack>,
     /// `preempt_delay` runs out.
@@ -240,6 +250,8 @@ impl Machine {
             ready: false,
             deadline: None,
             hands_over: None,
+            resumes: None,
+            carried: None,
             holds_back: None,
             preempt_at: None,
             bursts: Bursts::default(),
@@ -307,7 +319,9 @@ impl Machine {
                 }
             }
             Input::Yield => {
-                if self.leads() {
+                if self.resumes.is_some() {
+                    self.give_up_resuming(now, out);
+                } else if self.leads() {
                     self.leave_master(now, Why::GroupFollows, out);
                 } else {
                     self.follow(now);
@@ -320,6 +334,11 @@ impl Machine {
             }
             Input::Reconfigure(config, conditions) => self.reconfigure(now, *config, conditions, out),
             Input::Remove => self.stop(now, Why::NoLongerConfigured, out),
+            Input::Leave => {
+                if self.leads() {
+                    self.send_advert(self.priority(), out);
+                }
+            }
             Input::Stop if self.leads() => self.hand_over(now, Towards::End, out),
             Input::Stop if self.hands_over.is_some_and(|towards| towards != Towards::End) => {
                 self.hands_over = Some(Towards::End);
@@ -352,6 +371,7 @@ impl Machine {
             faults: self.faults.iter().cloned().collect(),
             hands_over: self.hands_over.is_some(),
             master: self.master.map(|heard| heard.address),
+            resumes: self.resumes.is_some(),
             holds_back: self.holds_back.is_some(),
             source: self.source,
             times: self.times(),
@@ -395,8 +415,8 @@ impl Machine {
         self.weigh(out);
         let Some(conditions) = &self.conditions else { return };
         let mut found = faults(&self.config, conditions);
-        if matches!(self.state, State::Backup | State::Master) {
-            // Whoever takes part goes on with what a reload brought until that has told something.
+        if self.resumes.is_some() || matches!(self.state, State::Backup | State::Master) {
+            // Whoever takes part goes on with what a reload or restart brought until that has told something.
             found.retain(|fault| !fault.is_pending());
         }
         if let Some(link) = conditions.link {
@@ -420,6 +440,7 @@ impl Machine {
             return self.reconsider(now, out);
         }
         match (self.faults.is_empty(), self.state) {
+            (true, State::Init) if self.resumes.is_some() => self.lead_on(now, out),
             (true, State::Init) => self.start(now, Why::Start, out),
             // As in keepalived nothing is entered, and nobody told, before each script has said something once.
             (false, State::Init) if waits => {}
@@ -435,8 +456,12 @@ impl Machine {
 
     /// Works the priority out anew.
     fn weigh(&mut self, out: &mut Vec<Action>) {
-        let Some(conditions) = &self.conditions else { return };
-        let weighed = weigh(&self.config, conditions);
+        let Some(conditions) = self.conditions.take() else { return };
+        let mut weighed = weigh(&self.config, &conditions);
+        if self.carried.is_some() {
+            weighed.effective = self.carried(&conditions).unwrap_or(weighed.effective);
+        }
+        self.conditions = Some(conditions);
         self.contributions.clone_from(&weighed.contributions);
         let from = std::mem::replace(&mut self.priority, weighed.effective);
         if from != self.priority {
@@ -492,6 +517,7 @@ impl Machine {
         }
         self.stats.release_master += u64::from(self.state == State::Master);
         self.hands_over = None;
+        (self.resumes, self.carried) = (None, None);
         self.enter(now, State::Fault, why, out);
         self.ready = false;
         out.push(Action::Hold(false));
@@ -514,6 +540,7 @@ impl Machine {
                     let why = self.why_master_is_down();
                     self.lead(now, why, out);
                 }
+                State::Init if self.resumes.is_some() => self.give_up_resuming(now, out),
                 State::Init | State::Fault => self.deadline = None,
             }
         }
@@ -653,6 +680,7 @@ impl Machine {
         }
         self.stats.release_master += u64::from(self.state == State::Master);
         self.hands_over = None;
+        (self.resumes, self.carried) = (None, None);
         self.enter(now, State::Init, why, out);
         out.push(Action::Hold(false));
         self.bursts.stop();

@@ -242,6 +242,7 @@ impl Machine {
             .args(["con0=null,fd:1", "con=null", "quiet"])
             .arg(format!("LAB_SCENARIO={}", scenario.name))
             .arg(format!("LAB_PROGRAM={}", options.program))
+            .arg(format!("LAB_RESTARTS={}", std::env::var("LAB_RESTARTS").unwrap_or_default()))
             .arg(format!("LAB_INIT={}", if scenario.systemd { "systemd" } else { "" }))
             .arg(format!("LAB_EXE={}", own.display()))
             .arg(format!("LAB_DIRECTORD={}", env!("CARGO_BIN_EXE_directord")))

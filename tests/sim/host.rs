@@ -15,7 +15,7 @@ use directord::net::settings;
 use directord::track::scripts::{Scripts, Standings, Wanted};
 use directord::track::{Facts, Fault, Standing};
 use directord::vrrp::event::State;
-use directord::vrrp::instance::Machine;
+use directord::vrrp::instance::{Left, Machine, Resume};
 use directord::vrrp::node::{Action, Claim, Endpoint, Input, Node, Setup};
 use directord::vrrp::packet::Received;
 
@@ -51,8 +51,14 @@ pub(crate) struct Host {
     pub(crate) gap: Duration,
     /// When the last one left, by interface, and whether it was of IPv6.
     announced: BTreeMap<(u32, bool), Instant>,
+    /// How many announcements left.
+    pub(crate) announcements: usize,
     /// The file that outlives it.
     pub(crate) record: BTreeSet<Claim>,
+    /// When it was stopped for a restart, and what it left.
+    pub(crate) left: Option<(Instant, Vec<Left>)>,
+    /// What it lent then expires in this life only.
+    pub(crate) lent_in: u64,
     /// A paused virtual machine: packets wait, timers are late.
     pub(crate) paused: bool,
     /// It was told to stop, and has not ended yet.
@@ -122,7 +128,10 @@ impl Host {
             removable: BTreeSet::new(),
             gap: Duration::ZERO,
             announced: BTreeMap::new(),
+            announcements: 0,
             record: BTreeSet::new(),
+            left: None,
+            lent_in: 0,
             paused: false,
             stopping: false,
             jobs: VecDeque::new(),
@@ -165,6 +174,7 @@ impl Host {
 
     /// Announcements keep their distance, but for what a late timer catches up.
     pub(crate) fn announce(&mut self, now: Instant, frames: &[(u32, Vec<u8>)]) {
+        self.announcements += frames.len();
         let distance = self.gap.saturating_sub(Duration::from_millis(10));
         for (index, frame) in frames {
             let ipv6 = frame[12..14] == [0x86, 0xdd];
@@ -219,7 +229,40 @@ impl Host {
             netlink: NetlinkBuffers::default(),
             log_unknown: false,
             delay: self.delay,
+            resumes: BTreeMap::new(),
         }
+    }
+
+    /// Those that led and have been silent for no longer than a backup bears.
+    pub(crate) fn resumes(&mut self) -> BTreeMap<String, Resume> {
+        let Some((at, left)) = self.left.take() else { return BTreeMap::new() };
+        let resume = |one: Left| {
+            let Left { priority, sequence, announces, window, .. } = one;
+            (one.config.name, Resume { priority, sequence, announces, until: at + window })
+        };
+        // What a reload made another one of meanwhile.
+        let same = |one: &Left| {
+            let (name, vrid) = (&one.config.name, one.config.vrid);
+            self.config.iter().any(|config| config.name == *name && config.vrid == vrid)
+        };
+        left.into_iter().filter(same).map(resume).collect()
+    }
+
+    /// What runs and what is in the kernel: neither times nor counters.
+    pub(crate) fn state(&self) -> Vec<String> {
+        let machines = self.node.iter().flat_map(Node::machines).map(|machine| {
+            let view = machine.snapshot();
+            format!("{} {} {} {:?} {:?}", view.name, view.state, view.priority, view.faults, view.source)
+        });
+        let here = crate::scenario::virtual_addresses().filter(|address| self.kernel.has(*address));
+        let routes = crate::scenario::virtual_destinations().filter(|to| self.kernel.has_route(*to));
+        let objects = here.chain(routes).map(|one| one.to_string());
+        let rules = self.kernel.rules().iter().map(ToString::to_string);
+        machines.chain(objects).chain(rules).collect()
+    }
+
+    pub(crate) fn is_owner(&self, name: &str) -> bool {
+        self.config.iter().any(|config| config.name == name && config.priority.number() == 255)
     }
 
     /// The interface that packets of `interface` travel on: its own, or that below a virtual router's.
@@ -258,6 +301,7 @@ impl Host {
         self.timer = None;
         self.paused = false;
         self.stopping = false;
+        self.left = None;
         self.jobs.clear();
         self.open.clear();
         self.waiting.clear();

@@ -230,6 +230,19 @@ impl Kernel {
         }
     }
 
+    /// What was set for some time only goes.
+    pub(crate) fn expire(&mut self) {
+        let lent = self.addresses.iter().filter(|known| known.valid.is_some());
+        for address in lent.map(|known| known.address).collect::<Vec<_>>() {
+            self.unset(address);
+        }
+    }
+
+    /// Addresses that are here for some time only.
+    pub(crate) fn lent(&self) -> impl Iterator<Item = IpAddr> {
+        self.addresses.iter().filter(|known| known.valid.is_some()).map(|known| known.address)
+    }
+
     pub(crate) fn has(&self, address: IpAddr) -> bool {
         self.addresses.iter().any(|known| known.address == address)
     }
@@ -242,8 +255,13 @@ impl Kernel {
                     libc::ENODEV
                 } else if self.refuses.contains(&address.address) {
                     libc::EINVAL
-                } else if self.find(&Object::Address(address.clone()).key()).is_some() {
-                    libc::EEXIST
+                } else if let Some(at) = self.find(&Object::Address(address.clone()).key()) {
+                    // Its lifetimes, and nothing else.
+                    let known = &mut self.addresses[at];
+                    (known.preferred, known.valid) = (address.preferred, address.valid);
+                    let known = known.clone();
+                    self.tell(Change::Added(Object::Address(known)));
+                    0
                 } else {
                     self.add(address.clone());
                     0

@@ -5,11 +5,13 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use directord::config::model::Instance;
+use directord::net::object::{Address, Object, Operation};
 use directord::script::Ending;
+use directord::track::scripts::Wanted;
 use directord::track::{Standing, scripts};
 use directord::vrrp::event::{Event, State};
 use directord::vrrp::instance::Back;
-use directord::vrrp::node::{Action, Endpoint, Input, Node};
+use directord::vrrp::node::{Action, Endpoint, Input, Node, Setup};
 use directord::vrrp::packet::{Outgoing, Received};
 
 use crate::host::{Host, Job, open};
@@ -42,6 +44,11 @@ enum Due {
     Notify(usize),
     /// The first job of a host is done.
     Work(usize),
+    /// What a host lent for some time goes.
+    Expire {
+        host: usize,
+        life: u64,
+    },
     /// A run of a script ends.
     Script {
         host: usize,
@@ -95,19 +102,21 @@ impl Lan {
     pub(crate) fn boot(&mut self, host: usize) {
         self.say(|| format!("{host} starts"));
         let this = &mut self.hosts[host];
+        let resumes = this.resumes();
         this.kill();
-        this.starts_at = Some(self.now + this.delay);
+        this.starts_at = Some(self.now + if resumes.is_empty() { this.delay } else { Duration::ZERO });
         this.kernel.notifications();
         this.node = Some(Node::new(this.record.clone()));
-        let setup = this.setup();
+        let setup = Setup { resumes, ..this.setup() };
         // Recorded before it is set.
         this.record.extend(directord::vrrp::node::new_claims(
             &setup,
             &this.record,
             &directord::net::kernel::Kernel::from(this.kernel.read()),
         ));
+        let goes_on = !setup.resumes.is_empty();
         self.feed(host, Input::Configure(Box::new(setup)));
-        self.configure_scripts(host);
+        self.configure_scripts(host, goes_on);
     }
 
     /// The number in the tracked file is another one.
@@ -137,10 +146,14 @@ impl Lan {
         }
     }
 
-    fn configure_scripts(&mut self, host: usize) {
+    /// `goes_on`: a predecessor knew what the script says.
+    fn configure_scripts(&mut self, host: usize, goes_on: bool) {
         let facts = self.hosts[host].facts();
         self.feed(host, Input::Tracked(facts));
-        let wanted = self.hosts[host].script.iter().cloned().collect();
+        let mut wanted: Vec<Wanted> = self.hosts[host].script.iter().cloned().collect();
+        if goes_on && self.hosts[host].healthy {
+            wanted.iter_mut().for_each(|script| script.config.init_fail = false);
+        }
         self.feed_scripts(host, scripts::Input::Configure(wanted));
     }
 
@@ -152,7 +165,7 @@ impl Lan {
             let setup = this.setup();
             this.record.extend(node.claims_of(&setup));
             self.feed(host, Input::Configure(Box::new(setup)));
-            self.configure_scripts(host);
+            self.configure_scripts(host, false);
         }
     }
 
@@ -181,6 +194,61 @@ impl Lan {
             self.hosts[host].stopping = true;
             self.feed(host, Input::Stop);
         }
+    }
+
+    /// It is stopped for a restart, and leaves what leads as it is. When it may not, it is told to stop as always.
+    pub(crate) fn leave(&mut self, host: usize) {
+        if !self.hosts[host].is_awake() || self.hosts[host].stopping {
+            return;
+        }
+        self.say(|| format!("{host} is stopped for a restart"));
+        let mut actions = Vec::new();
+        if let Some(node) = &mut self.hosts[host].node {
+            node.handle(self.now, Input::Leave, &mut actions);
+        }
+        let mut left = Vec::new();
+        for action in actions {
+            match action {
+                Action::Transmit { endpoint, packet, .. } => self.transmit(host, &endpoint, &packet),
+                Action::Left(all) => left = all,
+                // The process ends when that is done.
+                Action::Change(operations) => {
+                    for operation in operations {
+                        let errno = self.hosts[host].kernel.carry_out(&operation);
+                        self.say(|| format!("{host} {operation}, lent: {errno}"));
+                        if let Operation::Add(Object::Address(Address { valid: Some(seconds), .. })) =
+                            operation
+                        {
+                            // The kernel may look later.
+                            let late = Duration::from_millis(self.random.u64(0..1500));
+                            let life = self.hosts[host].life + 1;
+                            self.hosts[host].lent_in = life;
+                            self.schedule(
+                                Due::Expire { host, life },
+                                Duration::from_secs(seconds.into()) + late,
+                            );
+                        }
+                    }
+                }
+                other => self.say(|| format!("{host} {other:?}")),
+            }
+        }
+        if left.is_empty() {
+            return self.stop(host);
+        }
+        self.hosts[host].kill();
+        self.hosts[host].left = Some((self.now, left));
+    }
+
+    /// A restart; `pause`: from its stop to its start, when it did not have to hand over.
+    pub(crate) fn restart(&mut self, host: usize, pause: Duration) -> Result<(), String> {
+        self.leave(host);
+        let at = self.now + pause;
+        self.run_until(at)?;
+        if self.hosts[host].node.is_none() {
+            self.boot(host);
+        }
+        Ok(())
     }
 
     pub(crate) fn pause(&mut self, host: usize) {
@@ -348,6 +416,11 @@ impl Lan {
             Due::Packet { to, interface, packet } => self.deliver(to, interface, packet),
             Due::Notify(host) => self.notify(host),
             Due::Work(host) => self.work(host),
+            Due::Expire { host, life } => {
+                if self.hosts[host].lent_in == life {
+                    self.touch(host, |host| host.kernel.expire());
+                }
+            }
             Due::Script { host, life, id, healthy } => self.script_ended(host, life, id, healthy),
         }
     }
@@ -430,10 +503,18 @@ impl Lan {
                 Action::Read => self.job(host, Job::Read),
                 Action::Tune { wanted, held } => self.job(host, Job::Tune(wanted, held)),
                 Action::Announce { frames, .. } => self.hosts[host].announce(now, &frames),
+                Action::Left(_) => {}
                 Action::Report(report) => {
                     match (&report.instance, &report.event) {
                         (Some(name), Event::Transition { from, to, .. }) => {
                             self.hosts[host].hear(name, *from, *to);
+                        }
+                        // It has led all the time.
+                        (Some(name), Event::Resumed { .. }) => {
+                            self.hosts[host].told.insert(name.clone(), State::Master);
+                        }
+                        (None, Event::GroupResumed { group }) => {
+                            self.hosts[host].told.insert(format!("group {group}"), State::Master);
                         }
                         (None, Event::Group { group, from, to, .. }) => {
                             self.hosts[host].hear(&format!("group {group}"), *from, *to);

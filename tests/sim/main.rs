@@ -35,6 +35,11 @@ fn somebody_has_the_addresses_while_one_goes() {
     simulate(HAND_OVERS, scenario::hand_over);
 }
 
+#[test]
+fn a_restart_in_time_is_noticed_by_nobody() {
+    simulate(HAND_OVERS, scenario::restart);
+}
+
 fn simulate(runs: u64, run: fn(u64, bool) -> Result<(), String>) {
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     if let Some(seed) = number("SIM_SEED") {

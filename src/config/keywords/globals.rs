@@ -1,7 +1,7 @@
 //! Root level and `global_defs`. One row a word: path, arguments, default, range, meaning, since, status.
 
 use super::Status::{Ignored, Implemented, NotYet, Replaced};
-use super::absent::{NONE, OFF, UNSAID, number, time, told, word};
+use super::absent::{NONE, OFF, ON, UNSAID, number, time, told, word};
 use super::args::{
     A_NUMBER, ADDRESSES, ALL_INT, AN_INTERFACE, BLOCK, BOOL, DIR, FLAG, INT, INTS, LINE, MAYBE_INT,
     MAYBE_STRING, PATH, PATH_AND_USER, ROUTES, RULES, SCRIPT, STRING, TABLE, TEXT, TIMER, USER, VS, args,
@@ -148,6 +148,7 @@ pub(super) static ROWS: &[Row] = &[
     row("global_defs/vrrp_rx_bufs_multiplier", INT, number(3), whole(1, 4_294_967_295), "scale factor for the MTU/ADVERT policy", "", Implemented),
     row("global_defs/vrrp_startup_delay", TIMER, number(0), micros(1000, Some(4_294_967_295)).unit("s").note("; larger of this and vrrp_delay_after_boot wins"), "hold all instances back after daemon start", "2.0.14", Implemented),
     row("global_defs/vrrp_delay_after_boot", TIMER, number(0), micros(1000, Some(4_294_967_295)).unit("s").note(" measured from kernel boot"), "hold all instances back until the host has been up this long", "2.4.0", Implemented),
+    row("global_defs/restart_resume", BOOL, ON, ANY.note("not in keepalived; bare = on; that of the process that stops counts"), "what leads when the service manager restarts the daemon leads on, if it is back before another node takes over: the addresses stay and nobody is told of a change", "", Implemented),
     row("global_defs/log_unknown_vrids", FLAG, OFF, ANY, "log adverts for router ids that are not configured", "2.0.16", Implemented),
     row("global_defs/vrrp_owner_ignore_adverts", BOOL, OFF, ANY.note("bare = on"), "address owners discard received adverts", "2.3.3", Implemented),
     row("global_defs/vmac_prefix", STRING, word("vrrp"), ANY.note("first wins"), "name prefix for generated VMAC devices", "", Implemented),

@@ -162,6 +162,7 @@ impl Lower<'_> {
             }
             "vrrp_startup_delay" => vrrp.startup_delay = self.time(node),
             "vrrp_delay_after_boot" => vrrp.delay_after_boot = self.time(node),
+            "restart_resume" => vrrp.restart_resume = self.boolean(node),
             "log_unknown_vrids" => vrrp.log_unknown = self.flag(node),
             "vmac_prefix" => {
                 let prefix = self.text(node);

@@ -270,6 +270,8 @@ pub struct VrrpGlobals {
     pub startup_delay: Option<Duration>,
     /// `vrrp_delay_after_boot`.
     pub delay_after_boot: Option<Duration>,
+    /// `restart_resume`; on when absent.
+    pub restart_resume: Option<bool>,
     /// `log_unknown_vrids`.
     pub log_unknown: bool,
     /// `vmac_prefix`.

@@ -29,6 +29,7 @@ impl Block {
         self.unless("vrrp_owner_ignore_adverts", vrrp.owner_ignore_adverts, false);
         self.given("vrrp_startup_delay", vrrp.startup_delay);
         self.given("vrrp_delay_after_boot", vrrp.delay_after_boot);
+        self.given("restart_resume", vrrp.restart_resume);
         self.flag("log_unknown_vrids", vrrp.log_unknown);
         self.given("vmac_prefix", vrrp.vmac_prefix.as_ref());
         self.given("vmac_addr_prefix", vrrp.vmac_address_prefix.as_ref());

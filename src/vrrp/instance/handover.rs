@@ -69,6 +69,11 @@ impl Machine {
         self.state == State::Master && self.hands_over.is_none()
     }
 
+    /// Master, and not to stay it.
+    pub(crate) fn goes(&self) -> bool {
+        self.hands_over.is_some()
+    }
+
     /// Tells all others, and waits for the one that takes over.
     pub(super) fn hand_over(&mut self, now: Instant, towards: Towards, out: &mut Vec<Action>) {
         self.send_advert(0, out);

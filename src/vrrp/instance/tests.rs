@@ -1,5 +1,6 @@
 mod checksums;
 mod counters;
+mod resume;
 
 use std::net::Ipv4Addr;
 

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::config::model::ProcessPart;
 use crate::sys::runtime::drive;
 use crate::track::Facts;
-use crate::vrrp::instance::Back;
+use crate::vrrp::instance::{Back, Left};
 use crate::vrrp::node::{Claim, Setup, Snapshot};
 
 use super::outward::Outward;
@@ -45,6 +45,9 @@ pub(crate) enum Command {
     },
     /// The instance of this name announces its addresses, if it is master.
     Announce(String),
+    /// The process is stopped for a restart. Answered with what the next one may go on with, or with nothing: then all goes on
+    /// as it was. After an answer it only waits for [`Self::Stop`].
+    Leave(oneshot::Sender<Vec<Left>>),
     /// Stop. Answered when that is done.
     Stop {
         /// Say so (priority 0) and give the addresses up; false keeps them (`--dont-release-vrrp`).

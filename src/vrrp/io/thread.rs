@@ -10,7 +10,7 @@ use std::sync::mpsc as blocking;
 use std::time::{Duration, Instant};
 
 use tokio::io::unix::AsyncFd;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::model::ProcessPart;
 use crate::net::io::{self as net, Network};
@@ -19,6 +19,7 @@ use crate::sys::netlink::Monitor;
 use crate::sys::poll;
 use crate::text::reason;
 use crate::track::Facts;
+use crate::vrrp::instance::Left;
 use crate::vrrp::node::{Action, Claim, Endpoint, Input, Node, Refusal, Setup, new_claims};
 
 use super::handle::Command;
@@ -34,6 +35,8 @@ const LATE: Duration = Duration::from_millis(50);
 /// Packets that are looked at after a pause before the timers are.
 const CATCH_UP: usize = 512;
 const MONITOR_BUFFER: usize = 64 * 1024;
+/// A kernel that takes longer to lend the addresses gets another end.
+const LEND: Duration = Duration::from_millis(300);
 /// A stop waits this long at most until the kernel has taken the addresses away.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -52,6 +55,8 @@ pub(super) struct Thread {
     sessions: watch::Receiver<Arc<BTreeSet<String>>>,
     /// To be fed first.
     first: Vec<Input>,
+    /// Answers that came while it left.
+    late: Vec<Answer>,
 }
 
 impl Thread {
@@ -88,6 +93,7 @@ impl Thread {
             known,
             sessions,
             first,
+            late: Vec::new(),
         };
         Ok((thread, claims))
     }
@@ -124,6 +130,11 @@ impl Thread {
                         self.stop(release, &mut commands).await;
                         let _ = done.send(());
                         return;
+                    }
+                    Some(Command::Leave(answer)) => {
+                        if self.leave(answer).await {
+                            return self.stand_by(&mut commands).await;
+                        }
                     }
                     Some(command) => self.command(command),
                     None => return,
@@ -173,7 +184,75 @@ impl Thread {
                 let _ = answer.send(shown);
             }
             Command::Announce(name) => self.feed(Input::Announce(name)),
-            Command::Stop { .. } => {}
+            Command::Leave(_) | Command::Stop { .. } => {}
+        }
+    }
+
+    /// True: nothing is sent or changed any more.
+    async fn leave(&mut self, answer: oneshot::Sender<Vec<Left>>) -> bool {
+        let mut actions = Vec::new();
+        self.node.handle(Instant::now(), Input::Leave, &mut actions);
+        let (mut left, mut lends) = (Vec::new(), false);
+        for action in actions {
+            match action {
+                Action::Left(all) => left = all,
+                action => {
+                    lends |= matches!(action, Action::Change(_));
+                    self.act(action);
+                }
+            }
+        }
+        if lends && !self.has_lent().await {
+            left.clear();
+        }
+        // Who asked may wait no longer.
+        let leaves = !left.is_empty();
+        let leaves = answer.send(left).is_ok() && leaves;
+        if !leaves {
+            self.catch_up_with_answers();
+        }
+        leaves
+    }
+
+    /// The kernel must have done it before the process ends.
+    async fn has_lent(&mut self) -> bool {
+        let answer = async {
+            while let Some(answer) = self.answers.recv().await {
+                let lent = match &answer {
+                    Answer::Input(input) => match &**input {
+                        Input::Changed(answers) => Some(answers.iter().all(|(_, errno)| *errno == 0)),
+                        _ => None,
+                    },
+                    Answer::Opened(..) => None,
+                };
+                self.late.push(answer);
+                if let Some(lent) = lent {
+                    return lent;
+                }
+            }
+            false
+        };
+        tokio::time::timeout(LEND, answer).await == Ok(true)
+    }
+
+    fn catch_up_with_answers(&mut self) {
+        for answer in std::mem::take(&mut self.late) {
+            self.answer(answer);
+        }
+    }
+
+    /// It has left what it had, and says nothing more, unless it is told to stop after all.
+    async fn stand_by(&mut self, commands: &mut mpsc::Receiver<Command>) {
+        while let Some(command) = commands.recv().await {
+            if let Command::Stop { release, done } = command {
+                if release {
+                    self.catch_up_with_answers();
+                    self.hear();
+                    self.stop(true, commands).await;
+                }
+                let _ = done.send(());
+                return;
+            }
         }
     }
 
@@ -281,6 +360,8 @@ impl Thread {
                 return;
             }
             Action::Report(report) => return self.outward.report(report),
+            // Nobody asked.
+            Action::Left(_) => return,
             Action::Close(endpoint) => {
                 return self.sockets.remove(&endpoint).into_iter().for_each(|old| self.close(old));
             }

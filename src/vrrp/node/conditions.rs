@@ -61,7 +61,9 @@ impl Node {
         }
         let config = self.instances.get(&id)?.machine.config();
         opening |= config.vmacs.iter().any(|vmac| self.is_coming(&vmac.name));
-        opening &= faults(config, &conditions).is_empty();
+        // Who goes on does not wait for what is tracked.
+        let goes_on = self.resuming.contains(&id);
+        opening &= faults(config, &conditions).iter().all(|fault| goes_on && fault.is_pending());
         Some(Seen { conditions, endpoint, opening })
     }
 

@@ -11,14 +11,21 @@ use crate::vrrp::instance::{self, Machine};
 
 use super::identity::{Identity, identify};
 use super::needs::{Needs, Setup, devices, devices_of_statics};
+use super::restart::whole;
 use super::{Action, Id, Node, Phase, Running};
 
 impl Node {
     /// An instance that is equal in both configurations is not touched.
     pub(super) fn configure(&mut self, now: Instant, setup: Setup, out: &mut Vec<Action>) {
-        let Setup { instances, groups, statics, pacing, filter, delay, .. } = self.settings(setup.complete());
+        let Setup { instances, groups, statics, pacing, filter, delay, resumes, .. } =
+            self.settings(setup.complete());
         (self.statics, self.pacing, self.packet_filter) = (statics, pacing, filter);
-        if self.phase == Phase::Blind && self.last_id == 0 && !delay.is_zero() {
+        let first = self.phase == Phase::Blind && self.last_id == 0;
+        if first {
+            self.resumes = whole(resumes, &groups, &instances);
+        }
+        // The others would take over while it waits.
+        if first && !delay.is_zero() && self.resumes.is_empty() {
             self.starts_at = Some(now + delay);
             self.report(None, Event::StartDelayed { delay }, out);
         }
@@ -34,7 +41,7 @@ impl Node {
         let (mut ids, mut stay) = (BTreeMap::new(), Vec::new());
         for (identity, config) in &wanted {
             let id = match self.identities.get(identity).copied() {
-                None => self.insert(identity.clone(), config.clone(), out),
+                None => self.insert(now, identity.clone(), config.clone(), out),
                 Some(id) => {
                     stay.push((id, config.clone()));
                     id
@@ -48,6 +55,7 @@ impl Node {
         }
         // What passes from an instance to the static objects, or the other way, is wanted all the time.
         self.resolve(Id::STATIC, out);
+        self.resumes.clear();
         if self.phase == Phase::Blind && self.kernel.is_current() {
             self.read(out);
         }
@@ -64,11 +72,17 @@ impl Node {
         setup
     }
 
-    fn insert(&mut self, identity: Identity, config: Instance, out: &mut Vec<Action>) -> Id {
+    fn insert(&mut self, now: Instant, identity: Identity, config: Instance, out: &mut Vec<Action>) -> Id {
         self.last_id += 1;
         let id = Id(self.last_id);
+        let mut machine = Machine::new(config);
+        let left = self.resumes.remove(&machine.config().name);
+        if let Some(left) = left {
+            machine.resume(left);
+            self.resuming.insert(id);
+        }
         let running = Box::new(Running {
-            machine: Machine::new(config),
+            machine,
             held: false,
             covered: false,
             told: None,
@@ -83,6 +97,10 @@ impl Node {
         self.note_interests(id);
         self.resolve(id, out);
         self.touched.insert(id);
+        if left.is_some() {
+            // Its time runs.
+            self.feed(now, id, instance::Input::Timer, out);
+        }
         id
     }
 
@@ -118,6 +136,7 @@ impl Node {
         self.sockets.keep(id, &[]);
         self.identities.retain(|_, other| *other != id);
         self.touched.remove(&id);
+        self.resuming.remove(&id);
         self.announcing.remove(&id);
         self.waiting.forget(id);
         let keys: Vec<Key> = running.objects.keys().cloned().collect();

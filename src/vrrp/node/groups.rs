@@ -29,6 +29,7 @@ pub(super) struct Group {
 pub(super) struct Before {
     group: String,
     state: State,
+    resuming: bool,
 }
 
 /// What a member asks of its group.
@@ -129,7 +130,7 @@ impl Node {
     pub(super) fn before(&self, id: Id) -> Option<Before> {
         let group = self.group_of.get(&id)?.clone();
         let machine = &self.instances.get(&id)?.machine;
-        Some(Before { group, state: machine.state() })
+        Some(Before { group, state: machine.state(), resuming: machine.is_resuming() })
     }
 
     /// Feeds the others what became of a member.
@@ -143,11 +144,12 @@ impl Node {
     ) {
         let Some(machine) = self.instances.get(&id).map(|running| &running.machine) else { return };
         let state = machine.state();
+        let gave_up = before.resuming && !machine.is_resuming() && state != State::Master;
         if state != before.state {
             self.regroup.insert(before.group.clone());
         }
         let left = before.state == State::Master && state == State::Backup;
-        if left || wish == Some(Wish::Follow) {
+        if left || gave_up || wish == Some(Wish::Follow) {
             for other in self.companions(id) {
                 self.feed(now, other, instance::Input::Yield, out);
             }
@@ -173,6 +175,11 @@ impl Node {
             if to == from_state {
                 continue;
             }
+            // Each of them goes on in a moment, or none does.
+            if group.members.iter().any(|id| self.resuming.contains(id)) {
+                self.regroup.insert(name);
+                continue;
+            }
             // Those that have not been looked at suffer with the others in a moment.
             let unseen = self.members(group).any(|member| member.faults.is_none());
             if from_state == State::Init && to == State::Fault && unseen {
@@ -180,7 +187,13 @@ impl Node {
                 continue;
             }
             let names: BTreeSet<String> = self.members(group).map(|member| member.name.to_owned()).collect();
-            let event = Event::Group { group: name.clone(), from: from_state, to, removed: false };
+            let has_resumed =
+                |id: &Id| self.instances.get(id).is_some_and(|running| running.machine.has_resumed());
+            let resumed = from_state == State::Init && group.members.iter().all(has_resumed);
+            let event = match resumed {
+                true => Event::GroupResumed { group: name.clone() },
+                false => Event::Group { group: name.clone(), from: from_state, to, removed: false },
+            };
             let report = Action::Report(Report { instance: None, event });
             let is_members = |action: &Action| match action {
                 Action::Report(Report { instance: Some(name), event }) => {

@@ -191,6 +191,7 @@ impl Node {
             self.touched.insert(id);
         }
         if first {
+            self.forget_what_has_gone(now, out);
             self.clear(left, out);
         } else {
             let missing = self.objects.missing(&self.kernel);
@@ -204,8 +205,8 @@ impl Node {
     fn clear(&mut self, left: Vec<Key>, out: &mut Vec<Action>) {
         for key in left {
             let mut holders = self.holders.get(&key).into_iter().flatten();
-            if self.kept.contains_key(&key) {
-                // It is wanted, and compared with what is there.
+            if self.kept.contains_key(&key) || holders.clone().any(|id| self.resuming.contains(id)) {
+                // It is wanted, or will be in a moment, and is compared with what is there.
             } else if self.starts_at.is_none() && holders.any(|id| self.is_owner(id)) {
                 self.objects.spare(&key);
             } else {

@@ -18,6 +18,7 @@ mod identity;
 mod links;
 mod needs;
 mod pacing;
+mod restart;
 mod sockets;
 mod tuning;
 
@@ -38,7 +39,7 @@ use crate::report::Repeats;
 use crate::track::{Conditions, Facts, Fault};
 
 use super::event::Event;
-use super::instance::{self, Back, Machine};
+use super::instance::{self, Back, Left, Machine, Resume};
 use super::packet::{Outgoing, Received};
 
 pub use claim::{Claim, new_claims};
@@ -112,6 +113,8 @@ pub enum Input {
     },
     /// The instance of this name is to announce its addresses, if it is master.
     Announce(String),
+    /// The process is stopped for a restart: [`Action::Left`] is the answer, and the last one unless it is told to stop.
+    Leave,
     /// The time that [`Node::next_timer`] named has come.
     Timer,
     /// Say so, give the addresses up, and stop.
@@ -194,6 +197,9 @@ pub enum Action {
         /// How often.
         rounds: u32,
     },
+    /// What the next process may go on with, once what was asked of the kernel before is done. Empty: nothing was done, as
+    /// nobody leads, somebody goes or comes, or the others would not wait long enough.
+    Left(Vec<Left>),
     /// Tell.
     Report(Report),
 }
@@ -324,6 +330,10 @@ pub struct Node {
     waiting: Waiting,
     /// Until then no instance starts.
     starts_at: Option<Instant>,
+    /// What a predecessor has left, for the first configuration.
+    resumes: BTreeMap<String, Resume>,
+    /// Who is about to lead because a predecessor did: what it left for them is not touched.
+    resuming: BTreeSet<Id>,
     /// Who has ended: told in the order of the configuration, once nobody leads any more.
     farewells: BTreeMap<Id, Report>,
     restored: Repeats<Key>,
@@ -396,6 +406,7 @@ impl Node {
             }
             Input::Timer => self.timer(now, out),
             Input::HandOver { of, back } => self.hand_over(now, &of, back, out),
+            Input::Leave => self.leave(now, out),
             Input::Stop => self.stop(now, out),
         }
         if structural && self.phase != Phase::Blind {
@@ -548,7 +559,11 @@ impl Node {
             }
             self.due.extend(due.map(|due| (due, id)));
         }
+        if !running.machine.is_resuming() {
+            self.resuming.remove(&id);
+        }
         let mut held = false;
+        let mut resumed = false;
         let mut elsewhere = false;
         let mut wish = None;
         for action in actions {
@@ -574,6 +589,7 @@ impl Node {
                 instance::Action::Ready => wish = Some(Wish::Lead),
                 instance::Action::Follows => wish = Some(Wish::Follow),
                 instance::Action::Report(event) => {
+                    resumed |= matches!(event, Event::Resumed { .. });
                     self.transitions += u64::from(event.is_news());
                     let instance = Some(running.machine.config().name.clone());
                     let report = Report { instance, event };
@@ -593,6 +609,10 @@ impl Node {
         }
         if elsewhere {
             self.announce_elsewhere(now, id, out);
+        }
+        if resumed && self.addresses_of(id).any(|key| self.kernel.object(key).is_none()) {
+            // Those are set now, and nobody knows them here.
+            self.feed(now, id, instance::Input::AddressesRestored, out);
         }
         if let Some(before) = before {
             self.after(now, id, &before, wish, out);
@@ -642,6 +662,7 @@ impl Node {
     }
 
     fn change(&mut self, out: &mut Vec<Action>) {
+        self.spare_what_is_resumed();
         let operations = self.objects.operations(&self.kernel);
         if !operations.is_empty() {
             self.kernel.ask(&operations);

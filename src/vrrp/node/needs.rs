@@ -13,6 +13,7 @@ use crate::net::link::PRIVATE;
 use crate::net::object::{Address, Device, Does, Hop, Key, Kind, Link, Mac, Object, Route, Rule};
 use crate::net::route::{MAIN, UNICAST};
 use crate::net::settings::{Setting, Wanted};
+use crate::vrrp::instance::Resume;
 
 const RTAX_LOCK: u16 = 1;
 const RTAX_FEATURES: u16 = 12;
@@ -91,6 +92,8 @@ pub struct Setup {
     pub netlink: NetlinkBuffers,
     /// How long the instances wait after a start; a reload changes nothing of it.
     pub delay: Duration,
+    /// Instances, by name, that led when a predecessor was stopped for a restart, a moment ago.
+    pub resumes: BTreeMap<String, Resume>,
 }
 
 impl From<Vec<Instance>> for Setup {

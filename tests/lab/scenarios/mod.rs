@@ -36,6 +36,7 @@ mod pairs;
 mod processes;
 mod refusals;
 mod reload;
+mod restart;
 mod scripts;
 mod seed_http_dr;
 mod seed_mysql_dr;
@@ -102,6 +103,7 @@ pub fn all() -> Vec<Scenario> {
     let files = [
         bfd::SCENARIOS,
         reload::SCENARIOS,
+        restart::SCENARIOS,
         accept::SCENARIOS,
         processes::SCENARIOS,
         scripts::SCENARIOS,
