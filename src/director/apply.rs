@@ -132,6 +132,7 @@ impl Director {
             maintenance,
             dbus: super::Dbus::default(),
             files,
+            gives_back: None,
             changed: false,
             options,
         };
@@ -170,7 +171,7 @@ impl Director {
         director.track(|_| {});
         director.tell_what_does_not_run();
         director.keep(candidate.keep, candidate.read);
-        give_back_later();
+        director.give_back_later();
         let settings = &candidate.model.globals.files;
         if let Some(left) = director.options.reload_marker(settings) {
             Marker::clear(&left, &director.options.spared(settings, &director.running.read));
@@ -304,7 +305,7 @@ impl Director {
                 self.running = Arc::new(running);
                 self.refused = None;
                 self.keep(candidate.keep, candidate.read);
-                give_back_later();
+                self.give_back_later();
                 // Its time may have come since the files were read.
                 if self.timetable.configure(&self.running.model.globals.files) {
                     self.reloads.ask(false, None);
@@ -360,6 +361,18 @@ impl Director {
         applied.await.map_err(|_| Error::VrrpDied)?;
         self.take_snapshot();
         Ok(())
+    }
+
+    /// What a start or a reload leaves behind goes back when it is over. Not at once: who reloads again and again needs it
+    /// again and again, and it is given back after the last time.
+    fn give_back_later(&mut self) {
+        let later = tokio::spawn(async {
+            tokio::time::sleep(SETTLED).await;
+            memory::give_back();
+        });
+        if let Some(before) = self.gives_back.replace(later.abort_handle()) {
+            before.abort();
+        }
     }
 
     /// Aside: a disk that stands still must not keep the checks waiting.
@@ -478,13 +491,4 @@ impl Director {
             refused: self.refused.clone(),
         }
     }
-}
-
-/// What a start or a reload leaves behind goes back when it is over. Not at once: who reloads again and again needs it
-/// again and again.
-fn give_back_later() {
-    tokio::spawn(async {
-        tokio::time::sleep(SETTLED).await;
-        memory::give_back();
-    });
 }

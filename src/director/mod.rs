@@ -48,6 +48,7 @@ use std::time::{Duration, SystemTime};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::beside::io::News as Beside;
@@ -211,6 +212,8 @@ struct Director {
     dbus: Dbus,
     /// How many files a program may open.
     files: Option<(u64, u64)>,
+    /// Gives back what the last start or reload has left.
+    gives_back: Option<AbortHandle>,
     /// The state is to be shown anew.
     changed: bool,
 }

@@ -1,7 +1,7 @@
 //! Memory that the process does not need, back to the system; and none of it into the swap.
 
 use std::ffi::c_void;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Once, OnceLock};
 use std::{fs, io, ptr};
 
@@ -46,7 +46,7 @@ struct Mapping {
 /// Finds what [`give_back`] may give back of the program. To be called while there is no other thread, that could map
 /// something else meanwhile.
 pub(crate) fn find_text() {
-    TEXT.get_or_init(now_unchanged);
+    TEXT.get_or_init(|| unchanged(&mappings(), &program()));
 }
 
 /// Gives back what was freed, and what only a start or a reload touches of the program, its libraries and the stack of this
@@ -62,9 +62,10 @@ pub(crate) fn give_back() {
     let text = TEXT.get().map_or(&[][..], Vec::as_slice);
     SPLIT.call_once(|| text.iter().filter(|mapping| mapping.own).for_each(split));
     // A debugger may have written into it since.
-    let now = now_unchanged();
+    let mappings = mappings();
+    let now = unchanged(&mappings, &program());
     text.iter().filter(|mapping| now.contains(mapping)).for_each(drop_pages);
-    give_back_stack();
+    give_back_stack(&mappings);
 }
 
 /// Has every second piece of it marked as one that is left out of core files, in which it is not anyway. Neighbours that
@@ -93,11 +94,10 @@ fn drop_pages(text: &Mapping) {
 
 /// What deeper calls have left on the stack of the first thread.
 #[allow(unsafe_code)]
-fn give_back_stack() {
+fn give_back_stack(mappings: &str) {
     let here = 0_u8;
     let frames = FRAMES.max(2 * page());
     let end = (ptr::from_ref(&here).addr() - frames) / page() * page();
-    let mappings = fs::read_to_string("/proc/self/maps").unwrap_or_default();
     let stack = mappings.lines().find(|line| line.ends_with(" [stack]")).and_then(range);
     let Some((start, _)) = stack.filter(|(start, length)| (*start..start + length).contains(&end)) else {
         return;
@@ -114,10 +114,12 @@ fn page() -> usize {
     sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|size| usize::try_from(size).ok()).unwrap_or(4096)
 }
 
-fn now_unchanged() -> Vec<Mapping> {
-    let mappings = fs::read_to_string("/proc/self/smaps").unwrap_or_default();
-    let program = fs::read_link("/proc/self/exe").unwrap_or_default();
-    unchanged(&mappings, &program)
+fn mappings() -> String {
+    fs::read_to_string("/proc/self/smaps").unwrap_or_default()
+}
+
+fn program() -> PathBuf {
+    fs::read_link("/proc/self/exe").unwrap_or_default()
 }
 
 /// What is mapped from files, may not be written, and is as it is in the file; from `/proc/self/smaps`. Neighbours that are
