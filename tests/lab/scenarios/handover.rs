@@ -27,19 +27,19 @@ pub const SCENARIOS: &[Scenario] = &[
 /// Below the skew time of the backup, 0.8 s, which it was before; a machine with other work to do may need some of it.
 const OUTAGE: std::time::Duration = millis(700);
 
-fn configuration() -> String {
+pub fn configuration() -> String {
     Vrrp::default().text() + &web_service("rr", "DR", BOTH)
 }
 
-fn serve(lab: &Lab) {
+pub fn serve(lab: &Lab) {
     for node in lab.real_servers() {
         node.serve_http(&[("index.html", node.name)]);
         node.bind_vip(VIP);
     }
 }
 
-fn led_by(lab: &Lab, node: &Node) {
-    eventually(&format!("the address is on {} alone", node.name), seconds(15), || {
+pub fn led_by(lab: &Lab, node: &Node) {
+    eventually(&format!("the address is on {} alone", node.name), seconds(30), || {
         lab.holders(VIP) == [node.name]
     });
     eventually(&format!("{} has both real servers", node.name), seconds(15), || {

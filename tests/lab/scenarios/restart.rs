@@ -1,9 +1,8 @@
 //! Restarts by the service manager: the master stays what it is, and so do its connections.
 
 use super::Scenario;
-use crate::lab::{
-    BOTH, Daemon, Lab, Node, Program, VIP, Vrrp, as_backup, eventually, millis, say, seconds, web_service,
-};
+use super::handover::{configuration, led_by, serve};
+use crate::lab::{Daemon, Lab, Node, Program, VIP, as_backup, eventually, millis, say, seconds};
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -12,7 +11,7 @@ pub const SCENARIOS: &[Scenario] = &[
         extra: &[("systemctl", "systemd")],
         ..Scenario::directord(
             "restart",
-            "the master is restarted 10 times (LAB_RESTARTS), once as an upgrade, beside directord and keepalived: no transition, no connection lost",
+            "the master is restarted 6 times (LAB_RESTARTS), once as an upgrade, beside directord and keepalived: no transition, no connection lost",
             in_time,
         )
     },
@@ -66,30 +65,10 @@ impl Unit {
     }
 }
 
-fn configuration() -> String {
-    Vrrp::default().text() + &web_service("rr", "DR", BOTH)
-}
-
-fn serve(lab: &Lab) {
-    for node in lab.real_servers() {
-        node.serve_http(&[("index.html", node.name)]);
-        node.bind_vip(VIP);
-    }
-}
-
-fn led_by(lab: &Lab, node: &Node) {
-    eventually(&format!("the address is on {} alone", node.name), seconds(30), || {
-        lab.holders(VIP) == [node.name]
-    });
-    eventually(&format!("{} has both real servers", node.name), seconds(15), || {
-        node.ipvs().serving("TCP 192.168.100.240:80").len() == 2
-    });
-}
-
 fn in_time(lab: &Lab) {
     serve(lab);
     let unit = Unit::new(lab);
-    let times = std::env::var("LAB_RESTARTS").ok().and_then(|times| times.parse().ok()).unwrap_or(10);
+    let times = std::env::var("LAB_RESTARTS").ok().and_then(|times| times.parse().ok()).unwrap_or(6);
     // Who is told, and by whom: a script, and a FIFO.
     unit.machine.write("/usr/local/bin/told", "#!/bin/sh\necho \"$*\" >>/run/directord/told\n");
     unit.machine.sh("chmod 755 /usr/local/bin/told; mkfifo -m 600 /run/fifo");
