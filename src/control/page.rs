@@ -4,11 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::status::{
-    Check, Contribution, Instance, Maintenance, NotRunning, Server, Service, Session, Status,
+    Check, Contribution, Instance, Maintenance, NotRunning, RESUMED, Server, Service, Session, Status,
 };
-
-/// Why an instance leads that has led before the daemon was restarted.
-const RESUMED: &str = "the daemon was restarted in time";
 
 /// What a terminal shows.
 pub struct Page<'a> {

@@ -4,6 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+/// [`Instance::why`] of one that led before the daemon was restarted, and leads on.
+pub const RESUMED: &str = "the daemon was restarted in time";
+
 /// The whole daemon.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Status {

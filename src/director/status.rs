@@ -106,3 +106,15 @@ fn instance(view: instance::Snapshot, model: &Model, clock: &Clock) -> Instance 
         name: view.name,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::control::status::RESUMED;
+    use crate::vrrp::event::Why;
+
+    /// What the page for the terminal looks for.
+    #[test]
+    fn who_leads_on_after_a_restart_is_told_by_these_words() {
+        assert_eq!(Why::Resumed.to_string(), RESUMED);
+    }
+}

@@ -135,7 +135,6 @@ fn order_and_arguments_are_keepalived_s() {
     assert!(bench.lines.is_empty() && bench.calls.is_empty());
 }
 
-/// Trace 25 of keepalived 2.4.3.
 /// Its reader may have come with the daemon.
 #[test]
 fn of_who_leads_on_after_a_restart_the_fifo_alone_is_told() {
@@ -149,6 +148,7 @@ fn of_who_leads_on_after_a_restart_the_fifo_alone_is_told() {
     assert_eq!(bench.calls, ["backup"]);
 }
 
+/// Trace 25 of keepalived 2.4.3.
 #[test]
 fn who_is_removed_is_told_as_deleted_only_when_that_is_asked_for() {
     let with = |deleted| Commands { deleted, ..all() };

@@ -455,13 +455,13 @@ impl fmt::Display for Event {
                 longest.as_secs_f64()
             ),
             Self::Resumed { priority } => {
-                write!(f, "Goes on as MASTER, priority {priority} (the daemon was restarted in time)")
+                write!(f, "Goes on as MASTER, priority {priority} ({})", Why::Resumed)
             }
             Self::NotResumed => f.write_str(
                 "Does not go on as MASTER: it could not in time, or not at all; it starts as always",
             ),
             Self::GroupResumed { group } => {
-                write!(f, "VRRP_Group({group}) Goes on as MASTER (the daemon was restarted in time)")
+                write!(f, "VRRP_Group({group}) Goes on as MASTER ({})", Why::Resumed)
             }
             Self::NobodyTookOver => f.write_str(
                 "Stays MASTER: no other node has taken over; is the peer running, able, and allowed to be master?",

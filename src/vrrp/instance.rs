@@ -10,19 +10,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
 use crate::config::model::{Authentication, Instance, Preempt, Priority, Version, VirtualAddress};
 use crate::report::Repeats;
 use crate::track::{Conditions, Contribution, Fault, Others, faults, weigh};
 
+mod action;
 mod handover;
 mod hearing;
 mod resume;
 mod sending;
 mod times;
+mod view;
 
+pub use action::{Action, Input, Timer};
 pub use times::Times;
+pub use view::{Snapshot, Stats};
 
 use handover::{HoldsBack, Towards};
 
@@ -32,133 +34,7 @@ pub use resume::{Left, Resume};
 use super::announce::Bursts;
 use super::event::{Event, State, Why};
 use super::limits::Answers;
-use super::packet::{self, Outgoing, Received};
-
-/// What can happen to an instance.
-#[derive(Debug, Clone)]
-pub enum Input {
-    /// What the instance needs of its node, as it is now; the first one starts the machine.
-    Conditions(Conditions),
-    /// A packet with our VRID.
-    Packet(Received),
-    /// The time that [`Machine::next_timer`] named has come.
-    Timer,
-    /// Addresses of ours were missing and have been set again.
-    AddressesRestored,
-    /// A burst of announcements did not get out.
-    AnnouncementFailed,
-    /// Somebody asks for one.
-    Announce,
-    /// All members of the sync group would be master: be it.
-    Lead,
-    /// The sync group follows another master: be it no more.
-    Yield,
-    /// A master is to give way to another node.
-    HandOver(Back),
-    /// The configuration of a reload; VRID and interface are the same. With it what it makes of the present conditions:
-    /// the old ones say nothing of what is new in it. `None`: it has not been started.
-    Reconfigure(Box<Instance>, Option<Conditions>),
-    /// A reload removed the instance: give the addresses up and end.
-    Remove,
-    /// The process is stopped for a restart: a master sends one more advert, from which on the others bear its silence.
-    Leave,
-    /// Stop. A master hands over first; told a second time, it gives the addresses up at once.
-    Stop,
-}
-
-/// What an instance wants done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Send it.
-    Transmit(Outgoing),
-    /// Whether the virtual addresses are to be on this node.
-    Hold(bool),
-    /// Send this many gratuitous ARP frames for each address.
-    Announce {
-        /// Frames per address.
-        frames: u32,
-    },
-    /// Send one on each interface without adverts that holds addresses: `garp_extra_if`.
-    AnnounceElsewhere,
-    /// It would be master; its sync group decides.
-    Ready,
-    /// It obeys another master, so nobody of its sync group leads.
-    Follows,
-    /// Tell.
-    Report(Event),
-}
-
-/// Why the machine wants to be called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub enum Timer {
-    /// Master: the next advert is due.
-    Advert,
-    /// Backup: the master is down unless it has been heard.
-    MasterDown,
-    /// Master: a burst of announcements is due.
-    Announce,
-    /// Master that hands over: whoever is there would have taken over by now.
-    HandOver,
-}
-
-/// Counters since the start, under keepalived's names.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[allow(missing_docs)]
-pub struct Stats {
-    pub advert_rcvd: u64,
-    pub advert_sent: u64,
-    pub become_master: u64,
-    pub release_master: u64,
-    pub packet_len_err: u64,
-    pub advert_interval_err: u64,
-    pub ip_ttl_err: u64,
-    pub invalid_type_rcvd: u64,
-    pub addr_list_err: u64,
-    pub invalid_authtype: u64,
-    pub authtype_mismatch: u64,
-    pub auth_failure: u64,
-    pub vers_err: u64,
-    pub chk_err: u64,
-    pub pri_zero_rcvd: u64,
-    pub pri_zero_sent: u64,
-    /// Of unicast senders that are no peers, with `check_unicast_src`.
-    pub unknown_source: u64,
-}
-
-/// A view for status, metrics and tests.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Snapshot {
-    /// Name of the instance.
-    pub name: String,
-    /// Present state.
-    pub state: State,
-    /// Since when; `None`: it has had no other.
-    #[serde(skip)]
-    pub since: Option<Instant>,
-    /// Why it is what it is.
-    pub why: Option<Why>,
-    /// Priority that goes into the adverts.
-    pub priority: u8,
-    /// What moves it away from the configured one.
-    pub contributions: Vec<Contribution>,
-    /// What holds the instance in FAULT.
-    pub faults: Vec<Fault>,
-    /// Priority 0 was sent, and the addresses stay until another one leads.
-    pub hands_over: bool,
-    /// The master last heard.
-    pub master: Option<IpAddr>,
-    /// It led before a restart of the daemon, and is about to lead again.
-    pub resumes: bool,
-    /// It was told to hand over, and obeys a master of lower priority.
-    pub holds_back: bool,
-    /// The address that adverts are sent from; `None`: there is none.
-    pub source: Option<IpAddr>,
-    /// The times that it goes by.
-    #[serde(skip)]
-    pub times: Times,
-    /// The counters.
-    pub stats: Stats,
-}
+use super::packet;
 
 /// What log lines are repeated by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -357,26 +233,6 @@ impl Machine {
         let deadline = self.deadline.map(|at| (at, timer));
         let burst = self.bursts.next().map(|at| (at, Timer::Announce));
         [deadline, burst].into_iter().flatten().min_by_key(|(at, _)| *at)
-    }
-
-    /// The present state, for whoever asks.
-    pub fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            name: self.config.name.clone(),
-            state: self.state,
-            since: self.since,
-            why: self.why.clone(),
-            priority: self.priority(),
-            contributions: self.contributions.clone(),
-            faults: self.faults.iter().cloned().collect(),
-            hands_over: self.hands_over.is_some(),
-            master: self.master.map(|heard| heard.address),
-            resumes: self.resumes.is_some(),
-            holds_back: self.holds_back.is_some(),
-            source: self.source,
-            times: self.times(),
-            stats: self.stats.clone(),
-        }
     }
 
     /// The priority that goes into the adverts.

@@ -17,6 +17,7 @@ mod host;
 mod kernel;
 mod lan;
 mod order;
+mod planned;
 mod reload;
 mod scenario;
 
@@ -32,12 +33,12 @@ fn one_master_after_the_last_fault() {
 
 #[test]
 fn somebody_has_the_addresses_while_one_goes() {
-    simulate(HAND_OVERS, scenario::hand_over);
+    simulate(HAND_OVERS, planned::hand_over);
 }
 
 #[test]
 fn a_restart_in_time_is_noticed_by_nobody() {
-    simulate(HAND_OVERS, scenario::restart);
+    simulate(HAND_OVERS, planned::restart);
 }
 
 fn simulate(runs: u64, run: fn(u64, bool) -> Result<(), String>) {

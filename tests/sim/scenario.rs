@@ -19,14 +19,15 @@ use crate::host::place;
 use crate::lan::{Lan, Path};
 
 /// The virtual routers: name, interface, last byte of their addresses.
-const ROUTERS: [(&str, &str); 4] = [("VI_1", "eth0"), ("VI_2", "eth1"), ("VI_3", "eth0"), ("VI_6", "eth1")];
+pub(crate) const ROUTERS: [(&str, &str); 4] =
+    [("VI_1", "eth0"), ("VI_2", "eth1"), ("VI_3", "eth0"), ("VI_6", "eth1")];
 /// The one of IPv6.
 const IPV6: usize = 3;
 
 /// Interfaces that routers may have of their own, and those below them.
 pub(crate) const VMACS: [(&str, &str); 2] = [("vrrp.51", "eth0"), ("vrrp.54", "eth1")];
 
-fn addresses(router: usize) -> [IpAddr; 2] {
+pub(crate) fn addresses(router: usize) -> [IpAddr; 2] {
     if router == IPV6 {
         return ["fe80::51:244", "2001:db8:ff::244"].map(|address| address.parse().unwrap());
     }
@@ -86,190 +87,7 @@ fn statics() -> Statics {
 }
 
 /// The longest `vrrp_startup_delay`, in milliseconds.
-const MOST_DELAY: u64 = 4000;
-
-/// Two to four hosts at rest, of which the one that leads is told to stop, to hand over, or that it is in maintenance, three
-/// times: somebody has the addresses at any time, and another one leads. Now and then nobody hears of it.
-pub(crate) fn hand_over(seed: u64, trace: bool) -> Result<(), String> {
-    let mut random = fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let configs = group(&mut random);
-    let mut lan = Lan::new(configs, seed, trace);
-    // Of three the two that take over may rank each other differently in one member of a group and another.
-    if lan.hosts.len() == 2 && random.bool() {
-        join(&mut lan, &mut random);
-    }
-    let router = usize::from(lan.hosts[0].config[0].vrid.number() - 51);
-    let address = addresses(router)[0];
-    (0..lan.hosts.len()).for_each(|host| lan.boot(host));
-    let rest = longest_rest(&lan);
-    let rest_from = |lan: &mut Lan, random: &mut fastrand::Rng| {
-        let end = lan.now + rest + Duration::from_millis(random.u64(0..3000));
-        lan.run_until(end)
-    };
-    rest_from(&mut lan, &mut random)?;
-    for _time in 0..3 {
-        let name = ROUTERS[router].0;
-        let [leader] = lan.masters(name)[..] else {
-            return Err(format!("masters of {name} at rest: {:?}", lan.masters(name)));
-        };
-        // Once in a while nobody hears of it, and misses whoever leads in the usual time; unless that goes on.
-        let hears = random.u8(0..8) > 0;
-        straight(&mut lan);
-        // What was sent before has arrived.
-        let at = lan.now + Duration::from_millis(5);
-        lan.run_until(at)?;
-        if !hears {
-            (0..lan.hosts.len()).for_each(|to| {
-                lan.paths.insert((leader, to), Path { blocked: true, ..Path::GOOD });
-            });
-        }
-        let how = random.u8(0..3);
-        lan.needed = (hears || how == 1).then_some(address);
-        match how {
-            0 => lan.stop(leader),
-            1 => lan.fail_over(leader, Back::Never),
-            _ => lan.maintain(leader, true),
-        }
-        straight(&mut lan);
-        let longest =
-            lan.hosts[leader].config.iter().map(|one| one.advert_interval.duration()).max().unwrap();
-        let end = lan.now + longest.max(Duration::from_secs(1)) + Duration::from_millis(200);
-        lan.run_until(end)?;
-        let leads = lan.masters(name).contains(&leader);
-        let may_lead = how == 1 && !hears;
-        if (leads && !may_lead) || (how == 0 && lan.hosts[leader].node.is_some()) {
-            return Err(format!("{leader} leads: {leads}, it hears: {hears}"));
-        }
-        lan.paths.clear();
-        rest_from(&mut lan, &mut random)?;
-        if hears && lan.masters(name).contains(&leader) {
-            return Err(format!("{leader} has taken {name} back"));
-        }
-        lan.needed = None;
-        match how {
-            0 => lan.boot(leader),
-            1 => rest_from(&mut lan, &mut random)?,
-            _ => lan.maintain(leader, false),
-        }
-        rest_from(&mut lan, &mut random)?;
-    }
-    Ok(())
-}
-
-/// Two to four hosts at rest, of which the one that leads is restarted three times. In time nobody notices: it is the only one
-/// that ever leads, nobody is told of anything, it has the addresses all the time, and is afterwards what it was before. When
-/// it comes late, or not at all, another one leads, and nobody else has the addresses.
-pub(crate) fn restart(seed: u64, trace: bool) -> Result<(), String> {
-    let mut random = fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let configs = group(&mut random);
-    let mut lan = Lan::new(configs, seed, trace);
-    if random.u8(0..3) == 0 {
-        own_interfaces(&mut lan);
-    }
-    if random.bool() {
-        track(&mut lan, &mut random);
-        // A session comes up again after a while: who tracks one hands over.
-        lan.hosts.iter_mut().flat_map(|host| &mut host.config).for_each(|one| one.tracking.bfd.clear());
-        lan.hosts.iter_mut().for_each(|host| host.healthy = true);
-    }
-    if lan.hosts.len() == 2 && random.bool() {
-        join(&mut lan, &mut random);
-    }
-    for host in &mut lan.hosts {
-        if random.u8(0..4) == 0 {
-            host.delay = Duration::from_millis(random.u64(1..MOST_DELAY));
-        }
-    }
-    let router = usize::from(lan.hosts[0].config[0].vrid.number() - 51);
-    let (name, address) = (ROUTERS[router].0, addresses(router)[0]);
-    (0..lan.hosts.len()).for_each(|host| lan.boot(host));
-    let rest = longest_rest(&lan);
-    let end = lan.now + rest;
-    lan.run_until(end)?;
-    let all: Vec<usize> = (0..lan.hosts.len()).collect();
-    if lan.masters(name).is_empty() {
-        // What is tracked lets nobody lead.
-        return verdict(&lan, std::slice::from_ref(&all));
-    }
-    for _time in 0..3 {
-        let [leader] = lan.masters(name)[..] else {
-            return Err(format!("masters of {name} at rest: {:?}", lan.masters(name)));
-        };
-        lan.needed = Some(address);
-        let at = lan.now + Duration::from_millis(random.u64(0..3000));
-        lan.run_until(at)?;
-        let heard: Vec<usize> = lan.hosts.iter().map(|host| host.heard.len()).collect();
-        let (before, announced) = (lan.hosts[leader].state(), lan.hosts[leader].announcements);
-        let priorities = lan.priorities.clone();
-        lan.leave(leader);
-        let Some((_, left)) = &lan.hosts[leader].left else {
-            return Err(format!("{leader} does not leave what it leads"));
-        };
-        let windows = left.iter().map(|one| one.window);
-        let (shortest, longest) = (windows.clone().min().unwrap(), windows.max().unwrap());
-        let in_time = random.u8(0..4) > 0;
-        if in_time {
-            // What the start itself takes is less than that.
-            let most = u64::try_from(shortest.as_millis()).unwrap() - 40;
-            let at = lan.now + Duration::from_millis(random.u64(0..most));
-            lan.run_until(at)?;
-            lan.boot(leader);
-            let end = lan.now + rest;
-            lan.run_until(end)?;
-            for (host, before) in lan.hosts.iter().zip(&heard) {
-                // What does not lead here comes as always.
-                let told = |line: &&String| host.number != leader || line.contains(name);
-                let told: Vec<&String> = host.heard[*before..].iter().filter(told).collect();
-                if !told.is_empty() {
-                    return Err(format!("{} was told {told:?}", host.number));
-                }
-            }
-            let after = lan.hosts[leader].state();
-            if before != after {
-                return Err(format!("{leader} is {after:?} after the restart, was {before:?}"));
-            }
-            let new: Vec<&u8> = lan.priorities.difference(&priorities).collect();
-            if !new.is_empty() || lan.hosts[leader].announcements > announced {
-                return Err(format!("{leader} was heard: priorities {new:?}, or announcements"));
-            }
-        } else {
-            lan.needed = None;
-            let late = Duration::from_millis(random.u64(0..3000));
-            let at = lan.now + longest + Duration::from_millis(101) + late;
-            lan.run_until(at)?;
-            if random.bool() {
-                // Nobody comes: the kernel has taken them by then.
-                let end = lan.now + Duration::from_secs(4);
-                lan.run_until(end)?;
-                let here = virtual_addresses().find(|address| lan.hosts[leader].kernel.has(*address));
-                if let Some(here) = here {
-                    return Err(format!("{here} has stayed on {leader}, where nothing runs"));
-                }
-            }
-            lan.boot(leader);
-            let at = lan.now + Duration::from_millis(30);
-            lan.run_until(at)?;
-            if lan.masters(name).contains(&leader) && !lan.hosts[leader].is_owner(name) {
-                return Err(format!("{leader} goes on although it is late"));
-            }
-            let end = lan.now + rest;
-            lan.run_until(end)?;
-        }
-        let lent: Vec<IpAddr> = lan.hosts.iter().flat_map(|host| host.kernel.lent()).collect();
-        if !lent.is_empty() {
-            return Err(format!("{lent:?} go soon"));
-        }
-        verdict(&lan, std::slice::from_ref(&all))?;
-    }
-    Ok(())
-}
-
-/// Packets arrive in the order in which they were sent, as on one LAN.
-fn straight(lan: &mut Lan) {
-    let path = Path { most_delay: Duration::ZERO, ..Path::GOOD };
-    let count = lan.hosts.len();
-    lan.paths = (0..count).flat_map(|from| (0..count).map(move |to| ((from, to), path))).collect();
-}
+pub(crate) const MOST_DELAY: u64 = 4000;
 
 pub(crate) fn run(seed: u64, trace: bool) -> Result<(), String> {
     let mut random = fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
@@ -341,7 +159,7 @@ pub(crate) fn run(seed: u64, trace: bool) -> Result<(), String> {
 }
 
 /// The first router and that of IPv6 have interfaces of their own.
-fn own_interfaces(lan: &mut Lan) {
+pub(crate) fn own_interfaces(lan: &mut Lan) {
     for instance in lan.hosts.iter_mut().flat_map(|host| &mut host.config) {
         let Some((name, base)) =
             VMACS.iter().find(|(name, _)| name.ends_with(&format!(".{}", instance.vrid.number())))
@@ -368,7 +186,7 @@ fn own_interfaces(lan: &mut Lan) {
 }
 
 /// Some virtual routers are one sync group on every host, or none is in one any more.
-fn join(lan: &mut Lan, random: &mut fastrand::Rng) {
+pub(crate) fn join(lan: &mut Lan, random: &mut fastrand::Rng) {
     let members: Vec<String> =
         ROUTERS.iter().filter(|_| random.u8(0..4) > 0).map(|(name, _)| (*name).to_owned()).collect();
     let groups = match random.u8(0..4) {
@@ -382,7 +200,7 @@ fn join(lan: &mut Lan, random: &mut fastrand::Rng) {
 }
 
 /// Every host tracks a script, by a weight or by none, and its other interface.
-fn track(lan: &mut Lan, random: &mut fastrand::Rng) {
+pub(crate) fn track(lan: &mut Lan, random: &mut fastrand::Rng) {
     let number = [0, 0, 60, -60, 254, -254][random.usize(0..6)];
     let weight = TrackWeight { number, reverse: number != 0 && random.u8(0..4) == 0 };
     let script = script(random);
@@ -485,7 +303,7 @@ fn is_well(host: &crate::host::Host, config: &Instance) -> bool {
 }
 
 /// Two to four hosts with the same virtual routers. Mostly distinct priorities; among equals any one may be master.
-fn group(random: &mut fastrand::Rng) -> Vec<Vec<Instance>> {
+pub(crate) fn group(random: &mut fastrand::Rng) -> Vec<Vec<Instance>> {
     let count = random.usize(2..=4);
     let routers: Vec<usize> = match random.u8(0..4) {
         0 => vec![0],
@@ -848,7 +666,7 @@ fn heal(lan: &mut Lan, random: &mut fastrand::Rng) -> Vec<Vec<usize>> {
 }
 
 /// Three master-down intervals of the slowest router, the delay before preemption, and the retry of a socket.
-fn longest_rest(lan: &Lan) -> Duration {
+pub(crate) fn longest_rest(lan: &Lan) -> Duration {
     let rest = |config: &Instance| {
         let interval = config.advert_interval.duration();
         let master_down =
@@ -865,7 +683,7 @@ fn longest_rest(lan: &Lan) -> Duration {
 }
 
 /// One master in each group, of the highest priority among those that can be; any one where the highest never preempts.
-fn verdict(lan: &Lan, groups: &[Vec<usize>]) -> Result<(), String> {
+pub(crate) fn verdict(lan: &Lan, groups: &[Vec<usize>]) -> Result<(), String> {
     lan.hosts.iter().try_for_each(crate::host::Host::check_at_rest)?;
     let running = |host: usize, name: &str| -> Option<&Instance> {
         lan.hosts[host].config.iter().find(|config| config.name == name)

@@ -10,7 +10,7 @@ use crate::config::model::{
     VirtualAddress, Vrid,
 };
 use crate::track::{Carrier, Link, Standing, carriers};
-use crate::vrrp::packet::Advert;
+use crate::vrrp::packet::{Advert, Outgoing, Received};
 
 const US: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 100, 102));
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 100, 101));

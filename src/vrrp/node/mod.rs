@@ -7,6 +7,7 @@
 //! does not set, or whose sockets are not open, is in FAULT; an instance that is equal in two configurations does not
 //! notice the reload; nobody starts before what a killed process left is gone.
 
+mod action;
 mod buffers;
 mod claim;
 mod conditions;
@@ -30,18 +31,18 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::config::model::{Filter, Pacing, ReceiveBuffers, Statics};
-use crate::net::firewall::{Batch, Firewall};
-use crate::net::kernel::{Change, Kernel, Reading};
-use crate::net::object::{Key, Operation};
+use crate::net::firewall::Firewall;
+use crate::net::kernel::Kernel;
+use crate::net::object::Key;
 use crate::net::objects::Objects;
-use crate::net::settings::{AllHeld, Setting, Wanted};
 use crate::report::Repeats;
 use crate::track::{Conditions, Facts, Fault};
 
 use super::event::Event;
-use super::instance::{self, Back, Left, Machine, Resume};
-use super::packet::{Outgoing, Received};
+use super::instance::{self, Back, Machine, Resume};
+use super::packet::Received;
 
+pub use action::{Action, Input, Refusal, Report, Timer};
 pub use claim::{Claim, new_claims};
 use groups::{Group, Wish};
 use identity::Identity;
@@ -60,178 +61,6 @@ pub struct Id(u32);
 impl Id {
     /// Stands for what belongs to no instance and is there as long as the daemon runs.
     const STATIC: Self = Self(0);
-}
-
-/// What can happen to a node.
-#[derive(Debug, Clone)]
-pub enum Input {
-    /// A socket heard a packet.
-    Heard {
-        /// Which one.
-        endpoint: Endpoint,
-        /// What it heard.
-        packet: Received,
-    },
-    /// A socket hears no more.
-    Closed {
-        /// Which one.
-        endpoint: Endpoint,
-        /// The reason.
-        why: String,
-    },
-    /// The kernel told of changes.
-    Kernel(Vec<Change>),
-    /// Some of what the kernel told was lost.
-    Lost,
-    /// What [`Action::Read`] asked for. Error: why it could not be read.
-    Read(Result<Reading, String>),
-    /// What [`Action::Change`] asked for was answered: each operation with its errno, 0 when it was done.
-    Changed(Vec<(Operation, i32)>),
-    /// What [`Action::Tune`] asked for was done.
-    Tuned {
-        /// What was changed so far and not set back.
-        held: AllHeld,
-        /// What could not be written: the errno.
-        refused: Vec<(Setting, i32)>,
-    },
-    /// What [`Action::Filter`] asked for was answered: an errno, 0 when it was done.
-    Filtered(Batch, i32),
-    /// What [`Action::Open`] asked for is there.
-    Opened(Endpoint),
-    /// What was asked for could not be done.
-    Refused(Refusal),
-    /// What runs after a start or reload.
-    Configure(Box<Setup>),
-    /// What the tracked scripts, files and processes amount to.
-    Tracked(Facts),
-    /// Another node is to lead.
-    HandOver {
-        /// Instances, by name; the other members of their sync groups go with them.
-        of: Vec<String>,
-        /// When they are taken back.
-        back: Back,
-    },
-    /// The instance of this name is to announce its addresses, if it is master.
-    Announce(String),
-    /// The process is stopped for a restart: [`Action::Left`] is the answer, and the last one unless it is told to stop.
-    Leave,
-    /// The time that [`Node::next_timer`] named has come.
-    Timer,
-    /// Say so, give the addresses up, and stop.
-    Stop,
-}
-
-/// What could not be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// Sockets could not be opened.
-    Open {
-        /// Which ones.
-        endpoint: Endpoint,
-        /// The reason.
-        why: String,
-    },
-    /// An advert was not sent.
-    Transmit {
-        /// Whose it was.
-        id: Id,
-        /// To whom it was to go.
-        destination: IpAddr,
-        /// The kernel's answer.
-        errno: i32,
-    },
-    /// Announcements were not sent.
-    Announce {
-        /// Whose they were.
-        id: Id,
-        /// How many frames.
-        count: usize,
-        /// The kernel's answer.
-        errno: i32,
-    },
-}
-
-/// What a node wants done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Open the sockets of an endpoint; [`Input::Opened`] or [`Refusal::Open`] is the answer.
-    Open(Endpoint),
-    /// Close them.
-    Close(Endpoint),
-    /// Send an advert.
-    Transmit {
-        /// Whose it is.
-        id: Id,
-        /// Through which sockets.
-        endpoint: Endpoint,
-        /// The advert.
-        packet: Outgoing,
-    },
-    /// Carry these out in order; [`Input::Changed`] is the answer.
-    Change(Vec<Operation>),
-    /// Bring the settings of the kernel there; [`Input::Tuned`] is the answer.
-    Tune {
-        /// What is wanted.
-        wanted: Wanted,
-        /// What was changed so far.
-        held: AllHeld,
-    },
-    /// Change the packet filter, all of it or nothing, in the order of this and [`Self::Change`]; [`Input::Filtered`] is
-    /// the answer.
-    Filter(Batch),
-    /// Read the kernel's tables; [`Input::Read`] is the answer.
-    Read,
-    /// Make the receive buffer of an open endpoint that large.
-    Buffer {
-        /// Which one.
-        endpoint: Endpoint,
-        /// How large.
-        bytes: u32,
-    },
-    /// Send frames, each out of the interface with this index, all of them in each round.
-    Announce {
-        /// Whose addresses they announce.
-        id: Id,
-        /// Index of the interface, and frame.
-        frames: Vec<(u32, Vec<u8>)>,
-        /// How often.
-        rounds: u32,
-    },
-    /// What the next process may go on with, once what was asked of the kernel before is done. Empty: nothing was done, as
-    /// nobody leads, somebody goes or comes, or the others would not wait long enough.
-    Left(Vec<Left>),
-    /// Tell.
-    Report(Report),
-}
-
-/// Something to tell.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// The instance that it is about; `None`: the node as a whole.
-    pub instance: Option<String>,
-    /// What to tell.
-    pub event: Event,
-}
-
-/// Why the node wants to be called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub enum Timer {
-    /// An instance: an advert, the end of a master, announcements.
-    Instance(instance::Timer),
-    /// A socket that could not be opened is tried again.
-    Open,
-    /// The kernel's tables are read again.
-    Read,
-    /// What the kernel refused is tried again.
-    Refused,
-    /// An announcement may leave that keeps its distance to the last one.
-    Announce,
-    /// The packet filter is looked at, or what it refused is tried again.
-    Filter,
-    /// A change of an interface has lasted as long as it must to count.
-    Carrier,
-    /// The delay after the start is over.
-    Start,
 }
 
 /// A view of the node.

@@ -54,12 +54,17 @@ impl Node {
     }
 }
 
+/// What a request says that had no answer in its time.
+const LATE: nix::errno::Errno = nix::errno::Errno::EAGAIN;
+
 pub struct Stream(Daemon);
 
 /// What a stream of requests saw.
 #[derive(Debug, Default)]
 pub struct Answers {
     pub failed: usize,
+    /// Of those the ones that were refused or broken off, and not only late.
+    pub broken: usize,
     /// Answers by body.
     pub by: BTreeMap<String, usize>,
     /// The longest time between two answers.
@@ -80,6 +85,7 @@ impl Stream {
             let Ok(time) = time.parse::<f64>() else { continue };
             if kind != "ok" {
                 answers.failed += 1;
+                answers.broken += usize::from(!body.contains(&LATE.to_string()));
                 continue;
             }
             *answers.by.entry(body.to_string()).or_default() += 1;

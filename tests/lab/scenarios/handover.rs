@@ -39,7 +39,7 @@ pub fn serve(lab: &Lab) {
 }
 
 pub fn led_by(lab: &Lab, node: &Node) {
-    eventually(&format!("the address is on {} alone", node.name), seconds(30), || {
+    eventually(&format!("the address is on {} alone", node.name), seconds(15), || {
         lab.holders(VIP) == [node.name]
     });
     eventually(&format!("{} has both real servers", node.name), seconds(15), || {
