@@ -51,7 +51,10 @@ impl Director {
             () = stop_asked(signals, &mut reload) => Err("it is told to stop once more".to_owned()),
         };
         let left = match starts {
-            Ok(()) => self.leave_in_place().await,
+            Ok(()) => match self.stays_the_same().await {
+                Ok(()) => self.leave_in_place().await,
+                Err(why) => Err(why),
+            },
             Err(why) => Err(format!("whether the next process starts: {why}")),
         };
         match left {
@@ -69,6 +72,19 @@ impl Director {
         // Others see BFD sessions go down; and what runs at the end is told that the addresses have gone.
         let stays = self.sessions.snapshot().is_empty() && self.shutdown.is_none();
         leads && stays && self.running.model.globals.vrrp.restart_resume != Some(false)
+    }
+
+    /// The next process finds the instances as they are here: one that is another one by then might not go on.
+    async fn stays_the_same(&self) -> Result<(), String> {
+        let candidate = self.reloads.read(&self.running).await?.model;
+        let running = &self.running.model;
+        let same = running.instances == candidate.instances
+            && running.sync_groups == candidate.sync_groups
+            && running.globals == candidate.globals;
+        same.then_some(()).ok_or_else(|| {
+            "the files say something else of the instances, `vrrp_sync_group` or `global_defs` than what runs"
+                .to_owned()
+        })
     }
 
     async fn leave_in_place(&mut self) -> Result<(), String> {

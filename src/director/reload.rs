@@ -155,6 +155,14 @@ impl Reloads {
         true
     }
 
+    /// What the files say now. Nothing comes of it.
+    pub(super) async fn read(&self, running: &Arc<Running>) -> Result<Candidate, String> {
+        let (load, running) = (Arc::clone(&self.load), Arc::clone(running));
+        let read = tokio::task::spawn_blocking(move || load(&running.model)).await;
+        let read = read.map_err(|error| failed(&error).why)?;
+        read.map_err(|_| "the configuration has errors".to_owned())
+    }
+
     /// Waits for the one that is read; for ever when there is none.
     pub(super) async fn judged(&mut self) -> Judged {
         let verdict = match &mut self.reading {

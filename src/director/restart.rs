@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
@@ -17,6 +19,9 @@ use crate::text::reason;
 const ANSWER: Duration = Duration::from_secs(3);
 /// Pause before it is asked once more.
 const AGAIN: Duration = Duration::from_millis(50);
+/// Bytes of what it says that are read: a line for each job, and why there is no answer.
+const JOBS: u64 = 64 << 10;
+const REASON: u64 = 4 << 10;
 /// The next program says within this time whether it would start.
 const READ: Duration = Duration::from_secs(10);
 
@@ -41,17 +46,30 @@ async fn jobs(unit: &str) -> Result<String, String> {
     loop {
         let mut ask = Command::new("systemctl");
         ask.args(["--no-legend", "--no-pager", "--full", "list-jobs", "--", unit]);
-        ask.stdin(Stdio::null()).kill_on_drop(true);
-        let answer = ask.output().await.map_err(|error| reason(&error))?;
-        if answer.status.success() {
-            return Ok(String::from_utf8_lossy(&answer.stdout).into_owned());
+        ask.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut asked = ask.spawn().map_err(|error| reason(&error))?;
+        let (jobs, why) = (text(asked.stdout.take(), JOBS), text(asked.stderr.take(), REASON));
+        let (jobs, why) = tokio::join!(jobs, why);
+        // Who says more than that ends for lack of a reader.
+        let status = asked.wait().await.map_err(|error| reason(&error))?;
+        if status.success() {
+            return Ok(jobs);
         }
-        if answer.status.signal().is_none() {
-            return Err(String::from_utf8_lossy(&answer.stderr).trim().replace('\n', "; "));
+        if status.signal().is_none_or(|signal| signal == Signal::SIGPIPE as i32) {
+            return Err(why.trim().replace('\n', "; "));
         }
         // The service manager ends all of our control group, one after the other, and this one was in it already.
         sleep(AGAIN).await;
     }
+}
+
+async fn text(from: Option<impl AsyncRead + Unpin>, most: u64) -> String {
+    let mut bytes = Vec::new();
+    if let Some(from) = from {
+        // What came before it broke is judged.
+        let _ = from.take(most).read_to_end(&mut bytes).await;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The program that will be started would run something; called as this one was. Why not, otherwise.

@@ -154,6 +154,14 @@ impl Kernel {
         self.objects.get(key).map(|entry| &entry.object)
     }
 
+    /// The interface has the same address with another prefix length. Of an IPv6 address the kernel keeps one of them
+    /// alone, whatever is asked for.
+    pub fn is_there_otherwise(&self, key: &Key) -> bool {
+        let Key::Address { index, address, prefix } = *key else { return false };
+        let of = |prefix| Key::Address { index, address, prefix };
+        self.objects.range(of(0)..=of(u8::MAX)).any(|(other, _)| *other != of(prefix))
+    }
+
     /// Every object.
     pub fn objects(&self) -> impl Iterator<Item = &Object> {
         self.objects.values().map(|entry| &entry.object)
@@ -336,7 +344,7 @@ impl Kernel {
     /// of what others did to the object since: then what it told last holds.
     pub fn answered(&mut self, operation: &Operation, done: bool) {
         let key = operation.key();
-        let adds = matches!(operation, Operation::Add(_));
+        let adds = operation.sets().is_some();
         let mut is_told = false;
         if let Some(asked) = self.asked.get_mut(&key) {
             if done && let Some(at) = asked.told.iter().position(|there| *there == adds) {
@@ -352,7 +360,7 @@ impl Kernel {
             return;
         }
         let _news = match operation {
-            Operation::Add(object) => !self.objects.contains_key(&key) && self.added(object.clone()),
+            Operation::Add(object) | Operation::Amend(object) => !self.objects.contains_key(&key) && self.added(object.clone()),
             Operation::Remove(_) => self.removed(&key),
         };
     }

@@ -297,8 +297,10 @@ impl fmt::Display for Key {
 /// One change of the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
-    /// Set it.
+    /// Set it. What is there already stays as it is.
     Add(Object),
+    /// Set what is there and ours another way, without taking it away meanwhile: an address, for how long.
+    Amend(Object),
     /// Take it away.
     Remove(Object),
 }
@@ -306,14 +308,22 @@ pub enum Operation {
 impl Operation {
     /// What it is about.
     pub fn key(&self) -> Key {
-        let (Self::Add(object) | Self::Remove(object)) = self;
+        let (Self::Add(object) | Self::Amend(object) | Self::Remove(object)) = self;
         object.key()
     }
 
     /// That of its object: see [`Object::rank`].
     pub fn rank(&self) -> u8 {
-        let (Self::Add(object) | Self::Remove(object)) = self;
+        let (Self::Add(object) | Self::Amend(object) | Self::Remove(object)) = self;
         object.rank()
+    }
+
+    /// What it sets.
+    pub fn sets(&self) -> Option<&Object> {
+        match self {
+            Self::Add(object) | Self::Amend(object) => Some(object),
+            Self::Remove(_) => None,
+        }
     }
 
     /// What the kernel's answer (an errno; 0: done) amounts to: adding what is there and removing what is gone are done.
@@ -337,6 +347,7 @@ impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Add(object) => write!(f, "adding {}", object.key()),
+            Self::Amend(object) => write!(f, "changing {}", object.key()),
             Self::Remove(object) => write!(f, "removing {}", object.key()),
         }
     }

@@ -120,7 +120,7 @@ impl Objects {
     /// Something else is asked for under the same keys: what the kernel thought of the former says nothing of it.
     pub fn renew(&mut self, keys: &[Key]) {
         for key in keys {
-            let added = |refused: &Refused| matches!(refused.operation, Operation::Add(_));
+            let added = |refused: &Refused| refused.operation.sets().is_some();
             if self.refused.get(key).is_some_and(added) {
                 self.refused.remove(key);
                 self.retried.remove(key);
@@ -348,7 +348,7 @@ impl Objects {
             if let Some(object) = own.into_iter().next() {
                 refused.operation = Operation::Add(object);
             }
-            let Operation::Add(object) = &refused.operation else { continue };
+            let Some(object) = refused.operation.sets() else { continue };
             let (mut needed, mut left) = (vec![object.clone()], others);
             // What is needed may need something itself.
             while let Some(object) = needed.pop() {
@@ -396,7 +396,8 @@ impl Objects {
                         }
                     } else if !waits {
                         self.made.insert(key, (wanted.clone(), actual.clone()));
-                        if !wanted.amends(actual, name) {
+                        let amends = wanted.amends(actual, name);
+                        if !amends {
                             replace.push(Operation::Remove(match actual {
                                 Object::Route(route) if route.hops.len() > 1 => {
                                     Object::from(route.our_part())
@@ -404,7 +405,10 @@ impl Objects {
                                 other => other.clone(),
                             }));
                         }
-                        replace.push(Operation::Add(wanted));
+                        replace.push(match wanted {
+                            Object::Address(_) if amends => Operation::Amend(wanted),
+                            wanted => Operation::Add(wanted),
+                        });
                     }
                 }
                 (None, Some(actual)) if self.ours.contains(&key) && !waits => {
@@ -486,10 +490,7 @@ impl Objects {
 
     /// What is wanted of `key`, or tried again without being wanted.
     fn sought(&self, key: &Key) -> Option<Object> {
-        let tried = || match &self.refused.get(key)?.operation {
-            Operation::Add(object) if self.retried.contains(key) => Some(object.clone()),
-            _ => None,
-        };
+        let tried = || self.refused.get(key)?.operation.sets().filter(|_| self.retried.contains(key)).cloned();
         self.wanted.get(key).cloned().or_else(tried).or_else(|| self.trial.get(key).cloned())
     }
 

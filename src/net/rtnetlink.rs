@@ -81,12 +81,12 @@ pub fn dump_rules() -> Request {
 
 /// The requests that carry `operation` out, in their order.
 pub fn requests(operation: &Operation) -> Vec<Request> {
-    let add = matches!(operation, Operation::Add(_));
-    let (Operation::Add(object) | Operation::Remove(object)) = operation;
+    let add = operation.sets().is_some();
+    let (Operation::Add(object) | Operation::Amend(object) | Operation::Remove(object)) = operation;
     match object {
         Object::Link(link) if add => link::add(link),
         Object::Link(link) => link::remove(link),
-        Object::Address(address) => vec![address_request(address, add)],
+        Object::Address(address) => vec![address_request(address, operation)],
         Object::Route(route) => vec![route::request(route, add)],
         Object::Rule(rule) => vec![rule::request(rule, add)],
     }
@@ -100,13 +100,15 @@ pub fn outcome(operation: &Operation, answers: &[i32]) -> i32 {
     }
 }
 
-fn address_request(address: &Address, add: bool) -> Request {
-    let (kind, flags) = if add {
-        // Of one that is there the kernel changes the lifetimes.
-        (RTM_NEWADDR, netlink::ACK | netlink::CREATE | netlink::REPLACE)
-    } else {
-        (RTM_DELADDR, netlink::ACK)
+fn address_request(address: &Address, operation: &Operation) -> Request {
+    let (kind, flags) = match operation {
+        // The kernel knows an IPv6 address by its value alone: of the host's own one with another prefix it would change
+        // lifetimes and flags.
+        Operation::Add(_) => (RTM_NEWADDR, netlink::ACK | netlink::CREATE | netlink::EXCLUSIVE),
+        Operation::Amend(_) => (RTM_NEWADDR, netlink::ACK | netlink::REPLACE),
+        Operation::Remove(_) => (RTM_DELADDR, netlink::ACK),
     };
+    let add = operation.sets().is_some();
     let mut header = vec![family(&address.address), address.prefix, 0, address.scope];
     header.extend(address.index.to_ne_bytes());
     let mut request = Request::new(kind, flags)
@@ -248,6 +250,19 @@ mod tests {
             let message = netlink::messages(&bytes).next().unwrap();
             assert_eq!(read(message), Some(Change::Added(Object::Address(address))));
         }
+    }
+
+    /// The kernel knows an IPv6 address by its value alone: to replace is to change the host's own one of another prefix.
+    #[test]
+    fn only_what_is_ours_already_is_replaced() {
+        let flags = |operation: &Operation| {
+            let bytes = requests(operation)[0].for_test(1);
+            u16::from_ne_bytes([bytes[6], bytes[7]])
+        };
+        let one = Object::Address(address("2001:db8::240", 128));
+        let [create, replace] = [netlink::CREATE | netlink::EXCLUSIVE, netlink::REPLACE];
+        assert_eq!(flags(&Operation::Add(one.clone())) & (create | replace), create);
+        assert_eq!(flags(&Operation::Amend(one)) & (create | replace), replace);
     }
 
     #[test]

@@ -368,7 +368,7 @@ impl Machine {
 
     fn fault(&mut self, now: Instant, out: &mut Vec<Action>) {
         let why = Why::Faults(self.faults.iter().cloned().collect());
-        if self.leads() {
+        if self.counts_as_master(now) {
             self.send_advert(0, out);
         }
         self.stats.release_master += u64::from(self.state == State::Master);
@@ -531,7 +531,7 @@ impl Machine {
     }
 
     fn stop(&mut self, now: Instant, why: Why, out: &mut Vec<Action>) {
-        if self.leads() {
+        if self.counts_as_master(now) {
             self.send_advert(0, out);
         }
         self.stats.release_master += u64::from(self.state == State::Master);

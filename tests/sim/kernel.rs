@@ -197,7 +197,7 @@ impl Kernel {
             Operation::Add(Object::Route(route)) => self.unset_route(route.to),
             Operation::Add(Object::Rule(rule)) => self.unset_rule(rule),
             Operation::Add(Object::Link(link)) => self.unplug(link.name.as_str()),
-            Operation::Remove(_) => return false,
+            Operation::Amend(_) | Operation::Remove(_) => return false,
         }
         true
     }
@@ -255,7 +255,15 @@ impl Kernel {
                     libc::ENODEV
                 } else if self.refuses.contains(&address.address) {
                     libc::EINVAL
-                } else if let Some(at) = self.find(&Object::Address(address.clone()).key()) {
+                } else if self.find(&Object::Address(address.clone()).key()).is_some() {
+                    libc::EEXIST
+                } else {
+                    self.add(address.clone());
+                    0
+                }
+            }
+            Operation::Amend(Object::Address(address)) => {
+                if let Some(at) = self.find(&Object::Address(address.clone()).key()) {
                     // Its lifetimes, and nothing else.
                     let known = &mut self.addresses[at];
                     (known.preferred, known.valid) = (address.preferred, address.valid);
@@ -263,10 +271,11 @@ impl Kernel {
                     self.tell(Change::Added(Object::Address(known)));
                     0
                 } else {
-                    self.add(address.clone());
-                    0
+                    // As the kernel: it does not ask whether it is there.
+                    self.carry_out(&Operation::Add(Object::Address(address.clone())))
                 }
             }
+            Operation::Amend(_) => libc::EOPNOTSUPP,
             Operation::Add(Object::Link(link)) => self.add_link(link),
             Operation::Remove(Object::Link(link)) if !self.links.contains_key(&link.index) => libc::ENODEV,
             Operation::Remove(Object::Link(link)) => {

@@ -216,7 +216,7 @@ impl Lan {
                     for operation in operations {
                         let errno = self.hosts[host].kernel.carry_out(&operation);
                         self.say(|| format!("{host} {operation}, lent: {errno}"));
-                        if let Operation::Add(Object::Address(Address { valid: Some(seconds), .. })) =
+                        if let Operation::Amend(Object::Address(Address { valid: Some(seconds), .. })) =
                             operation
                         {
                             // The kernel may look later.

@@ -376,7 +376,9 @@ fn a_refused_route_is_tried_together_with_what_it_needs() {
             objects.timer(again, |_| all.iter().rev().cloned().collect());
             let set: Vec<Operation> = needed.iter().chain([&refused]).cloned().map(Operation::Add).collect();
             let removed = set.iter().rev().map(|operation| match operation {
-                Operation::Add(object) | Operation::Remove(object) => Operation::Remove(object.clone()),
+                Operation::Add(object) | Operation::Amend(object) | Operation::Remove(object) => {
+                    Operation::Remove(object.clone())
+                }
             });
             let expected: Vec<Operation> = set.iter().cloned().chain(removed).collect();
             assert_eq!(settle(&mut objects, &mut kernel, again, taken), expected);

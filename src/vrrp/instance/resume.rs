@@ -2,8 +2,8 @@
 //!
 //! The predecessor sent one more advert, said nothing else and took nothing away, and the others bear the silence of
 //! [`Left::window`]. So nothing is entered and nobody told of a change: the next advert leaves, and the addresses stay.
-//! None of them is announced, but for a burst that was still to come: no neighbour was told of another host that has them. Had one taken over, its adverts are
-//! answered as those of any other master, and that is when they are announced.
+//! None of them is announced, but for a burst that was still to come: no neighbour was told of another host that has
+//! them. Had one taken over, its adverts are answered as those of any other master, and that is when they are announced.
 
 use std::time::{Duration, Instant};
 
@@ -62,6 +62,11 @@ impl Machine {
         self.resumes.is_some()
     }
 
+    /// The others take it for the master: it leads, or a predecessor did, and they bear its silence.
+    pub(super) fn counts_as_master(&self, now: Instant) -> bool {
+        self.leads() || self.resumes.is_some_and(|left| left.until > now)
+    }
+
     /// It leads because a predecessor did.
     pub(crate) fn has_resumed(&self) -> bool {
         self.state == State::Master && self.why == Some(Why::Resumed)
@@ -98,8 +103,11 @@ impl Machine {
 
     /// It cannot go on, or not in time, or its sync group does not.
     pub(super) fn give_up_resuming(&mut self, now: Instant, out: &mut Vec<Action>) {
-        if self.resumes.take().is_some() {
-            self.carried = None;
+        if self.resumes.is_some() {
+            if self.counts_as_master(now) {
+                self.send_advert(0, out);
+            }
+            (self.resumes, self.carried) = (None, None);
             self.deadline = None;
             out.push(Action::Report(Event::NotResumed));
             // What it waits for may take long.

@@ -382,7 +382,7 @@ impl Node {
             let key = operation.key();
             let done = operation.outcome(errno).is_ok();
             self.kernel.answered(&operation, done);
-            if done && matches!(operation, Operation::Add(_)) && self.kernel.object(&key).is_none() {
+            if done && operation.sets().is_some() && self.kernel.object(&key).is_none() {
                 // The kernel took it, and somebody else has taken it away since.
                 missing.push(key.clone());
             }
@@ -409,12 +409,12 @@ impl Node {
                 Operation::Remove(_) if news => {
                     self.report(holder, Event::NotRemoved { object, errno }, out);
                 }
-                Operation::Add(_) if news && !is_down(errno) && !self.means_fault(&key) => {
+                Operation::Add(_) | Operation::Amend(_) if news && !is_down(errno) && !self.means_fault(&key) => {
                     let why = self.objects.refused(&key).map(refusal).unwrap_or_default();
                     self.report(holder, Event::NotSet { object, why }, out);
                 }
                 // A trial leads to nothing that stays.
-                Operation::Add(_)
+                Operation::Add(_) | Operation::Amend(_)
                     if before
                         && !was_down
                         && self.objects.refused(&key).is_none()

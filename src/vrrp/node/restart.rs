@@ -2,7 +2,7 @@
 //!
 //! No object goes and none comes. But the addresses are lent: the kernel takes them away by itself when nobody has come
 //! for them by the time at which another node takes over. So whatever becomes of the next process, no address is here
-//! that nobody answers for.
+//! that nobody answers for. The kernel counts whole seconds; the silence that is left fits into them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -15,8 +15,10 @@ use super::{Action, Id, Node, Phase};
 
 /// No process ends and no other one starts within less: it is better to hand over.
 const SHORTEST: Duration = Duration::from_millis(500);
-/// The kernel looks a little before and long after the second in which a lifetime ends.
+/// The kernel may take an address away so long before its lifetime ends (it says 20 ms): by then somebody leads here.
 const BEFORE: Duration = Duration::from_millis(50);
+/// An address may be here so long after the first moment at which another node takes over; that one takes longer.
+const BESIDE: Duration = Duration::from_millis(100);
 
 /// Those of a group lead together, or not at all; a member that does not run counts for nothing.
 pub(super) fn whole(
@@ -49,7 +51,8 @@ impl Node {
         let settled = runs && self.kernel.is_current() && !self.objects.is_busy();
         let goes = all().any(|(_, machine)| machine.goes());
         let found = || all().filter_map(|(id, machine)| Some((id, machine.left()?)));
-        if !settled || goes || found().any(|(_, left)| left.window < SHORTEST) {
+        let too_short = |window| lifetime(window).1 < SHORTEST;
+        if !settled || goes || found().any(|(_, left)| too_short(left.window)) {
             return out.push(Action::Left(Vec::new()));
         }
         let leading: Vec<Id> = found().map(|(id, _)| id).collect();
@@ -58,12 +61,14 @@ impl Node {
         }
         let (mut left, mut lent) = (Vec::new(), BTreeMap::new());
         for id in leading {
-            let Some(one) = self.instances.get(&id).and_then(|running| running.machine.left()) else {
+            let Some(mut one) = self.instances.get(&id).and_then(|running| running.machine.left()) else {
                 continue;
             };
-            let seconds = seconds(one.window);
+            let seconds;
+            (seconds, one.window) = lifetime(one.window);
             for key in self.addresses_of(id).filter(|key| self.objects.is_ours(key)) {
-                let here = self.kernel.object(key).is_some();
+                // What the host itself has is not ours to lend.
+                let here = self.kernel.object(key).is_some() && !self.kernel.is_there_otherwise(key);
                 if let Some(Object::Address(address)) = self.objects.wanted(key).filter(|_| here) {
                     // Of two that have it the last one keeps it.
                     let seconds = lent.get(key).map_or(seconds, |(other, _)| seconds.max(*other));
@@ -73,7 +78,7 @@ impl Node {
             left.push(one);
         }
         let lent: Vec<Operation> =
-            lent.into_values().map(|(_, address)| Operation::Add(Object::Address(address))).collect();
+            lent.into_values().map(|(_, address)| Operation::Amend(Object::Address(address))).collect();
         if !lent.is_empty() {
             out.push(Action::Change(lent));
         }
@@ -107,10 +112,12 @@ impl Node {
     }
 }
 
-/// How long the kernel is to keep an address, at least for `window`.
-fn seconds(window: Duration) -> u32 {
-    let whole = window + BEFORE;
-    u32::try_from(whole.as_secs()).unwrap_or(u32::MAX - 1) + u32::from(whole.subsec_nanos() > 0)
+/// How many seconds the kernel is to keep an address of which the others bear the silence for `window`, and for how long
+/// the silence may last then.
+fn lifetime(window: Duration) -> (u32, Duration) {
+    let seconds = (window + BESIDE).as_secs();
+    let there = Duration::from_secs(seconds).saturating_sub(BEFORE);
+    (u32::try_from(seconds).unwrap_or(u32::MAX - 1), window.min(there))
 }
 
 #[cfg(test)]
@@ -143,7 +150,12 @@ mod tests {
 
     #[test]
     fn an_address_is_lent_for_whole_seconds() {
-        let seconds = |millis| seconds(Duration::from_millis(millis));
-        assert_eq!([500, 940, 950, 2_900, 2_999].map(seconds), [1, 1, 1, 3, 4]);
+        let lifetime = |millis| {
+            let (seconds, window) = lifetime(Duration::from_millis(millis));
+            (seconds, window.as_millis())
+        };
+        assert_eq!([0, 899].map(lifetime), [(0, 0), (0, 0)], "it would be there too long, or not at all");
+        assert_eq!([900, 950, 1_400, 1_899].map(lifetime), [(1, 900), (1, 950), (1, 950), (1, 950)]);
+        assert_eq!([2_900, 2_999, 119_900].map(lifetime), [(3, 2_900), (3, 2_950), (120, 119_900)]);
     }
 }

@@ -141,6 +141,24 @@ fn hosts_own(lab: &Lab) {
         daemon.stop();
         assert!(node.has_address(VIP) && route(), "after a stop");
     }
+    // Of an IPv6 address the kernel keeps the host's, whatever prefix length is asked for.
+    node.sh("ip addr add fd00:9::100/64 dev eth0 valid_lft 600 preferred_lft 500 nodad");
+    let config = Vrrp { vips: &["fd00:9::100"], version: 3, pass: false, ..Vrrp::default() };
+    let shown = || node.sh("ip -6 addr show dev eth0 to fd00:9::100");
+    let is_as_it_was = || {
+        let shown = shown();
+        assert!(!shown.contains("deprecated") && shown.contains("fd00:9::100/64"), "{shown}");
+        shown.split("valid_lft ").nth(1).and_then(|rest| rest.split("sec").next()?.parse::<u32>().ok())
+    };
+    for _time in 0..2 {
+        let daemon = lab.director(node, Program::Directord, &config.text());
+        eventually("it leads", seconds(15), || daemon.log_has("Entering MASTER STATE"));
+        throughout("the host's address keeps its lifetime", seconds(3), || {
+            is_as_it_was().is_some_and(|left| (400..600).contains(&left))
+        });
+        daemon.stop();
+        assert!(is_as_it_was().is_some(), "after a stop");
+    }
 }
 
 fn small_packets(lab: &Lab) {

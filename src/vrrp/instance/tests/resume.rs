@@ -47,12 +47,16 @@ fn too_late_it_starts_as_always() {
 fn what_is_wrong_now_counts() {
     let plain = config(100, Version::V2);
     let (mut machine, now) = restarted(plain.clone(), plain.clone(), SECOND);
-    assert_eq!(kinds(&feed(&mut machine, now, link(false))), ["enter FAULT", "hold false"]);
+    // The others take it for the master, and need not wait for their timers.
+    assert_eq!(kinds(&feed(&mut machine, now, link(false))), ["advert 0", "enter FAULT", "hold false"]);
     assert_eq!(kinds(&feed(&mut machine, now, link(true))), ["enter BACKUP", "hold false"]);
+    let (mut machine, now) = restarted(plain.clone(), plain.clone(), SECOND * 3);
+    assert_eq!(kinds(&feed(&mut machine, now, link(false))), ["enter FAULT", "hold false"], "it is too late");
     let (mut machine, now) = restarted(plain.clone(), plain, SECOND);
     let maintenance = Some("disk".into());
     let conditions = Conditions { link: Some(up()), maintenance, ..Conditions::default() };
-    assert_eq!(kinds(&feed(&mut machine, now, Input::Conditions(conditions))), ["enter FAULT", "hold false"]);
+    let told = kinds(&feed(&mut machine, now, Input::Conditions(conditions)));
+    assert_eq!(told, ["advert 0", "enter FAULT", "hold false"]);
 }
 
 /// A priority without what a script adds would have the backup take over.
