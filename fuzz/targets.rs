@@ -36,6 +36,7 @@ use directord::director::kept::Kept;
 use directord::director::owned::{Line, parse_lines, to_lines};
 use directord::ipvs::message;
 use directord::ipvs::{sync, timeouts};
+use directord::net::conflict;
 use directord::net::kernel::Kernel;
 use directord::net::object::Object;
 use directord::net::rtnetlink;
@@ -56,7 +57,7 @@ use directord::vrrp::receive;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 21] = [
     ("lexer", lexer),
     ("expander", expander),
     ("load", whole),
@@ -77,6 +78,7 @@ pub const TARGETS: [Target; 20] = [
     ("bfd", bfd),
     ("agentx", agentx),
     ("control", lines),
+    ("conflict", conflict),
 ];
 
 const MAIN: &str = "/etc/keepalived/keepalived.conf";
@@ -374,6 +376,7 @@ pub fn vrrp(input: &[u8]) {
         source,
         destination: IpAddr::from([224, 0, 0, 18]),
         hops: 255,
+        id: None,
         ah: None,
         payload: input.to_vec(),
     });
@@ -418,6 +421,20 @@ pub fn vrrp(input: &[u8]) {
             );
             assert!(valid || machine.next_timer() == before, "what is not valid moves a timer");
         }
+    }
+}
+
+/// Any bytes as a frame of ARP, and as a message of ICMPv6: what claims an address has it at its place.
+pub fn conflict(input: &[u8]) {
+    if let Some(claim) = conflict::arp(input) {
+        let IpAddr::V4(address) = claim.address else { panic!("{claim:?}") };
+        assert_eq!(input.get(28..32), Some(&address.octets()[..]));
+        assert_eq!(claim.mac.map(|mac| mac.0.to_vec()), input.get(22..28).map(<[u8]>::to_vec));
+    }
+    for source in [std::net::Ipv6Addr::UNSPECIFIED, std::net::Ipv6Addr::LOCALHOST] {
+        let Some(claim) = conflict::neighbour(source, input) else { continue };
+        let IpAddr::V6(address) = claim.address else { panic!("{claim:?}") };
+        assert_eq!(input.get(8..24), Some(&address.octets()[..]));
     }
 }
 

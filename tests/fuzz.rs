@@ -266,6 +266,16 @@ fn vrrp() {
     these_and_mutations(10, seeds);
 }
 
+/// Announcements of both families: whole frames, and of IPv6 what follows the headers.
+#[test]
+fn conflict() {
+    let address = std::net::Ipv4Addr::new(192, 168, 100, 240);
+    let mut seeds = vec![directord::net::arp::gratuitous(address, [2, 0, 0, 0, 0, 1], 1)];
+    let frame = directord::net::ndp::unsolicited(address.to_ipv6_mapped(), [2, 0, 0, 0, 0, 1], true);
+    seeds.extend([frame[54..].to_vec(), [&[135], &frame[55..]].concat(), frame]);
+    these_and_mutations(20, seeds);
+}
+
 /// Messages as the kernel sends them: a link, and an address of each family.
 #[test]
 fn rtnetlink() {
@@ -424,7 +434,7 @@ fn control() {
         {"since":null,"until":null,"reason":""},"not_running":[],"instances":[{"name":"VI_1","group":"G",
         "state":"MASTER","since":null,"why":null,"priority":110,"base":100,"contributions":[{"what":"script chk",
         "by":10}],"faults":["interface eth0 down"],"hands_over":false,"master":"fe80::1","master_priority":1,
-        "master_down":3.609375,"preempts_after":1e300,"holds_back":false,"source":null}],"services":
+        "master_down":3.609375,"preempts_after":1e300,"holds_back":false,"source":null,"second_master":null,"two_masters":0,"claims":0}],"services":
         [{"name":"[192.168.100.240]:tcp:80","quorum":true,"up":1,"servers":[{"address":"[::1]:80","up":true,
         "weight":1,"checks":[{"kind":"TCP_CHECK","passes":false,"since":null,"why":"refused","retries":3}]}]}],
         "sessions":[]}}"#

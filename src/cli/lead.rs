@@ -129,6 +129,9 @@ mod tests {
             master_priority: None,
             master_down: 3.0,
             preempts_after: None,
+            second_master: None,
+            two_masters: 0,
+            claims: 0,
             holds_back: false,
             source: None,
         }

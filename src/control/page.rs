@@ -91,6 +91,9 @@ impl fmt::Display for Page<'_> {
             for fault in faults {
                 writeln!(f, "{:<longest$}  {fault}", "")?;
             }
+            if let Some(second) = &instance.second_master {
+                writeln!(f, "{:<longest$}  two masters: {second}", "")?;
+            }
         }
         for Service { name, quorum, up, servers } in services {
             let quorum = if *quorum { "" } else { ", no quorum" };
@@ -154,6 +157,7 @@ mod tests {
         shown.services.clear();
         shown.instances.truncate(1);
         shown.instances[0].hands_over = true;
+        shown.instances[0].second_master = Some("10.0.0.2 sends adverts of priority 50".to_owned());
         let since = Some("2026-11-27T12:02:00Z".to_owned());
         let until = Some("2026-11-27T13:00:00Z".to_owned());
         shown.maintenance = Some(Maintenance { since, until, reason: "disk".to_owned() });
@@ -163,7 +167,8 @@ mod tests {
              /etc/keepalived/keepalived.conf\n\
              Maintenance for 5 s, until 2026-11-27T13:00:00Z: disk; `directord maintenance off` ends it\n\
              \n\
-             VI_1  MASTER for 1 h 2 min, priority 110 (100 + 10 script chk), hands over, group G\n"
+             VI_1  MASTER for 1 h 2 min, priority 110 (100 + 10 script chk), hands over, group G\n\
+             \u{20}     two masters: 10.0.0.2 sends adverts of priority 50\n"
         );
     }
 }

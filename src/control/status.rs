@@ -96,6 +96,12 @@ pub struct Instance {
     pub holds_back: bool,
     /// The address that adverts are sent from.
     pub source: Option<IpAddr>,
+    /// While MASTER: another one that is there, too.
+    pub second_master: Option<String>,
+    /// How often there were two, since the start.
+    pub two_masters: u64,
+    /// How often another host claimed an address while this one was MASTER.
+    pub claims: u64,
 }
 
 /// A part of a priority.
@@ -235,6 +241,9 @@ pub(super) mod tests {
             holds_back: false,
             master: None,
             source: None,
+            second_master: None,
+            two_masters: 0,
+            claims: 0,
         };
         Status {
             node: "LVS01".to_owned(),

@@ -109,6 +109,7 @@ mod tests {
             since: None,
             hands_over: false,
             why: None,
+            rival: None,
             resumes: false,
             holds_back: false,
             priority: 100,

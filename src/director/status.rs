@@ -103,6 +103,9 @@ fn instance(view: instance::Snapshot, model: &Model, clock: &Clock) -> Instance 
         }),
         holds_back: view.holds_back,
         source: view.source,
+        second_master: view.rival.map(|rival| rival.to_string()),
+        two_masters: view.stats.two_masters,
+        claims: view.stats.claims,
         name: view.name,
     }
 }

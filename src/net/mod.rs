@@ -2,9 +2,11 @@
 //!
 //! [`object`] says what there is and what it is known by (`link`, `route` and `rule` have files of their own), [`rtnetlink`]
 //! turns it into bytes and back, [`kernel`] is the mirror of what the kernel has, [`objects`] what ought to be there.
-//! [`firewall`] says whose traffic is dropped, [`nftables`] has the bytes of that. `io/` talks to the kernel.
+//! [`firewall`] says whose traffic is dropped, [`nftables`] has the bytes of that. [`arp`] and [`ndp`] announce addresses,
+//! [`conflict`] reads who else says that he has them. `io/` talks to the kernel.
 
 pub mod arp;
+pub mod conflict;
 pub mod firewall;
 pub(crate) mod io;
 pub mod kernel;

@@ -14,6 +14,8 @@ pub(crate) const KEEP: u32 = libc::BPF_MISC | libc::BPF_TAX;
 pub(crate) const IF_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
 pub(crate) const IF_KEPT: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_X;
 pub(crate) const IF_SET: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
+/// Added to an offset: from where the network header begins, wherever the packet does (`SKF_NET_OFF`).
+pub(crate) const OF_NETWORK: u32 = 0xfff0_0000;
 const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
 
 /// One step; `equal` and `other` say how many are skipped, of a step that compares.

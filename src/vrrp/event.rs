@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::net::object::Mac;
 use crate::report::{Again, Level, errno_text};
 use crate::track::{Fault, Weighed};
 
@@ -199,6 +200,27 @@ pub enum Event {
         /// Lines of the same kind that were not said since the last one.
         suppressed: u64,
     },
+    /// Another host says in ARP or a neighbour advertisement that it has an address of a master: a second master, or a host
+    /// that is no router. The address is announced again.
+    Claimed {
+        /// The address.
+        address: IpAddr,
+        /// Where neighbours are to send to; `None`: it did not say.
+        mac: Option<Mac>,
+        /// A master of lower rank whose adverts are heard.
+        known: Option<IpAddr>,
+        /// Lines of the same kind that were not said since the last one.
+        suppressed: u64,
+    },
+    /// No other master is heard any more.
+    OneMaster,
+    /// Another master of higher rank is heard at last: there may have been two.
+    WasSplit {
+        /// The other one, which stays master.
+        by: IpAddr,
+        /// How many of its adverts did not arrive; `None`: that is not known.
+        missed: Option<u16>,
+    },
     /// An advert has the address of this node: another node uses it, or a loop returns it.
     OwnAddressHeard {
         /// The address.
@@ -377,9 +399,11 @@ impl Event {
             | Self::GroupResumed { .. }
             | Self::HandsOver { .. } => Level::Info,
             Self::MasterChanged { .. } | Self::LowerPriority { .. } => Level::Debug,
-            Self::UnknownRouter { .. } => Level::Info,
+            Self::UnknownRouter { .. } | Self::OneMaster => Level::Info,
             Self::Rejected { .. }
+            | Self::Claimed { .. }
             | Self::Competitor { .. }
+            | Self::WasSplit { .. }
             | Self::OwnAddressHeard { .. }
             | Self::AddressesDiffer { .. }
             | Self::NotAdvertised { .. }
@@ -416,6 +440,7 @@ impl Event {
             Self::Transition { .. }
                 | Self::HandsOver { .. }
                 | Self::NobodyTookOver
+                | Self::OneMaster
                 | Self::Resumed { .. }
                 | Self::NotResumed
                 | Self::GroupResumed { .. }
@@ -477,11 +502,37 @@ impl fmt::Display for Event {
                 write!(
                     f,
                     "Received advert from {source} with lower priority {theirs}, ours {ours}, forcing new \
-                     election; if this goes on, {source} does not hear us: look for a firewall or a switch \
+                     election: two masters; if this goes on, {source} does not hear us: look for a firewall or a switch \
                      that drops protocol 112 on the way there"
                 )?;
                 Again(*suppressed).fmt(f)
             }
+            Self::Claimed { address, mac, known, suppressed } => {
+                let host = mac.map_or_else(|| "another host".to_owned(), |mac| mac.to_string());
+                match known {
+                    Some(source) => {
+                        write!(f, "two masters: {host} claims {address}, and {source} sends adverts, too; ")?;
+                    }
+                    None => write!(
+                        f,
+                        "{host} claims {address}, and no advert is heard from there: a second master behind a firewall or a \
+                         switch that drops protocol 112, or a host that must not have the address (real servers need \
+                         arp_ignore 1 and arp_announce 2); "
+                    )?,
+                }
+                write!(f, "it is announced again{}", Again(*suppressed))
+            }
+            Self::OneMaster => f.write_str("no other master is heard any more"),
+            Self::WasSplit { by, missed: Some(missed) } => write!(
+                f,
+                "there were two masters: {by}, which stays it, has sent {missed} adverts that did not arrive here; look for a \
+                 firewall or a switch that drops protocol 112 on the way from there, or for a pause of this host"
+            ),
+            Self::WasSplit { by, missed: None } => write!(
+                f,
+                "{by} is heard again, as master: when it led meanwhile, there were two masters; look for what kept its \
+                 adverts away"
+            ),
             Self::OwnAddressHeard { source, suppressed } => {
                 write!(
                     f,

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::config::model::{Authentication, Instance, Preempt, Priority, Version, VirtualAddress};
+use crate::net::object::Mac;
 use crate::report::Repeats;
 use crate::track::{Conditions, Contribution, Fault, Others, faults, weigh};
 
@@ -18,6 +19,7 @@ mod action;
 mod handover;
 mod hearing;
 mod resume;
+mod rivals;
 mod sending;
 mod times;
 mod view;
@@ -27,9 +29,11 @@ pub use times::Times;
 pub use view::{Snapshot, Stats};
 
 use handover::{HoldsBack, Towards};
+use rivals::Rivals;
 
 pub use handover::Back;
 pub use resume::{Left, Resume};
+pub use rivals::Rival;
 
 use super::announce::Bursts;
 use super::event::{Event, State, Why};
@@ -40,6 +44,7 @@ use super::packet;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Repeated {
     Addresses(IpAddr),
+    Claimed(Option<Mac>),
     Competitor(IpAddr),
     Interval(IpAddr),
     Master(IpAddr),
@@ -85,10 +90,14 @@ pub struct Machine {
     master: Option<Heard>,
     /// When this became master; the one that it replaced says one last word within an interval.
     master_since: Option<Instant>,
-    /// The master whose silence made this one. When it is heard again there may have been two.
-    fell_silent: Option<IpAddr>,
+    /// The master that was heard last before this one became it.
+    heard_before: Option<Heard>,
+    /// Its silence was the reason. When it is heard again there may have been two.
+    fell_silent: bool,
     /// When a master of lower priority was told of last.
     lower_told: Option<Instant>,
+    /// Another master, while there is one.
+    rivals: Option<Box<Rivals>>,
     packet_id: u16,
     /// `auth_type AH`: the highest sequence number that was sent or heard.
     sequence: u32,
@@ -106,6 +115,9 @@ pub struct Machine {
 struct Heard {
     address: IpAddr,
     priority: u8,
+    /// The number of its advert, over IPv4.
+    id: Option<u16>,
+    at: Instant,
 }
 
 impl Machine {
@@ -133,8 +145,10 @@ impl Machine {
             bursts: Bursts::default(),
             master: None,
             master_since: None,
-            fell_silent: None,
+            heard_before: None,
+            fell_silent: false,
             lower_told: None,
+            rivals: None,
             packet_id: 0,
             sequence: 0,
             sequence_of: None,
@@ -162,7 +176,7 @@ impl Machine {
 
     /// Feeds one input; what must be done is appended to `out`, in order.
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Action>) {
-        if matches!(input, Input::Packet(_) | Input::Timer) {
+        if matches!(input, Input::Claimed(_) | Input::Packet(_) | Input::Timer) {
             self.step_down_when_late(now, out);
         }
         match input {
@@ -171,6 +185,7 @@ impl Machine {
                 self.evaluate(now, out);
             }
             Input::Packet(received) => self.packet(now, &received, out),
+            Input::Claimed(conflict) => self.claimed(now, conflict, out),
             Input::Timer => self.timer(now, out),
             Input::AddressesRestored => {
                 if self.leads() {
@@ -232,7 +247,8 @@ impl Machine {
         };
         let deadline = self.deadline.map(|at| (at, timer));
         let burst = self.bursts.next().map(|at| (at, Timer::Announce));
-        [deadline, burst].into_iter().flatten().min_by_key(|(at, _)| *at)
+        let rivals = self.next_of_rivals().map(|at| (at, Timer::Announce));
+        [deadline, burst, rivals].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     /// The priority that goes into the adverts.
@@ -374,6 +390,7 @@ impl Machine {
         self.stats.release_master += u64::from(self.state == State::Master);
         self.hands_over = None;
         (self.resumes, self.carried) = (None, None);
+        self.rivals = None;
         self.enter(now, State::Fault, why, out);
         self.ready = false;
         out.push(Action::Hold(false));
@@ -389,7 +406,7 @@ impl Machine {
             match self.state {
                 State::Master if self.hands_over.is_some() => self.handed_over(now, out),
                 State::Master => {
-                    self.send_advert(self.priority(), out);
+                    self.advertise(now, out);
                     self.deadline = Some(self.following_advert(now));
                 }
                 State::Backup => {
@@ -402,6 +419,7 @@ impl Machine {
         }
         let frames = self.bursts.due(now, &self.config.garp);
         announce(frames, out);
+        self.rivals_timer(now, out);
         if self.bursts.extra_due(now, self.config.garp_extra_interval()) {
             out.push(Action::AnnounceElsewhere);
         }
@@ -417,7 +435,7 @@ impl Machine {
     fn why_master_is_down(&self) -> Why {
         match self.master {
             Some(Heard { priority: 0, .. }) => Why::MasterStopped,
-            Some(Heard { address, priority }) if priority < self.priority() => {
+            Some(Heard { address, priority, .. }) if priority < self.priority() => {
                 Why::Preempted { master: address, priority }
             }
             master => Why::MasterSilent { master: master.map(|heard| heard.address) },
@@ -426,10 +444,8 @@ impl Machine {
 
     /// Advert first: an old master drops the addresses before ours are announced.
     fn become_master(&mut self, now: Instant, why: Why, out: &mut Vec<Action>) {
-        self.fell_silent = match why {
-            Why::MasterSilent { master } => master,
-            _ => None,
-        };
+        self.fell_silent = matches!(why, Why::MasterSilent { .. });
+        self.heard_before = self.master;
         self.learned = None;
         self.send_advert(self.priority(), out);
         self.enter(now, State::Master, why, out);
@@ -447,6 +463,7 @@ impl Machine {
     }
 
     fn leave_master(&mut self, now: Instant, why: Why, out: &mut Vec<Action>) {
+        self.rivals = None;
         self.enter(now, State::Backup, why, out);
         self.ready = false;
         self.stats.release_master += 1;
@@ -537,6 +554,7 @@ impl Machine {
         self.stats.release_master += u64::from(self.state == State::Master);
         self.hands_over = None;
         (self.resumes, self.carried) = (None, None);
+        self.rivals = None;
         self.enter(now, State::Init, why, out);
         out.push(Action::Hold(false));
         self.bursts.stop();

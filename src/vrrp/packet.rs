@@ -102,6 +102,8 @@ pub struct Received {
     pub destination: IpAddr,
     /// Time to live, or hop limit.
     pub hops: u8,
+    /// IPv4: the identification, by which VRRP daemons number their adverts.
+    pub id: Option<u16>,
     /// The authentication header, when there is one.
     pub ah: Option<ah::Header>,
     /// What follows the headers. A short packet may be padded to the smallest ethernet frame.
@@ -332,7 +334,7 @@ impl Received {
     pub fn ipv4(bytes: &[u8]) -> Result<Self, Malformed> {
         let short = Malformed::TooShort(bytes.len());
         let (header, _) = bytes.split_first_chunk::<IPV4_HEADER>().ok_or(short)?;
-        let &[first, _, l0, l1, _, _, _, _, hops, protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = header;
+        let &[first, _, l0, l1, i0, i1, _, _, hops, protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = header;
         let header_length = usize::from(first & 0x0f) * 4;
         if first >> 4 != 4 || header_length < IPV4_HEADER || ![PROTOCOL, ah::PROTOCOL].contains(&protocol) {
             return Err(short);
@@ -350,6 +352,7 @@ impl Received {
             source: Ipv4Addr::new(s0, s1, s2, s3).into(),
             destination: Ipv4Addr::new(d0, d1, d2, d3).into(),
             hops,
+            id: Some(u16::from_be_bytes([i0, i1])),
             ah,
             payload: payload.to_vec(),
         })

@@ -1,7 +1,7 @@
 //! What runs within a node: `agent stream SERVER` and `agent hold SERVER COUNT PATIENCE`, HTTP clients that write down
 //! what they see until they are stopped; PATIENCE: seconds that an answer may take. `agent deaf SOCKET` is a service manager that reads nothing, `agent answers` all
 //! the servers of `answers/`, `agent vrrp` has the socket of a VRRP daemon and nothing else, `agent flood SOURCE` sends it packets that
-//! count for nothing, as fast as it can.
+//! count for nothing, as fast as it can; `agent pulse` and `agent frames` are in `pulse.rs`.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -28,8 +28,12 @@ pub fn main(arguments: &[String]) {
         }
         [verb, service] if verb == "weights" => crate::weights::watch(service.parse().unwrap()),
         [verb] if verb == "answers" => crate::answers::serve(),
+        [verb, address] if verb == "pulse" => crate::pulse::pulse(address.parse().unwrap()),
+        [verb, hex, count, each] if verb == "frames" => {
+            crate::pulse::frames(hex, count.parse().unwrap(), millis(each.parse().unwrap()));
+        }
         _ => panic!(
-            "agent stream SERVER | agent hold SERVER COUNT PATIENCE | agent deaf SOCKET | agent answers | agent vrrp | agent flood SOURCE | agent floor tcp|http COUNT SECONDS | agent weights SERVICE"
+            "agent stream SERVER | agent hold SERVER COUNT PATIENCE | agent deaf SOCKET | agent answers | agent vrrp | agent flood SOURCE | agent floor tcp|http COUNT SECONDS | agent weights SERVICE | agent pulse ADDRESS | agent frames HEX COUNT MILLISECONDS"
         ),
     }
 }

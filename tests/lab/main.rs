@@ -15,6 +15,7 @@ mod init;
 mod inside;
 mod lab;
 mod launcher;
+mod pulse;
 mod scenarios;
 mod weights;
 

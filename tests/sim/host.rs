@@ -16,7 +16,7 @@ use directord::track::scripts::{Scripts, Standings, Wanted};
 use directord::track::{Facts, Fault, Standing};
 use directord::vrrp::event::State;
 use directord::vrrp::instance::{Left, Machine, Resume};
-use directord::vrrp::node::{Action, Claim, Endpoint, Input, Node, Setup};
+use directord::vrrp::node::{Action, Claim, Endpoint, Input, Node, Setup, Watched};
 use directord::vrrp::packet::Received;
 
 use crate::kernel::Kernel;
@@ -66,6 +66,8 @@ pub(crate) struct Host {
     pub(crate) jobs: VecDeque<Job>,
     pub(crate) open: BTreeSet<Endpoint>,
     pub(crate) waiting: Vec<(Endpoint, Received)>,
+    /// Where claims of other hosts are listened for.
+    pub(crate) watched: BTreeMap<u32, Watched>,
     /// Interfaces and addresses of the host itself.
     pub(crate) own: Vec<(&'static str, IpAddr)>,
     /// A virtual address that the host had before.
@@ -117,7 +119,7 @@ impl Host {
         ];
         let mut host = Self {
             number,
-            kernel: Kernel::default(),
+            kernel: Kernel::new(last),
             node: None,
             config,
             groups: Vec::new(),
@@ -137,6 +139,7 @@ impl Host {
             jobs: VecDeque::new(),
             open: BTreeSet::new(),
             waiting: Vec::new(),
+            watched: BTreeMap::new(),
             own,
             hosts: None,
             hosts_rule: None,
@@ -284,7 +287,7 @@ impl Host {
     pub(crate) fn lose_power(&mut self) {
         self.kill();
         self.record.clear();
-        self.kernel = Kernel::default();
+        self.kernel = self.kernel.restarted();
         self.equip();
         if let Some(address) = self.hosts {
             self.kernel.set("eth0", address, 32);
@@ -305,6 +308,7 @@ impl Host {
         self.jobs.clear();
         self.open.clear();
         self.waiting.clear();
+        self.watched.clear();
         self.sent.clear();
         self.scripts = Scripts::default();
         self.standings = Arc::default();

@@ -13,6 +13,8 @@ const QUEUE: usize = 24;
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Kernel {
+    /// Of its host: the interfaces have it in their addresses.
+    number: u8,
     links: BTreeMap<u32, LinkState>,
     /// In the order in which they came.
     addresses: Vec<Address>,
@@ -38,8 +40,21 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
+    pub(crate) fn new(number: u8) -> Self {
+        Self { number, ..Self::default() }
+    }
+
+    /// That of the next start.
+    pub(crate) fn restarted(&self) -> Self {
+        Self::new(self.number)
+    }
+
     pub(crate) fn index(&self, name: &str) -> Option<u32> {
         self.links.iter().find(|(_, link)| link.name == name).map(|(index, _)| *index)
+    }
+
+    pub(crate) fn name(&self, index: u32) -> Option<&str> {
+        self.links.get(&index).map(|link| link.name.as_str())
     }
 
     pub(crate) fn has_link(&self, index: u32) -> bool {
@@ -55,7 +70,9 @@ impl Kernel {
         if self.index(name).is_some() {
             return;
         }
-        self.insert(LinkState::ethernet(name));
+        let place = u8::try_from(self.last_index).unwrap_or(u8::MAX);
+        let mac = vec![2, 0, 0, 0, place, self.number];
+        self.insert(LinkState { mac, ..LinkState::ethernet(name) });
     }
 
     fn insert(&mut self, link: LinkState) {

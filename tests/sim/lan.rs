@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use directord::config::model::Instance;
+use directord::net::conflict::{self, Conflict};
 use directord::net::object::{Address, Object, Operation};
 use directord::script::Ending;
 use directord::track::scripts::Wanted;
@@ -40,6 +41,17 @@ enum Due {
         interface: &'static str,
         packet: Received,
     },
+    /// Somebody says that he has an address.
+    Claim {
+        to: usize,
+        interface: &'static str,
+        conflict: Conflict,
+    },
+    /// The clients hear that.
+    Learn {
+        from: usize,
+        address: IpAddr,
+    },
     /// The kernel told of something.
     Notify(usize),
     /// The first job of a host is done.
@@ -67,6 +79,8 @@ pub(crate) struct Lan {
     pub(crate) priorities: BTreeSet<u8>,
     /// An address that somebody must have at any time.
     pub(crate) needed: Option<IpAddr>,
+    /// Where the clients send what is for an address: to who announced it last.
+    pub(crate) neighbours: BTreeMap<IpAddr, usize>,
     under_way: BTreeMap<(Instant, u64), Due>,
     sequence: u64,
     random: fastrand::Rng,
@@ -84,6 +98,7 @@ impl Lan {
             paths: BTreeMap::new(),
             priorities: BTreeSet::new(),
             needed: None,
+            neighbours: BTreeMap::new(),
             under_way: BTreeMap::new(),
             sequence: 0,
             random: fastrand::Rng::with_seed(seed),
@@ -414,6 +429,12 @@ impl Lan {
     fn happen(&mut self, due: Due) {
         match due {
             Due::Packet { to, interface, packet } => self.deliver(to, interface, packet),
+            Due::Claim { to, interface, conflict } => self.claim(to, interface, conflict),
+            Due::Learn { from, address } => {
+                if self.neighbours.insert(address, from) != Some(from) {
+                    self.say(|| format!("clients send to {from} for {address}"));
+                }
+            }
             Due::Notify(host) => self.notify(host),
             Due::Work(host) => self.work(host),
             Due::Expire { host, life } => {
@@ -502,7 +523,11 @@ impl Lan {
                 Action::Buffer { .. } => {}
                 Action::Read => self.job(host, Job::Read),
                 Action::Tune { wanted, held } => self.job(host, Job::Tune(wanted, held)),
-                Action::Announce { frames, .. } => self.hosts[host].announce(now, &frames),
+                Action::Announce { frames, .. } => {
+                    self.hosts[host].announce(now, &frames);
+                    frames.iter().for_each(|(index, frame)| self.spread(host, *index, frame));
+                }
+                Action::Watch(watched) => self.hosts[host].watched = watched,
                 Action::Left(_) => {}
                 Action::Report(report) => {
                     match (&report.instance, &report.event) {
@@ -577,10 +602,50 @@ impl Lan {
                 let payload = packet.payload.clone();
                 let packet = match packet.bytes() {
                     Some(bytes) if source.is_ipv4() => Received::ipv4(&bytes).unwrap(),
-                    _ => Received { source, destination, hops, ah: None, payload },
+                    _ => Received { source, destination, hops, id: None, ah: None, payload },
                 };
                 self.schedule(Due::Packet { to, interface, packet }, delay);
             }
+        }
+    }
+
+    /// An announcement goes to all: each host is as far as its adverts, and the clients are never cut off.
+    fn spread(&mut self, from: usize, index: u32, frame: &[u8]) {
+        let Some(interface) = self.hosts[from].kernel.name(index) else { return };
+        let interface = self.hosts[from].wire(interface);
+        let neighbour =
+            || conflict::neighbour(frame[22..38].first_chunk::<16>().copied()?.into(), &frame[54..]);
+        let conflict = conflict::arp(frame).or_else(neighbour).unwrap();
+        if !self.hosts[from].kernel.is_up(interface) {
+            return;
+        }
+        let late = |lan: &mut Self| Duration::from_micros(lan.random.u64(0..1000));
+        let delay = late(self);
+        self.schedule(Due::Learn { from, address: conflict.address }, delay);
+        for to in (0..self.hosts.len()).filter(|to| *to != from) {
+            let path = self.paths.get(&(from, to)).copied().unwrap_or(Path::GOOD);
+            if self.hosts[to].watched.is_empty() || path.blocked || self.random.f64() < path.loss {
+                continue;
+            }
+            // It is read a moment later, together with what comes meanwhile.
+            let delay =
+                path.most_delay.mul_f64(self.random.f64()) + Duration::from_millis(5) + late(self) * 5;
+            self.schedule(Due::Claim { to, interface, conflict }, delay);
+        }
+    }
+
+    fn claim(&mut self, to: usize, interface: &'static str, conflict: Conflict) {
+        let host = &self.hosts[to];
+        if !host.is_awake() || !host.kernel.is_up(interface) {
+            return;
+        }
+        let hears = |(index, watched): (&u32, &directord::vrrp::node::Watched)| {
+            let here = host.kernel.name(*index).is_some_and(|name| host.wire(name) == interface);
+            let hears = watched.addresses.contains(&conflict.address) && conflict.mac != Some(watched.mac);
+            (here && hears).then_some(*index)
+        };
+        for index in host.watched.iter().filter_map(hears).collect::<Vec<u32>>() {
+            self.feed(to, Input::Claimed { index, conflict });
         }
     }
 

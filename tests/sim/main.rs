@@ -7,7 +7,7 @@
 //! addresses, and none that is silent. At rest: exactly one master for each virtual router in each connected group, the
 //! right one; no address where there is no master; the same faults that a fresh start would have; and nothing taken
 //! away that is the host's own. Of hosts that are told to stop no address stays, and while all is well somebody has the
-//! addresses at any moment of it. `SIM_SEED=N` repeats one run with its trace; `SIM_RUNS=N` sets how many are run,
+//! addresses at any moment of it. After a split clients send to who leads. `SIM_SEED=N` repeats one run with its trace; `SIM_RUNS=N` sets how many are run,
 //! `SIM_FIRST=N` from which seed on.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
@@ -20,11 +20,13 @@ mod order;
 mod planned;
 mod reload;
 mod scenario;
+mod split;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const RUNS: u64 = 20_000;
 const HAND_OVERS: u64 = 1_000;
+const SPLITS: u64 = 500;
 
 #[test]
 fn one_master_after_the_last_fault() {
@@ -39,6 +41,11 @@ fn somebody_has_the_addresses_while_one_goes() {
 #[test]
 fn a_restart_in_time_is_noticed_by_nobody() {
     simulate(HAND_OVERS, planned::restart);
+}
+
+#[test]
+fn after_a_split_clients_find_who_leads() {
+    simulate(SPLITS, split::heals);
 }
 
 fn simulate(runs: u64, run: fn(u64, bool) -> Result<(), String>) {

@@ -1,6 +1,7 @@
 //! Talks to the kernel: reads its tables, carries operations out, sends announcements. Every call may wait for the
 //! kernel's configuration lock, so none of them belongs on a thread that must be on time.
 
+pub(crate) mod conflicts;
 mod filter;
 mod firewall;
 pub(crate) mod local;

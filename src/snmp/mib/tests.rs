@@ -53,6 +53,7 @@ fn mib(text: &str, states: &[State]) -> Mib {
         since: None,
         hands_over: false,
         why: None,
+        rival: None,
         resumes: false,
         holds_back: false,
         priority: 90,

@@ -1,8 +1,11 @@
 //! What goes into the machine of an instance, and what comes out of it.
 
+use std::net::IpAddr;
+
 use serde::Serialize;
 
 use crate::config::model::Instance;
+use crate::net::conflict::Conflict;
 use crate::track::Conditions;
 use crate::vrrp::event::Event;
 use crate::vrrp::packet::{Outgoing, Received};
@@ -18,6 +21,8 @@ pub enum Input {
     Conditions(Conditions),
     /// A packet with our VRID.
     Packet(Received),
+    /// Another host says that it has an address of ours.
+    Claimed(Conflict),
     /// The time that [`Machine::next_timer`] named has come.
     Timer,
     /// Addresses of ours were missing and have been set again.
@@ -55,6 +60,8 @@ pub enum Action {
         /// Frames per address.
         frames: u32,
     },
+    /// Send one for this address: another host said that it has it.
+    Defend(IpAddr),
     /// Send one on each interface without adverts that holds addresses: `garp_extra_if`.
     AnnounceElsewhere,
     /// It would be master; its sync group decides.

@@ -78,6 +78,7 @@ impl Machine {
     pub(super) fn hand_over(&mut self, now: Instant, towards: Towards, out: &mut Vec<Action>) {
         self.send_advert(0, out);
         self.bursts.stop();
+        self.rivals = None;
         let of_others = self.group().map(|others| others.take_over).unwrap_or_default();
         let longest = self.longest_take_over().max(of_others);
         self.deadline = Some(now + longest);

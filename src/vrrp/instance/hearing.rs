@@ -32,7 +32,7 @@ impl Machine {
                 if old_checksum {
                     self.meet_old_checksum(received.source, out);
                 }
-                self.advert(now, received.source, &advert, out);
+                self.advert(now, (received.source, received.id), &advert, out);
             }
             Err(why) => self.rejected(now, received.source, why, out),
         }
@@ -69,7 +69,15 @@ impl Machine {
         self.answers.knows(sender) || self.config.peers().iter().any(|peer| peer.address == *sender)
     }
 
-    fn advert(&mut self, now: Instant, source: IpAddr, advert: &Advert, out: &mut Vec<Action>) {
+    /// `id`: its number, over IPv4.
+    fn advert(
+        &mut self,
+        now: Instant,
+        (source, id): (IpAddr, Option<u16>),
+        advert: &Advert,
+        out: &mut Vec<Action>,
+    ) {
+        let heard = Heard { address: source, priority: advert.priority, id, at: now };
         self.stats.advert_rcvd += 1;
         if advert.priority == 0 {
             self.stats.pri_zero_rcvd += 1;
@@ -79,23 +87,24 @@ impl Machine {
             if advert.priority > 0 {
                 self.answers.know(now, source);
                 self.learn_interval(now, source, advert, out);
-                self.succeeded(now, Heard { address: source, priority: advert.priority });
+                self.succeeded(now, heard);
             }
             return;
         }
         self.compare_addresses(now, source, advert, out);
         if self.state == State::Master {
-            self.advert_in_master(now, source, advert, out);
+            self.advert_in_master(now, heard, advert, out);
         } else {
-            self.advert_in_backup(now, source, advert, out);
+            self.advert_in_backup(now, heard, advert, out);
         }
     }
 
     /// RFC 9568 §6.4.2, with `preempt_delay`.
-    fn advert_in_backup(&mut self, now: Instant, source: IpAddr, advert: &Advert, out: &mut Vec<Action>) {
+    fn advert_in_backup(&mut self, now: Instant, heard: Heard, advert: &Advert, out: &mut Vec<Action>) {
+        let source = heard.address;
         if advert.priority == 0 {
             self.deadline = Some(now + self.skew());
-            self.master = Some(Heard { address: source, priority: 0 });
+            self.master = Some(heard);
             return;
         }
         let held_back = self.holds_back.is_some_and(|holds_back| holds_back.at(now));
@@ -115,7 +124,7 @@ impl Machine {
             let priority = advert.priority;
             out.push(Action::Report(Event::MasterChanged { to: source, priority, suppressed }));
         }
-        self.master = Some(Heard { address: source, priority: advert.priority });
+        self.master = Some(heard);
         if obey {
             self.answers.know(now, source);
             self.learn_interval(now, source, advert, out);
@@ -128,8 +137,10 @@ impl Machine {
     }
 
     /// RFC 9568 §6.4.3: the higher priority stays, then the higher address.
-    fn advert_in_master(&mut self, now: Instant, source: IpAddr, advert: &Advert, out: &mut Vec<Action>) {
+    fn advert_in_master(&mut self, now: Instant, heard: Heard, advert: &Advert, out: &mut Vec<Action>) {
+        let source = heard.address;
         if advert.priority == 0 {
+            self.rival_stops(now, source);
             self.answer(now, source, out);
             return;
         }
@@ -141,13 +152,13 @@ impl Machine {
                 }
             }
             std::cmp::Ordering::Greater => {
-                let healed = self.fell_silent == Some(source);
-                if self.config.higher_prio_send_advert.unwrap_or(healed) {
+                let split = self.was_split(now, heard, out);
+                if self.config.higher_prio_send_advert.unwrap_or(split) {
                     self.send_advert(self.priority(), out);
                 }
                 self.answers.know(now, source);
                 self.learn_interval(now, source, advert, out);
-                self.master = Some(Heard { address: source, priority: advert.priority });
+                self.master = Some(heard);
                 let why = Why::Outranked { by: source, priority: advert.priority };
                 self.leave_master(now, why, out);
             }
@@ -159,8 +170,14 @@ impl Machine {
         let (theirs, ours) = (advert.priority, self.priority());
         let interval = self.config.advert_interval.duration();
         self.tell_of_lower(now, source, advert, out);
-        let last_word = self.master_since.is_some_and(|since| now.duration_since(since) < interval);
-        if !last_word && let Some(suppressed) = self.said(now, source, Repeated::Competitor(source)) {
+        let theirs_every = match advert.header {
+            Header::V2 { .. } => interval,
+            Header::V3 { interval } => Duration::from_millis(u64::from(interval.max(1)) * 10),
+        };
+        self.rival_heard(now, source, theirs, theirs_every);
+        if !self.is_last_word(now)
+            && let Some(suppressed) = self.said(now, source, Repeated::Competitor(source))
+        {
             out.push(Action::Report(Event::Competitor { source, theirs, ours, suppressed }));
         }
         if !self.config.lower_prio_no_advert {
@@ -187,7 +204,7 @@ impl Machine {
             self.answers.know(now, source);
         }
         if self.answers.allow(now, source, interval) {
-            self.send_advert(self.priority(), out);
+            self.advertise(now, out);
             self.deadline = Some(now + interval);
         }
     }

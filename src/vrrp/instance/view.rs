@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::track::{Contribution, Fault};
 use crate::vrrp::event::{State, Why};
 
-use super::{Machine, Times};
+use super::{Machine, Rival, Times};
 
 /// Counters since the start, under keepalived's names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -32,6 +32,10 @@ pub struct Stats {
     pub pri_zero_sent: u64,
     /// Of unicast senders that are no peers, with `check_unicast_src`.
     pub unknown_source: u64,
+    /// Times that another master was there beside this one.
+    pub two_masters: u64,
+    /// Claims of our addresses by other hosts that were heard while master; those of one moment count once.
+    pub claims: u64,
 }
 
 /// A view for status, metrics and tests.
@@ -56,6 +60,8 @@ pub struct Snapshot {
     pub hands_over: bool,
     /// The master last heard.
     pub master: Option<IpAddr>,
+    /// While master: another one that is there, too.
+    pub rival: Option<Rival>,
     /// It led before a restart of the daemon, and is about to lead again.
     pub resumes: bool,
     /// It was told to hand over, and obeys a master of lower priority.
@@ -82,6 +88,7 @@ impl Machine {
             faults: self.faults.iter().cloned().collect(),
             hands_over: self.hands_over.is_some(),
             master: self.master.map(|heard| heard.address),
+            rival: self.rival(),
             resumes: self.resumes.is_some(),
             holds_back: self.holds_back.is_some(),
             source: self.source,

@@ -7,6 +7,7 @@ use crate::config::model::ProcessPart;
 use crate::sys::schedule;
 use crate::text::reason;
 
+mod ears;
 mod handle;
 mod monitor;
 mod outward;

@@ -216,6 +216,7 @@ fn receive(socket: &Socket, local: IpAddr, packets: &mut Vec<Received>) -> io::R
                     source: source.unwrap_or(Ipv6Addr::UNSPECIFIED).into(),
                     destination: local,
                     hops: hops.unwrap_or_default(),
+                    id: None,
                     ah: None,
                     payload: bytes.to_vec(),
                 }),

@@ -22,6 +22,7 @@ use crate::track::Facts;
 use crate::vrrp::instance::Left;
 use crate::vrrp::node::{Action, Claim, Endpoint, Input, Node, Refusal, Setup, new_claims};
 
+use super::ears::Ears;
 use super::handle::Command;
 use super::monitor;
 use super::outward::Outward;
@@ -50,6 +51,9 @@ pub(super) struct Thread {
     sockets: BTreeMap<Endpoint, Listening>,
     packets: mpsc::Sender<Input>,
     heard: mpsc::Receiver<Input>,
+    /// Listen for who else has addresses of ours.
+    ears: Ears,
+    claims: mpsc::Receiver<Input>,
     /// What is tracked, as it was told last.
     known: Facts,
     sessions: watch::Receiver<Arc<BTreeSet<String>>>,
@@ -77,6 +81,7 @@ impl Thread {
         let (answer, answers) = mpsc::unbounded_channel();
         let jobs = worker::start(network, answer, part.clone())?;
         let (packets, heard) = mpsc::channel(PACKETS);
+        let (ears, claimed) = Ears::new();
         let known = Facts { sessions: Arc::clone(&sessions.borrow_and_update()), ..first };
         let first =
             vec![Input::Tracked(known.clone()), Input::Configure(Box::new(setup)), Input::Read(Ok(reading))];
@@ -90,6 +95,8 @@ impl Thread {
             sockets: BTreeMap::new(),
             packets,
             heard,
+            ears,
+            claims: claimed,
             known,
             sessions,
             first,
@@ -157,6 +164,7 @@ impl Thread {
                 1.. = self.heard.recv_many(&mut packets, PACKETS) => {
                     packets.drain(..).for_each(|input| self.feed(input));
                 }
+                Some(claim) = self.claims.recv() => self.feed(claim),
             }
         }
     }
@@ -373,6 +381,17 @@ impl Thread {
                 let listening = self.sockets.get(&endpoint);
                 if let Some(Err(error)) = listening.map(|listening| listening.size(bytes)) {
                     tracing::debug!("the receive buffer on {endpoint} stays as it is: {error}");
+                }
+                return;
+            }
+            Action::Watch(watched) => {
+                for (task, ear) in self.ears.listen_for(watched) {
+                    let jobs = self.jobs.clone();
+                    tokio::spawn(async move {
+                        // It was aborted: there is nothing else to learn.
+                        let _ = task.await;
+                        let _ = jobs.send(Job::Deafen(ear));
+                    });
                 }
                 return;
             }

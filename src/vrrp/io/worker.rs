@@ -10,6 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::config::model::ProcessPart;
 use crate::net::firewall::Batch;
+use crate::net::io::conflicts::Ear;
 use crate::net::io::{Network, settings};
 use crate::net::kernel::Reading;
 use crate::net::object::Operation;
@@ -35,6 +36,8 @@ pub(super) enum Job {
     Open(Endpoint),
     /// Leaving a group waits for the lock, too.
     Close((sockets::Sender, socket2::Socket)),
+    /// Closing a packet socket waits until no processor is at it.
+    Deafen(Ear),
 }
 
 /// What became of it.
@@ -95,6 +98,10 @@ fn carry_out(network: &mut Network, job: Job) -> Option<Answer> {
         },
         Job::Close(sockets) => {
             drop(sockets);
+            return None;
+        }
+        Job::Deafen(ear) => {
+            drop(ear);
             return None;
         }
     })))

@@ -1,9 +1,11 @@
 //! What goes into a node, and what comes out of it.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::Serialize;
 
+use crate::net::conflict::Conflict;
 use crate::net::firewall::Batch;
 use crate::net::kernel::{Change, Reading};
 use crate::net::object::Operation;
@@ -15,7 +17,7 @@ use crate::vrrp::packet::{Outgoing, Received};
 
 #[cfg(doc)]
 use super::Node;
-use super::{Endpoint, Id, Setup};
+use super::{Endpoint, Id, Setup, Watched};
 
 /// What can happen to a node.
 #[derive(Debug, Clone)]
@@ -26,6 +28,13 @@ pub enum Input {
         endpoint: Endpoint,
         /// What it heard.
         packet: Received,
+    },
+    /// Another host says on an interface that it has an address.
+    Claimed {
+        /// Index of the interface.
+        index: u32,
+        /// The address, and who says so.
+        conflict: Conflict,
     },
     /// A socket hears no more.
     Closed {
@@ -152,6 +161,9 @@ pub enum Action {
         /// How often.
         rounds: u32,
     },
+    /// Listen on these interfaces for what other hosts say of these addresses, and on no other; [`Input::Claimed`] tells of
+    /// it.
+    Watch(BTreeMap<u32, Watched>),
     /// What the next process may go on with, once what was asked of the kernel before is done. Empty: nothing was done, as
     /// nobody leads, somebody goes or comes, or the others would not wait long enough.
     Left(Vec<Left>),

@@ -501,7 +501,7 @@ mod tests {
             let endpoint = Endpoint::of(&instance("A", 2), 1, local);
             // Cut short: whoever gets it counts it.
             let payload = vec![0x21, 7, 100, 1];
-            let packet = Received { source, destination: local, hops: 255, ah: None, payload };
+            let packet = Received { source, destination: local, hops: 255, id: None, ah: None, payload };
             feed(node, now, Input::Heard { endpoint, packet }, 0);
             node.machines().map(|machine| machine.snapshot().stats.packet_len_err).collect::<Vec<u64>>()
         };
@@ -537,6 +537,7 @@ mod tests {
                     source,
                     destination: local,
                     hops: 255,
+                    id: None,
                     ah: None,
                     payload: vec![0x21, 7, 100, 1],
                 };

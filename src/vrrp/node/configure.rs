@@ -139,6 +139,7 @@ impl Node {
         self.resuming.remove(&id);
         self.announcing.remove(&id);
         self.waiting.forget(id);
+        self.rewatch = true;
         let keys: Vec<Key> = running.objects.keys().cloned().collect();
         self.let_go(id, &keys);
         self.hold_together(keys, out);

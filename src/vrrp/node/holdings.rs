@@ -21,7 +21,7 @@ use super::{Action, Id, Node, Phase, Running};
 
 /// Tables that changed while they were read, or could not be read, are read again after this.
 const READ_AGAIN: Duration = Duration::from_secs(1);
-const ETHERNET: u16 = 1;
+pub(super) const ETHERNET: u16 = 1;
 
 impl Node {
     // ---- what is wanted ----
@@ -63,6 +63,7 @@ impl Node {
         if new == *present {
             return;
         }
+        self.rewatch = true;
         let old = std::mem::replace(present, new);
         let keys: Vec<Key> = old.keys().chain(present.keys()).cloned().collect();
         let gone: Vec<Key> = old.keys().filter(|key| !present.contains_key(key)).cloned().collect();
@@ -161,6 +162,7 @@ impl Node {
             Ok(reading) => {
                 self.read_at = (!reading.complete).then_some(now + READ_AGAIN);
                 self.kernel.read(reading);
+                self.rewatch = true;
                 self.tuning.look_again();
             }
             Err(why) => {
@@ -224,6 +226,7 @@ impl Node {
                     let (index, name) = (*index, link.name.clone());
                     let before = self.kernel.link(index).map(|link| link.name.clone());
                     if self.kernel.apply(change) {
+                        self.rewatch = true;
                         self.tuning.look_again();
                         self.objects.link_changed(index);
                         self.objects.links_up(&self.kernel);
@@ -242,6 +245,7 @@ impl Node {
                     let index = *index;
                     let before = self.kernel.link(index).map(|link| link.name.clone());
                     self.kernel.apply(change);
+                    self.rewatch = true;
                     self.tuning.look_again();
                     self.objects.link_gone(index);
                     let names: BTreeSet<String> = before.into_iter().collect();
@@ -409,7 +413,9 @@ impl Node {
                 Operation::Remove(_) if news => {
                     self.report(holder, Event::NotRemoved { object, errno }, out);
                 }
-                Operation::Add(_) | Operation::Amend(_) if news && !is_down(errno) && !self.means_fault(&key) => {
+                Operation::Add(_) | Operation::Amend(_)
+                    if news && !is_down(errno) && !self.means_fault(&key) =>
+                {
                     let why = self.objects.refused(&key).map(refusal).unwrap_or_default();
                     self.report(holder, Event::NotSet { object, why }, out);
                 }
@@ -514,7 +520,7 @@ impl Node {
 
     /// The frame for one address, the index of its interface, and whether it is of IPv6; nothing where neighbours are not
     /// asked for.
-    fn announcement(&self, running: &Running, address: &VirtualAddress) -> Option<(bool, Frame)> {
+    pub(super) fn announcement(&self, running: &Running, address: &VirtualAddress) -> Option<(bool, Frame)> {
         let object = super::needs::address(Some(running.machine.config()), address, &self.kernel);
         let Some(Object::Address(assigned)) = object else { return None };
         let link = self.kernel.link(assigned.index)?;

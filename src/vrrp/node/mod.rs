@@ -20,6 +20,7 @@ mod links;
 mod needs;
 mod pacing;
 mod restart;
+mod rivals;
 mod sockets;
 mod tuning;
 
@@ -50,6 +51,7 @@ use links::Carriers;
 use needs::Needs;
 pub use needs::Setup;
 use pacing::Waiting;
+pub use rivals::Watched;
 pub use sockets::Endpoint;
 use sockets::Sockets;
 use tuning::Tuning;
@@ -157,6 +159,12 @@ pub struct Node {
     pacing: Pacing,
     /// Announcements that keep their distance.
     waiting: Waiting,
+    /// Where it is listened for claims of other hosts.
+    watched: BTreeMap<u32, Watched>,
+    /// Whom they concern.
+    defended: BTreeMap<(u32, IpAddr), Id>,
+    /// That may be something else by now.
+    rewatch: bool,
     /// Until then no instance starts.
     starts_at: Option<Instant>,
     /// What a predecessor has left, for the first configuration.
@@ -200,10 +208,12 @@ impl Node {
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Action>) {
         let from = out.len();
         // What comes over the wire changes no address by itself.
-        let structural = !matches!(input, Input::Heard { .. } | Input::Announce(_) | Input::Timer);
+        let structural =
+            !matches!(input, Input::Heard { .. } | Input::Claimed { .. } | Input::Announce(_) | Input::Timer);
         self.refilter |= structural;
         match input {
             Input::Heard { endpoint, packet } => self.heard(now, &endpoint, packet, out),
+            Input::Claimed { index, conflict } => self.claimed(now, index, conflict, out),
             Input::Closed { endpoint, why } | Input::Refused(Refusal::Open { endpoint, why }) => {
                 self.sockets.failed(now, &endpoint, why);
                 self.touched.extend(self.sockets.users(&endpoint));
@@ -394,6 +404,7 @@ impl Node {
         let mut held = false;
         let mut resumed = false;
         let mut elsewhere = false;
+        let mut defended = Vec::new();
         let mut wish = None;
         for action in actions {
             match action {
@@ -415,6 +426,7 @@ impl Node {
                     self.announcing.insert(id);
                 }
                 instance::Action::AnnounceElsewhere => elsewhere = true,
+                instance::Action::Defend(address) => defended.push(address),
                 instance::Action::Ready => wish = Some(Wish::Lead),
                 instance::Action::Follows => wish = Some(Wish::Follow),
                 instance::Action::Report(event) => {
@@ -433,11 +445,15 @@ impl Node {
         }
         if held {
             self.refilter = true;
+            self.rewatch = true;
             let keys: Vec<Key> = running.objects.keys().cloned().collect();
             self.want(keys);
         }
         if elsewhere {
             self.announce_elsewhere(now, id, out);
+        }
+        for address in defended {
+            self.defend(now, id, address, out);
         }
         if resumed && self.addresses_of(id).any(|key| self.kernel.object(key).is_none()) {
             // Those are set now, and nobody knows them here.
@@ -486,6 +502,7 @@ impl Node {
         self.change(out);
         self.tune(out);
         self.announce(now, out);
+        self.watch(out);
         out.extend(self.sockets.take_unused().into_iter().map(Action::Close));
         self.renew_claims();
     }

@@ -63,6 +63,17 @@ impl Waiting {
         queue.frames.push_back((id, frame));
     }
 
+    /// A frame goes to the head of its lane, unless it stands there.
+    pub(super) fn push_ahead(&mut self, now: Instant, (lane, gap): (Lane, Duration), id: Id, frame: Frame) {
+        let queue =
+            self.lanes.entry(lane).or_insert_with(|| Queue { gap, free_at: now, frames: VecDeque::new() });
+        queue.gap = gap;
+        let frame = (id, frame);
+        if queue.frames.front() != Some(&frame) {
+            queue.frames.push_front(frame);
+        }
+    }
+
     /// Nothing of an instance is sent any more.
     pub(super) fn forget(&mut self, id: Id) {
         self.lanes.values_mut().for_each(|queue| queue.frames.retain(|(other, _)| *other != id));

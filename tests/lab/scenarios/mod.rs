@@ -47,6 +47,7 @@ mod start;
 mod sync_daemon;
 mod sync_group;
 mod systemd;
+mod two_masters;
 mod vmac;
 mod wire_equal;
 mod worst;
@@ -136,6 +137,7 @@ pub fn all() -> Vec<Scenario> {
         namespaces::SCENARIOS,
         objects::SCENARIOS,
         split::SCENARIOS,
+        two_masters::SCENARIOS,
         systemd::SCENARIOS,
         vmac::SCENARIOS,
         start::SCENARIOS,

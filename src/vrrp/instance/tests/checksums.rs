@@ -16,7 +16,7 @@ fn summed(destination: IpAddr, sum: Sum) -> Input {
         addresses: config.addresses.iter().map(|address| address.address).collect(),
     };
     let payload = advert.encode_summed(PEER, sum);
-    Input::Packet(Received { source: PEER, destination, hops: 255, ah: None, payload })
+    Input::Packet(Received { source: PEER, destination, hops: 255, id: None, ah: None, payload })
 }
 
 /// Whether it counts.

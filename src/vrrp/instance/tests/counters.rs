@@ -13,7 +13,7 @@ fn of_type(machine: &Machine, auth_type: u8) -> Input {
     };
     let destination = machine.config.group().unwrap();
     let payload = advert.encode(PEER, destination);
-    Input::Packet(Received { source: PEER, destination, hops: 255, ah: None, payload })
+    Input::Packet(Received { source: PEER, destination, hops: 255, id: None, ah: None, payload })
 }
 
 #[test]
