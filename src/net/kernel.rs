@@ -360,7 +360,9 @@ impl Kernel {
             return;
         }
         let _news = match operation {
-            Operation::Add(object) | Operation::Amend(object) => !self.objects.contains_key(&key) && self.added(object.clone()),
+            Operation::Add(object) | Operation::Amend(object) => {
+                !self.objects.contains_key(&key) && self.added(object.clone())
+            }
             Operation::Remove(_) => self.removed(&key),
         };
     }

@@ -490,7 +490,8 @@ impl Objects {
 
     /// What is wanted of `key`, or tried again without being wanted.
     fn sought(&self, key: &Key) -> Option<Object> {
-        let tried = || self.refused.get(key)?.operation.sets().filter(|_| self.retried.contains(key)).cloned();
+        let tried =
+            || self.refused.get(key)?.operation.sets().filter(|_| self.retried.contains(key)).cloned();
         self.wanted.get(key).cloned().or_else(tried).or_else(|| self.trial.get(key).cloned())
     }
 

@@ -409,7 +409,9 @@ impl Node {
                 Operation::Remove(_) if news => {
                     self.report(holder, Event::NotRemoved { object, errno }, out);
                 }
-                Operation::Add(_) | Operation::Amend(_) if news && !is_down(errno) && !self.means_fault(&key) => {
+                Operation::Add(_) | Operation::Amend(_)
+                    if news && !is_down(errno) && !self.means_fault(&key) =>
+                {
                     let why = self.objects.refused(&key).map(refusal).unwrap_or_default();
                     self.report(holder, Event::NotSet { object, why }, out);
                 }
