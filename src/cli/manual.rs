@@ -156,7 +156,7 @@ Write the counters of VRRP, and begin them anew. directord \\-\\-signum STATS_CL
 .SH FILES
 .TP
 .B /run/directord/directord.pid
-The process id, while the daemon is ready; for everybody to read.
+The process id, while the daemon is ready; for everybody to read. With \\-\\-guard that of the parent, which hands signals on.
 .TP
 .B /run/directord/directord.lock
 Keeps a second daemon from starting; only its owner can open it.
@@ -166,6 +166,9 @@ Where reload, status, failover and maintenance ask: a question a line, as JSON.
 .TP
 .B /run/directord/addresses, /run/directord/ipvs\\-services
 What the daemon put into the kernel, for a start after a kill.
+.TP
+.B /run/directord/leading
+Which instances lead, with \\-\\-guard: for a daemon that follows one that was killed.
 .TP
 .B /run/directord/resume
 Which instances led when systemd stopped the daemon in order to start it again: read once, by the next process.
@@ -196,7 +199,8 @@ When it is set, diagnostics have no colours.
 ${_ENV NAME} in the configuration stands for its value.
 .SH EXIT STATUS
 .SS The daemon
-0: stopped by a signal. 1: it cannot run. 2: the configuration cannot be used. 4: a capability is missing.
+0: stopped by a signal. 1: it cannot run. 2: the configuration cannot be used. 4: a capability is missing. With
+\\-\\-guard, of a daemon that was killed while it stopped, or with \\-R: 128 and the signal.
 An instance whose interface is missing, and virtual servers without IPVS, keep nothing else from running.
 .SS directord \\-\\-check
 0: nothing to mend. 1: warnings. 2: errors, a reload would refuse the configuration; or wrong options. Notes and lints

@@ -130,6 +130,12 @@ pub(super) struct Options {
     /// Where the SNMP master agent is, in place of `snmp_socket`
     #[arg(short = 'A', long, value_name = "SOCKET", num_args = 0..=1, help_heading = RUN)]
     snmp_agent_socket: Option<Option<String>>,
+    /// Watch over the daemon: its parent stays, starts one that was killed again, and takes away the addresses, routes and rules of one that does not come back
+    #[arg(long, help_heading = RUN)]
+    guard: bool,
+    /// With --guard: a daemon that was killed is not started again
+    #[arg(short = 'R', long, help_heading = RUN)]
+    dont_respawn: bool,
     /// Go on after an interrupt from the keyboard
     #[arg(long, help_heading = RUN)]
     ignore_sigint: bool,
@@ -210,9 +216,6 @@ struct Inert {
     /// Drop virtual addresses on signals
     #[arg(short = 'X', long)]
     release_vips: bool,
-    /// Do not restart processes
-    #[arg(short = 'R', long)]
-    dont_respawn: bool,
     /// Pid file of the VRRP process
     #[arg(short = 'r', long = "vrrp_pid", value_name = "FILE")]
     vrrp_pid: Option<String>,
@@ -298,6 +301,8 @@ impl Options {
             snmp: self.snmp,
             snmp_socket: self.snmp_agent_socket.flatten(),
             ignore_sigint: self.ignore_sigint,
+            guard: self.guard,
+            respawns: !self.dont_respawn,
             runtime_dir: self.runtime_dir,
             dump_dir: self.dump_dir,
         }
@@ -325,7 +330,6 @@ impl Inert {
             (self.no_syslog, "--no-syslog"),
             (self.umask.is_some(), "--umask"),
             (self.release_vips, "--release-vips"),
-            (self.dont_respawn, "--dont-respawn"),
             (self.vrrp_pid.is_some(), "--vrrp_pid"),
             (self.checkers_pid.is_some(), "--checkers_pid"),
             (self.bfd_pid.is_some(), "--bfd_pid"),

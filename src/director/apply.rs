@@ -31,8 +31,9 @@ use super::resume::{Moment, Record};
 use super::sessions::waiting;
 use super::state::{NotRunning, Source, State, without_interface};
 use super::{
-    Balancer, Checks, Director, Error, Maintenance, Manager, Options, Owned, Presence, Reloads, Requests,
-    RuntimeLock, Sessions, Signals, Suspending, Sync, Timeouts, Timetable, rival, scheduling, stop_asked,
+    Balancer, Checks, Director, Error, Leading, Maintenance, Manager, Options, Owned, Presence, Reloads,
+    Requests, RuntimeLock, Sessions, Signals, Suspending, Sync, Timeouts, Timetable, rival, scheduling,
+    stop_asked,
 };
 
 /// Pause after a start or a reload before memory is given back.
@@ -95,9 +96,9 @@ impl Director {
         let options = Arc::new(options);
         scheduling::settle(&candidate.model.globals.process);
         let runtime = &options.runtime_directory;
-        let presence = Presence::new(lock, runtime, options.pid_file.clone());
+        let presence = Presence::new(lock, runtime, options.pid_file.clone(), options.pid());
         let (requests, asked) = Requests::new(runtime, options.control_group.map(Gid::from_raw));
-        let left = Record::take(runtime, &options.config);
+        let left = Record::take(runtime, &options.config, options.killed());
         let maintenance = Maintenance::read(&options.state_directory, &options.config);
         let (checks, ended) = Checks::new(files);
         let mut runnable = options.restricted(std::mem::take(&mut candidate.runnable));
@@ -106,7 +107,7 @@ impl Director {
             presence,
             requests,
             asked,
-            manager: Manager::from_environment(),
+            manager: Manager::new(options.guard.as_ref()),
             balancer: Balancer::new(runtime, options.namespaces.clone(), candidate.model.globals.lvs.flush),
             sync: Sync::new(runtime, options.namespaces.clone()),
             timeouts: Timeouts::new(runtime, options.namespaces.clone()),
@@ -119,6 +120,7 @@ impl Director {
             mails: Mails::default(),
             webhooks: Webhooks::default(),
             vrrp: None,
+            leading: options.guard.is_some().then(|| Leading::new(runtime)),
             addresses: Owned::read(runtime),
             reloads: Reloads::new(load, Arc::clone(&options)),
             timetable: Timetable::default(),
@@ -303,6 +305,7 @@ impl Director {
         let last = match applied {
             Ok(()) => {
                 self.running = Arc::new(running);
+                self.leading.iter_mut().for_each(Leading::renew);
                 self.refused = None;
                 self.keep(candidate.keep, candidate.read);
                 self.give_back_later();
@@ -396,6 +399,7 @@ impl Director {
     /// A second signal that asks for the end waits for no successor.
     pub(super) async fn stop(&mut self, signals: &mut Signals) {
         self.manager.stopping();
+        self.leading.take().iter_mut().for_each(Leading::remove);
         if let Some(mut handle) = self.vrrp.take() {
             let release = !self.options.dont_release_vrrp;
             let stop = || {

@@ -11,13 +11,13 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::text::reason;
-use crate::track::Standing;
+use crate::track::{Facts, Standing};
 use crate::vrrp::event::State;
 use crate::vrrp::instance::Left;
 use crate::vrrp::io::Command;
 
-use super::resume::{Moment, Record};
-use super::{Director, Signals, restart, stop_asked};
+use super::resume::{Led, Moment, Record};
+use super::{Director, Leading, Signals, restart, stop_asked};
 
 /// Until all that was begun here has come to its end, and everybody can be left.
 const SETTLES: Duration = Duration::from_secs(1);
@@ -101,13 +101,12 @@ impl Director {
         );
         self.hear_what_waits();
         let (moment, led) = self.lend().await?;
-        let succeeds =
-            |(name, standing): (&String, &Standing)| (*standing == Standing::Up).then(|| name.clone());
-        let succeed: BTreeSet<String> = facts.scripts.iter().filter_map(succeeds).collect();
-        let record = Record::new(&self.options.config, moment, &led, succeed);
+        let succeed = succeed(&facts);
+        let record = Record::new(&self.options.config, moment, led.iter().map(Led::left).collect(), succeed);
         record.write(&self.options.runtime_directory).map_err(|error| {
             format!("cannot say so in {}: {}", self.options.runtime_directory.display(), reason(&error))
         })?;
+        self.leading.take().iter_mut().for_each(Leading::remove);
         self.hear_what_waits();
         let _ = timeout(READERS, self.notifications.end()).await;
         if let Some(handle) = self.vrrp.take() {
@@ -162,4 +161,10 @@ impl Director {
             self.hear(&report);
         }
     }
+}
+
+/// The tracked scripts that do.
+pub(super) fn succeed(facts: &Facts) -> BTreeSet<String> {
+    let succeeds = |(name, standing): (&String, &Standing)| (*standing == Standing::Up).then(|| name.clone());
+    facts.scripts.iter().filter_map(succeeds).collect()
 }

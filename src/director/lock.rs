@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::Pid;
 
 use super::files;
 use crate::text::reason;
@@ -39,19 +40,35 @@ pub struct Held {
     path: PathBuf,
     /// The process that holds it.
     holder: String,
+    pid: Option<i32>,
+}
+
+impl Held {
+    pub(super) fn is_held_by(&self, process: Pid) -> bool {
+        self.pid == Some(process.as_raw())
+    }
 }
 
 enum Outcome {
     Taken(Flock<File>),
-    Held(String),
+    Held(Option<i32>),
 }
 
 impl RuntimeLock {
     /// Takes the lock of `directory`, which is created when it is missing. A directory that cannot be used keeps no
     /// daemon from running: see [`Self::trouble`].
     pub fn take(directory: &Path) -> Result<Self, Held> {
+        Self::take_within(directory, PATIENCE)
+    }
+
+    /// The same, without patience for one that is about to end.
+    pub(super) fn take_at_once(directory: &Path) -> Result<Self, Held> {
+        Self::take_within(directory, 0)
+    }
+
+    fn take_within(directory: &Path, patience: u32) -> Result<Self, Held> {
         let mut lock = Self { directory: directory.to_owned(), file: None, trouble: None };
-        lock.attempt(PATIENCE)?;
+        lock.attempt(patience)?;
         Ok(lock)
     }
 
@@ -71,7 +88,7 @@ impl RuntimeLock {
         let taken = files::make_directory(&self.directory, 0o755).and_then(|()| lock(&path, patience));
         match taken {
             Ok(Outcome::Taken(file)) => (self.file, self.trouble) = (Some(file), None),
-            Ok(Outcome::Held(holder)) => return Err(Held { path, holder }),
+            Ok(Outcome::Held(pid)) => return Err(Held { path, holder: holder(pid), pid }),
             Err(error) => {
                 self.trouble = Some(format!(
                     "cannot lock {}: {}. Nothing keeps a second directord from starting; tried again",
@@ -119,7 +136,7 @@ fn lock(path: &Path, patience: u32) -> io::Result<Outcome> {
             Ok(file) if is_at(&file, path) => return Ok(Outcome::Taken(file)),
             // Another one was put in its place meanwhile.
             Ok(_) => {}
-            Err((mut file, Errno::EWOULDBLOCK)) => return Ok(Outcome::Held(holder(&mut file))),
+            Err((mut file, Errno::EWOULDBLOCK)) => return Ok(Outcome::Held(pid_in(&mut file))),
             Err((_, error)) => return Err(error.into()),
         }
     }
@@ -150,14 +167,16 @@ fn write_pid(file: &mut File) -> io::Result<()> {
     writeln!(file, "{}", std::process::id())
 }
 
-/// Pid and program of the process whose pid stands in `file`.
-fn holder(file: &mut File) -> String {
+/// The pid that stands in `file`.
+fn pid_in(file: &mut File) -> Option<i32> {
     let mut text = String::new();
-    let read = file.rewind().and_then(|()| file.take(32).read_to_string(&mut text));
-    let pid = text.trim();
-    if read.is_err() || pid.is_empty() {
-        return "another process".to_owned();
-    }
+    file.rewind().and_then(|()| file.take(32).read_to_string(&mut text)).ok()?;
+    text.trim().parse().ok()
+}
+
+/// The process with this pid, and its program.
+fn holder(pid: Option<i32>) -> String {
+    let Some(pid) = pid else { return "another process".to_owned() };
     match fs::read_link(format!("/proc/{pid}/exe")) {
         Ok(program) => format!("pid {pid} ({})", program.display()),
         Err(_) => format!("pid {pid}"),

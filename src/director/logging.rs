@@ -5,12 +5,14 @@
 
 use std::fmt;
 use std::io::{self, BufWriter, Write};
+use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixDatagram;
 use std::panic::PanicHookInfo;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tracing::{Event, Level, Subscriber};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::LevelFilter;
@@ -87,12 +89,31 @@ fn flush() {
 fn tell_of_panics(style: Style, socket: &'static Path) {
     std::panic::set_hook(Box::new(move |panic| {
         flush();
-        let line = style.line(&describe(panic));
+        let line = style.line(Level::ERROR, &describe(panic));
         match style {
             Style::Journal | Style::Plain => drop(io::stderr().write_all(line.as_bytes())),
             Style::SystemLog => send_at_once(socket, line.trim_end().as_bytes()),
         }
     }));
+}
+
+/// Writes a line at once, for a process without a thread that writes. It waits for nobody for longer than
+/// [`PATIENCE`].
+pub(crate) fn say(destination: Destination, level: Level, words: &str) {
+    let style = Style::of(destination);
+    let line = style.line(level, &words.replace('\n', " "));
+    match style {
+        Style::Journal | Style::Plain => {
+            let stderr = io::stderr();
+            let mut sources = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+            let timeout = PollTimeout::try_from(PATIENCE).unwrap_or(PollTimeout::ZERO);
+            // A pipe that has room takes a line as a whole.
+            if poll(&mut sources, timeout).is_ok_and(|ready| ready > 0) {
+                drop(stderr.lock().write_all(line.as_bytes()));
+            }
+        }
+        Style::SystemLog => send_at_once(Path::new(SOCKET), line.trim_end().as_bytes()),
+    }
 }
 
 fn describe(panic: &PanicHookInfo<'_>) -> String {
@@ -154,11 +175,11 @@ impl Style {
         }
     }
 
-    /// A whole line that says of an error.
-    fn line(self, words: &str) -> String {
+    /// A whole line.
+    fn line(self, level: Level, words: &str) -> String {
         let mut line = String::new();
         // A string takes everything.
-        let _ = self.head(Level::ERROR, &mut Writer::new(&mut line));
+        let _ = self.head(level, &mut Writer::new(&mut line));
         line + words + "\n"
     }
 }

@@ -11,6 +11,7 @@ mod dumps;
 mod error;
 mod failover;
 mod files;
+pub(crate) mod guard;
 pub mod kept;
 mod leave;
 pub(crate) mod lock;
@@ -77,12 +78,14 @@ use candidate::{Candidate, Load};
 use checks::Checks;
 use dbus::Dbus;
 use dumps::Dumps;
+use leave::succeed;
 use lock::RuntimeLock;
 use maintenance::Maintenance;
 use owned::Owned;
 use presence::Presence;
 use reload::{Judged, Reloads, Running};
 use requests::{Request, Requests};
+use resume::Leading;
 use service_manager::Manager;
 use sessions::Sessions;
 use signals::{Asked, Signals};
@@ -126,10 +129,10 @@ pub fn run(
     let files = raise_file_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let work = async move {
-        let mut signals = Signals::new(options.ignore_sigint)?;
+        let mut signals = Signals::new(options.ignore_sigint, options.guard.as_ref())?;
         let mut reload = false;
         if let Some(startup) = candidate.programs.startup.take() {
-            Manager::from_environment().extend(startup.longest());
+            Manager::new(options.guard.as_ref()).extend(startup.longest());
             if startup.run(files, stop_asked(&mut signals, &mut reload)).await == Went::Stop {
                 return Ok(());
             }
@@ -214,6 +217,8 @@ struct Director {
     files: Option<(u64, u64)>,
     /// Gives back what the last start or reload has left.
     gives_back: Option<AbortHandle>,
+    /// What leads is written down, for the case of a kill; with `--guard`.
+    leading: Option<Leading>,
     /// The state is to be shown anew.
     changed: bool,
 }
@@ -427,6 +432,10 @@ impl Director {
         let snapshot = handle.snapshot.borrow_and_update();
         let claims = Arc::clone(&snapshot.claims);
         self.sync.follow(&snapshot.instances);
+        if let Some(leading) = &mut self.leading {
+            let succeed = succeed(&self.tracking.facts());
+            leading.follow(&self.options.config, &self.running.model, &snapshot.instances, succeed);
+        }
         drop(snapshot);
         self.addresses.follow(claims);
         self.snmp.changed(Source::Vrrp);

@@ -8,8 +8,10 @@ use crate::config::model::{Model, RunFiles, Statics};
 use crate::config::recorded::Outline;
 use crate::config::supported::Runnable;
 
+use super::guard::Link;
 use super::marker::{self, Spared};
 use super::namespace::Namespaces;
+use super::resume::Moment;
 
 /// What the command line decided.
 #[derive(Debug, Clone)]
@@ -48,9 +50,22 @@ pub struct Options {
     pub control_group: Option<u32>,
     /// Do not stop on SIGINT.
     pub ignore_sigint: bool,
+    /// The parent that watches over this process (`--guard`).
+    pub(crate) guard: Option<Link>,
 }
 
 impl Options {
+    /// Whom to signal in order to signal the daemon, and who is there for as long as it is.
+    pub(super) fn pid(&self) -> u32 {
+        let parent = self.guard.as_ref().and_then(|link| u32::try_from(link.parent.as_raw()).ok());
+        parent.unwrap_or_else(std::process::id)
+    }
+
+    /// When the predecessor of this process was killed, if it is to go on in its place.
+    pub(super) fn killed(&self) -> Option<&Moment> {
+        self.guard.as_ref()?.killed.as_ref()
+    }
+
     /// Where a reload shows that it reads, when that is asked for.
     pub(super) fn reload_marker(&self, settings: &RunFiles) -> Option<PathBuf> {
         marker::place(settings, self.pid_file.as_deref(), &self.runtime_directory)
@@ -124,6 +139,7 @@ impl Options {
             snmp_socket: None,
             control_group: None,
             ignore_sigint: false,
+            guard: None,
         }
     }
 }

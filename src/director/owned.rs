@@ -154,12 +154,17 @@ impl<T: Recorded> Owned<T> {
 
 /// The addresses that a director with this folder put into the kernel; `None`: the record cannot be read.
 pub fn recorded_addresses(directory: &Path) -> Option<BTreeSet<IpAddr>> {
-    let text = read(&directory.join(Claim::FILE)).ok()?;
+    let claims = recorded::<Claim>(directory).ok()?;
     let address = |claim| match claim {
         Claim::Address { address, .. } => Some(address),
         _ => None,
     };
-    Some(parse_lines::<Claim>(&text).into_iter().filter_map(address).collect())
+    Some(claims.into_iter().filter_map(address).collect())
+}
+
+/// What the record in `directory` names, of whoever it is.
+pub(super) fn recorded<T: Line>(directory: &Path) -> io::Result<BTreeSet<T>> {
+    read(&directory.join(T::FILE)).map(|text| parse_lines(&text))
 }
 
 fn read(path: &Path) -> io::Result<String> {

@@ -22,17 +22,18 @@ pub(super) struct Presence {
 #[derive(Debug)]
 struct PidFile {
     path: PathBuf,
+    pid: u32,
     written: bool,
 }
 
 impl Presence {
     /// Says why there is no lock, when there is none; pid files come with [`Self::appear`].
-    pub(super) fn new(lock: RuntimeLock, directory: &Path, pid_file: Option<PathBuf>) -> Self {
+    pub(super) fn new(lock: RuntimeLock, directory: &Path, pid_file: Option<PathBuf>, pid: u32) -> Self {
         if let Some(trouble) = lock.trouble() {
             tracing::warn!("{trouble}");
         }
         let paths = std::iter::once(directory.join(FILE)).chain(pid_file);
-        let pid_files = paths.map(|path| PidFile { path, written: false }).collect();
+        let pid_files = paths.map(|path| PidFile { path, pid, written: false }).collect();
         Self { lock, pid_files }
     }
 
@@ -86,14 +87,14 @@ impl PidFile {
         {
             return Err(io::Error::other("it is no file"));
         }
-        files::replace(&self.path, format!("{}\n", std::process::id()).as_bytes(), 0o644, false)?;
+        files::replace(&self.path, format!("{}\n", self.pid).as_bytes(), 0o644, false)?;
         self.written = true;
         Ok(())
     }
 
     fn is_ours(&self) -> bool {
         let text = self.written.then(|| files::peek(&self.path)).flatten();
-        text.is_some_and(|text| text.trim() == std::process::id().to_string())
+        text.is_some_and(|text| text.trim() == self.pid.to_string())
     }
 }
 
@@ -107,7 +108,8 @@ mod tests {
     fn pid_files_come_when_it_is_ready_and_go_with_it() {
         let folder = tempfile::tempdir().unwrap();
         let (run, own) = (folder.path().join("run"), folder.path().join("own.pid"));
-        let mut presence = Presence::new(RuntimeLock::take(&run).unwrap(), &run, Some(own.clone()));
+        let mut presence =
+            Presence::new(RuntimeLock::take(&run).unwrap(), &run, Some(own.clone()), std::process::id());
         let files = [run.join(FILE), own];
         assert!(files.iter().all(|file| !file.exists()));
         presence.appear();
@@ -126,7 +128,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path().join("run");
         let own = folder.path().join("later").join("own.pid");
-        let mut presence = Presence::new(RuntimeLock::take(&run).unwrap(), &run, Some(own.clone()));
+        let mut presence =
+            Presence::new(RuntimeLock::take(&run).unwrap(), &run, Some(own.clone()), std::process::id());
         presence.appear();
         assert!(presence.is_behind());
         fs::create_dir(folder.path().join("later")).unwrap();
@@ -139,7 +142,8 @@ mod tests {
     fn what_took_the_place_of_a_pid_file_holds_up_no_stop() {
         let folder = tempfile::tempdir().unwrap();
         let (run, own) = (folder.path().join("run"), folder.path().join("own.pid"));
-        let mut presence = Presence::new(RuntimeLock::take(&run).unwrap(), &run, Some(own.clone()));
+        let mut presence =
+            Presence::new(RuntimeLock::take(&run).unwrap(), &run, Some(own.clone()), std::process::id());
         presence.appear();
         for file in [run.join(FILE), own] {
             fs::remove_file(&file).unwrap();
@@ -153,7 +157,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         let _socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
-        let mut file = PidFile { path: path.clone(), written: false };
+        let mut file = PidFile { path: path.clone(), pid: 1, written: false };
         assert!(file.write().is_err());
         assert!(!fs::symlink_metadata(path).unwrap().is_file());
     }

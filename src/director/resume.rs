@@ -1,5 +1,5 @@
 //! What a daemon that is stopped for a restart leaves for the next one: which instances led, and until when the others
-//! bear that nobody says so.
+//! bear that nobody says so. And what one that is watched over (`--guard`) writes down all the time, as it may be killed.
 //!
 //! A file of the runtime directory, for one reader: it is read once and removed. What is damaged, of another
 //! configuration file, of another boot of the machine or too old counts as not there. Its times are of the clock that
@@ -14,11 +14,16 @@ use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 use super::files;
-use crate::config::model::{Authentication, Family, Instance, Version};
+use crate::config::model::{Authentication, Family, Instance, Model, Version};
 use crate::text::reason;
-use crate::vrrp::instance::{Left, Resume};
+use crate::vrrp::event::State;
+use crate::vrrp::instance::{Left, Resume, Snapshot};
 
 const FILE: &str = "resume";
+/// That of [`Leading`].
+const LEADING: &str = "leading";
+/// From the first advert of the process that goes on to the ears of the others.
+const MARGIN: Duration = Duration::from_millis(100);
 /// Bytes of such a file.
 const LONGEST: u64 = 4 << 20;
 /// What this version writes, and understands.
@@ -71,14 +76,40 @@ impl Router {
     }
 }
 
+/// One that led.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Led {
+pub(super) struct Led {
     router: Router,
     priority: u8,
     sequence: u32,
     announces: bool,
     /// Milliseconds.
     window: u64,
+}
+
+impl Led {
+    /// One that is stopped for a restart.
+    pub(super) fn left(left: &Left) -> Self {
+        Self {
+            router: Router::of(&left.config),
+            priority: left.priority,
+            sequence: left.sequence,
+            announces: left.announces,
+            window: u64::try_from(left.window.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// One that may be killed: its last advert left within an interval before. `None`: it would not go on; nobody would
+    /// know the sequence number of its signature, and without addresses nothing shows that it led.
+    pub(super) fn killed(instance: &Instance, priority: u8) -> Option<Self> {
+        let router = Router::of(instance);
+        let intervals = instance.down_timer_adverts.min(Instance::DOWN_TIMER_ADVERTS).saturating_sub(1);
+        let window = (instance.advert_interval.duration() * u32::from(intervals)).checked_sub(MARGIN)?;
+        let goes_on = !router.signed && instance.all_addresses().next().is_some();
+        let window = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
+        // It may have been about to announce its addresses.
+        goes_on.then_some(Self { router, priority, sequence: 0, announces: true, window })
+    }
 }
 
 /// What was left.
@@ -94,30 +125,34 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn new(config: &Path, left: Moment, led: &[Left], succeed: BTreeSet<String>) -> Self {
-        let led = led.iter().map(|one| Led {
-            router: Router::of(&one.config),
-            priority: one.priority,
-            sequence: one.sequence,
-            announces: one.announces,
-            window: u64::try_from(one.window.as_millis()).unwrap_or(u64::MAX),
-        });
-        Self { format: FORMAT, left, config: config.to_owned(), led: led.collect(), succeed }
+    pub(super) fn new(config: &Path, left: Moment, led: Vec<Led>, succeed: BTreeSet<String>) -> Self {
+        Self { format: FORMAT, left, config: config.to_owned(), led, succeed }
     }
 
     /// Leaves it in `directory`.
     pub(super) fn write(&self, directory: &Path) -> io::Result<()> {
-        files::make_directory(directory, 0o755)?;
-        files::replace(&directory.join(FILE), &serde_json::to_vec(self)?, 0o600, false)
+        self.write_as(directory, FILE)
     }
 
-    /// Takes what was left in `directory` for the daemon that runs `config`.
-    pub(super) fn take(directory: &Path, config: &Path) -> Option<Self> {
-        let path = directory.join(FILE);
-        let read = read(&path);
+    fn write_as(&self, directory: &Path, name: &str) -> io::Result<()> {
+        files::make_directory(directory, 0o755)?;
+        files::replace(&directory.join(name), &serde_json::to_vec(self)?, 0o600, false)
+    }
+
+    /// Takes what was left in `directory` for the daemon that runs `config`. `killed`: when its predecessor was, and
+    /// nothing has been taken away since.
+    pub(super) fn take(directory: &Path, config: &Path, killed: Option<&Moment>) -> Option<Self> {
+        // Both are for nobody else.
+        let left = Self::take_from(&directory.join(FILE), config);
+        let led = Self::take_from(&directory.join(LEADING), config);
+        left.or_else(|| Some(Self { left: killed?.clone(), ..led? }))
+    }
+
+    fn take_from(path: &Path, config: &Path) -> Option<Self> {
+        let read = read(path);
         // Whatever it is, it is for nobody else.
         let removed =
-            files::remove(&path).map_err(|error| format!("it cannot be removed: {}", reason(&error)));
+            files::remove(path).map_err(|error| format!("it cannot be removed: {}", reason(&error)));
         match (read, removed) {
             (Ok(None), _) => None,
             (Ok(Some(record)), Ok(())) if record.format == FORMAT && record.config == config => Some(record),
@@ -174,6 +209,70 @@ impl Record {
     }
 }
 
+/// What leads is written down while it does.
+#[derive(Debug)]
+pub(super) struct Leading {
+    directory: PathBuf,
+    /// Those that lead, with their priorities.
+    lead: Vec<(String, u8)>,
+    /// `None`: there is no file, or it is of another configuration.
+    written: Option<Record>,
+}
+
+impl Leading {
+    pub(super) fn new(directory: &Path) -> Self {
+        Self { directory: directory.to_owned(), lead: Vec::new(), written: None }
+    }
+
+    /// Writes what leads of `running` now, unless the file says so already. What cannot be written is tried at the next
+    /// change: a process that follows a kill starts as always then.
+    pub(super) fn follow(
+        &mut self,
+        config: &Path,
+        running: &Model,
+        now: &[Snapshot],
+        succeed: BTreeSet<String>,
+    ) {
+        let lead = now.iter().filter(|one| one.state == State::Master && !one.hands_over);
+        let same = lead.clone().map(|one| (one.name.as_str(), one.priority));
+        let same = same.eq(self.lead.iter().map(|(name, priority)| (name.as_str(), *priority)));
+        if same && self.written.as_ref().is_none_or(|there| there.succeed == succeed) {
+            return;
+        }
+        let instances: BTreeMap<&str, &Instance> =
+            running.instances.iter().map(|instance| (instance.name.as_str(), instance)).collect();
+        let led = |one: &Snapshot| Led::killed(instances.get(one.name.as_str())?, one.priority);
+        let led: Vec<Led> = lead.clone().filter_map(led).collect();
+        self.lead = lead.map(|one| (one.name.clone(), one.priority)).collect();
+        if led.is_empty() || running.globals.vrrp.restart_resume == Some(false) {
+            return self.remove();
+        }
+        let Ok(moment) = Moment::now() else { return };
+        let record = Record::new(config, moment, led, succeed);
+        match record.write_as(&self.directory, LEADING) {
+            Ok(()) => self.written = Some(record),
+            Err(error) => {
+                tracing::debug!("cannot write down what leads: {}", reason(&error));
+                self.remove();
+            }
+        }
+    }
+
+    /// Another configuration is in force: what is written is of the one before.
+    pub(super) fn renew(&mut self) {
+        self.lead.clear();
+        self.remove();
+    }
+
+    /// Nothing is to go on.
+    pub(super) fn remove(&mut self) {
+        if self.written.take().is_some() {
+            // One that stays is too old, or of others, for whoever finds it.
+            let _ = files::remove(&self.directory.join(LEADING));
+        }
+    }
+}
+
 fn read(path: &Path) -> Result<Option<Record>, String> {
     let Some(file) = files::open(path).map_err(|error| reason(&error))? else { return Ok(None) };
     let mut bytes = Vec::new();
@@ -186,7 +285,8 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::config::model::{InterfaceName, Priority, Vrid};
+    use crate::config::model::{InterfaceName, Priority, VirtualAddress, Vrid};
+    use crate::vrrp::instance::Machine;
 
     const CONFIG: &str = "/etc/k.conf";
 
@@ -199,21 +299,22 @@ mod tests {
     }
 
     fn record(at: u64) -> Record {
-        let led = ["A", "B"].map(|name| Left {
+        let left = ["A", "B"].map(|name| Left {
             config: instance(name, 51),
             priority: 150,
             sequence: 7,
             announces: false,
             window: Duration::from_millis(2_900),
         });
-        Record::new(Path::new(CONFIG), moment(at), &led, ["chk".to_owned()].into())
+        let led = left.iter().map(Led::left).collect();
+        Record::new(Path::new(CONFIG), moment(at), led, ["chk".to_owned()].into())
     }
 
     #[test]
     fn it_is_read_once() {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("run");
-        let take = |config: &str| Record::take(&directory, Path::new(config));
+        let take = |config: &str| Record::take(&directory, Path::new(config), None);
         assert_eq!(take(CONFIG), None);
         let left = Record { left: Moment::now().unwrap(), ..record(0) };
         left.write(&directory).unwrap();
@@ -231,7 +332,7 @@ mod tests {
     fn what_is_damaged_or_of_others_is_not_there() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
-        let take = || Record::take(folder.path(), Path::new(CONFIG));
+        let take = || Record::take(folder.path(), Path::new(CONFIG), None);
         let whole = serde_json::to_vec(&record(0)).unwrap();
         let planted = |bytes: &[u8], mode: u32| {
             std::fs::write(&path, bytes).unwrap();
@@ -301,5 +402,46 @@ mod tests {
         let (resumes, _) = record(10_000).resumes(&both, &moment(11_000), now);
         let until = now + Duration::from_millis(1_900);
         assert_eq!(resumes["A"], Resume { priority: 150, sequence: 7, announces: false, until });
+    }
+
+    /// Only who follows the killed process at once goes on, from the moment in which it was.
+    #[test]
+    fn what_leads_is_written_down_for_the_case_of_a_kill() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut model = Model { instances: vec![instance("A", 51)], ..Model::default() };
+        model.instances[0].addresses.push(VirtualAddress::new([10, 0, 0, 1].into(), 32));
+        let mut leading = Leading::new(folder.path());
+        let mut follow = |state: State, priority: u8| {
+            let machine = Machine::new(model.instances[0].clone());
+            let one = Snapshot { state, priority, ..machine.snapshot() };
+            leading.follow(Path::new(CONFIG), &model, &[one], ["chk".to_owned()].into());
+        };
+        let (path, killed) = (folder.path().join(LEADING), Moment::now().unwrap());
+        let take = |killed: Option<&Moment>| Record::take(folder.path(), Path::new(CONFIG), killed);
+        follow(State::Master, 100);
+        follow(State::Master, 120);
+        let record = take(Some(&killed)).unwrap();
+        assert!(!path.exists(), "it is for one reader");
+        assert_eq!((record.led[0].priority, record.led[0].window, &record.left), (120, 1_900, &killed));
+        assert!(record.led[0].announces && record.succeeds("chk"));
+        follow(State::Master, 100);
+        assert_eq!((take(None), path.exists()), (None, false), "nobody knows since when nobody sends");
+        follow(State::Master, 120);
+        follow(State::Backup, 120);
+        assert!(!path.exists());
+        // It was stopped for a restart, as well.
+        follow(State::Master, 100);
+        record.write(folder.path()).unwrap();
+        assert_eq!(take(Some(&Moment { at: 1, ..killed.clone() })), Some(record));
+        assert_eq!((take(Some(&killed)), path.exists()), (None, false));
+        // Nothing shows that these led, or its signature would not be taken.
+        let plain = model.instances[0].clone();
+        let signed = Instance { authentication: Authentication::Ah(*b"1111\0\0\0\0"), ..plain.clone() };
+        let short = Instance { down_timer_adverts: 1, ..plain.clone() };
+        let goes_on = |one: &Instance| Led::killed(one, 100).is_some();
+        assert_eq!(
+            [plain, signed, short, instance("A", 51)].map(|one| goes_on(&one)),
+            [true, false, false, false]
+        );
     }
 }

@@ -9,6 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use nix::ifaddrs::getifaddrs;
+use nix::unistd::Pid;
 
 use super::files;
 use crate::config::model::Instance;
@@ -49,9 +50,11 @@ pub(super) fn find(several: bool, addresses: &[IpAddr]) -> Option<Rival> {
     let names: &[&str] = if several { &[KEEPALIVED] } else { &[KEEPALIVED, DIRECTORD] };
     let named = pids().filter(|pid| is_named(pid, names));
     let told = PID_FILES.iter().filter_map(|path| pid_in(Path::new(path)));
-    let own = std::process::id().to_string();
+    // The parent watches over us (`--guard`), and runs no VRRP.
+    let own = [Pid::this(), Pid::parent()].map(|pid| pid.to_string());
     let others = pids().filter(|pid| is_named(pid, &OTHERS) && holds_one_of(addresses));
-    let found = named.chain(told).chain(others).find(|pid| *pid != own && namespace(pid) == Some(here))?;
+    let found =
+        named.chain(told).chain(others).find(|pid| !own.contains(pid) && namespace(pid) == Some(here))?;
     Some(Rival::of(&found))
 }
 

@@ -3,19 +3,77 @@
 //! A service manager that does not read its socket keeps nobody waiting: what it has not taken waits here, the last
 //! word of each kind, and is offered again.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 
+use super::guard::Link;
+
+/// How it is reached.
+#[derive(Debug)]
+enum Way {
+    /// At its address.
+    Address(Listener),
+    /// By our parent, which hands it on.
+    Parent(Arc<UnixDatagram>),
+}
+
+/// A service manager that listens.
+#[derive(Debug)]
+pub(super) struct Listener {
+    socket: UnixDatagram,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// The one that started us.
+    pub(super) fn from_environment() -> Option<Self> {
+        Self::at(std::env::var_os("NOTIFY_SOCKET"))
+    }
+
+    /// `@` stands for the zero byte of an abstract name.
+    fn at(name: Option<OsString>) -> Option<Self> {
+        let name = name.filter(|name| !name.is_empty())?;
+        let open = || {
+            let address = match name.as_bytes().strip_prefix(b"@") {
+                Some(name) => SocketAddr::from_abstract_name(name)?,
+                None => SocketAddr::from_pathname(&name)?,
+            };
+            let socket = UnixDatagram::unbound()?;
+            socket.set_nonblocking(true)?;
+            io::Result::Ok(Self { socket, address })
+        };
+        match open() {
+            Ok(listener) => Some(listener),
+            Err(error) => {
+                tracing::debug!("cannot notify the service manager: {error}");
+                None
+            }
+        }
+    }
+
+    /// Sends it a message; an error that says so: its queue is full.
+    pub(super) fn hand_on(&self, message: &[u8]) -> io::Result<()> {
+        self.socket.send_to_addr(message, &self.address).map(drop)
+    }
+}
+
+/// Whether a message says that the configuration is in force.
+pub(super) fn is_ready(message: &[u8]) -> bool {
+    let ready = NotifyState::Ready.to_string();
+    message.split(|byte| *byte == b'\n').any(|line| line == ready.as_bytes())
+}
+
 /// The service manager, and what it is still to be told.
 #[derive(Debug, Default)]
 pub(super) struct Manager {
-    socket: Option<(UnixDatagram, SocketAddr)>,
+    way: Option<Way>,
     /// `READY=1` and the like, as lines.
     state: Option<String>,
     status: Option<String>,
@@ -24,20 +82,13 @@ pub(super) struct Manager {
 }
 
 impl Manager {
-    /// The one that started us.
-    pub(super) fn from_environment() -> Self {
-        Self::at(std::env::var_os("NOTIFY_SOCKET"))
-    }
-
-    fn at(name: Option<OsString>) -> Self {
-        let socket = name.filter(|name| !name.is_empty()).and_then(|name| match open(&name) {
-            Ok(socket) => Some(socket),
-            Err(error) => {
-                tracing::debug!("cannot notify the service manager: {error}");
-                None
-            }
-        });
-        Self { socket, ..Self::default() }
+    /// The one that started us, or our parent.
+    pub(super) fn new(guard: Option<&Link>) -> Self {
+        let way = match guard {
+            Some(link) => Some(Way::Parent(Arc::clone(&link.socket))),
+            None => Listener::from_environment().map(Way::Address),
+        };
+        Self { way, ..Self::default() }
     }
 
     /// The configuration is in force.
@@ -84,20 +135,20 @@ impl Manager {
 
     /// Sends what waits, unless the socket is full.
     pub(super) fn offer(&mut self) {
-        let Some((socket, address)) = &self.socket else { return self.forget() };
+        let Some(way) = &self.way else { return self.forget() };
         let status = self.status.as_deref().map(NotifyState::Status);
         let lines: Vec<String> =
             self.state.iter().cloned().chain(status.map(|status| status.to_string())).collect();
         if lines.is_empty() {
             return;
         }
-        match socket.send_to_addr(lines.join("\n").as_bytes(), address) {
+        match way.send(lines.join("\n").as_bytes()) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => {
                 tracing::debug!("cannot notify the service manager: {error}");
                 self.forget();
             }
-            Ok(_) => {
+            Ok(()) => {
                 if let Some(status) = self.status.take() {
                     self.told = status;
                 }
@@ -111,15 +162,13 @@ impl Manager {
     }
 }
 
-/// `@` stands for the zero byte of an abstract name.
-fn open(name: &OsStr) -> io::Result<(UnixDatagram, SocketAddr)> {
-    let address = match name.as_bytes().strip_prefix(b"@") {
-        Some(name) => SocketAddr::from_abstract_name(name)?,
-        None => SocketAddr::from_pathname(name)?,
-    };
-    let socket = UnixDatagram::unbound()?;
-    socket.set_nonblocking(true)?;
-    Ok((socket, address))
+impl Way {
+    fn send(&self, message: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Address(listener) => listener.hand_on(message),
+            Self::Parent(socket) => socket.send(message).map(drop),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -127,6 +176,10 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
+
+    fn at(name: Option<OsString>) -> Manager {
+        Manager { way: Listener::at(name).map(Way::Address), ..Manager::default() }
+    }
 
     fn next(socket: &UnixDatagram) -> String {
         let mut buffer = [0; 4096];
@@ -139,7 +192,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let systemd = UnixDatagram::bind(&path).unwrap();
-        let mut manager = Manager::at(Some(path.into()));
+        let mut manager = at(Some(path.into()));
         let begun = Instant::now();
         manager.ready("starting");
         let mut sent = 0;
@@ -169,10 +222,10 @@ mod tests {
     fn abstract_names_and_none() {
         let name = format!("directord-test-{}", std::process::id());
         let systemd = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
-        let mut manager = Manager::at(Some(format!("@{name}").into()));
+        let mut manager = at(Some(format!("@{name}").into()));
         manager.ready("two\nlines");
         assert_eq!(next(&systemd), "READY=1\nSTATUS=two lines");
-        let mut nobody = Manager::at(None);
+        let mut nobody = at(None);
         nobody.ready("x");
         assert!(!nobody.is_behind());
         drop(systemd);

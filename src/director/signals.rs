@@ -2,11 +2,13 @@
 
 use std::io;
 
+use tokio::net::UnixDatagram;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::sys::signals as sys;
 
 use super::dumps::Dump;
+use super::guard::{LOST, Link, STOP};
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +25,7 @@ pub(super) enum Asked {
 
 /// Signals that would end a process that does not handle them yet. Those that ask for the end may do so until then:
 /// nothing is in force.
-fn early(ignore_sigint: bool) -> Vec<i32> {
+pub(super) fn early(ignore_sigint: bool) -> Vec<i32> {
     let mut signals =
         vec![libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2, libc::SIGRTMIN() + 2, libc::SIGRTMAX() - 1];
     if ignore_sigint {
@@ -59,11 +61,19 @@ pub(super) struct Signals {
     json: Signal,
     clear: Signal,
     overtime: Signal,
+    /// The parent, which tells of a stop.
+    parent: Option<UnixDatagram>,
+    /// It has gone: that is a stop, too.
+    lost: Signal,
+    /// Stops that were asked for by signals, by the parent, and by its end.
+    stops: [u32; 3],
 }
 
 impl Signals {
     /// Installs them, and lets in what waited.
-    pub(super) fn new(ignore_sigint: bool) -> io::Result<Self> {
+    pub(super) fn new(ignore_sigint: bool, guard: Option<&Link>) -> io::Result<Self> {
+        let parent =
+            guard.map(|link| link.socket.try_clone().and_then(UnixDatagram::from_std)).transpose()?;
         let signals = Self {
             ignore_sigint,
             hangup: signal(SignalKind::hangup())?,
@@ -74,17 +84,36 @@ impl Signals {
             json: signal(SignalKind::from_raw(libc::SIGRTMIN() + 2))?,
             clear: signal(SignalKind::from_raw(libc::SIGRTMAX() - 1))?,
             overtime: signal(SignalKind::from_raw(libc::SIGXCPU))?,
+            parent,
+            lost: signal(SignalKind::from_raw(LOST as i32))?,
+            stops: [0; 3],
         };
         sys::unblock(&early(ignore_sigint))?;
         Ok(signals)
+    }
+
+    /// Who signals all processes, as a service manager and a terminal do, asks once: its signal comes here, and again
+    /// from the parent.
+    fn is_another_stop(&mut self, from: usize) -> bool {
+        let before = self.stops.iter().copied().max();
+        if let Some(stops) = self.stops.get_mut(from) {
+            *stops += 1;
+        }
+        self.stops.iter().copied().max() > before
     }
 
     pub(super) async fn next(&mut self) -> Asked {
         loop {
             tokio::select! {
                 biased;
-                _ = self.terminate.recv() => return Asked::Stop,
-                _ = self.interrupt.recv() => if !self.ignore_sigint { return Asked::Stop },
+                _ = self.terminate.recv() => if self.is_another_stop(0) { return Asked::Stop },
+                _ = self.interrupt.recv() => {
+                    if !self.ignore_sigint && self.is_another_stop(0) {
+                        return Asked::Stop;
+                    }
+                }
+                () = told_by(self.parent.as_ref()) => if self.is_another_stop(1) { return Asked::Stop },
+                _ = self.lost.recv() => if self.is_another_stop(2) { return Asked::Stop },
                 _ = self.hangup.recv() => return Asked::Reload,
                 _ = self.overtime.recv() => return Asked::Pause,
                 _ = self.user1.recv() => return Asked::Dump(Dump::Data),
@@ -92,6 +121,20 @@ impl Signals {
                 _ = self.json.recv() => return Asked::Dump(Dump::Json),
                 _ = self.clear.recv() => return Asked::Dump(Dump::Clear),
             }
+        }
+    }
+}
+
+/// The parent has told to stop.
+async fn told_by(parent: Option<&UnixDatagram>) {
+    let Some(parent) = parent else { return std::future::pending().await };
+    let mut message = [0; 16];
+    loop {
+        match parent.recv(&mut message).await {
+            Ok(length) if message.get(..length) == Some(STOP) => return,
+            Ok(_) => {}
+            // Without a parent there is a signal.
+            Err(_) => return std::future::pending().await,
         }
     }
 }

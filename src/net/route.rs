@@ -189,7 +189,7 @@ impl Route {
 
 impl Route {
     /// What is to be asked of the kernel so that our part of this goes: a hop of IPv6 that somebody else has added stays.
-    pub(super) fn our_part(&self) -> Self {
+    pub(crate) fn our_part(&self) -> Self {
         let protocol = if self.to.is_ipv6() { super::object::PROTOCOL } else { self.protocol };
         Self { protocol, ..self.clone() }
     }

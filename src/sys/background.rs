@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 
 use nix::fcntl::OFlag;
-use nix::unistd::{ForkResult, chdir, dup2_stderr, dup2_stdin, dup2_stdout, fork, pipe2, setsid};
+use nix::unistd::{ForkResult, Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
 
 /// Who goes on after [`split`].
 #[derive(Debug)]
@@ -27,18 +27,24 @@ pub(crate) struct Outcome(File);
 pub(crate) fn split() -> io::Result<Role> {
     let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
     let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
+    if fork()?.is_some() {
+        return Ok(Role::Caller(Waiting(read.into())));
+    }
+    setsid()?;
+    chdir("/")?;
+    dup2_stdin(&null)?;
+    dup2_stdout(&null)?;
+    dup2_stderr(&null)?;
+    Ok(Role::Daemon(Outcome(write.into())))
+}
+
+/// Makes two processes of one; the old one learns which the new one is. To be called while it has a single thread.
+pub(crate) fn fork() -> io::Result<Option<Pid>> {
     // SAFETY: there is no other thread that could hold a lock in the copy.
     #[allow(unsafe_code)]
-    match unsafe { fork() }? {
-        ForkResult::Parent { .. } => Ok(Role::Caller(Waiting(read.into()))),
-        ForkResult::Child => {
-            setsid()?;
-            chdir("/")?;
-            dup2_stdin(&null)?;
-            dup2_stdout(&null)?;
-            dup2_stderr(&null)?;
-            Ok(Role::Daemon(Outcome(write.into())))
-        }
+    match unsafe { nix::unistd::fork() }? {
+        ForkResult::Parent { child } => Ok(Some(child)),
+        ForkResult::Child => Ok(None),
     }
 }
 

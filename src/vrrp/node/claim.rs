@@ -1,5 +1,6 @@
 //! What a process may have set, in the words of a file that outlives it: the index of an interface does not.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
@@ -8,7 +9,7 @@ use serde::{Serialize, Serializer};
 
 use crate::config::model::{Family, InterfaceName, Net};
 use crate::net::kernel::Kernel;
-use crate::net::object::{Device, Key, Object, RouteKey, Rule, Start};
+use crate::net::object::{Device, Key, Object, Operation, RouteKey, Rule, Start};
 use crate::net::settings::{Held, Setting};
 
 use super::firewall::drops;
@@ -210,6 +211,21 @@ fn parse_route(text: &str) -> Option<Claim> {
     }
     (!matches!(key.start, Start::Gateway(_)) || interface.is_none()).then_some(())?;
     Some(Claim::Route { interface, key })
+}
+
+/// What takes away of the kernel what `claims` name: addresses, routes, rules, interfaces with all that is on them. What
+/// others need goes after them.
+pub fn removals(claims: &BTreeSet<Claim>, kernel: &Kernel) -> Vec<Operation> {
+    let keys: BTreeSet<Key> = claims.iter().flat_map(|claim| claim.find(kernel)).collect();
+    let removal = |key: Key| {
+        Some(Operation::Remove(match kernel.object(&key)? {
+            Object::Route(route) => Object::from(route.our_part()),
+            other => other.clone(),
+        }))
+    };
+    let mut operations: Vec<Operation> = keys.into_iter().filter_map(removal).collect();
+    operations.sort_by_key(|operation| Reverse(operation.rank()));
+    operations
 }
 
 /// What `setup` may set without touching what is the host's: what the kernel has and `record` does not name is.

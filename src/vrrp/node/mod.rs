@@ -44,7 +44,7 @@ use super::instance::{self, Back, Machine, Resume};
 use super::packet::Received;
 
 pub use action::{Action, Input, Refusal, Report, Timer};
-pub use claim::{Claim, new_claims};
+pub use claim::{Claim, new_claims, removals};
 use groups::{Group, Wish};
 use identity::Identity;
 use links::Carriers;

@@ -52,6 +52,13 @@ impl Daemon {
         self.pid
     }
 
+    /// The one process that it has made itself and that has its name.
+    pub fn child(&self) -> Option<u32> {
+        let path = format!("/proc/{0}/task/{0}/children", self.pid);
+        let pids = fs::read_to_string(path).unwrap_or_default();
+        pids.split_whitespace().next()?.parse().ok()
+    }
+
     pub fn is_running(&self) -> bool {
         self.child.borrow_mut().try_wait().unwrap().is_none()
     }

@@ -33,6 +33,12 @@ impl Program {
 }
 
 impl Lab {
+    /// directord with more options.
+    pub fn directord(&self, node: &Node, options: &str, configuration: &str) -> Daemon {
+        node.write(FILE, configuration);
+        node.spawn("directord", &format!("{} {options}", Program::Directord.command()))
+    }
+
     /// Writes the configuration to the node and starts the program there.
     pub fn director(&self, node: &Node, program: Program, configuration: &str) -> Daemon {
         node.write(FILE, configuration);

@@ -19,6 +19,7 @@ mod forwarding;
 mod frr;
 mod genhash_equal;
 mod groups;
+mod guard;
 mod handover;
 mod includes;
 mod interop;
@@ -128,6 +129,7 @@ pub fn all() -> Vec<Scenario> {
         failover::SCENARIOS,
         drift::SCENARIOS,
         groups::SCENARIOS,
+        guard::SCENARIOS,
         handover::SCENARIOS,
         snmp::SCENARIOS,
         dbus::SCENARIOS,

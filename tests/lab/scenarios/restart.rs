@@ -250,7 +250,7 @@ fn in_vain(lab: &Lab) {
     assert!(adverts.adverts().iter().any(|(_, advert)| advert.priority == 0));
     adverts.finish();
     start();
-    unit.machine.sh(&format!("kill -9 {}", unit.pid()));
+    unit.machine.sh(&format!("kill -9 {0} $(pgrep -P {0} -x directord)", unit.pid()));
     eventually("it is started again", seconds(10), || unit.said("left by a process that was killed") > 0);
     led_by(lab, &lab.lvs01);
     assert_eq!(unit.said("Goes on as MASTER"), resumed);

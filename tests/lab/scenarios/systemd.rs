@@ -78,11 +78,21 @@ fn run(_lab: &Lab) {
     let warnings = machine.sh("journalctl -u directord -p warning -o cat --no-pager");
     assert!(warnings.contains("refused") && !warnings.contains("Entering MASTER"), "priorities: {warnings}");
 
+    machine.sh(&format!("kill -9 $(pgrep -P {pid} -x directord)"));
+    eventually("it is started again", seconds(10), || journal("it is started again"));
+    eventually("it goes on", seconds(5), || journal("Goes on as MASTER"));
+    eventually("MASTER again", seconds(10), || property("StatusText").starts_with("VI_1 MASTER"));
+    assert!(machine.has_address(VIP));
+    assert_eq!(property("MainPID"), pid, "systemd knows who watches over it");
+
     machine.sh(&format!("kill -9 {pid}"));
-    eventually("it is started again", seconds(10), || {
+    eventually("systemd starts both again", seconds(10), || {
         property("ActiveState") == "active" && ![pid.as_str(), "0"].contains(&property("MainPID").as_str())
     });
-    eventually("what it left behind is removed", seconds(5), || journal("left by a process that was killed"));
+    eventually("MASTER again", seconds(10), || machine.has_address(VIP));
+    let pid = property("MainPID");
+    machine.sh(&format!("kill -9 {pid} $(pgrep -P {pid} -x directord)"));
+    eventually("what both left is removed", seconds(10), || journal("left by a process that was killed"));
     eventually("MASTER again", seconds(10), || machine.has_address(VIP));
 
     machine.sh("systemctl stop directord");

@@ -1,0 +1,80 @@
+//! Takes away what a daemon that was killed has left in the kernel: addresses, routes, rules and interfaces, as its
+//! record names them. Settings and the packet filter do no harm, and wait for the next start.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use nix::unistd::Pid;
+
+use super::super::lock::RuntimeLock;
+use super::super::owned;
+use crate::net::io::Network;
+use crate::net::kernel::Kernel;
+use crate::net::object::Operation;
+use crate::text::reason;
+use crate::vrrp::node::{Claim, removals};
+
+/// What became of it, in words for the log.
+pub(super) struct Swept {
+    /// Nothing is left.
+    pub(super) done: bool,
+    pub(super) lines: Vec<String>,
+}
+
+/// Takes away what the record in `directory` names, unless another daemon than `child` works there.
+pub(super) fn sweep(directory: &Path, child: Option<Pid>) -> Swept {
+    let nothing = |line: Option<String>| Swept { done: true, lines: line.into_iter().collect() };
+    // Nobody starts there meanwhile.
+    let _lock = match RuntimeLock::take_at_once(directory) {
+        Ok(lock) => Some(lock),
+        Err(held) if child.is_some_and(|child| held.is_held_by(child)) => None,
+        Err(_) => {
+            return nothing(Some("Another directord has started, and sees to what was left".to_owned()));
+        }
+    };
+    let claims: BTreeSet<Claim> = match owned::recorded(directory) {
+        Ok(claims) if claims.is_empty() => return nothing(None),
+        Ok(claims) => claims,
+        Err(error) => {
+            let (place, why) = (directory.display(), reason(&error));
+            let words = format!("The record in {place} is not used: {why}. What the daemon left stays");
+            return nothing(Some(words));
+        }
+    };
+    let failed = |why: String| Swept {
+        done: false,
+        lines: vec![format!("What the daemon left cannot be taken away yet: {why}; tried again")],
+    };
+    let mut network = match Network::open(None) {
+        Ok(network) => network,
+        Err(error) => return failed(reason(&error)),
+    };
+    let mut kernel = Kernel::default();
+    match network.read() {
+        Ok(reading) => kernel.read(reading),
+        Err(error) => return failed(reason(&error)),
+    }
+    let operations = removals(&claims, &kernel);
+    let answers = network.change(&operations);
+    let (mut gone, mut lines) = (Vec::new(), Vec::new());
+    for (operation, errno) in operations.iter().zip(answers) {
+        match operation.outcome(errno) {
+            Ok(()) => gone.push(operation),
+            Err(errno) => {
+                let why = std::io::Error::from_raw_os_error(errno);
+                lines.push(format!("{operation} failed: {}; tried again", reason(&why)));
+            }
+        }
+    }
+    let done = lines.is_empty();
+    if let Some(line) = told(&gone) {
+        lines.push(line);
+    }
+    Swept { done, lines }
+}
+
+fn told(gone: &[&Operation]) -> Option<String> {
+    let (first, more) = (gone.first()?, gone.len() - 1);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Some(format!("Took away what the daemon left: {}{more}", first.key()))
+}
