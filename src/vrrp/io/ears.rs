@@ -1,8 +1,8 @@
 //! Listens for other hosts that claim addresses of masters: one socket for each family on each interface where somebody leads,
 //! and a task that reads it.
 //!
-//! Bounded: however much is said, a task looks a hundred times a second at most, reads a few messages each time, and tells the
-//! same claim once. What is left the kernel drops.
+//! Bounded: a task looks a hundred times a second at most, twenty times where much is said, reads a few messages each time,
+//! and tells the same claim once. What is left the kernel drops.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -24,6 +24,9 @@ use crate::vrrp::node::{Input, Watched};
 const GATHER: Duration = Duration::from_millis(5);
 /// A task rests after it has read.
 const REST: Duration = Duration::from_millis(5);
+/// The same when it has read more than a few.
+const LONG_REST: Duration = Duration::from_millis(45);
+const FEW: usize = 8;
 /// Messages that are read in a row.
 const BATCH: usize = 64;
 /// What was heard waits for the loop.
@@ -119,10 +122,13 @@ async fn listen(socket: AsyncFd<Ear>, index: u32, heard: mpsc::Sender<Input>) {
     loop {
         let Ok(mut ready) = socket.readable().await else { return };
         tokio::time::sleep(GATHER).await;
-        let mut failed = false;
+        let (mut failed, mut read) = (false, 0);
         for _message in 0..BATCH {
             match ready.try_io(|socket| socket.get_ref().hear()) {
-                Ok(Ok(conflict)) => claims.extend(conflict),
+                Ok(Ok(conflict)) => {
+                    read += 1;
+                    claims.extend(conflict);
+                }
                 // A link that goes down reports itself here.
                 Ok(Err(_)) => {
                     failed = true;
@@ -137,6 +143,11 @@ async fn listen(socket: AsyncFd<Ear>, index: u32, heard: mpsc::Sender<Input>) {
                 return;
             }
         }
-        tokio::time::sleep(if failed { AGAIN } else { REST }).await;
+        let rest = match read {
+            _ if failed => AGAIN,
+            0..=FEW => REST,
+            _ => LONG_REST,
+        };
+        tokio::time::sleep(rest).await;
     }
 }

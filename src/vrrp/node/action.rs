@@ -199,4 +199,6 @@ pub enum Timer {
     Carrier,
     /// The delay after the start is over.
     Start,
+    /// It may be listened for other addresses.
+    Watch,
 }

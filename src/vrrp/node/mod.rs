@@ -165,6 +165,7 @@ pub struct Node {
     defended: BTreeMap<(u32, IpAddr), Id>,
     /// That may be something else by now.
     rewatch: bool,
+    watched_at: Option<Instant>,
     /// Until then no instance starts.
     starts_at: Option<Instant>,
     /// What a predecessor has left, for the first configuration.
@@ -271,6 +272,7 @@ impl Node {
             self.firewall.next().map(|at| (at, Timer::Filter)),
             self.carriers.next().map(|at| (at, Timer::Carrier)),
             self.starts_at.map(|at| (at, Timer::Start)),
+            self.next_watch().map(|at| (at, Timer::Watch)),
         ];
         instance.into_iter().chain(others.into_iter().flatten()).min_by_key(|(at, _)| *at)
     }
@@ -502,7 +504,7 @@ impl Node {
         self.change(out);
         self.tune(out);
         self.announce(now, out);
-        self.watch(out);
+        self.watch(now, out);
         out.extend(self.sockets.take_unused().into_iter().map(Action::Close));
         self.renew_claims();
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::net::conflict::Conflict;
 use crate::net::object::{Key, Mac};
@@ -10,6 +10,9 @@ use crate::vrrp::instance;
 
 use super::holdings::ETHERNET;
 use super::{Action, Id, Node};
+
+/// What is listened for changes no more often than this.
+const TOGETHER: Duration = Duration::from_millis(100);
 
 /// What is listened for on one interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,11 +26,13 @@ pub struct Watched {
 }
 
 impl Node {
-    /// Works out anew what is listened for, when that may be something else, and says so when it is.
-    pub(super) fn watch(&mut self, out: &mut Vec<Action>) {
-        if !std::mem::take(&mut self.rewatch) {
+    /// Works out anew what is listened for, when that may be something else, and says so when it is. Many that become master
+    /// one after the other are looked at together.
+    pub(super) fn watch(&mut self, now: Instant, out: &mut Vec<Action>) {
+        if !self.rewatch || self.watched_at.is_some_and(|at| now < at + TOGETHER) {
             return;
         }
+        self.rewatch = false;
         self.defended.clear();
         let mut watched: BTreeMap<u32, Watched> = BTreeMap::new();
         for (id, running) in self.instances.iter().filter(|(_, running)| running.held) {
@@ -50,9 +55,15 @@ impl Node {
             }
         }
         if watched != self.watched {
+            self.watched_at = Some(now);
             self.watched.clone_from(&watched);
             out.push(Action::Watch(watched));
         }
+    }
+
+    /// When to look again.
+    pub(super) fn next_watch(&self) -> Option<Instant> {
+        self.watched_at.filter(|_| self.rewatch).map(|at| at + TOGETHER)
     }
 
     /// Somebody claims an address on an interface. Another interface of this host that is in the same network may ask
@@ -89,8 +100,6 @@ impl Node {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::config::model::{Gaps, Instance, InterfaceName, Pacing, Priority, VirtualAddress, Vrid};
     use crate::net::kernel::{Change, LinkState, Reading};
@@ -179,6 +188,12 @@ mod tests {
         let gone = feed(&mut node, later, Input::Kernel(vec![Change::LinkGone(2)]));
         // A fault: nobody leads any more.
         assert_eq!(watched(gone), [BTreeMap::new()]);
+        let back = LinkState { mac: vec![2, 0, 0, 0, 0, 2], ..LinkState::ethernet("eth1") };
+        let again = feed(&mut node, later, Input::Kernel(vec![Change::Link(2, back)]));
+        assert_eq!(watched(again), [], "not at once");
+        assert_eq!(node.next_watch(), Some(later + TOGETHER));
+        assert_eq!(watched(feed(&mut node, later + TOGETHER, Input::Timer)), all);
+        assert_eq!(node.next_watch(), None);
     }
 
     #[test]
