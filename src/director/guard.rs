@@ -15,7 +15,7 @@ pub(super) use io::{LOST, STOP};
 pub(crate) use io::{Plan, Turn, Watch};
 
 /// The next daemon is in force within this time, or its parent does what it would do: take away what was left.
-const COMES_BACK: Duration = Duration::from_millis(600);
+const COMES_BACK: Duration = Duration::from_millis(850);
 /// What could not be taken away is tried again.
 const AGAIN: Duration = Duration::from_millis(200);
 /// A daemon that ran for so long was well: the next one is started at once.

@@ -219,6 +219,13 @@ mod tests {
     }
 
     #[test]
+    fn what_is_in_force_is_known_from_what_is_said() {
+        assert!(is_ready(b"READY=1") && is_ready(b"READY=1\nSTATUS=VI_1 MASTER"));
+        let others: [&[u8]; 4] = [b"", b"RELOADING=1\nMONOTONIC_USEC=1", b"READY=10", b"STATUS=READY=1"];
+        assert!(!others.into_iter().any(is_ready));
+    }
+
+    #[test]
     fn abstract_names_and_none() {
         let name = format!("directord-test-{}", std::process::id());
         let systemd = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
