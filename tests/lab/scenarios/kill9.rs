@@ -2,7 +2,7 @@
 
 use super::Scenario;
 use crate::lab::{
-    BOTH, Daemon, Lab, VIP, Vrrp, eventually, millis, now, poll, say, seconds, throughout, web_service,
+    BOTH, Daemon, Lab, VIP, Vrrp, eventually, now, poll, say, seconds, throughout, web_service,
 };
 
 pub const SCENARIOS: &[Scenario] = &[
