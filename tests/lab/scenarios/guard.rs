@@ -3,7 +3,7 @@
 use super::Scenario;
 use super::handover::serve;
 use crate::lab::{
-    BOTH, Daemon, Lab, Program, Signal, VIP, Vrrp, as_backup, eventually, millis, poll, say, seconds,
+    BOTH, Daemon, Lab, Program, Signal, VIP, Vrrp, as_backup, eventually, millis, now, poll, say, seconds,
     throughout, web_service,
 };
 
@@ -175,7 +175,30 @@ fn alone(lab: &Lab) {
     eventually("it leads", seconds(15), || node.has_address(VIP));
     kill(&guard);
     guard.wait_exit(seconds(5));
-    assert_eq!(guard.exit_code(), Some(137));
+    assert_eq!((guard.exit_code(), pid_in_file()), (Some(137), None));
+    assert!(!is_left(lab));
+    // Whoever sets it from now on is to keep it.
+    let recorded = || node.sh("cat /run/directord/addresses 2>/dev/null || true");
+    assert!(!recorded().contains(VIP), "{}", recorded());
+
+    // One that stood still does not go on: the others have heard nothing for as long.
+    let guard = lab.directord(node, "--guard", &config());
+    eventually("it leads", seconds(15), || node.has_address(VIP) && recorded().contains(VIP));
+    let child = nix::unistd::Pid::from_raw(guard.child().unwrap() as i32);
+    nix::sys::signal::kill(child, Signal::SIGSTOP).unwrap();
+    let silent = || {
+        let last = adverts.adverts().last().map_or(0.0, |(time, _)| *time);
+        now() - last > 3.0
+    };
+    eventually("it has been silent for three adverts", seconds(10), silent);
+    kill(&guard);
+    eventually("it starts as always", seconds(10), || guard.log().matches("Entering BACKUP").count() == 2);
+    assert!(!guard.log_has("Goes on as MASTER"));
+    // A stop while nobody runs.
+    kill(&guard);
+    eventually("nobody runs", seconds(5), || guard.child().is_none());
+    guard.stop();
+    assert_eq!((guard.exit_code(), pid_in_file()), (Some(0), None));
     assert!(!is_left(lab));
     let running = lab.directord(node, "--guard", &config());
     eventually("it leads", seconds(15), || node.has_address(VIP));
