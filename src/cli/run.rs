@@ -129,6 +129,7 @@ fn watch_over(options: &RunOptions, begun: Begun) -> ExitCode {
     let plan = Plan {
         runtime_directory: begun.options.runtime_directory.clone(),
         releases: !options.dont_release_vrrp,
+        pid_file: begun.options.pid_file.clone(),
         restarts: options.respawns,
         ignore_sigint: options.ignore_sigint,
         log: options.log(),

@@ -306,6 +306,7 @@ impl Director {
             Ok(()) => {
                 self.running = Arc::new(running);
                 self.leading.iter_mut().for_each(Leading::renew);
+                self.write_down_what_leads();
                 self.refused = None;
                 self.keep(candidate.keep, candidate.read);
                 self.give_back_later();

@@ -15,7 +15,7 @@ pub(super) use io::{LOST, STOP};
 pub(crate) use io::{Plan, Turn, Watch};
 
 /// The next daemon is in force within this time, or its parent does what it would do: take away what was left.
-const COMES_BACK: Duration = Duration::from_millis(600);
+const COMES_BACK: Duration = Duration::from_millis(850);
 /// What could not be taken away is tried again.
 const AGAIN: Duration = Duration::from_millis(200);
 /// A daemon that ran for so long was well: the next one is started at once.
@@ -92,8 +92,20 @@ impl Guard {
         let Some(since) = self.runs_since.take() else { return Vec::new() };
         let (status, why) = match how {
             // It was stopped, and left what it was to leave.
-            Ended::Status(0) => return vec![Action::End(0)],
-            Ended::Status(status) => (status, format!("it ended with status {status}")),
+            Ended::Status(0) if self.ready || !self.was_ready => return vec![Action::End(0)],
+            // Or before it took anything over: what the one before has left is there.
+            Ended::Status(0) | Ended::Signal(Signal::SIGTERM | Signal::SIGINT) if !self.ready => {
+                let sweep = self.was_ready.then_some(Action::Sweep);
+                return sweep.into_iter().chain([Action::End(0)]).collect();
+            }
+            Ended::Status(status) => {
+                let meaning = match status {
+                    2 => ", its configuration cannot be used: `directord --check` says why",
+                    4 => ", a capability is missing",
+                    _ => "",
+                };
+                (status, format!("it ended with status {status}{meaning}"))
+            }
             Ended::Signal(signal) => {
                 // As a shell has it.
                 let status = u8::try_from(128 + signal as i32).unwrap_or(u8::MAX);
@@ -109,14 +121,14 @@ impl Guard {
         if self.stops || !self.restarts {
             self.sweep_at = None;
             let last = format!("The daemon has not stopped by itself, {why}: what it left goes now");
-            return vec![Action::Say(last), Action::Sweep, Action::End(status)];
+            return vec![Action::Sweep, Action::Say(last), Action::End(status)];
         }
         self.soon = if now.duration_since(since) < WELL { self.soon + 1 } else { 0 };
         if was_ready && self.soon <= 1 {
             self.sweep_at = Some(now + COMES_BACK);
             self.runs_since = Some(now);
             let words = format!("The daemon has not stopped by itself, {why}: it is started again");
-            return vec![Action::Say(words), Action::Start];
+            return vec![Action::Start, Action::Say(words)];
         }
         let pause = (STEP * self.soon.max(1)).min(LONGEST);
         self.start_at = Some(now + pause);
@@ -125,7 +137,12 @@ impl Guard {
             "The daemon has not stopped by itself, {why}: what it left goes now, and it is started again in {} s",
             pause.as_secs()
         );
-        vec![Action::Say(words), Action::Sweep]
+        vec![Action::Sweep, Action::Say(words)]
+    }
+
+    /// It was told to stop: nothing is started any more.
+    pub(super) fn stops(&self) -> bool {
+        self.stops
     }
 
     /// What was to be taken away is gone, or not.
@@ -192,6 +209,7 @@ mod tests {
         let mut guard = running(now);
         assert_eq!(kinds(guard.stop()), ["stop"]);
         assert_eq!(kinds(guard.ended(now, Ended::Status(0))), ["end 0"]);
+        assert_eq!(kinds(Guard::new(now, true).ended(now, Ended::Status(0))), ["end 0"]);
         // It has seen nothing of its own yet: what is recorded may be another one's that runs.
         for (how, end) in [(Ended::Status(2), "end 2"), (KILLED, "end 137")] {
             assert_eq!(kinds(Guard::new(now, true).ended(now, how)), [end]);
@@ -249,6 +267,12 @@ mod tests {
         let mut guard = running(now);
         guard.stop();
         assert_eq!(kinds(guard.ended(now, KILLED)), ["sweep", "end 137"]);
+        // The second one was stopped before it had taken anything over.
+        for how in [Ended::Status(0), Ended::Signal(Signal::SIGTERM), Ended::Signal(Signal::SIGINT)] {
+            let mut guard = running(now);
+            guard.ended(now, KILLED);
+            assert_eq!(kinds(guard.ended(now, how)), ["sweep", "end 0"]);
+        }
         // Nobody runs.
         let mut guard = running(now);
         guard.ended(now, KILLED);

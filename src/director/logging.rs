@@ -29,6 +29,8 @@ const QUEUE: usize = 4096;
 const SOCKET: &str = "/dev/log";
 /// A log daemon that does not read is given up after this long, when a line must be written at once.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// When there is something else to do, after this.
+const GLANCE: Duration = Duration::from_millis(100);
 /// LOG_DAEMON (RFC 5424 §6.2.1).
 const FACILITY: u8 = 3;
 
@@ -92,27 +94,27 @@ fn tell_of_panics(style: Style, socket: &'static Path) {
         let line = style.line(Level::ERROR, &describe(panic));
         match style {
             Style::Journal | Style::Plain => drop(io::stderr().write_all(line.as_bytes())),
-            Style::SystemLog => send_at_once(socket, line.trim_end().as_bytes()),
+            Style::SystemLog => {
+                send_at_once(socket, line.trim_end().as_bytes(), PATIENCE);
+            }
         }
     }));
 }
 
-/// Writes a line at once, for a process without a thread that writes. It waits for nobody for longer than
-/// [`PATIENCE`].
-pub(crate) fn say(destination: Destination, level: Level, words: &str) {
+/// Writes a line at once, for a process without a thread that writes and with other things to do. False: nobody reads.
+pub(crate) fn say(destination: Destination, level: Level, words: &str) -> bool {
     let style = Style::of(destination);
     let line = style.line(level, &words.replace('\n', " "));
     match style {
         Style::Journal | Style::Plain => {
             let stderr = io::stderr();
             let mut sources = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
-            let timeout = PollTimeout::try_from(PATIENCE).unwrap_or(PollTimeout::ZERO);
+            let timeout = PollTimeout::try_from(GLANCE).unwrap_or(PollTimeout::ZERO);
             // A pipe that has room takes a line as a whole.
-            if poll(&mut sources, timeout).is_ok_and(|ready| ready > 0) {
-                drop(stderr.lock().write_all(line.as_bytes()));
-            }
+            let reads = poll(&mut sources, timeout).is_ok_and(|ready| ready > 0);
+            reads && stderr.lock().write_all(line.as_bytes()).is_ok()
         }
-        Style::SystemLog => send_at_once(Path::new(SOCKET), line.trim_end().as_bytes()),
+        Style::SystemLog => send_at_once(Path::new(SOCKET), line.trim_end().as_bytes(), GLANCE),
     }
 }
 
@@ -126,17 +128,20 @@ fn describe(panic: &PanicHookInfo<'_>) -> String {
     format!("directord ends: panic in the thread {thread} at {place}: {words}; this is a fault of directord")
 }
 
-/// Waits for a log daemon that is busy, not for one that does not read.
-fn send_at_once(socket: &Path, line: &[u8]) {
-    let Ok(sender) = UnixDatagram::unbound() else { return };
+/// Waits for a log daemon that is busy, not for one that does not read: false.
+fn send_at_once(socket: &Path, line: &[u8], patience: Duration) -> bool {
+    let Ok(sender) = UnixDatagram::unbound() else { return false };
     if sender.set_nonblocking(true).is_err() {
-        return;
+        return false;
     }
-    let until = Instant::now() + PATIENCE;
-    while sender.send_to(line, socket).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
-        && Instant::now() < until
-    {
-        std::thread::sleep(Duration::from_millis(10));
+    let until = Instant::now() + patience;
+    loop {
+        match sender.send_to(line, socket) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            sent => return sent.is_ok(),
+        }
     }
 }
 
@@ -315,8 +320,8 @@ mod tests {
         let sender = UnixDatagram::unbound().unwrap();
         sender.set_nonblocking(true).unwrap();
         while sender.send_to(b"full", &path).is_ok() {}
-        send_at_once(&path, b"the panic");
-        send_at_once(&folder.path().join("none"), b"the panic");
+        assert!(!send_at_once(&path, b"the panic", PATIENCE));
+        assert!(!send_at_once(&folder.path().join("none"), b"the panic", PATIENCE));
         assert!(begun.elapsed() < PATIENCE * 5);
     }
 }

@@ -432,14 +432,20 @@ impl Director {
         let snapshot = handle.snapshot.borrow_and_update();
         let claims = Arc::clone(&snapshot.claims);
         self.sync.follow(&snapshot.instances);
-        if let Some(leading) = &mut self.leading {
-            let succeed = succeed(&self.tracking.facts());
-            leading.follow(&self.options.config, &self.running.model, &snapshot.instances, succeed);
-        }
         drop(snapshot);
+        self.write_down_what_leads();
         self.addresses.follow(claims);
         self.snmp.changed(Source::Vrrp);
         self.changed = true;
+    }
+
+    /// For the case of a kill.
+    fn write_down_what_leads(&mut self) {
+        if let (Some(leading), Some(handle)) = (&mut self.leading, &self.vrrp) {
+            let succeed = succeed(&self.tracking.facts());
+            let snapshot = handle.snapshot.borrow();
+            leading.follow(&self.options.config, &self.running.model, &snapshot.instances, succeed);
+        }
     }
 
     /// Does something with the tracked objects, and tells the checks and the VRRP thread what they amount to.

@@ -146,6 +146,8 @@ impl<T: Recorded> Owned<T> {
 
     /// Writes what could not be written.
     pub(super) fn retry(&mut self) {
+        // Somebody has tidied up.
+        self.written &= self.things.is_empty() || self.path.exists();
         if self.is_behind() && self.write().is_ok() {
             tracing::info!("{} are recorded now", T::OF);
         }

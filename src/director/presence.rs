@@ -77,6 +77,16 @@ impl Presence {
     }
 }
 
+/// Removes what a daemon that did not stop by itself has left of `pid`.
+pub(super) fn remove(directory: &Path, pid_file: Option<&Path>, pid: u32) {
+    for path in std::iter::once(directory.join(FILE)).chain(pid_file.map(Path::to_owned)) {
+        let file = PidFile { path, pid, written: true };
+        if file.is_ours() {
+            let _ = files::remove(&file.path);
+        }
+    }
+}
+
 impl PidFile {
     fn write(&mut self) -> io::Result<()> {
         // What is neither file nor link, such as /dev/null, is not replaced.
@@ -121,6 +131,12 @@ mod tests {
         fs::write(&files[1], "1\n").unwrap();
         presence.leave();
         assert!(!files[0].exists() && files[1].exists());
+        // Or somebody else removes them.
+        presence.appear();
+        remove(&run, Some(&files[1]), 1);
+        assert!(files.iter().all(|file| file.exists()), "of another one");
+        remove(&run, Some(&files[1]), std::process::id());
+        assert!(!files.iter().any(|file| file.exists()));
     }
 
     #[test]

@@ -44,6 +44,11 @@ impl Moment {
         let at = Duration::from(clock_gettime(ClockId::CLOCK_BOOTTIME)?);
         Ok(Self { boot, at: u64::try_from(at.as_millis()).unwrap_or(u64::MAX) })
     }
+
+    /// The same, or the moment of the same boot that is `at` milliseconds behind it, if that was earlier.
+    pub(super) fn or_earlier(self, at: u64) -> Self {
+        Self { at: self.at.min(at), ..self }
+    }
 }
 
 /// What the others know a virtual router by: when it is another one, it does not go on.
@@ -215,13 +220,15 @@ pub(super) struct Leading {
     directory: PathBuf,
     /// Those that lead, with their priorities.
     lead: Vec<(String, u8)>,
-    /// `None`: there is no file, or it is of another configuration.
+    /// `None`: there is no file.
     written: Option<Record>,
+    /// It may be of another configuration.
+    renewed: bool,
 }
 
 impl Leading {
     pub(super) fn new(directory: &Path) -> Self {
-        Self { directory: directory.to_owned(), lead: Vec::new(), written: None }
+        Self { directory: directory.to_owned(), lead: Vec::new(), written: None, renewed: false }
     }
 
     /// Writes what leads of `running` now, unless the file says so already. What cannot be written is tried at the next
@@ -236,6 +243,7 @@ impl Leading {
         let lead = now.iter().filter(|one| one.state == State::Master && !one.hands_over);
         let same = lead.clone().map(|one| (one.name.as_str(), one.priority));
         let same = same.eq(self.lead.iter().map(|(name, priority)| (name.as_str(), *priority)));
+        let same = same && !std::mem::take(&mut self.renewed);
         if same && self.written.as_ref().is_none_or(|there| there.succeed == succeed) {
             return;
         }
@@ -258,10 +266,9 @@ impl Leading {
         }
     }
 
-    /// Another configuration is in force: what is written is of the one before.
+    /// Another configuration is in force: [`Self::follow`] writes it all anew.
     pub(super) fn renew(&mut self) {
-        self.lead.clear();
-        self.remove();
+        (self.lead, self.renewed) = (Vec::new(), true);
     }
 
     /// Nothing is to go on.

@@ -15,6 +15,10 @@ use sd_notify::NotifyState;
 
 use super::guard::Link;
 
+/// What such a line begins with.
+const STATUS: &str = "STATUS=";
+const MORE_TIME: &str = "EXTEND_TIMEOUT_USEC=";
+
 /// How it is reached.
 #[derive(Debug)]
 enum Way {
@@ -26,14 +30,14 @@ enum Way {
 
 /// A service manager that listens.
 #[derive(Debug)]
-pub(super) struct Listener {
+struct Listener {
     socket: UnixDatagram,
     address: SocketAddr,
 }
 
 impl Listener {
     /// The one that started us.
-    pub(super) fn from_environment() -> Option<Self> {
+    fn from_environment() -> Option<Self> {
         Self::at(std::env::var_os("NOTIFY_SOCKET"))
     }
 
@@ -56,11 +60,6 @@ impl Listener {
                 None
             }
         }
-    }
-
-    /// Sends it a message; an error that says so: its queue is full.
-    pub(super) fn hand_on(&self, message: &[u8]) -> io::Result<()> {
-        self.socket.send_to_addr(message, &self.address).map(drop)
     }
 }
 
@@ -117,6 +116,23 @@ impl Manager {
         self.offer();
     }
 
+    /// Hands on what another process says of itself ([`is_ready`]).
+    pub(super) fn hand_on(&mut self, message: &[u8]) {
+        let text = String::from_utf8_lossy(message);
+        let (status, state): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.starts_with(STATUS));
+        if let Some(status) = status.last().and_then(|line| line.strip_prefix(STATUS)) {
+            self.status = Some(status.to_owned());
+        }
+        if !state.is_empty() {
+            let only_more_time = state.iter().all(|line| line.starts_with(MORE_TIME));
+            let before = self.state.take().filter(|_| only_more_time);
+            self.state = Some(
+                before.into_iter().chain(state.into_iter().map(str::to_owned)).collect::<Vec<_>>().join("\n"),
+            );
+        }
+        self.offer();
+    }
+
     /// What is under way may take this long from now on, whatever its own limit for a start or a stop is.
     pub(super) fn extend(&mut self, time: Duration) {
         let time = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
@@ -165,7 +181,7 @@ impl Manager {
 impl Way {
     fn send(&self, message: &[u8]) -> io::Result<()> {
         match self {
-            Self::Address(listener) => listener.hand_on(message),
+            Self::Address(Listener { socket, address }) => socket.send_to_addr(message, address).map(drop),
             Self::Parent(socket) => socket.send(message).map(drop),
         }
     }
@@ -216,6 +232,39 @@ mod tests {
         manager.status("after the reload 9999");
         manager.stopping();
         assert_eq!(next(&systemd), "STOPPING=1");
+    }
+
+    #[test]
+    fn what_is_handed_on_is_the_last_word_of_each_kind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let systemd = UnixDatagram::bind(&path).unwrap();
+        let mut manager = at(Some(path.into()));
+        manager.hand_on(b"READY=1\nSTATUS=VI_1 MASTER");
+        assert_eq!(next(&systemd), "READY=1\nSTATUS=VI_1 MASTER");
+        let mut number = 0;
+        while !manager.is_behind() {
+            number += 1;
+            manager.hand_on(format!("STATUS={number}").as_bytes());
+        }
+        manager.hand_on(b"RELOADING=1\nMONOTONIC_USEC=7");
+        manager.hand_on(b"EXTEND_TIMEOUT_USEC=5");
+        manager.hand_on(b"\xff");
+        manager.hand_on(b"READY=1\nSTATUS=after");
+        manager.hand_on(b"EXTEND_TIMEOUT_USEC=9");
+        (1..number).for_each(|number| assert_eq!(next(&systemd), format!("STATUS={number}")));
+        manager.offer();
+        assert_eq!(next(&systemd), "READY=1\nEXTEND_TIMEOUT_USEC=9\nSTATUS=after");
+        let mut nobody = at(None);
+        nobody.hand_on(b"READY=1");
+        assert!(!nobody.is_behind());
+    }
+
+    #[test]
+    fn what_is_in_force_is_known_from_what_is_said() {
+        assert!(is_ready(b"READY=1") && is_ready(b"READY=1\nSTATUS=VI_1 MASTER"));
+        let others: [&[u8]; 4] = [b"", b"RELOADING=1\nMONOTONIC_USEC=1", b"READY=10", b"STATUS=READY=1"];
+        assert!(!others.into_iter().any(is_ready));
     }
 
     #[test]

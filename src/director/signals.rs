@@ -138,3 +138,28 @@ async fn told_by(parent: Option<&UnixDatagram>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use nix::unistd::Pid;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stop_that_all_processes_are_told_of_is_one() {
+        let (parent, here) = std::os::unix::net::UnixDatagram::pair().unwrap();
+        here.set_nonblocking(true).unwrap();
+        let link = Link { parent: Pid::parent(), killed: None, socket: Arc::new(here) };
+        let mut signals = Signals::new(true, Some(&link)).unwrap();
+        assert!(signals.is_another_stop(0), "by its signal");
+        // The same from the parent, what is none, and one more.
+        for message in [STOP, b"stopped", b"", STOP] {
+            parent.send(message).unwrap();
+        }
+        assert_eq!(signals.next().await, Asked::Stop);
+        assert_eq!(signals.stops, [1, 2, 0]);
+        assert!(!signals.is_another_stop(0) && signals.is_another_stop(0));
+    }
+}

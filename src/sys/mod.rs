@@ -1,6 +1,7 @@
 //! Thin safe wrappers around system calls: the only place where `unsafe` may stand.
 
 pub(crate) mod background;
+pub(crate) mod beat;
 pub(crate) mod civil;
 pub(crate) mod confine;
 pub(crate) mod filter;

@@ -18,6 +18,12 @@ impl Queue {
     /// From now on these are delivered in no other way.
     pub(crate) fn open(signals: &[i32]) -> io::Result<Self> {
         block(signals)?;
+        // Whoever called this process may have had the ends of its own children ignored, and then nobody learns of any.
+        // SAFETY: the call touches no memory, and no handler is set.
+        #[allow(unsafe_code)]
+        unsafe {
+            libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+        }
         let set = set_of(signals);
         // SAFETY: the call only reads `set`, and makes a new descriptor.
         #[allow(unsafe_code)]

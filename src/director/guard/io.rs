@@ -18,12 +18,14 @@ use nix::unistd::{Pid, getppid};
 use tracing::Level;
 
 use super::super::logging::{self, Destination};
+use super::super::presence;
 use super::super::resume::Moment;
-use super::super::service_manager::{self, Listener};
+use super::super::service_manager::{self, Manager};
 use super::super::signals as asked;
 use super::sweep::sweep;
 use super::{Action, Ended, Guard};
 use crate::sys::background::fork;
+use crate::sys::beat;
 use crate::sys::signals::{self, Queue};
 use crate::text::reason;
 
@@ -41,6 +43,8 @@ const AGAIN: Duration = Duration::from_millis(100);
 pub(crate) struct Plan {
     /// Where the daemon keeps its record.
     pub(crate) runtime_directory: PathBuf,
+    /// One more file for the pid.
+    pub(crate) pid_file: Option<PathBuf>,
     /// What a daemon that was killed leaves is taken away.
     pub(crate) releases: bool,
     /// A daemon that did not stop by itself is started again.
@@ -81,9 +85,9 @@ pub(crate) struct Watch {
     plan: Plan,
     guard: Guard,
     queue: Queue,
-    manager: Option<Listener>,
-    /// What the service manager has not taken yet.
-    waits: Option<Vec<u8>>,
+    manager: Manager,
+    /// Lines for the log: what is to be done comes first.
+    lines: Vec<(Level, String)>,
     daemon: Option<Daemon>,
     /// The daemon is to be started.
     start: bool,
@@ -96,26 +100,34 @@ impl Watch {
     pub(crate) fn new(plan: Plan) -> io::Result<Self> {
         let queue = Queue::open(&listened(plan.ignore_sigint))?;
         let guard = Guard::new(Instant::now(), plan.restarts);
-        let manager = Listener::from_environment();
-        Ok(Self { plan, guard, queue, manager, waits: None, daemon: None, start: true, killed: None })
+        beat::share()?;
+        let (manager, lines) = (Manager::new(None), Vec::new());
+        Ok(Self { plan, guard, queue, manager, lines, daemon: None, start: true, killed: None })
     }
 
     /// Starts the daemon, or looks after it until it is to be started again. To be called again and again.
     pub(crate) fn turn(&mut self) -> Turn {
         loop {
-            if std::mem::take(&mut self.start) {
+            let over = if !std::mem::take(&mut self.start) {
+                self.wait()
+            } else if self.guard.stops() {
+                self.do_all(vec![Action::Sweep, Action::End(0)])
+            } else {
                 match self.begin() {
                     Ok(turn) => return turn,
                     Err(error) => {
-                        self.say(&format!("No process can be made for the daemon: {}", reason(&error)));
+                        let words = format!("No process can be made for the daemon: {}", reason(&error));
+                        self.lines.push((Level::ERROR, words));
                         let actions = self.guard.ended(Instant::now(), Ended::Status(1));
-                        if let Some(status) = actions.into_iter().find_map(|action| self.act(action)) {
-                            return Turn::End(status);
-                        }
+                        self.do_all(actions)
                     }
                 }
-            }
-            if let Some(status) = self.wait() {
+            };
+            if let Some(status) = over {
+                self.tell();
+                // Others would signal a process by it that is not there any more.
+                let pid = std::process::id();
+                presence::remove(&self.plan.runtime_directory, self.plan.pid_file.as_deref(), pid);
                 return Turn::End(status);
             }
         }
@@ -135,51 +147,48 @@ impl Watch {
         if getppid() != parent {
             return Ok(Turn::End(1));
         }
-        signals::unblock(&listened(self.plan.ignore_sigint))?;
         asked::hold(self.plan.ignore_sigint);
+        // What waits until the daemon can act on it stays blocked.
+        let mut ends = vec![libc::SIGCHLD, libc::SIGTERM, LOST as i32];
+        ends.extend(Some(libc::SIGINT).filter(|_| !self.plan.ignore_sigint));
+        signals::unblock(&ends)?;
         Ok(Turn::Daemon(Link { parent, killed: self.killed.take(), socket: Arc::new(there) }))
     }
 
     /// Waits for one thing and does what it asks for. `Some`: it is over.
     fn wait(&mut self) -> Option<u8> {
+        self.tell();
         let next = self.guard.next().map(|at| at.saturating_duration_since(Instant::now()));
-        let again = self.waits.is_some().then_some(AGAIN);
+        let again = self.manager.is_behind().then_some(AGAIN);
         // Rounded up: a millisecond early would be a turn for nothing.
         let millis = next.into_iter().chain(again).min().map(|time| time.as_micros().div_ceil(1000));
         let timeout = millis
             .map_or(PollTimeout::NONE, |millis| PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX));
-        // While the service manager does not read, nobody is read for it.
-        let words = self.daemon.as_ref().filter(|_| self.waits.is_none()).map(|daemon| daemon.socket.as_fd());
+        let words = self.daemon.as_ref().map(|daemon| daemon.socket.as_fd());
         let mut sources = vec![PollFd::new(self.queue.as_fd(), PollFlags::POLLIN)];
         sources.extend(words.map(|words| PollFd::new(words, PollFlags::POLLIN)));
         // Interrupted, or whatever it is: all are looked at.
         let _ = poll(&mut sources, timeout);
+        self.manager.offer();
         self.hear();
         let mut actions = Vec::new();
         while let Some(signal) = self.queue.take() {
             actions.extend(self.signalled(signal));
         }
         actions.extend(self.guard.timer(Instant::now()));
-        actions.into_iter().find_map(|action| self.act(action))
+        self.do_all(actions)
     }
 
     /// What the daemon says of itself.
     fn hear(&mut self) {
+        let Some(daemon) = &self.daemon else { return };
         let mut buffer = vec![0; LONGEST];
-        loop {
-            if let Some(message) = &self.waits {
-                match self.manager.as_ref().map(|manager| manager.hand_on(message)) {
-                    Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => return,
-                    _ => self.waits = None,
-                }
-            }
-            let Some(daemon) = &self.daemon else { return };
-            let Ok(length) = daemon.socket.recv(&mut buffer) else { return };
+        while let Ok(length) = daemon.socket.recv(&mut buffer) {
             let message = buffer.get(..length).unwrap_or_default();
             if service_manager::is_ready(message) {
                 self.guard.ready();
             }
-            self.waits = Some(message.to_vec());
+            self.manager.hand_on(message);
         }
     }
 
@@ -191,7 +200,8 @@ impl Watch {
                 // Its last words come before its end.
                 self.hear();
                 self.daemon = None;
-                self.killed = Moment::now().ok();
+                // One that stood still before it was killed was silent for longer.
+                self.killed = Moment::now().ok().map(|now| now.or_earlier(beat::last().unwrap_or(0)));
                 self.guard.ended(Instant::now(), how)
             }
             libc::SIGTERM | libc::SIGINT => self.guard.stop(),
@@ -204,6 +214,10 @@ impl Watch {
         }
     }
 
+    fn do_all(&mut self, actions: Vec<Action>) -> Option<u8> {
+        actions.into_iter().filter_map(|action| self.act(action)).last()
+    }
+
     fn act(&mut self, action: Action) -> Option<u8> {
         match action {
             Action::Start => self.start = true,
@@ -214,7 +228,7 @@ impl Watch {
                 self.guard.swept(Instant::now(), swept.done);
                 // The end itself has been told.
                 let level = if swept.done { Level::INFO } else { Level::ERROR };
-                swept.lines.iter().for_each(|line| logging::say(self.plan.log, level, line));
+                self.lines.extend(swept.lines.into_iter().map(|line| (level, line)));
             }
             Action::Sweep => self.guard.swept(Instant::now(), true),
             Action::Stop => {
@@ -224,13 +238,21 @@ impl Watch {
                 }
             }
             Action::End(status) => return Some(status),
-            Action::Say(words) => self.say(&words),
+            Action::Say(words) => {
+                self.manager.status(&words);
+                self.lines.push((Level::ERROR, words));
+            }
         }
         None
     }
 
-    fn say(&self, words: &str) {
-        logging::say(self.plan.log, Level::ERROR, words);
+    /// Writes the lines that wait, unless nobody reads them.
+    fn tell(&mut self) {
+        let log = self.plan.log;
+        let mut reads = true;
+        for (level, line) in self.lines.drain(..) {
+            reads = reads && logging::say(log, level, &line);
+        }
     }
 }
 

@@ -7,12 +7,15 @@ use std::path::Path;
 use nix::unistd::Pid;
 
 use super::super::lock::RuntimeLock;
-use super::super::owned;
+use super::super::owned::{self, Owned};
 use crate::net::io::Network;
 use crate::net::kernel::Kernel;
 use crate::net::object::Operation;
 use crate::text::reason;
 use crate::vrrp::node::{Claim, removals};
+
+/// Failures that are told one by one.
+const LINES: usize = 8;
 
 /// What became of it, in words for the log.
 pub(super) struct Swept {
@@ -32,9 +35,9 @@ pub(super) fn sweep(directory: &Path, child: Option<Pid>) -> Swept {
             return nothing(Some("Another directord has started, and sees to what was left".to_owned()));
         }
     };
-    let claims: BTreeSet<Claim> = match owned::recorded(directory) {
+    let mut owned: Owned<Claim> = match owned::recorded::<Claim>(directory) {
         Ok(claims) if claims.is_empty() => return nothing(None),
-        Ok(claims) => claims,
+        Ok(_) => Owned::read(directory),
         Err(error) => {
             let (place, why) = (directory.display(), reason(&error));
             let words = format!("The record in {place} is not used: {why}. What the daemon left stays");
@@ -54,19 +57,31 @@ pub(super) fn sweep(directory: &Path, child: Option<Pid>) -> Swept {
         Ok(reading) => kernel.read(reading),
         Err(error) => return failed(reason(&error)),
     }
-    let operations = removals(&claims, &kernel);
+    let operations = removals(owned.things(), &kernel);
     let answers = network.change(&operations);
-    let (mut gone, mut lines) = (Vec::new(), Vec::new());
+    let (mut gone, mut stay, mut lines) = (Vec::new(), Vec::new(), Vec::new());
     for (operation, errno) in operations.iter().zip(answers) {
         match operation.outcome(errno) {
             Ok(()) => gone.push(operation),
             Err(errno) => {
                 let why = std::io::Error::from_raw_os_error(errno);
-                lines.push(format!("{operation} failed: {}; tried again", reason(&why)));
+                if stay.len() < LINES {
+                    lines.push(format!("{operation} failed: {}; tried again", reason(&why)));
+                }
+                stay.push(operation);
             }
         }
     }
-    let done = lines.is_empty();
+    // What has gone is not ours any more: whoever sets it from now on is to keep it.
+    let is_left = |claim: &Claim| {
+        matches!(claim, Claim::Setting { .. } | Claim::Table(_))
+            || removals(&BTreeSet::from([claim.clone()]), &kernel).iter().any(|one| stay.contains(&one))
+    };
+    let left: BTreeSet<Claim> = owned.things().iter().filter(|claim| is_left(claim)).cloned().collect();
+    let done = stay.is_empty();
+    if let Err(error) = owned.set(left) {
+        lines.push(format!("cannot write the record of what is left: {}", reason(&error)));
+    }
     if let Some(line) = told(&gone) {
         lines.push(line);
     }

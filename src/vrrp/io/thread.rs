@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::config::model::ProcessPart;
 use crate::net::io::{self as net, Network};
 use crate::net::kernel::Kernel;
+use crate::sys::beat;
 use crate::sys::netlink::Monitor;
 use crate::sys::poll;
 use crate::text::reason;
@@ -359,6 +360,7 @@ impl Thread {
     fn act(&mut self, action: Action) {
         let job = match action {
             Action::Transmit { id, endpoint, packet } => {
+                beat::strike();
                 let sent = self.sockets.get(&endpoint).map(|listening| listening.sender.send(&packet));
                 if let Some(Err(error)) = sent {
                     let errno = error.raw_os_error().unwrap_or(libc::EIO);

@@ -76,6 +76,7 @@ pub struct Answers {
 impl Stream {
     pub fn so_far(&self) -> Answers {
         let mut answers = Answers::default();
+        let late = std::io::Error::from(LATE).to_string();
         let mut last: Option<f64> = None;
         for line in self.0.log().lines() {
             let mut words = line.splitn(3, ' ');
@@ -85,7 +86,7 @@ impl Stream {
             let Ok(time) = time.parse::<f64>() else { continue };
             if kind != "ok" {
                 answers.failed += 1;
-                answers.broken += usize::from(!body.contains(&LATE.to_string()));
+                answers.broken += usize::from(!body.contains(&late));
                 continue;
             }
             *answers.by.entry(body.to_string()).or_default() += 1;

@@ -2,7 +2,7 @@
 
 use super::Scenario;
 use crate::lab::{
-    BOTH, Daemon, Lab, VIP, Vrrp, eventually, millis, now, poll, say, seconds, throughout, web_service,
+    BOTH, Daemon, Lab, VIP, Vrrp, eventually, now, poll, say, seconds, throughout, web_service,
 };
 
 pub const SCENARIOS: &[Scenario] = &[
@@ -48,7 +48,7 @@ fn master(lab: &Lab) {
     let started = now();
     let _master = lab.director(&lab.lvs01, lab.program(), &config());
     let own = |after: f64| capture.adverts().iter().any(|(time, advert)| *time > after && advert.from == 101);
-    let gone = poll(millis(1500), || !lab.lvs01.has_address(VIP));
+    let gone = poll(seconds(4), || !lab.lvs01.has_address(VIP));
     say(&format!("leftover gone after {gone:.3?}, adverts so far: {}", own(started)));
     assert!(gone.is_some(), "the leftover address stays");
     assert!(!own(started), "an advert was sent while the leftover was still there");
