@@ -202,6 +202,7 @@ impl Director {
             vrrp::start(setup, left.clone(), &self.part, self.sessions.watch(), self.maintenance.reason())?;
         // Recorded before they are set: a kill in between leaves nothing unknown behind.
         self.addresses.record(left.union(&prepared.claims).cloned().collect::<BTreeSet<_>>());
+        self.manager.takes();
         self.vrrp = Some(prepared.go());
         Ok(())
     }

@@ -79,7 +79,12 @@ impl Guard {
         }
     }
 
-    /// The daemon says that its configuration is in force. It has taken away what was left before it.
+    /// The daemon takes over what was left before it.
+    pub(super) fn takes(&mut self) {
+        self.sweep_at = None;
+    }
+
+    /// The daemon says that its configuration is in force.
     pub(super) fn ready(&mut self) {
         if self.runs_since.is_some() {
             (self.ready, self.was_ready) = (true, true);
@@ -222,8 +227,9 @@ mod tests {
         let mut guard = running(now);
         assert_eq!(guard.next(), None);
         assert_eq!(kinds(guard.ended(now, KILLED)), ["start"]);
-        guard.ready();
-        assert_eq!(guard.next(), None, "the next one has taken away what was left");
+        guard.takes();
+        assert_eq!(guard.next(), None, "the next one sees to what was left");
+        assert_eq!(kinds(guard.ended(now, KILLED)), ["sweep"], "and was not in force");
 
         let mut guard = running(now);
         guard.ended(now, KILLED);

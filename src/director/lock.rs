@@ -44,8 +44,9 @@ pub struct Held {
 }
 
 impl Held {
-    pub(super) fn is_held_by(&self, process: Pid) -> bool {
-        self.pid == Some(process.as_raw())
+    /// `process` holds it, or it is not known who does.
+    pub(super) fn may_be_held_by(&self, process: Pid) -> bool {
+        self.pid.is_none_or(|pid| pid == process.as_raw())
     }
 }
 

@@ -63,6 +63,9 @@ impl Listener {
     }
 }
 
+/// To our parent alone: what a predecessor left is ours from now on.
+pub(super) const TAKES: &[u8] = b"X_TAKES=1";
+
 /// Whether a message says that the configuration is in force.
 pub(super) fn is_ready(message: &[u8]) -> bool {
     let ready = NotifyState::Ready.to_string();
@@ -94,6 +97,14 @@ impl Manager {
     pub(super) fn ready(&mut self, status: &str) {
         self.state = Some(NotifyState::Ready.to_string());
         self.status(status);
+    }
+
+    /// What a predecessor left is taken over now: our parent is not to take it away.
+    pub(super) fn takes(&self) {
+        if let Some(Way::Parent(socket)) = &self.way {
+            // When it does not hear it, it takes away what is set again at once.
+            let _ = socket.send(TAKES);
+        }
     }
 
     /// A reload begins; [`Self::ready`] ends it.

@@ -16,6 +16,9 @@ pub(crate) const IF_KEPT: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_X;
 pub(crate) const IF_SET: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
 /// Added to an offset: from where the network header begins, wherever the packet does (`SKF_NET_OFF`).
 pub(crate) const OF_NETWORK: u32 = 0xfff0_0000;
+/// For whom a frame is (`PACKET_*`), a byte, and by which interface it has come, a word.
+pub(crate) const FOR_WHOM: u32 = 0xffff_f004;
+pub(crate) const INTERFACE: u32 = 0xffff_f008;
 const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
 
 /// One step; `equal` and `other` say how many are skipped, of a step that compares.

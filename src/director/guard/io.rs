@@ -20,7 +20,7 @@ use tracing::Level;
 use super::super::logging::{self, Destination};
 use super::super::presence;
 use super::super::resume::Moment;
-use super::super::service_manager::{self, Manager};
+use super::super::service_manager::{self, Manager, TAKES};
 use super::super::signals as asked;
 use super::sweep::sweep;
 use super::{Action, Ended, Guard};
@@ -185,6 +185,10 @@ impl Watch {
         let mut buffer = vec![0; LONGEST];
         while let Ok(length) = daemon.socket.recv(&mut buffer) {
             let message = buffer.get(..length).unwrap_or_default();
+            if message == TAKES {
+                self.guard.takes();
+                continue;
+            }
             if service_manager::is_ready(message) {
                 self.guard.ready();
             }

@@ -27,23 +27,15 @@ pub(super) struct Swept {
 /// Takes away what the record in `directory` names, unless another daemon than `child` works there.
 pub(super) fn sweep(directory: &Path, child: Option<Pid>) -> Swept {
     let nothing = |line: Option<String>| Swept { done: true, lines: line.into_iter().collect() };
-    // Nobody starts there meanwhile.
-    let _lock = match RuntimeLock::take_at_once(directory) {
-        Ok(lock) => Some(lock),
-        Err(held) if child.is_some_and(|child| held.is_held_by(child)) => None,
-        Err(_) => {
-            return nothing(Some("Another directord has started, and sees to what was left".to_owned()));
-        }
-    };
-    let mut owned: Owned<Claim> = match owned::recorded::<Claim>(directory) {
+    match owned::recorded::<Claim>(directory) {
         Ok(claims) if claims.is_empty() => return nothing(None),
-        Ok(_) => Owned::read(directory),
+        Ok(_) => {}
         Err(error) => {
             let (place, why) = (directory.display(), reason(&error));
             let words = format!("The record in {place} is not used: {why}. What the daemon left stays");
             return nothing(Some(words));
         }
-    };
+    }
     let failed = |why: String| Swept {
         done: false,
         lines: vec![format!("What the daemon left cannot be taken away yet: {why}; tried again")],
@@ -57,6 +49,15 @@ pub(super) fn sweep(directory: &Path, child: Option<Pid>) -> Swept {
         Ok(reading) => kernel.read(reading),
         Err(error) => return failed(reason(&error)),
     }
+    // Nobody starts there meanwhile.
+    let lock = match RuntimeLock::take_at_once(directory) {
+        Ok(lock) => Some(lock),
+        Err(held) if child.is_some_and(|child| held.may_be_held_by(child)) => None,
+        Err(_) => {
+            return nothing(Some("Another directord has started, and sees to what was left".to_owned()));
+        }
+    };
+    let mut owned: Owned<Claim> = Owned::read(directory);
     let operations = removals(owned.things(), &kernel);
     let answers = network.change(&operations);
     let (mut gone, mut stay, mut lines) = (Vec::new(), Vec::new(), Vec::new());
@@ -72,14 +73,17 @@ pub(super) fn sweep(directory: &Path, child: Option<Pid>) -> Swept {
             }
         }
     }
-    // What has gone is not ours any more: whoever sets it from now on is to keep it.
+    // What has gone is not ours any more: whoever sets it from now on is to keep it. The record of a daemon that is about to
+    // take it over is its own.
     let is_left = |claim: &Claim| {
         matches!(claim, Claim::Setting { .. } | Claim::Table(_))
             || removals(&BTreeSet::from([claim.clone()]), &kernel).iter().any(|one| stay.contains(&one))
     };
     let left: BTreeSet<Claim> = owned.things().iter().filter(|claim| is_left(claim)).cloned().collect();
     let done = stay.is_empty();
-    if let Err(error) = owned.set(left) {
+    if lock.is_some()
+        && let Err(error) = owned.set(left)
+    {
         lines.push(format!("cannot write the record of what is left: {}", reason(&error)));
     }
     if let Some(line) = told(&gone) {

@@ -3,7 +3,8 @@
 //! It shows by adverts of lower rank, and by what it says of our addresses in ARP and neighbour advertisements, which also
 //! a host does that is no router. Each such claim turned the neighbours, so it is answered at once. The other one yields
 //! when it hears an advert of ours, mostly without a word, and what it said last is what they believe: while one is known,
-//! each of our adverts is followed by an announcement, and its silence by one more.
+//! each of our adverts is followed by an announcement, and its silence by one more. Of who sends no adverts only what it
+//! claimed is announced.
 //!
 //! Bounded: an address is announced ten times a second, after a hundred of them once a second, so that two hosts that answer
 //! each other make no storm.
@@ -245,10 +246,19 @@ impl Machine {
     }
 
     pub(super) fn rivals_timer(&mut self, now: Instant, out: &mut Vec<Action>) {
+        let last_word = self.is_last_word(now);
         let Some(rivals) = &mut self.rivals else { return };
         let mut announces = rivals.follows.take_if(|at| *at <= now).is_some();
         if announces {
             rivals.followed = Some(now);
+        }
+        if announces && rivals.adverts.is_none() {
+            announces = false;
+            for address in rivals.rates.keys().copied().collect::<Vec<IpAddr>>() {
+                if rivals.answers(now, address) {
+                    out.push(Action::Defend(address));
+                }
+            }
         }
         if let Some(adverts) = rivals.adverts.as_mut().filter(|adverts| !adverts.silent)
             && adverts.missed_at() <= now
@@ -266,7 +276,11 @@ impl Machine {
                 out.push(Action::Defend(address));
             }
         }
-        let gone = rivals.adverts.is_none() && rivals.claims.is_none() && rivals.waiting.is_empty();
+        let gone = rivals.adverts.is_none()
+            && rivals.claims.is_none()
+            && rivals.waiting.is_empty()
+            // How much was answered counts until then.
+            && !last_word;
         let told = rivals.counts;
         // As with the burst that answers an advert, who does not want it has none of it.
         announce(u32::from(announces && self.config.garp.lower_prio_repeat > 0), out);

@@ -91,9 +91,11 @@ impl Ears {
     }
 
     fn tell(&mut self, place: (u32, bool), outcome: io::Result<()>) {
-        if let Err(error) = outcome
-            && self.deaf.insert(place)
-        {
+        let Err(error) = outcome else {
+            self.deaf.remove(&place);
+            return;
+        };
+        if self.deaf.insert(place) {
             let what = if place.1 { "neighbour advertisements" } else { "ARP" };
             tracing::warn!(
                 "a second master is not noticed by its {what} (interface {}): {}; by its adverts it is",

@@ -360,8 +360,10 @@ impl Thread {
     fn act(&mut self, action: Action) {
         let job = match action {
             Action::Transmit { id, endpoint, packet } => {
-                beat::strike();
                 let sent = self.sockets.get(&endpoint).map(|listening| listening.sender.send(&packet));
+                if matches!(sent, Some(Ok(_))) {
+                    beat::strike();
+                }
                 if let Some(Err(error)) = sent {
                     let errno = error.raw_os_error().unwrap_or(libc::EIO);
                     let destination = packet.destination;

@@ -492,7 +492,8 @@ impl Node {
         }
     }
 
-    /// What need not keep a distance leaves at once; of the rest this burst takes the place of an earlier one.
+    /// What need not keep a distance leaves at once; of the rest this burst takes the place of an earlier one. A single round
+    /// joins it: begun anew each second it would never come to its end.
     fn space_out(
         &mut self,
         now: Instant,
@@ -501,11 +502,15 @@ impl Node {
         rounds: u32,
         out: &mut Vec<Action>,
     ) {
-        self.waiting.forget(id);
+        let waits = if rounds > 1 { BTreeSet::new() } else { self.waiting.of(id) };
+        if rounds > 1 {
+            self.waiting.forget(id);
+        }
         let (mut at_once, mut spaced) = (Vec::new(), Vec::new());
         for (ipv6, frame) in frames {
             let name = self.kernel.link(frame.0).map_or("", |link| link.name.as_str());
             match self.pacing.lane(frame.0, name, ipv6) {
+                Some(_) if waits.contains(&frame) => {}
                 Some(lane) => spaced.push((lane, frame)),
                 None => at_once.push(frame),
             }

@@ -403,6 +403,10 @@ impl Node {
         if !running.machine.is_resuming() {
             self.resuming.remove(&id);
         }
+        if running.machine.goes() {
+            // Neighbours are to believe the successor.
+            self.waiting.forget(id);
+        }
         let mut held = false;
         let mut resumed = false;
         let mut elsewhere = false;

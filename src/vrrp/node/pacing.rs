@@ -1,7 +1,7 @@
 //! `vrrp_garp_interval`, `vrrp_gna_interval`, `garp_group`: announcements that keep their distance on an interface, or
 //! on all interfaces of a group. They wait here, so nothing else waits for them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::Id;
@@ -52,31 +52,57 @@ struct Queue {
     /// When the next one may leave.
     free_at: Instant,
     frames: VecDeque<(Id, Frame)>,
+    /// Answers, which take turns with the others.
+    ahead: VecDeque<(Id, Frame)>,
+    /// The last one was an answer.
+    answered: bool,
+}
+
+impl Queue {
+    fn new(gap: Duration, free_at: Instant) -> Self {
+        Self { gap, free_at, frames: VecDeque::new(), ahead: VecDeque::new(), answered: false }
+    }
+
+    fn pop(&mut self) -> Option<(Id, Frame)> {
+        self.answered = !self.ahead.is_empty() && (!self.answered || self.frames.is_empty());
+        if self.answered { self.ahead.pop_front() } else { self.frames.pop_front() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.frames.is_empty() && self.ahead.is_empty()
+    }
 }
 
 impl Waiting {
     /// A frame of an instance joins the end of its lane.
     pub(super) fn push(&mut self, now: Instant, (lane, gap): (Lane, Duration), id: Id, frame: Frame) {
-        let queue =
-            self.lanes.entry(lane).or_insert_with(|| Queue { gap, free_at: now, frames: VecDeque::new() });
+        let queue = self.lanes.entry(lane).or_insert_with(|| Queue::new(gap, now));
         queue.gap = gap;
         queue.frames.push_back((id, frame));
     }
 
-    /// A frame goes to the head of its lane, unless it stands there.
+    /// A frame that answers leaves as soon as it can, every second one of its lane, unless it waits already.
     pub(super) fn push_ahead(&mut self, now: Instant, (lane, gap): (Lane, Duration), id: Id, frame: Frame) {
-        let queue =
-            self.lanes.entry(lane).or_insert_with(|| Queue { gap, free_at: now, frames: VecDeque::new() });
+        let queue = self.lanes.entry(lane).or_insert_with(|| Queue::new(gap, now));
         queue.gap = gap;
         let frame = (id, frame);
-        if queue.frames.front() != Some(&frame) {
-            queue.frames.push_front(frame);
+        if !queue.ahead.contains(&frame) {
+            queue.ahead.push_back(frame);
         }
+    }
+
+    /// What of an instance waits.
+    pub(super) fn of(&self, id: Id) -> BTreeSet<Frame> {
+        let all = self.lanes.values().flat_map(|queue| &queue.frames);
+        all.filter(|(of, _)| *of == id).map(|(_, frame)| frame.clone()).collect()
     }
 
     /// Nothing of an instance is sent any more.
     pub(super) fn forget(&mut self, id: Id) {
-        self.lanes.values_mut().for_each(|queue| queue.frames.retain(|(other, _)| *other != id));
+        for queue in self.lanes.values_mut() {
+            queue.frames.retain(|(other, _)| *other != id);
+            queue.ahead.retain(|(other, _)| *other != id);
+        }
     }
 
     /// What may leave by now, by instance.
@@ -84,20 +110,20 @@ impl Waiting {
         let mut due: BTreeMap<Id, Vec<Frame>> = BTreeMap::new();
         for queue in self.lanes.values_mut() {
             while queue.free_at <= now
-                && let Some((id, frame)) = queue.frames.pop_front()
+                && let Some((id, frame)) = queue.pop()
             {
                 let earliest = now.checked_sub(CATCH_UP).unwrap_or(now);
                 queue.free_at = queue.free_at.max(earliest) + queue.gap;
                 due.entry(id).or_default().push(frame);
             }
         }
-        self.lanes.retain(|_, queue| !queue.frames.is_empty() || queue.free_at > now);
+        self.lanes.retain(|_, queue| !queue.is_empty() || queue.free_at > now);
         due
     }
 
     /// When the next one may leave.
     pub(super) fn next(&self) -> Option<Instant> {
-        let waiting = self.lanes.values().filter(|queue| !queue.frames.is_empty());
+        let waiting = self.lanes.values().filter(|queue| !queue.is_empty());
         waiting.map(|queue| queue.free_at).min()
     }
 }
@@ -150,6 +176,29 @@ mod tests {
         }
         let sent: usize = (0..100).map(|ms| count(&waiting.due(now + Duration::from_millis(ms)))).sum();
         assert!((980..=1000).contains(&sent), "{sent}");
+    }
+
+    /// Somebody who claims addresses all the time keeps no announcement of others back.
+    #[test]
+    fn answers_take_turns_with_the_others() {
+        let (now, pacing, mut waiting) = (Instant::now(), pacing(), Waiting::default());
+        let lane = pacing.lane(4, "eth2", false).unwrap();
+        for number in 0..3 {
+            waiting.push(now, lane, Id(1), (4, vec![number]));
+        }
+        let mut sent = Vec::new();
+        for turn in 0..7 {
+            for number in [8, 9, 8] {
+                waiting.push_ahead(now, lane, Id(2), (4, vec![number]));
+            }
+            sent.extend(
+                waiting.due(now + turn * SECOND / 10).into_values().flatten().map(|(_, frame)| frame[0]),
+            );
+        }
+        assert_eq!(sent, [8, 0, 9, 1, 8, 2, 9]);
+        assert_eq!(waiting.of(Id(1)), BTreeSet::new());
+        waiting.forget(Id(2));
+        assert_eq!(waiting.next(), None);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod demo;
 mod drift;
 mod dumps;
 mod failover;
+mod faults;
 mod forwarding;
 mod frr;
 mod genhash_equal;
@@ -127,6 +128,7 @@ pub fn all() -> Vec<Scenario> {
         forwarding::SCENARIOS,
         frr::SCENARIOS,
         failover::SCENARIOS,
+        faults::SCENARIOS,
         drift::SCENARIOS,
         groups::SCENARIOS,
         guard::SCENARIOS,

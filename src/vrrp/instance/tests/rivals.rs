@@ -49,7 +49,7 @@ fn a_claim_is_answered_at_once_by_an_advert_and_an_announcement() {
     assert_eq!(shown.to_string(), "02:00:00:00:00:66 claims 192.168.100.240");
     // Who hears the advert yields without a word: what was said last is what they believe.
     let (at, kind) = pass(&mut machine, now + 50 * MS).remove(0);
-    assert_eq!((at, &*kind), (now + 20 * MS, "announce 1"));
+    assert_eq!((at, &*kind), (now + 20 * MS, "defend 192.168.100.240"), "and nothing that nobody claimed");
 }
 
 #[test]
