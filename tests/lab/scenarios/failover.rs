@@ -75,7 +75,10 @@ fn stop(lab: &Lab) {
     say(&format!("first advert of lvs02 {:.3} s after the farewell", first - farewell));
     assert!(first - farewell < SKEW + LATE, "took over {:.3} s after the farewell", first - farewell);
 
-    eventually("requests are answered again", seconds(5), || stream.so_far().gap_end > farewell);
+    // The longest gap may be another one: a hand-over need not show.
+    let answered = || stream.so_far().by.values().sum::<usize>();
+    let before = answered();
+    eventually("requests are answered", seconds(5), || answered() > before + 20);
     let answers = stream.finish();
     assert!(answers.longest_gap < millis(1800), "no answer for {:?}", answers.longest_gap);
 
