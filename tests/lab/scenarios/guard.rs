@@ -45,7 +45,7 @@ fn kill(guard: &Daemon) {
 
 fn kills(lab: &Lab) {
     serve(lab);
-    let times = std::env::var("LAB_KILLS").ok().and_then(|times| times.parse().ok()).unwrap_or(4);
+    let times = std::env::var("LAB_KILLS").ok().and_then(|times| times.parse().ok()).unwrap_or(3);
     let first = lab.directord(&lab.lvs01, "--guard", &config());
     poll(seconds(5), || first.log_has("Entering "));
     let backup = lab.director(&lab.lvs02, Program::Directord, &as_backup(&config()));

@@ -11,7 +11,7 @@ pub const SCENARIOS: &[Scenario] = &[
         extra: &[("systemctl", "systemd")],
         ..Scenario::directord(
             "restart",
-            "the master is restarted 6 times (LAB_RESTARTS), once as an upgrade, beside directord and keepalived: no transition, no connection lost",
+            "the master is restarted 4 times (LAB_RESTARTS), once as an upgrade, beside directord and keepalived: no transition, no connection lost",
             in_time,
         )
     },
@@ -68,7 +68,7 @@ impl Unit {
 fn in_time(lab: &Lab) {
     serve(lab);
     let unit = Unit::new(lab);
-    let times = std::env::var("LAB_RESTARTS").ok().and_then(|times| times.parse().ok()).unwrap_or(6);
+    let times = std::env::var("LAB_RESTARTS").ok().and_then(|times| times.parse().ok()).unwrap_or(4);
     // Who is told, and by whom: a script, and a FIFO.
     unit.machine.write("/usr/local/bin/told", "#!/bin/sh\necho \"$*\" >>/run/directord/told\n");
     unit.machine.sh("chmod 755 /usr/local/bin/told; mkfifo -m 600 /run/fifo");
