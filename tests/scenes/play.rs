@@ -139,7 +139,7 @@ impl<'a> Play<'a> {
             let now = Instant::now();
             let (mut lines, streams) = trace::lines(&self.journal.of(number), &self.streams, now);
             lines.extend(changes.into_iter().flatten());
-            let lines = by_channel(&lines);
+            let lines = by_channel(&trace::uncounted(lines, expected.unwrap_or_default()));
             let since = match &last {
                 Some((before, since)) if *before == lines => *since,
                 _ => now,

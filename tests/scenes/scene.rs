@@ -19,6 +19,8 @@
 //! Of the letters in brackets `d` is directord, `k` keepalived 2.2.7, `r` the reference: keepalived 2.4.3. Where `r` is not
 //! known, it is what 2.2.7 does. What is written between them is expected of these alone.
 //!
+//! What is announced has its number behind it, `x5`; `x*` is any number, none too.
+//!
 //! In configurations `@/` is the node's folder, `@soon` makes things quick, `@check` is how often a script runs, `@tell NAME` has
 //! each state of an instance or a group written down under this name; a tracked script is `@/t NAME`.
 //!

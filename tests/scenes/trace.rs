@@ -63,6 +63,17 @@ pub fn lines(events: &[Event], before: &Streams, now: Instant) -> (Vec<String>, 
     (by_channel(&lines), streams)
 }
 
+/// Where `TEXT x*` is expected, each count of it, none too, is that.
+pub fn uncounted(mut lines: Vec<String>, expected: &[String]) -> Vec<String> {
+    for any in expected {
+        if let Some(text) = any.strip_suffix('*') {
+            lines.retain(|line| !line.starts_with(text));
+            lines.push(any.clone());
+        }
+    }
+    lines
+}
+
 /// Lines in the order of their channels: what several channels say at one time comes in no order.
 pub fn by_channel(lines: &[String]) -> Vec<String> {
     let mut sorted = lines.to_vec();
