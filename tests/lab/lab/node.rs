@@ -67,7 +67,7 @@ impl Node {
         for link in &self.links {
             let port = link.port(self.name);
             let gone = || !fs::exists(format!("/sys/class/net/{port}")).unwrap();
-            assert!(poll(seconds(5), gone).is_some(), "{port} of the last life is still there");
+            assert!(poll(seconds(30), gone).is_some(), "{port} of the last life is still there");
         }
         let (tell, told) = mpsc::channel();
         let (name, group) = (self.name, self.cgroup());
