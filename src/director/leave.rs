@@ -46,16 +46,13 @@ impl Director {
         if !asked {
             return false;
         }
-        let starts = tokio::select! {
-            starts = restart::would_start() => starts,
+        let goes_on = tokio::select! {
+            goes_on = self.goes_on() => goes_on,
             () = stop_asked(signals, &mut reload) => Err("it is told to stop once more".to_owned()),
         };
-        let left = match starts {
-            Ok(()) => match self.stays_the_same().await {
-                Ok(()) => self.leave_in_place().await,
-                Err(why) => Err(why),
-            },
-            Err(why) => Err(format!("whether the next process starts: {why}")),
+        let left = match goes_on {
+            Ok(()) => self.leave_in_place().await,
+            Err(why) => Err(why),
         };
         match left {
             Ok(()) => true,
@@ -74,9 +71,14 @@ impl Director {
         leads && stays && self.running.model.globals.vrrp.restart_resume != Some(false)
     }
 
-    /// The next process finds the instances as they are here: one that is another one by then might not go on.
-    async fn stays_the_same(&self) -> Result<(), String> {
-        let candidate = self.reloads.read(&self.running).await?.model;
+    /// The next process starts, and finds the instances as they are here: one that is another one by then might not go
+    /// on.
+    async fn goes_on(&self) -> Result<(), String> {
+        restart::would_start().await.map_err(|why| format!("whether the next process starts: {why}"))?;
+        let candidate = timeout(restart::READ, self.reloads.read(&self.running)).await;
+        let candidate = candidate
+            .map_err(|_| format!("the files are not read within {} s", restart::READ.as_secs()))??
+            .model;
         let running = &self.running.model;
         let same = running.instances == candidate.instances
             && running.sync_groups == candidate.sync_groups

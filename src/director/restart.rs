@@ -22,8 +22,8 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// Bytes of what it says that are read: a line for each job, and why there is no answer.
 const JOBS: u64 = 64 << 10;
 const REASON: u64 = 4 << 10;
-/// The next program says within this time whether it would start.
-const READ: Duration = Duration::from_secs(10);
+/// The next program says within this time whether it would start, and the files are read.
+pub(super) const READ: Duration = Duration::from_secs(10);
 
 /// The service manager stops us in order to start us.
 pub(super) async fn is_under_way() -> bool {

@@ -21,15 +21,7 @@ impl FrameSocket {
     /// Sends `frame`, link-layer header included, out of the interface with this index.
     #[allow(unsafe_code)]
     pub(crate) fn send(&self, index: u32, frame: &[u8]) -> io::Result<()> {
-        let address = libc::sockaddr_ll {
-            sll_family: libc::AF_PACKET as libc::sa_family_t,
-            sll_protocol: 0,
-            sll_ifindex: index as libc::c_int,
-            sll_hatype: 0,
-            sll_pkttype: 0,
-            sll_halen: 0,
-            sll_addr: [0; 8],
-        };
+        let address = place(index, 0);
         // SAFETY: the descriptor is open while `self` lives; `frame` and `address` are valid for the
         // lengths given, and the kernel only reads them.
         let sent = unsafe {
@@ -46,6 +38,19 @@ impl FrameSocket {
     }
 }
 
+/// An interface by its index; frames of this protocol, 0: of none.
+fn place(index: u32, protocol: u16) -> libc::sockaddr_ll {
+    libc::sockaddr_ll {
+        sll_family: libc::AF_PACKET as libc::sa_family_t,
+        sll_protocol: protocol.to_be(),
+        sll_ifindex: index as libc::c_int,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    }
+}
+
 /// A socket that hears the frames of one interface that are of one protocol and that a program lets pass. What this host
 /// sends itself it does not hear.
 ///
@@ -56,15 +61,7 @@ pub(crate) fn frames_of(index: u32, protocol: u16, program: &[SockFilter]) -> io
     let socket = Socket::new(Domain::PACKET, Type::RAW, None)?;
     socket.set_nonblocking(true)?;
     socket.attach_filter(program)?;
-    let address = libc::sockaddr_ll {
-        sll_family: libc::AF_PACKET as libc::sa_family_t,
-        sll_protocol: protocol.to_be(),
-        sll_ifindex: index as libc::c_int,
-        sll_hatype: 0,
-        sll_pkttype: 0,
-        sll_halen: 0,
-        sll_addr: [0; 8],
-    };
+    let address = place(index, protocol);
     // SAFETY: the descriptor is open while `socket` lives; `address` is valid for the length given, and the kernel
     // only reads it.
     let bound = unsafe {

@@ -75,11 +75,12 @@ pub(super) fn sweep(directory: &Path, child: Option<Pid>) -> Swept {
     }
     // What has gone is not ours any more: whoever sets it from now on is to keep it. The record of a daemon that is about to
     // take it over is its own.
-    let is_left = |claim: &Claim| {
-        matches!(claim, Claim::Setting { .. } | Claim::Table(_))
-            || removals(&BTreeSet::from([claim.clone()]), &kernel).iter().any(|one| stay.contains(&one))
+    let stays = |claim: &Claim| {
+        !stay.is_empty()
+            && removals(&BTreeSet::from([claim.clone()]), &kernel).iter().any(|one| stay.contains(&one))
     };
-    let left: BTreeSet<Claim> = owned.things().iter().filter(|claim| is_left(claim)).cloned().collect();
+    let is_left = |claim: &&Claim| matches!(claim, Claim::Setting { .. } | Claim::Table(_)) || stays(claim);
+    let left: BTreeSet<Claim> = owned.things().iter().filter(is_left).cloned().collect();
     let done = stay.is_empty();
     if lock.is_some()
         && let Err(error) = owned.set(left)
