@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::lab::{millis, now};
 
@@ -97,18 +97,21 @@ fn flood(source: Ipv4Addr) {
 }
 
 /// One line per request: time, `ok BODY` or `failed REASON`.
+/// One line for each request: the time, the same by a clock that nobody sets, and what came.
 fn stream(server: SocketAddr) {
+    let begun = Instant::now();
     loop {
-        let started = now();
+        let started = Instant::now();
         let answer = TcpStream::connect_timeout(&server, millis(250)).and_then(|mut stream| {
             stream.set_read_timeout(Some(millis(250)))?;
             request(&mut stream, "close")
         });
+        let times = format!("{:.4} {:.4}", now(), begun.elapsed().as_secs_f64());
         match answer {
-            Ok(body) => println!("{:.4} ok {body}", now()),
-            Err(error) => println!("{:.4} failed {error}", now()),
+            Ok(body) => println!("{times} ok {body}"),
+            Err(error) => println!("{times} failed {error}"),
         }
-        std::thread::sleep(Duration::from_secs_f64((started + 0.02 - now()).max(0.0)));
+        std::thread::sleep(millis(20).saturating_sub(started.elapsed()));
     }
 }
 

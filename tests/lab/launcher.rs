@@ -20,6 +20,9 @@ filter     run the scenarios whose name contains one of these words
 --program  what runs on the directors (default directord)
 --show     print what the scenario prints, as it happens (demo, bench)";
 
+/// How often something is done, or what of it; without them what the suite does.
+const WISHES: [&str; 4] = ["LAB_RESTARTS", "LAB_HANDOVERS", "LAB_KILLS", "LAB_FAULT"];
+
 /// What every scenario needs: a program, and the Debian package it comes in.
 const PROGRAMS: &[(&str, &str)] = &[
     ("linux.uml", "user-mode-linux"),
@@ -242,7 +245,7 @@ impl Machine {
             .args(["con0=null,fd:1", "con=null", "quiet"])
             .arg(format!("LAB_SCENARIO={}", scenario.name))
             .arg(format!("LAB_PROGRAM={}", options.program))
-            .arg(format!("LAB_RESTARTS={}", std::env::var("LAB_RESTARTS").unwrap_or_default()))
+            .args(WISHES.map(|name| format!("{name}={}", std::env::var(name).unwrap_or_default())))
             .arg(format!("LAB_INIT={}", if scenario.systemd { "systemd" } else { "" }))
             .arg(format!("LAB_EXE={}", own.display()))
             .arg(format!("LAB_DIRECTORD={}", env!("CARGO_BIN_EXE_directord")))

@@ -80,18 +80,32 @@ impl Node {
             holder.wait()
         });
         self.holder.set(told.recv().expect("the machine is ready"));
-        let (mut outside, mut inside) = (String::new(), "link set lo up\n".to_owned());
-        for Link { interface, switch, mac, addresses } in &self.links {
-            let (port, holder) = (format!("{}-{interface}", self.name), self.holder.get());
-            outside +=
-                &format!("link add {port} type veth peer name {interface} address {mac} netns {holder}\n");
-            outside += &format!("link set {port} master {switch} up\n");
-            inside += &format!("link set {interface} up\n");
-            addresses.iter().for_each(|each| inside += &format!("addr add {each} dev {interface}\n"));
-        }
-        ip(&outside);
-        self.within(|| ip(&inside));
+        self.within(|| ip("link set lo up"));
+        self.links.iter().for_each(|link| self.plug(link));
         say(&format!("{}: power on", self.name));
+    }
+
+    /// Puts a network card in, with its cable and its addresses.
+    fn plug(&self, Link { interface, switch, mac, addresses }: &Link) {
+        let (port, holder) = (format!("{}-{interface}", self.name), self.holder.get());
+        ip(&format!(
+            "link add {port} type veth peer name {interface} address {mac} netns {holder}\n\
+             link set {port} master {switch} up\n"
+        ));
+        let mut inside = format!("link set {interface} up\n");
+        addresses.iter().for_each(|each| inside += &format!("addr add {each} dev {interface}\n"));
+        self.within(|| ip(&inside));
+    }
+
+    /// Takes a network card out; [`Self::put_back`] ends it.
+    pub fn take_out(&self, interface: &str) {
+        ip(&format!("link del {}-{interface}\n", self.name));
+        say(&format!("{}: {interface} taken out", self.name));
+    }
+
+    pub fn put_back(&self, interface: &str) {
+        self.links.iter().filter(|link| link.interface == interface).for_each(|link| self.plug(link));
+        say(&format!("{}: {interface} put back", self.name));
     }
 
     /// Pulls the plug: nothing leaves the node any more, everything in it is killed, its kernel state is gone.

@@ -79,22 +79,24 @@ impl Stream {
         let late = std::io::Error::from(LATE).to_string();
         let mut last: Option<f64> = None;
         for line in self.0.log().lines() {
-            let mut words = line.splitn(3, ' ');
-            let (Some(time), Some(kind), Some(body)) = (words.next(), words.next(), words.next()) else {
+            let [Some(wall), Some(steady), Some(kind), Some(body)] = ({
+                let mut words = line.splitn(4, ' ');
+                [(); 4].map(|()| words.next())
+            }) else {
                 continue;
             };
-            let Ok(time) = time.parse::<f64>() else { continue };
+            let (Ok(wall), Ok(steady)) = (wall.parse::<f64>(), steady.parse::<f64>()) else { continue };
             if kind != "ok" {
                 answers.failed += 1;
                 answers.broken += usize::from(!body.contains(&late));
                 continue;
             }
             *answers.by.entry(body.to_string()).or_default() += 1;
-            let gap = Duration::from_secs_f64((time - last.unwrap_or(time)).max(0.0));
+            let gap = Duration::from_secs_f64((steady - last.unwrap_or(steady)).max(0.0));
             if gap > answers.longest_gap {
-                (answers.longest_gap, answers.gap_end) = (gap, time);
+                (answers.longest_gap, answers.gap_end) = (gap, wall);
             }
-            last = Some(time);
+            last = Some(steady);
         }
         answers
     }

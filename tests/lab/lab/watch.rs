@@ -28,11 +28,13 @@ impl Watch {
     pub fn start(nodes: [(&'static str, u32); 2], address: &str) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (ended, address) = (stop.clone(), address.to_string());
+        let look = move || nodes.map(|(_, holder)| has_address(holder, &address));
+        // Whatever happens next finds it watched.
+        let mut holds = look();
         let thread = std::thread::spawn(move || {
             let mut held = Held::default();
             let (mut last, mut since) = ([false, false], Instant::now());
-            while !ended.load(Ordering::Relaxed) {
-                let holds = nodes.map(|(_, holder)| has_address(holder, &address));
+            loop {
                 if holds != last {
                     let names: Vec<&str> = nodes
                         .iter()
@@ -50,9 +52,12 @@ impl Watch {
                     }
                     _ => {}
                 }
+                if ended.load(Ordering::Relaxed) {
+                    return held;
+                }
                 std::thread::sleep(millis(10));
+                holds = look();
             }
-            held
         });
         Self { stop, thread }
     }

@@ -27,6 +27,7 @@ mod interop;
 mod json;
 mod kernel;
 mod kill9;
+mod lateness;
 mod mails;
 mod manners;
 mod misc;
@@ -125,6 +126,7 @@ pub fn all() -> Vec<Scenario> {
         seed_http_dr::SCENARIOS,
         kernel::SCENARIOS,
         kill9::SCENARIOS,
+        lateness::SCENARIOS,
         forwarding::SCENARIOS,
         frr::SCENARIOS,
         failover::SCENARIOS,
