@@ -122,12 +122,23 @@ fn tried(name: &str, target: fn(&[u8]), input: &[u8]) {
     }
 }
 
+/// `FUZZ_SEEDS=FOLDER`: the fuzzer begins with the same ones; `fuzz/run` asks for them.
+fn hand_out(folder: &Path, seeds: &[Vec<u8>]) {
+    fs::create_dir_all(folder).unwrap();
+    for (number, seed) in seeds.iter().enumerate() {
+        fs::write(folder.join(format!("seed-{number}")), seed).unwrap();
+    }
+}
+
 fn seeds_and_mutations(number: usize) {
     these_and_mutations(number, seeds());
 }
 
 fn these_and_mutations(number: usize, seeds: Vec<Vec<u8>>) {
     let (name, target) = targets::TARGETS[number];
+    if let Some(folder) = std::env::var_os("FUZZ_SEEDS") {
+        return hand_out(&Path::new(&folder).join(name), &seeds);
+    }
     for seed in &seeds {
         tried(name, target, seed);
     }

@@ -159,12 +159,13 @@ impl Firewall {
     /// The tables that may be there by our doing, when they differ from those of the last call.
     pub fn new_tables(&mut self) -> Option<&BTreeSet<String>> {
         let planned = self.plan.iter().chain(self.actual.iter().map(|(plan, _)| plan));
-        let tables: BTreeSet<String> =
-            planned.map(|plan| plan.filter.table.clone()).chain(self.left.iter().cloned()).collect();
-        if self.told == tables {
+        let tables = planned.map(|plan| &plan.filter.table).chain(&self.left);
+        // Asked at each input, and mostly nothing is new: then no set is made.
+        let known = tables.clone().all(|table| self.told.contains(table));
+        if known && self.told.iter().all(|told| tables.clone().any(|table| table == told)) {
             return None;
         }
-        self.told = tables;
+        self.told = tables.cloned().collect();
         Some(&self.told)
     }
 
@@ -210,11 +211,12 @@ impl Firewall {
             return None;
         }
         match &self.actual {
+            // The sets first: mostly both are empty.
+            Some((actual, elements)) if *elements == self.wanted && actual == plan => None,
             Some((actual, elements)) if actual == plan => {
                 let add: BTreeSet<Element> = self.wanted.difference(elements).cloned().collect();
                 let remove: BTreeSet<Element> = elements.difference(&self.wanted).cloned().collect();
-                let differs = !(add.is_empty() && remove.is_empty());
-                differs.then(|| Batch::Edit { plan: plan.clone(), add, remove })
+                Some(Batch::Edit { plan: plan.clone(), add, remove })
             }
             _ => Some(Batch::Build { plan: plan.clone(), elements: self.wanted.clone() }),
         }

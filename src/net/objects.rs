@@ -367,6 +367,9 @@ impl Objects {
     /// The operations from what the kernel has to what is wanted, of all keys that something happened to: what is new
     /// is set before what is old goes.
     pub fn operations(&mut self, kernel: &Kernel) -> Vec<Operation> {
+        if self.dirty.is_empty() {
+            return Vec::new();
+        }
         let (mut add, mut replace, mut remove) = (Vec::new(), Vec::new(), Vec::new());
         for key in std::mem::take(&mut self.dirty) {
             let full = add.len() + replace.len() + remove.len() >= MOST;

@@ -162,6 +162,10 @@ impl Scripts {
     }
 
     fn tell(&mut self, out: &mut Vec<Action>) {
+        let is_told = |script: &Script| self.told.get(&script.config().name) == Some(&script.standing());
+        if self.told.len() == self.scripts.len() && self.scripts.values().all(is_told) {
+            return;
+        }
         let standing = |script: &Script| (script.config().name.clone(), script.standing());
         let now: Standings = self.scripts.values().map(standing).collect();
         if now != *self.told {

@@ -127,7 +127,7 @@ impl Bursts {
 
     /// When the next burst is due.
     pub(crate) fn next(&self) -> Option<Instant> {
-        [self.second, self.refresh, self.repair, self.answer, self.extra].into_iter().flatten().min()
+        [self.second, self.refresh, self.repair, self.answer, self.extra].iter().flatten().min().copied()
     }
 
     /// Frames per address that are due by `now`; bursts that fall together become one.

@@ -10,13 +10,13 @@ use directord::config::model::{
     Statics, SyncGroup,
 };
 use directord::net::firewall::Batch;
-use directord::net::object::{Operation, Rule};
+use directord::net::object::{Does, Operation, Rule};
 use directord::net::settings;
 use directord::track::scripts::{Scripts, Standings, Wanted};
 use directord::track::{Facts, Fault, Standing};
 use directord::vrrp::event::State;
 use directord::vrrp::instance::{Left, Machine, Resume};
-use directord::vrrp::node::{Action, Claim, Endpoint, Input, Node, Setup, Watched};
+use directord::vrrp::node::{Action, Claim, Endpoint, Input, Node, Setup, Timer, Watched};
 use directord::vrrp::packet::Received;
 
 use crate::kernel::Kernel;
@@ -55,6 +55,8 @@ pub(crate) struct Host {
     pub(crate) announcements: usize,
     /// The file that outlives it.
     pub(crate) record: BTreeSet<Claim>,
+    /// What the daemon had set when that was written, if it is the same still.
+    pub(crate) recorded: Option<Arc<BTreeSet<Claim>>>,
     /// When it was stopped for a restart, and what it left.
     pub(crate) left: Option<(Instant, Vec<Left>)>,
     /// What it lent then expires in this life only.
@@ -101,10 +103,17 @@ pub(crate) struct Host {
     pub(crate) heard: Vec<String>,
     /// What was told twice, or not at all.
     pub(crate) broken: Option<String>,
-    /// When it was checked last; `None`: something has happened to it since.
-    pub(crate) looked_at: Option<Instant>,
-    /// When a timer of its daemon is due; `None`: that may have changed.
-    pub(crate) timer: Option<Option<Instant>>,
+    /// Until when what was checked holds unless something happens to it; `None`: something has.
+    pub(crate) holds_until: Option<Instant>,
+    /// `None`: they may have changed.
+    pub(crate) timers: Option<Timers>,
+}
+
+/// When its daemon is due.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timers {
+    pub(crate) node: Option<(Instant, Timer)>,
+    pub(crate) scripts: Option<Instant>,
 }
 
 impl Host {
@@ -132,6 +141,7 @@ impl Host {
             announced: BTreeMap::new(),
             announcements: 0,
             record: BTreeSet::new(),
+            recorded: None,
             left: None,
             lent_in: 0,
             paused: false,
@@ -157,8 +167,8 @@ impl Host {
             told: BTreeMap::new(),
             heard: Vec::new(),
             broken: None,
-            looked_at: None,
-            timer: None,
+            holds_until: None,
+            timers: None,
         };
         host.equip();
         host
@@ -270,6 +280,9 @@ impl Host {
 
     /// The interface that packets of `interface` travel on: its own, or that below a virtual router's.
     pub(crate) fn wire(&self, interface: &str) -> &'static str {
+        if let Some(plain) = ["eth0", "eth1"].into_iter().find(|name| *name == interface) {
+            return plain;
+        }
         let below = self.kernel.vmac(interface).unwrap_or(interface);
         if below == "eth0" { "eth0" } else { "eth1" }
     }
@@ -277,6 +290,15 @@ impl Host {
     /// The interface that packets of an endpoint leave by; the peers of one without an interface are on the first LAN.
     pub(crate) fn leaves_by(&self, endpoint: &Endpoint) -> &'static str {
         endpoint.interface.as_ref().map_or("eth0", |interface| self.wire(interface.as_str()))
+    }
+
+    /// The timers of a daemon that runs.
+    pub(crate) fn timers(&mut self) -> Timers {
+        let (node, scripts) = (&self.node, &self.scripts);
+        *self.timers.get_or_insert_with(|| Timers {
+            node: node.as_ref().and_then(Node::next_timer),
+            scripts: scripts.next_timer().map(|(at, _)| at),
+        })
     }
 
     pub(crate) fn is_awake(&self) -> bool {
@@ -301,7 +323,8 @@ impl Host {
     /// The process ends without a word; what it set stays.
     pub(crate) fn kill(&mut self) {
         self.node = None;
-        self.timer = None;
+        self.recorded = None;
+        self.timers = None;
         self.paused = false;
         self.stopping = false;
         self.left = None;
@@ -337,12 +360,14 @@ impl Host {
         self.kill();
     }
 
-    /// What must hold whenever the daemon is awake and has no answer to wait for.
-    pub(crate) fn check(&self, now: Instant) -> Result<(), String> {
+    /// What must hold whenever the daemon is awake and has no answer to wait for. Returns until when it holds if nothing
+    /// happens to the host: of all this, silence alone comes with time.
+    pub(crate) fn check(&self, now: Instant) -> Result<Instant, String> {
+        let mut until = now + Duration::from_secs(60);
         if let Some(broken) = &self.broken {
             return Err(broken.clone());
         }
-        let Some(node) = self.node.as_ref().filter(|_| !self.paused) else { return Ok(()) };
+        let Some(node) = self.node.as_ref().filter(|_| !self.paused) else { return Ok(until) };
         let quiet = node.is_quiet() && self.jobs.is_empty() && !self.kernel.has_notifications();
         if quiet && self.starts_at.is_some_and(|at| now < at) {
             let left = crate::scenario::virtual_addresses().find(|one| {
@@ -371,11 +396,14 @@ impl Host {
                 let together = |group: &SyncGroup| {
                     [name, &other.config().name].iter().all(|one| group.members.contains(one))
                 };
-                self.groups.iter().any(together)
-                    && matches!((state, other.state()), (State::Master, State::Fault))
+                other.state() == State::Fault
+                    && self.groups.iter().any(together)
                     && !machine.snapshot().hands_over
             };
-            if let Some(other) = node.machines().find(apart) {
+            if state == State::Master
+                && !self.groups.is_empty()
+                && let Some(other) = node.machines().find(apart)
+            {
                 let other = &other.config().name;
                 return Err(format!(
                     "{}: {name} is MASTER while {other} of its group is in FAULT",
@@ -396,33 +424,38 @@ impl Host {
                 continue;
             }
             let interval = config.advert_interval.duration();
-            let silent = self.sent.get(name).is_none_or(|at| now.duration_since(*at) > interval);
+            let sent = self.sent.get(name);
+            let silent = sent.is_none_or(|at| now.duration_since(*at) > interval);
+            until = until.min(sent.map_or(now, |at| *at + interval));
             if silent && !machine.snapshot().hands_over {
                 return Err(format!(
                     "{}: {name} is MASTER and has been silent for {interval:?}",
                     self.number
                 ));
             }
+            if !quiet {
+                continue;
+            }
             let missing = config.all_addresses().find(|address| !self.kernel.has(address.address));
-            if let (true, Some(missing)) = (quiet, missing) {
+            if let Some(missing) = missing {
                 return Err(format!("{}: {name} is MASTER without {}", self.number, missing.address));
             }
             let vmac = config.vmacs.iter().find(|vmac| self.kernel.vmac(vmac.name.as_str()).is_none());
-            if let (true, Some(missing)) = (quiet, vmac) {
+            if let Some(missing) = vmac {
                 return Err(format!("{}: {name} is MASTER without {}", self.number, missing.name));
             }
             let route = config.routes.iter().find(|route| !self.kernel.has_route(destination(route)));
             // What is lost has to last before it counts.
-            let lasting = !self.link_delays.is_empty() && !self.kernel.is_up(place(config));
-            if let (true, Some(missing)) = (quiet && !lasting, route) {
+            let lasting = || !self.link_delays.is_empty() && !self.kernel.is_up(place(config));
+            if let Some(missing) = route.filter(|_| !lasting()) {
                 return Err(format!("{}: {name} is MASTER without {missing:?}", self.number));
             }
             let rule = config.rules.iter().map(rule).find(|rule| !self.kernel.has_rule(rule));
-            if let (true, Some(missing)) = (quiet, rule) {
+            if let Some(missing) = rule {
                 return Err(format!("{}: {name} is MASTER without rule {missing}", self.number));
             }
         }
-        Ok(())
+        Ok(until)
     }
 
     /// An address of which no traffic is to be accepted, and is.
@@ -622,10 +655,8 @@ fn destination(route: &directord::config::model::Route) -> IpAddr {
 
 /// As the kernel has it.
 pub(crate) fn rule(rule: &directord::config::model::Rule) -> Rule {
-    let from = rule.from.unwrap();
-    let text =
-        format!("inet priority {} from {}/{} table 100", rule.preference.unwrap(), from.address, from.prefix);
-    Rule::parse(&text).unwrap()
+    let does = Does::Table(100);
+    Rule { from: rule.from, ..Rule::new(Family::Ipv4, rule.preference.unwrap(), does) }
 }
 
 /// Refusals of the kernel, and all other faults.

@@ -241,9 +241,9 @@ impl Kernel {
 
     /// Somebody removes an address.
     pub(crate) fn unset(&mut self, address: IpAddr) {
-        let found = self.addresses.iter().find(|known| known.address == address).cloned();
-        if let Some(found) = found {
-            self.remove(&Object::Address(found).key());
+        let found = self.addresses.iter().find(|known| known.address == address).map(key_of);
+        if let Some(key) = found {
+            self.remove(&key);
         }
     }
 
@@ -272,7 +272,7 @@ impl Kernel {
                     libc::ENODEV
                 } else if self.refuses.contains(&address.address) {
                     libc::EINVAL
-                } else if self.find(&Object::Address(address.clone()).key()).is_some() {
+                } else if self.find(&key_of(address)).is_some() {
                     libc::EEXIST
                 } else {
                     self.add(address.clone());
@@ -280,7 +280,7 @@ impl Kernel {
                 }
             }
             Operation::Amend(Object::Address(address)) => {
-                if let Some(at) = self.find(&Object::Address(address.clone()).key()) {
+                if let Some(at) = self.find(&key_of(address)) {
                     // Its lifetimes, and nothing else.
                     let known = &mut self.addresses[at];
                     (known.preferred, known.valid) = (address.preferred, address.valid);
@@ -324,16 +324,15 @@ impl Kernel {
                 }
             }
             Operation::Remove(Object::Address(one)) => {
-                let object = Object::Address(one.clone());
-                let (index, address) = (one.index, one.address);
+                let (key, index, address) = (key_of(one), one.index, one.address);
                 if !self.links.contains_key(&index) {
                     libc::ENODEV
-                } else if self.find(&object.key()).is_none() {
+                } else if self.find(&key).is_none() {
                     libc::EADDRNOTAVAIL
                 } else if self.keeps.contains(&address) {
                     libc::EPERM
                 } else {
-                    self.remove(&object.key());
+                    self.remove(&key);
                     0
                 }
             }
@@ -441,18 +440,16 @@ impl Kernel {
     }
 
     fn find(&self, key: &Key) -> Option<usize> {
-        self.addresses.iter().position(|known| Object::Address(known.clone()).key() == *key)
+        self.addresses.iter().position(|known| key_of(known) == *key)
     }
 
     fn add(&mut self, mut address: Address) {
-        let key = Object::Address(address.clone()).key();
+        let key = key_of(&address);
         if self.find(&key).is_some() {
             return;
         }
-        address.secondary = self
-            .addresses
-            .iter()
-            .any(|known| !known.secondary && Object::Address(known.clone()).key().shares_subnet(&key));
+        address.secondary =
+            self.addresses.iter().any(|known| !known.secondary && key_of(known).shares_subnet(&key));
         address.label = address.label.or_else(|| Some(self.links[&address.index].name.clone()));
         self.addresses.push(address.clone());
         self.tell(Change::Added(Object::Address(address)));
@@ -463,18 +460,14 @@ impl Kernel {
         let Some(at) = self.find(key) else { return };
         let gone = self.addresses.remove(at);
         let promotes = self.promotes(gone.index);
-        let mut others = self
-            .addresses
-            .iter_mut()
-            .filter(|known| known.secondary && key.shares_subnet(&Object::Address((*known).clone()).key()));
+        let mut others =
+            self.addresses.iter_mut().filter(|known| known.secondary && key.shares_subnet(&key_of(known)));
         if !gone.secondary && promotes {
             if let Some(next) = others.next() {
                 next.secondary = false;
             }
         } else if !gone.secondary {
-            let along = |known: &mut Address| {
-                known.secondary && key.shares_subnet(&Object::Address(known.clone()).key())
-            };
+            let along = |known: &mut Address| known.secondary && key.shares_subnet(&key_of(known));
             for address in self.addresses.extract_if(.., along).collect::<Vec<_>>() {
                 self.tell(Change::Removed(Object::Address(address)));
             }
@@ -490,4 +483,9 @@ impl Kernel {
             self.overrun = true;
         }
     }
+}
+
+/// That of an object, without making one.
+fn key_of(one: &Address) -> Key {
+    Key::Address { index: one.index, address: one.address, prefix: one.prefix }
 }

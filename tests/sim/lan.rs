@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use directord::config::model::Instance;
@@ -15,10 +17,7 @@ use directord::vrrp::instance::Back;
 use directord::vrrp::node::{Action, Endpoint, Input, Node, Setup};
 use directord::vrrp::packet::{Outgoing, Received};
 
-use crate::host::{Host, Job, open};
-
-/// Hosts to which nothing happens are checked this often.
-const NOW_AND_THEN: Duration = Duration::from_millis(50);
+use crate::host::{Host, Job, Timers, open};
 
 /// What the network does to packets from one host to another.
 #[derive(Debug, Clone, Copy)]
@@ -39,35 +38,21 @@ enum Due {
     Packet {
         to: usize,
         interface: &'static str,
-        packet: Received,
+        /// Each host that hears it has a copy.
+        packet: Rc<Received>,
     },
     /// Somebody says that he has an address.
-    Claim {
-        to: usize,
-        interface: &'static str,
-        conflict: Conflict,
-    },
+    Claim { to: usize, interface: &'static str, conflict: Conflict },
     /// The clients hear that.
-    Learn {
-        from: usize,
-        address: IpAddr,
-    },
+    Learn { from: usize, address: IpAddr },
     /// The kernel told of something.
     Notify(usize),
     /// The first job of a host is done.
     Work(usize),
     /// What a host lent for some time goes.
-    Expire {
-        host: usize,
-        life: u64,
-    },
+    Expire { host: usize, life: u64 },
     /// A run of a script ends.
-    Script {
-        host: usize,
-        life: u64,
-        id: scripts::Id,
-        healthy: bool,
-    },
+    Script { host: usize, life: u64, id: scripts::Id, healthy: bool },
 }
 
 pub(crate) struct Lan {
@@ -179,6 +164,7 @@ impl Lan {
         if let Some(node) = this.node.as_ref().filter(|_| !this.stopping) {
             let setup = this.setup();
             this.record.extend(node.claims_of(&setup));
+            this.recorded = None;
             self.feed(host, Input::Configure(Box::new(setup)));
             self.configure_scripts(host, false);
         }
@@ -299,7 +285,7 @@ impl Lan {
     /// Changes something in the kernel of a host.
     pub(crate) fn touch(&mut self, host: usize, change: impl FnOnce(&mut Host)) {
         change(&mut self.hosts[host]);
-        self.hosts[host].looked_at = None;
+        self.hosts[host].holds_until = None;
         self.schedule(Due::Notify(host), Duration::ZERO);
     }
 
@@ -317,6 +303,8 @@ impl Lan {
 
     /// Lets time pass; everything due happens in order.
     pub(crate) fn run_until(&mut self, end: Instant) -> Result<(), String> {
+        // Whatever was done to them meanwhile.
+        self.hosts.iter_mut().for_each(|host| host.holds_until = None);
         loop {
             let event = self.under_way.first_key_value().map(|((at, _), _)| *at);
             let timer = self.next_timer();
@@ -342,16 +330,16 @@ impl Lan {
         }
     }
 
-    /// A host to which nothing has happened is looked at now and then.
+    /// A host to which nothing has happened is looked at when time alone may have broken something.
     fn check(&mut self) -> Result<(), String> {
-        if let Some(address) = self.needed.filter(|address| self.holders(*address).is_empty()) {
+        let nobody_has = |address: &IpAddr| !self.hosts.iter().any(|host| host.kernel.has(*address));
+        if let Some(address) = self.needed.filter(nobody_has) {
             return Err(format!("nobody has {address}"));
         }
         let now = self.now;
         for host in &mut self.hosts {
-            if host.looked_at.is_none_or(|at| now.duration_since(at) >= NOW_AND_THEN) {
-                host.check(now)?;
-                host.looked_at = Some(now);
+            if host.holds_until.is_none_or(|until| now > until) {
+                host.holds_until = Some(host.check(now)?);
             }
         }
         Ok(())
@@ -359,26 +347,27 @@ impl Lan {
 
     fn next_timer(&mut self) -> Option<(Instant, usize)> {
         let timer = |host: &mut Host| {
-            let node = host.node.as_ref().filter(|_| !host.paused)?;
-            let script = || host.scripts.next_timer().map(|(at, _)| at);
-            let next = || node.next_timer().map(|(at, _)| at).into_iter().chain(script()).min();
-            host.timer.get_or_insert_with(next).map(|at| (at, host.number))
+            if !host.is_awake() {
+                return None;
+            }
+            let Timers { node, scripts } = host.timers();
+            let at = node.map(|(at, _)| at).into_iter().chain(scripts).min()?;
+            Some((at, host.number))
         };
         self.hosts.iter_mut().filter_map(timer).min()
     }
 
     fn fire(&mut self, host: usize) {
-        let due = |lan: &Self| lan.hosts[host].node.as_ref().and_then(Node::next_timer);
-        let before = due(self);
+        let before = self.hosts[host].timers().node;
         if before.is_some_and(|(at, _)| at <= self.now) {
             self.feed(host, Input::Timer);
-            assert_ne!(before, due(self), "{host} has a timer that stays due");
+            assert_ne!(before, self.hosts[host].timers().node, "{host} has a timer that stays due");
         }
     }
 
     fn fire_scripts(&mut self, host: usize) {
-        let this = &self.hosts[host];
-        if this.is_awake() && this.scripts.next_timer().is_some_and(|(at, _)| at <= self.now) {
+        let this = &mut self.hosts[host];
+        if this.is_awake() && this.timers().scripts.is_some_and(|at| at <= self.now) {
             self.feed_scripts(host, scripts::Input::Timer);
         }
     }
@@ -388,7 +377,7 @@ impl Lan {
         let this = &mut self.hosts[host];
         let (life, healthy) = (this.life, this.healthy);
         this.scripts.handle(self.now, input, &mut actions);
-        this.timer = None;
+        this.timers = None;
         for action in actions {
             match action {
                 scripts::Action::Run { id, .. } => {
@@ -428,7 +417,7 @@ impl Lan {
 
     fn happen(&mut self, due: Due) {
         match due {
-            Due::Packet { to, interface, packet } => self.deliver(to, interface, packet),
+            Due::Packet { to, interface, packet } => self.deliver(to, interface, &packet),
             Due::Claim { to, interface, conflict } => self.claim(to, interface, conflict),
             Due::Learn { from, address } => {
                 if self.neighbours.insert(address, from) != Some(from) {
@@ -449,7 +438,7 @@ impl Lan {
     // ---- the daemon and its kernel ----
 
     fn notify(&mut self, host: usize) {
-        self.hosts[host].looked_at = None;
+        self.hosts[host].holds_until = None;
         if !self.hosts[host].is_awake() {
             return;
         }
@@ -552,13 +541,14 @@ impl Lan {
         }
         let this = &mut self.hosts[host];
         if let Some(node) = &this.node
+            && !this.recorded.as_ref().is_some_and(|recorded| Arc::ptr_eq(recorded, node.claims()))
             && node.is_quiet()
-            && this.record != **node.claims()
         {
             this.record.clone_from(node.claims());
+            this.recorded = Some(Arc::clone(node.claims()));
         }
         this.end();
-        (this.looked_at, this.timer) = (None, None);
+        (this.holds_until, this.timers) = (None, None);
     }
 
     fn job(&mut self, host: usize, job: Job) {
@@ -575,18 +565,18 @@ impl Lan {
         }
         let vrid = packet.payload[1];
         self.priorities.insert(packet.payload[2]);
-        let names = self.hosts[from]
-            .config
-            .iter()
-            .filter(|one| one.vrid.number() == vrid)
-            .map(|one| one.name.clone());
-        for name in names.collect::<Vec<_>>() {
-            self.hosts[from].sent.insert(name, self.now);
+        let Host { config, sent, .. } = &mut self.hosts[from];
+        for one in config.iter().filter(|one| one.vrid.number() == vrid) {
+            match sent.get_mut(&one.name) {
+                Some(at) => *at = self.now,
+                None => drop(sent.insert(one.name.clone(), self.now)),
+            }
         }
         let interface = self.hosts[from].leaves_by(endpoint);
         if !self.hosts[from].kernel.is_up(interface) {
             return;
         }
+        let mut arrives = None;
         for to in (0..self.hosts.len()).filter(|to| *to != from) {
             if !packet.destination.is_multicast() && !self.hosts[to].kernel.has(packet.destination) {
                 continue;
@@ -598,12 +588,7 @@ impl Lan {
                     continue;
                 }
                 let delay = path.most_delay.mul_f64(self.random.f64());
-                let (source, destination, hops) = (packet.source, packet.destination, packet.hops);
-                let payload = packet.payload.clone();
-                let packet = match packet.bytes() {
-                    Some(bytes) if source.is_ipv4() => Received::ipv4(&bytes).unwrap(),
-                    _ => Received { source, destination, hops, id: None, ah: None, payload },
-                };
+                let packet = Rc::clone(arrives.get_or_insert_with(|| Rc::new(received(packet))));
                 self.schedule(Due::Packet { to, interface, packet }, delay);
             }
         }
@@ -649,7 +634,7 @@ impl Lan {
         }
     }
 
-    fn deliver(&mut self, to: usize, interface: &'static str, packet: Received) {
+    fn deliver(&mut self, to: usize, interface: &'static str, packet: &Received) {
         let host = &self.hosts[to];
         if !host.kernel.is_up(interface) {
             return;
@@ -682,5 +667,14 @@ impl Lan {
     /// The hosts that have an address.
     pub(crate) fn holders(&self, address: IpAddr) -> Vec<usize> {
         self.hosts.iter().filter(|host| host.kernel.has(address)).map(|host| host.number).collect()
+    }
+}
+
+/// A packet as it comes in.
+fn received(packet: &Outgoing) -> Received {
+    let (source, destination, hops) = (packet.source, packet.destination, packet.hops);
+    match packet.bytes() {
+        Some(bytes) if source.is_ipv4() => Received::ipv4(&bytes).unwrap(),
+        _ => Received { source, destination, hops, id: None, ah: None, payload: packet.payload.clone() },
     }
 }

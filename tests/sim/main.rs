@@ -7,8 +7,10 @@
 //! addresses, and none that is silent. At rest: exactly one master for each virtual router in each connected group, the
 //! right one; no address where there is no master; the same faults that a fresh start would have; and nothing taken
 //! away that is the host's own. Of hosts that are told to stop no address stays, and while all is well somebody has the
-//! addresses at any moment of it. After a split clients send to who leads. `SIM_SEED=N` repeats one run with its trace; `SIM_RUNS=N` sets how many are run,
-//! `SIM_FIRST=N` from which seed on.
+//! addresses at any moment of it. After a split clients send to who leads.
+//!
+//! `SIM_SEED=N` repeats one run with its trace; `SIM_RUNS=N` sets how many are run, `SIM_FIRST=N` from which seed on.
+//! `tests/sim/many` runs as many as there is time for.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
@@ -22,6 +24,7 @@ mod reload;
 mod scenario;
 mod split;
 
+use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const RUNS: u64 = 20_000;
@@ -62,13 +65,18 @@ fn simulate(runs: u64, run: fn(u64, bool) -> Result<(), String>) {
             if seed >= end {
                 return;
             }
-            if let Err(error) = run(seed, false) {
+            // A panic of the code under test does not say of which seed it is.
+            let outcome = catch_unwind(|| run(seed, false)).unwrap_or_else(|_| Err("a panic".to_owned()));
+            if let Err(error) = outcome {
+                next.store(end, Ordering::Relaxed);
                 panic!("{error}\nrepeat with its trace: SIM_SEED={seed} cargo test --test sim");
             }
         }
     };
+    // On one core there is one at a time: all seeds below the one that fails are well then.
+    let count = std::thread::available_parallelism().map_or(1, usize::from).min(2);
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..2).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> = (0..count).map(|_| scope.spawn(work)).collect();
         for worker in workers {
             if let Err(panic) = worker.join() {
                 std::panic::resume_unwind(panic);

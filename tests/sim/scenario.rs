@@ -29,7 +29,8 @@ pub(crate) const VMACS: [(&str, &str); 2] = [("vrrp.51", "eth0"), ("vrrp.54", "e
 
 pub(crate) fn addresses(router: usize) -> [IpAddr; 2] {
     if router == IPV6 {
-        return ["fe80::51:244", "2001:db8:ff::244"].map(|address| address.parse().unwrap());
+        return [[0xfe80, 0, 0, 0, 0, 0, 0x51, 0x244], [0x2001, 0xdb8, 0xff, 0, 0, 0, 0, 0x244]]
+            .map(IpAddr::from);
     }
     let first = 240 + 4 * u8::try_from(router).unwrap();
     let on = |last| if ROUTERS[router].1 == "eth0" { [192, 168, 100, last] } else { [10, 0, 0, last] };

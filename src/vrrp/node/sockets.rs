@@ -70,6 +70,8 @@ pub(super) struct Sockets {
     wanted: BTreeSet<Endpoint>,
     /// Without a user since the last look.
     left: BTreeSet<Endpoint>,
+    /// Those that failed: mostly none, and nobody looks through all for one.
+    failed: BTreeSet<Endpoint>,
 }
 
 impl Sockets {
@@ -123,28 +125,30 @@ impl Sockets {
     pub(super) fn opened(&mut self, endpoint: &Endpoint) {
         if let Some(entry) = self.endpoints.get_mut(endpoint) {
             entry.state = State::Open;
+            self.failed.remove(endpoint);
         }
     }
 
     pub(super) fn failed(&mut self, now: Instant, endpoint: &Endpoint, why: String) {
         if let Some(entry) = self.endpoints.get_mut(endpoint) {
             entry.state = State::Failed { why, again: now + RETRY };
+            self.failed.insert(endpoint.clone());
         }
     }
 
     /// When failed ones are tried again.
     pub(super) fn next(&self) -> Option<Instant> {
-        let again = |entry: &Entry| match &entry.state {
+        let again = |endpoint: &Endpoint| match self.state(endpoint)? {
             State::Failed { again, .. } => Some(*again),
             State::Opening | State::Open => None,
         };
-        self.endpoints.values().filter_map(again).min()
+        self.failed.iter().filter_map(again).min()
     }
 
     /// Those that are due are to be opened once more; until the answer is there, they stay failed.
     pub(super) fn timer(&mut self, now: Instant) {
-        for (endpoint, entry) in &mut self.endpoints {
-            if let State::Failed { again, .. } = &mut entry.state
+        for endpoint in &self.failed {
+            if let Some(Entry { state: State::Failed { again, .. }, .. }) = self.endpoints.get_mut(endpoint)
                 && *again <= now
             {
                 *again = now + RETRY;
@@ -168,7 +172,45 @@ impl Sockets {
         let closed: Vec<Endpoint> = left.into_iter().filter(unused).collect();
         for endpoint in &closed {
             self.endpoints.remove(endpoint);
+            self.failed.remove(endpoint);
         }
         closed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(last: u8) -> Endpoint {
+        Endpoint { index: 1, interface: None, local: IpAddr::from([10, 0, 0, last]), ah: false }
+    }
+
+    #[test]
+    fn those_that_failed_are_tried_again_and_no_others() {
+        let now = Instant::now();
+        let mut sockets = Sockets::default();
+        for last in 1..=3 {
+            sockets.attach(Id(last.into()), &endpoint(last));
+        }
+        assert_eq!(sockets.take_wanted().len(), 3);
+        sockets.opened(&endpoint(1));
+        sockets.failed(now, &endpoint(2), "no".into());
+        sockets.failed(now + RETRY / 2, &endpoint(3), "no".into());
+        assert_eq!(sockets.next(), Some(now + RETRY));
+        sockets.timer(now + RETRY);
+        assert_eq!(sockets.take_wanted(), [endpoint(2)].into());
+        assert_eq!(sockets.next(), Some(now + RETRY * 3 / 2));
+        // One that opens, and one that nobody needs any more.
+        sockets.opened(&endpoint(3));
+        assert_eq!(sockets.next(), Some(now + RETRY * 2));
+        sockets.keep(Id(2), &[]);
+        assert_eq!(sockets.take_unused(), [endpoint(2)]);
+        assert_eq!(sockets.next(), None);
+        // It begins anew.
+        sockets.attach(Id(2), &endpoint(2));
+        sockets.timer(now + RETRY * 9);
+        assert_eq!(sockets.take_wanted(), [endpoint(2)].into());
+        assert_eq!(sockets.state(&endpoint(2)), Some(&State::Opening));
     }
 }
