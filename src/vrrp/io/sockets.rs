@@ -191,39 +191,75 @@ async fn listen(socket: AsyncFd<Socket>, endpoint: Endpoint, heard: mpsc::Sender
     let _ = heard.send(Input::Closed { endpoint, why }).await;
 }
 
+/// Where packets land.
+struct Landing {
+    bytes: Vec<u8>,
+    /// For packets of IPv4, which have their source in them.
+    headers: MultiHeaders<()>,
+}
+
 thread_local! {
-    /// Where packets land; one for the thread, as nothing waits while it is in use.
-    static LANDING: RefCell<Vec<u8>> = RefCell::new(vec![0; BATCH * LARGEST]);
+    /// One for the thread, as nothing waits while it is in use.
+    static LANDING: RefCell<Landing> = RefCell::new(Landing {
+        bytes: vec![0; BATCH * LARGEST],
+        headers: MultiHeaders::preallocate(BATCH, None),
+    });
 }
 
 /// What is there, at most [`BATCH`] packets, in one system call; those that are VRRP's are added to `packets`. How many
 /// there were.
 fn receive(socket: &Socket, local: IpAddr, packets: &mut Vec<Received>) -> io::Result<usize> {
-    LANDING.with_borrow_mut(|landing| {
-        let mut parts: Vec<[IoSliceMut<'_>; 1]> =
-            landing.chunks_exact_mut(LARGEST).map(|part| [IoSliceMut::new(part)]).collect();
-        let beside = local.is_ipv6().then(|| nix::cmsg_space!(libc::c_int));
-        let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(BATCH, beside);
-        let found =
-            recvmmsg(socket.as_raw_fd(), &mut headers, parts.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
-        let found: Vec<_> = found.map(|message| (message.bytes, source(&message), hops(&message))).collect();
-        for ((length, source, hops), part) in found.iter().zip(landing.chunks_exact(LARGEST)) {
-            let bytes = part.get(..*length).unwrap_or_default();
-            match local {
-                IpAddr::V4(_) => packets.extend(Received::ipv4(bytes)),
-                // A raw socket of IPv6 gives what follows the header, and tells the rest beside it.
-                IpAddr::V6(_) => packets.push(Received {
-                    source: source.unwrap_or(Ipv6Addr::UNSPECIFIED).into(),
-                    destination: local,
-                    hops: hops.unwrap_or_default(),
-                    id: None,
-                    ah: None,
-                    payload: bytes.to_vec(),
-                }),
-            }
-        }
-        Ok(found.len())
+    LANDING.with_borrow_mut(|Landing { bytes, headers }| match local {
+        IpAddr::V4(_) => receive_v4(socket, bytes, headers, packets),
+        IpAddr::V6(_) => receive_v6(socket, local, bytes, packets),
     })
+}
+
+/// A place for each packet.
+fn parts(bytes: &mut [u8]) -> [[IoSliceMut<'_>; 1]; BATCH] {
+    let mut parts = bytes.chunks_exact_mut(LARGEST);
+    std::array::from_fn(|_| [IoSliceMut::new(parts.next().unwrap_or_default())])
+}
+
+fn receive_v4(
+    socket: &Socket,
+    bytes: &mut [u8],
+    headers: &mut MultiHeaders<()>,
+    packets: &mut Vec<Received>,
+) -> io::Result<usize> {
+    let mut lengths = [0; BATCH];
+    let mut parts = parts(bytes);
+    let found = recvmmsg(socket.as_raw_fd(), headers, parts.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
+    let count = found.zip(&mut lengths).map(|(message, length)| *length = message.bytes).count();
+    for (length, part) in lengths.iter().take(count).zip(bytes.chunks_exact(LARGEST)) {
+        packets.extend(Received::ipv4(part.get(..*length).unwrap_or_default()));
+    }
+    Ok(count)
+}
+
+/// A raw socket of IPv6 gives what follows the header, and tells the rest beside it.
+fn receive_v6(
+    socket: &Socket,
+    local: IpAddr,
+    bytes: &mut [u8],
+    packets: &mut Vec<Received>,
+) -> io::Result<usize> {
+    let beside = Some(nix::cmsg_space!(libc::c_int));
+    let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(BATCH, beside);
+    let mut parts = parts(bytes);
+    let found = recvmmsg(socket.as_raw_fd(), &mut headers, parts.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
+    let found: Vec<_> = found.map(|message| (message.bytes, source(&message), hops(&message))).collect();
+    for ((length, source, hops), part) in found.iter().zip(bytes.chunks_exact(LARGEST)) {
+        packets.push(Received {
+            source: source.unwrap_or(Ipv6Addr::UNSPECIFIED).into(),
+            destination: local,
+            hops: hops.unwrap_or_default(),
+            id: None,
+            ah: None,
+            payload: part.get(..*length).unwrap_or_default().to_vec(),
+        });
+    }
+    Ok(found.len())
 }
 
 fn source(message: &RecvMsg<'_, '_, SockaddrStorage>) -> Option<Ipv6Addr> {

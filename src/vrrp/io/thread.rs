@@ -4,7 +4,9 @@
 //! another process, so an advert leaves on time whatever else the host is busy with.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::mpsc as blocking;
 use std::time::{Duration, Instant};
@@ -17,7 +19,7 @@ use crate::net::io::{self as net, Network};
 use crate::net::kernel::Kernel;
 use crate::sys::beat;
 use crate::sys::netlink::Monitor;
-use crate::sys::poll;
+use crate::sys::poll::{self, Alarm};
 use crate::text::reason;
 use crate::track::Facts;
 use crate::vrrp::instance::Left;
@@ -41,6 +43,14 @@ const MONITOR_BUFFER: usize = 64 * 1024;
 const LEND: Duration = Duration::from_millis(300);
 /// A stop waits this long at most until the kernel has taken the addresses away.
 const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Waits until there is another value, for ever when there will be none.
+async fn changed<T>(mut values: watch::Receiver<T>) -> watch::Receiver<T> {
+    if values.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    values
+}
 
 pub(super) struct Thread {
     node: Node,
@@ -116,23 +126,25 @@ impl Thread {
         self.outward.publish(&self.node, true);
     }
 
-    pub(super) async fn run(
-        mut self,
-        mut commands: mpsc::Receiver<Command>,
-        mut facts: watch::Receiver<Facts>,
-    ) {
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, facts: watch::Receiver<Facts>) {
         let mut packets = Vec::new();
+        // With each packet all of this is waited for anew: what waits on costs less than what begins to.
+        let mut alarm = Alarm::new();
+        let mut facts = pin!(changed(facts));
+        let mut sessions = pin!(changed(self.sessions.clone()));
         loop {
             self.outward.publish(&self.node, false);
-            let wake = self.node.next_timer().map(|(at, _)| at);
+            let mut wake = self.next_timer();
             if let Some(at) = wake.filter(|at| *at <= Instant::now()) {
                 if at + LATE < Instant::now() {
                     self.catch_up().await;
                 }
                 self.feed(Input::Timer);
+                wake = self.next_timer();
             }
+            let monitor = &self.monitor;
             tokio::select! {
-                () = poll::until(self.node.next_timer().map(|(at, _)| at)) => {}
+                () = alarm.until(wake) => {}
                 command = commands.recv() => match command {
                     Some(Command::Stop { release, done }) => {
                         self.stop(release, &mut commands).await;
@@ -148,16 +160,18 @@ impl Thread {
                     None => return,
                 },
                 Some(answer) = self.answers.recv() => self.answer(answer),
-                Ok(()) = facts.changed() => {
+                mut told = &mut facts => {
                     let sessions = Arc::clone(&self.known.sessions);
-                    self.known = Facts { sessions, ..facts.borrow_and_update().clone() };
+                    self.known = Facts { sessions, ..told.borrow_and_update().clone() };
+                    facts.set(changed(told));
                     self.feed(Input::Tracked(self.known.clone()));
                 }
-                Ok(()) = self.sessions.changed() => {
-                    self.known.sessions = Arc::clone(&self.sessions.borrow_and_update());
+                mut told = &mut sessions => {
+                    self.known.sessions = Arc::clone(&told.borrow_and_update());
+                    sessions.set(changed(told));
                     self.feed(Input::Tracked(self.known.clone()));
                 }
-                Ok(mut ready) = self.monitor.readable() => {
+                Ok(mut ready) = poll_fn(|context| monitor.poll_read_ready(context)) => {
                     ready.clear_ready();
                     drop(ready);
                     self.hear();
@@ -168,6 +182,10 @@ impl Thread {
                 Some(claim) = self.claims.recv() => self.feed(claim),
             }
         }
+    }
+
+    fn next_timer(&self) -> Option<Instant> {
+        self.node.next_timer().map(|(at, _)| at)
     }
 
     fn command(&mut self, command: Command) {
@@ -291,7 +309,7 @@ impl Thread {
         while self.node.hands_over() {
             self.outward.publish(&self.node, false);
             tokio::select! {
-                () = poll::until(self.node.next_timer().map(|(at, _)| at)) => self.feed(Input::Timer),
+                () = poll::until(self.next_timer()) => self.feed(Input::Timer),
                 Some(Command::Stop { .. }) = commands.recv() => self.feed(Input::Stop),
                 Some(answer) = self.answers.recv() => self.answer(answer),
                 Ok(mut ready) = self.monitor.readable() => {

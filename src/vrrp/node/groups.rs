@@ -7,7 +7,7 @@ use crate::config::model::{Priority, SyncGroup};
 use crate::track::{Fault, Others};
 use crate::vrrp::event::{Event, State};
 use crate::vrrp::group::{self, Member};
-use crate::vrrp::instance;
+use crate::vrrp::instance::{self, Machine};
 
 use super::{Action, Id, Node, Report};
 
@@ -30,6 +30,13 @@ pub(super) struct Before {
     group: String,
     state: State,
     resuming: bool,
+}
+
+impl Before {
+    /// Whether it is that still.
+    pub(super) fn is(&self, machine: &Machine) -> bool {
+        (self.state, self.resuming) == (machine.state(), machine.is_resuming())
+    }
 }
 
 /// What a member asks of its group.

@@ -213,7 +213,11 @@ impl Node {
             !matches!(input, Input::Heard { .. } | Input::Claimed { .. } | Input::Announce(_) | Input::Timer);
         self.refilter |= structural;
         match input {
-            Input::Heard { endpoint, packet } => self.heard(now, &endpoint, packet, out),
+            Input::Heard { endpoint, packet } => {
+                if !self.heard(now, &endpoint, packet, out) {
+                    return;
+                }
+            }
             Input::Claimed { index, conflict } => self.claimed(now, index, conflict, out),
             Input::Closed { endpoint, why } | Input::Refused(Refusal::Open { endpoint, why }) => {
                 self.sockets.failed(now, &endpoint, why);
@@ -324,8 +328,9 @@ impl Node {
 
     // ---- packets and timers ----
 
-    fn heard(&mut self, now: Instant, endpoint: &Endpoint, packet: Received, out: &mut Vec<Action>) {
-        let Some(vrid) = packet.vrid() else { return };
+    /// False: nothing came of it but counters and another timer, as of most adverts that a backup hears.
+    fn heard(&mut self, now: Instant, endpoint: &Endpoint, packet: Received, out: &mut Vec<Action>) -> bool {
+        let Some(vrid) = packet.vrid() else { return false };
         let config = |id: &Id| self.instances.get(id).map(|running| running.machine.config());
         // Unicast instances of one address and VRID are told apart by their peers.
         let peer = |id: &&Id| {
@@ -347,14 +352,17 @@ impl Node {
         let alone = || users().next().filter(|_| users().nth(1).is_none() && !is_anothers());
         let chosen = users().find(peer).or_else(alone).copied();
         if let Some(id) = chosen {
-            self.feed(now, id, instance::Input::Packet(packet), out);
-        } else if self.log_unknown && !self.vrids.contains_key(&vrid) {
+            return self.feed(now, id, instance::Input::Packet(packet), out);
+        }
+        if self.log_unknown && !self.vrids.contains_key(&vrid) {
             let source = packet.source;
             if let Some(suppressed) = self.unknown.allow(now, (vrid, source)) {
                 let at = endpoint.to_string();
                 self.report(None, Event::UnknownRouter { vrid, source, at, suppressed }, out);
+                return true;
             }
         }
+        false
     }
 
     fn timer(&mut self, now: Instant, out: &mut Vec<Action>) {
@@ -385,10 +393,10 @@ impl Node {
         }
     }
 
-    /// Feeds one instance and takes in what it wants.
-    fn feed(&mut self, now: Instant, id: Id, input: instance::Input, out: &mut Vec<Action>) {
+    /// Feeds one instance and takes in what it wants; false: nothing, and it is what it was.
+    fn feed(&mut self, now: Instant, id: Id, input: instance::Input, out: &mut Vec<Action>) -> bool {
         let before = self.before(id);
-        let Some(running) = self.instances.get_mut(&id) else { return };
+        let Some(running) = self.instances.get_mut(&id) else { return false };
         let mut actions = Vec::new();
         running.machine.handle(now, input, &mut actions);
         let next = running.machine.next_timer().map(|(at, _)| at);
@@ -400,12 +408,14 @@ impl Node {
             }
             self.due.extend(due.map(|due| (due, id)));
         }
-        if !running.machine.is_resuming() {
-            self.resuming.remove(&id);
-        }
+        let gave_up = !running.machine.is_resuming() && self.resuming.remove(&id);
         if running.machine.goes() {
             // Neighbours are to believe the successor.
             self.waiting.forget(id);
+        }
+        let is_the_same = !gave_up && before.as_ref().is_none_or(|before| before.is(&running.machine));
+        if is_the_same && actions.is_empty() {
+            return false;
         }
         let mut held = false;
         let mut resumed = false;
@@ -468,6 +478,7 @@ impl Node {
         if let Some(before) = before {
             self.after(now, id, &before, wish, out);
         }
+        true
     }
 
     // ---- at the end of each input ----
