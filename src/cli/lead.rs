@@ -123,6 +123,7 @@ mod tests {
             base: 100,
             contributions: Vec::new(),
             faults: Vec::new(),
+            missing: Vec::new(),
             hands_over,
             why: None,
             master: master.map(Into::into),

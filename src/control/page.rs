@@ -91,6 +91,9 @@ impl fmt::Display for Page<'_> {
             for fault in faults {
                 writeln!(f, "{:<longest$}  {fault}", "")?;
             }
+            for missing in &instance.missing {
+                writeln!(f, "{:<longest$}  not there: {missing}", "")?;
+            }
             if let Some(second) = &instance.second_master {
                 writeln!(f, "{:<longest$}  two masters: {second}", "")?;
             }
@@ -157,6 +160,7 @@ mod tests {
         shown.services.clear();
         shown.instances.truncate(1);
         shown.instances[0].hands_over = true;
+        shown.instances[0].missing = vec!["route 10.9.0.0/16: Network is unreachable".to_owned()];
         shown.instances[0].second_master = Some("10.0.0.2 sends adverts of priority 50".to_owned());
         let since = Some("2026-11-27T12:02:00Z".to_owned());
         let until = Some("2026-11-27T13:00:00Z".to_owned());
@@ -168,6 +172,7 @@ mod tests {
              Maintenance for 5 s, until 2026-11-27T13:00:00Z: disk; `directord maintenance off` ends it\n\
              \n\
              VI_1  MASTER for 1 h 2 min, priority 110 (100 + 10 script chk), hands over, group G\n\
+             \u{20}     not there: route 10.9.0.0/16: Network is unreachable\n\
              \u{20}     two masters: 10.0.0.2 sends adverts of priority 50\n"
         );
     }

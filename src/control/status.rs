@@ -82,6 +82,8 @@ pub struct Instance {
     pub contributions: Vec<Contribution>,
     /// What holds it in FAULT.
     pub faults: Vec<String>,
+    /// Addresses, routes and rules that it holds and that are not there, with the reason as far as it is known.
+    pub missing: Vec<String>,
     /// It has told the others that it goes, and keeps the addresses until one of them leads.
     pub hands_over: bool,
     /// The master last heard.
@@ -233,6 +235,7 @@ pub(super) mod tests {
             base: 100,
             contributions: vec![Contribution { what: "script chk".to_owned(), by: 10 }],
             faults: faults.iter().map(|fault| (*fault).to_owned()).collect(),
+            missing: Vec::new(),
             hands_over: false,
             why: Some("no advert from any master in time".to_owned()),
             master_priority: None,

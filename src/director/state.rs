@@ -104,6 +104,7 @@ mod tests {
     fn instance(name: &str, state: event::State, faults: Vec<Fault>) -> instance::Snapshot {
         instance::Snapshot {
             contributions: Vec::new(),
+            missing: Vec::new(),
             name: name.to_owned(),
             state,
             since: None,

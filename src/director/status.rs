@@ -93,6 +93,7 @@ fn instance(view: instance::Snapshot, model: &Model, clock: &Clock) -> Instance 
         base: configured.map_or(view.priority, |instance| instance.priority.number()),
         contributions: contributions.map(|one| Contribution { what: one.what, by: one.by }).collect(),
         faults: view.faults.iter().map(ToString::to_string).collect(),
+        missing: view.missing,
         hands_over: view.hands_over,
         master: view.master,
         master_priority: view.master.map(|_| view.times.master_priority),

@@ -58,6 +58,7 @@ fn mib(text: &str, states: &[State]) -> Mib {
         holds_back: false,
         priority: 90,
         contributions: Vec::new(),
+        missing: Vec::new(),
         faults: Vec::new(),
         master: None,
         source: Some([10, 0, 0, 1].into()),

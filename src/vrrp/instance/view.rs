@@ -56,6 +56,8 @@ pub struct Snapshot {
     pub contributions: Vec<Contribution>,
     /// What holds the instance in FAULT.
     pub faults: Vec<Fault>,
+    /// Objects that it holds and that are not there, and what is known of that. The node fills it in.
+    pub missing: Vec<String>,
     /// Priority 0 was sent, and the addresses stay until another one leads.
     pub hands_over: bool,
     /// The master last heard.
@@ -86,6 +88,7 @@ impl Machine {
             priority: self.priority(),
             contributions: self.contributions.clone(),
             faults: self.faults.iter().cloned().collect(),
+            missing: Vec::new(),
             hands_over: self.hands_over.is_some(),
             master: self.master.map(|heard| heard.address),
             rival: self.rival(),

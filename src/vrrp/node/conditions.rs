@@ -283,6 +283,19 @@ impl Node {
         found
     }
 
+    /// What it holds and is not there: addresses, routes and rules, also those that are not tracked.
+    pub(super) fn missing(&self, id: Id) -> Vec<String> {
+        let held = self.instances.get(&id).filter(|running| running.held);
+        let needs = held.into_iter().flat_map(|running| running.objects.keys());
+        let missing = needs.filter(|key| self.kernel.object(key).is_none());
+        missing
+            .map(|key| match self.objects.refused(key) {
+                Some(refused) => format!("{}: {}", self.describe(key), refusal(refused)),
+                None => self.describe(key),
+            })
+            .collect()
+    }
+
     /// Objects of the instance that the kernel does not set, and why.
     fn refusals(&self, id: Id) -> BTreeMap<String, String> {
         let needs = self.instances.get(&id).into_iter().flat_map(|running| running.objects.iter());
@@ -439,6 +452,28 @@ mod tests {
         feed(&mut node, now, Input::Configure(Box::new(instances.into())), 0);
         feed(&mut node, now, Input::Read(Ok(reading)), 0);
         node
+    }
+
+    #[test]
+    fn what_a_master_misses_is_shown_tracked_or_not() {
+        let now = Instant::now();
+        let mut config = Instance::new("A", InterfaceName::new("eth0").unwrap(), Vrid::new(51).unwrap());
+        let mut address = VirtualAddress::new(IpAddr::from([10, 0, 0, 9]), 24);
+        address.no_track = true;
+        config.addresses = vec![address];
+        let mut node = node(vec![config], now);
+        let missing = |node: &Node| node.snapshot().instances[0].missing.clone();
+        assert!(missing(&node).is_empty(), "a backup holds nothing");
+        let at = node.next_timer().unwrap().0;
+        feed(&mut node, at, Input::Timer, libc::ENOBUFS);
+        assert_eq!(state(&node, "A"), (Of::Master, String::new()));
+        let shown = missing(&node);
+        assert!(shown.len() == 1 && shown[0].contains("10.0.0.9/24 on eth0: IPv4 is off there"), "{shown:?}");
+        while !missing(&node).is_empty() {
+            let at = node.next_timer().unwrap().0;
+            assert!(at < now + std::time::Duration::from_secs(60));
+            feed(&mut node, at, Input::Timer, 0);
+        }
     }
 
     #[test]

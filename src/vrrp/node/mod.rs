@@ -283,7 +283,11 @@ impl Node {
 
     /// The present state, for whoever asks.
     pub fn snapshot(&self) -> Snapshot {
-        let instances = self.machines().map(Machine::snapshot).collect();
+        let view = |id: &Id| {
+            let view = self.instances.get(id)?.machine.snapshot();
+            Some(instance::Snapshot { missing: self.missing(*id), ..view })
+        };
+        let instances = self.identities.values().filter_map(view).collect();
         Snapshot { instances, claims: Arc::clone(&self.claims), latest: self.latest }
     }
 

@@ -2,12 +2,14 @@
 
 use super::Scenario;
 use crate::lab::{
-    BOTH, Daemon, Lab, Node, Program, VIP, Vrrp, as_backup, eventually, millis, say, seconds, web_service,
+    BOTH, Daemon, Lab, Node, Program, VIP, Vrrp, as_backup, eventually, millis, poll, say, seconds,
+    web_service,
 };
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         limit: seconds(1500),
+        extra: &[("tmux", "tmux")],
         ..Scenario::directord(
             "hand_over",
             "failover there and back: the client's outage; maintenance, which a restart does not end; nobody there",
@@ -80,6 +82,15 @@ fn commands(lab: &Lab) {
     let (first, second) = lab.director_pair(&configuration());
     led_by(lab, &lab.lvs01);
     let (lvs01, lvs02) = (&lab.lvs01, &lab.lvs02);
+    // In a terminal it is seen as it happens.
+    lvs01.sh("tmux -f /dev/null new-session -d -x 100 -y 20 -s watch '/lab/directord status --watch'");
+    let shows = |state: &str| {
+        let screen = || lvs01.sh("tmux capture-pane -p -t watch");
+        let shown = || screen().lines().filter(|line| line.starts_with(state)).count() == 1;
+        assert!(poll(seconds(10), shown).is_some(), "{state}:\n{}", screen());
+        assert_eq!(screen().matches("directord runs for").count(), 1, "{}", screen());
+    };
+    shows("VI_1  MASTER for ");
     let mut outages = Vec::new();
     for _time in 0..times() {
         for (from, to, address) in [(lvs01, lvs02, "192.168.100.102"), (lvs02, lvs01, "192.168.100.101")] {
@@ -88,9 +99,11 @@ fn commands(lab: &Lab) {
                 assert_eq!(said, format!("VI_1 is BACKUP: {address} leads\n"));
                 led_by(lab, to);
             }));
+            shows(if to.name == lvs01.name { "VI_1  MASTER for " } else { "VI_1  BACKUP for " });
         }
     }
     told("failover", outages);
+    lvs01.sh("tmux kill-server");
 
     // Whoever gave way obeys, although its priority is higher; what it says of itself is so.
     lvs01.sh("/lab/directord failover VI_1");
