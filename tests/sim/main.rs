@@ -53,7 +53,11 @@ fn seeds_that_failed_once() {
         run(seed, false).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     };
     // Told to stop before the tables were read for the first time, it started all the same.
-    again(scenario::run, 78_069);
+    for seed in [78_069, 182_364, 298_867, 405_834] {
+        again(scenario::run, seed);
+    }
+    // Its kernel did not remove some addresses, then others: the first ones go a minute later at most.
+    again(scenario::run, 312_356);
     // Two members of a group have ended while another instance of the host hands over: it was no rest yet.
     again(planned::restart, 1692);
 }
