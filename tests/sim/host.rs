@@ -45,7 +45,7 @@ pub(crate) struct Host {
     pub(crate) starts_at: Option<Instant>,
     /// `interface_up_down_delays`.
     pub(crate) link_delays: Vec<LinkDelay>,
-    /// What its kernel did not remove until the last fault: it goes when that is tried again.
+    /// What its kernel did not remove for a time: it goes when that is tried again.
     pub(crate) removable: BTreeSet<IpAddr>,
     /// Least time between two announcements.
     pub(crate) gap: Duration,
@@ -290,6 +290,11 @@ impl Host {
     /// The interface that packets of an endpoint leave by; the peers of one without an interface are on the first LAN.
     pub(crate) fn leaves_by(&self, endpoint: &Endpoint) -> &'static str {
         endpoint.interface.as_ref().map_or("eth0", |interface| self.wire(interface.as_str()))
+    }
+
+    /// Its kernel does not remove these from now on, and all others.
+    pub(crate) fn keep(&mut self, keeps: BTreeSet<IpAddr>) {
+        self.removable.append(&mut std::mem::replace(&mut self.kernel.keeps, keeps));
     }
 
     /// The timers of a daemon that runs.

@@ -132,6 +132,9 @@ pub(crate) fn restart(seed: u64, trace: bool) -> Result<(), String> {
             let of_each = lan.hosts[leader].config.iter().map(|one| one.advert_interval.duration() * 3);
             if of_each.min().is_some_and(|silence| silence < LENT) {
                 // The kernel counts whole seconds: it hands over, as always.
+                lan.needed = None;
+                let end = lan.now + rest;
+                lan.run_until(end)?;
                 return verdict(&lan, std::slice::from_ref(&all));
             }
             return Err(format!("{leader} does not leave what it leads"));

@@ -552,7 +552,7 @@ fn fault(lan: &mut Lan, random: &mut fastrand::Rng) -> bool {
             let all = virtual_addresses().chain(virtual_destinations());
             let keeps = all.filter(|_| random.u8(0..3) == 0).collect();
             lan.say(|| format!("{host} does not remove {keeps:?}"));
-            lan.hosts[host].kernel.keeps = keeps;
+            lan.hosts[host].keep(keeps);
             return true;
         }
         20..=22 => {
@@ -649,7 +649,7 @@ fn heal(lan: &mut Lan, random: &mut fastrand::Rng) -> Vec<Vec<usize>> {
     for host in 0..count {
         lan.hosts[host].kernel.no_sockets = false;
         lan.hosts[host].kernel.no_filter = false;
-        lan.hosts[host].removable = std::mem::take(&mut lan.hosts[host].kernel.keeps);
+        lan.hosts[host].keep(BTreeSet::new());
         lan.hosts[host].snipes = 0;
         if random.u8(0..4) > 0 {
             lan.hosts[host].kernel.refuses.clear();

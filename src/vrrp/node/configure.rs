@@ -147,10 +147,11 @@ impl Node {
 
     pub(super) fn stop(&mut self, now: Instant, out: &mut Vec<Action>) {
         // The second time it is for those that still lead.
-        let again = matches!(self.phase, Phase::HandingOver | Phase::Stopping);
+        let again = std::mem::replace(&mut self.stops, true);
         let ended = |running: &Running| running.machine.state() == State::Init;
         let ids = self.instances.iter().filter(|(_, running)| !again || !ended(running)).map(|(id, _)| *id);
         let ids: Vec<Id> = ids.collect();
+        // Before the tables are read nothing can be taken away: what an earlier process left goes then, and nobody starts.
         if self.phase != Phase::Blind {
             self.phase = Phase::HandingOver;
         }
@@ -209,5 +210,49 @@ impl Node {
             ids.remove(&id);
             !ids.is_empty()
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::config::model::{InterfaceName, Priority, VirtualAddress, Vrid};
+    use crate::net::kernel::{Change, LinkState, Reading};
+    use crate::net::object::{Address, Object, Operation};
+    use crate::vrrp::node::{Claim, Input};
+
+    /// Whoever is told to stop before the first tables are read starts nobody, and leaves nothing of a process before it.
+    #[test]
+    fn a_stop_before_the_first_reading_holds() {
+        let now = Instant::now();
+        let virtual_address = IpAddr::from([10, 0, 0, 9]);
+        let mut config = Instance::new("A", InterfaceName::new("eth0").unwrap(), Vrid::new(7).unwrap());
+        config.priority = Priority::OWNER;
+        config.addresses = vec![VirtualAddress::new(virtual_address, 32)];
+        let link = LinkState::ethernet("eth0");
+        let own =
+            Object::Address(Address { protocol: 0, ..Address::new(1, IpAddr::from([10, 0, 0, 1]), 24) });
+        let left = Object::Address(Address::new(1, virtual_address, 32));
+        let found = vec![Change::Link(1, link), Change::Added(own), Change::Added(left.clone())];
+        let claim = Claim::Address { interface: "eth0".into(), address: virtual_address, prefix: 32 };
+        let mut node = Node::new(BTreeSet::from([claim]));
+        let mut feed = |input: Input| {
+            let mut actions = Vec::new();
+            node.handle(now, input, &mut actions);
+            (actions, node.machines().all(|machine| machine.state() == State::Init), node.is_quiet())
+        };
+        feed(Input::Configure(Box::new(vec![config].into())));
+        let (_, ended, quiet) = feed(Input::Stop);
+        assert!(ended && !quiet, "what is there is not known");
+        let (actions, ended, quiet) = feed(Input::Read(Ok(Reading { found, complete: true })));
+        assert!(ended && !quiet);
+        let asks = actions.into_iter().filter(|action| !matches!(action, Action::Report(_)));
+        assert_eq!(asks.collect::<Vec<_>>(), [Action::Change(vec![Operation::Remove(left.clone())])]);
+        let (actions, ended, quiet) = feed(Input::Changed(vec![(Operation::Remove(left), 0)]));
+        assert_eq!((actions, ended, quiet), (Vec::new(), true, true));
+        assert_eq!(**node.claims(), BTreeSet::new());
     }
 }

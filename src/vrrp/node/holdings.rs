@@ -186,7 +186,7 @@ impl Node {
         }
         self.objects.recorded(&left);
         if first {
-            self.phase = Phase::Clearing;
+            self.phase = if self.stops { Phase::HandingOver } else { Phase::Clearing };
         }
         for id in self.instances.keys().copied().chain([Id::STATIC]).collect::<Vec<Id>>() {
             self.resolve(id, out);
@@ -209,7 +209,7 @@ impl Node {
             let mut holders = self.holders.get(&key).into_iter().flatten();
             if self.kept.contains_key(&key) || holders.clone().any(|id| self.resuming.contains(id)) {
                 // It is wanted, or will be in a moment, and is compared with what is there.
-            } else if self.starts_at.is_none() && holders.any(|id| self.is_owner(id)) {
+            } else if self.starts_at.is_none() && !self.stops && holders.any(|id| self.is_owner(id)) {
                 self.objects.spare(&key);
             } else {
                 self.report(None, Event::Leftover { object: self.describe(&key) }, out);

@@ -102,6 +102,8 @@ type Due = (Instant, u64);
 #[derive(Debug, Clone, Default)]
 pub struct Node {
     phase: Phase,
+    /// It was told to stop.
+    stops: bool,
     kernel: Kernel,
     objects: Objects,
     sockets: Sockets,
