@@ -472,8 +472,11 @@ impl Director {
 
     /// The view of the whole.
     pub(super) fn state(&self) -> State {
-        let instances =
-            self.vrrp.as_ref().map(|handle| handle.snapshot.borrow().instances.clone()).unwrap_or_default();
+        let instances = self
+            .vrrp
+            .as_ref()
+            .map(|handle| Arc::clone(&handle.snapshot.borrow().instances))
+            .unwrap_or_default();
         let mut not_running: Vec<NotRunning> = without_interface(&instances).into_iter().collect();
         if let Some(why) = self.balancer.unavailable() {
             let (what, why) = ("the virtual servers".to_owned(), format!("do not run: {why}"));

@@ -148,7 +148,7 @@ impl Director {
         let snapshot = self.vrrp.as_ref().map(|handle| handle.snapshot.borrow().clone());
         let states: BTreeMap<&str, State> = snapshot
             .iter()
-            .flat_map(|snapshot| &snapshot.instances)
+            .flat_map(|snapshot| snapshot.instances.iter())
             .map(|one| (one.name.as_str(), state(one.state)))
             .collect();
         let shown = vrrp.instances.iter().map(|instance| {

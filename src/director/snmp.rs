@@ -433,7 +433,7 @@ impl Director {
                     let snapshot = self.vrrp.as_ref().map(|handle| handle.snapshot.borrow().clone());
                     let facts = Facts { sessions: self.sessions.up(), ..self.tracking.facts() };
                     let running = Running {
-                        instances: snapshot.as_ref().map_or(&[], |snapshot| &snapshot.instances),
+                        instances: snapshot.as_ref().map_or(&[], |snapshot| snapshot.instances.as_slice()),
                         facts: &facts,
                         processes: &self.tracking.running(),
                         histories: &snmp.histories,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -19,7 +20,7 @@ pub(super) struct State {
     /// Where the configuration in force comes from.
     pub(super) source: Source,
     /// Every instance.
-    pub(super) instances: Vec<instance::Snapshot>,
+    pub(super) instances: Arc<Vec<instance::Snapshot>>,
     /// All virtual servers together: counted as they change, since a storm of verdicts shows this again and again.
     pub(super) services: pool::Totals,
     /// All checks together, counted likewise.
@@ -125,15 +126,15 @@ mod tests {
     #[test]
     fn one_line() {
         let mut state = State {
-            instances: vec![instance("VI_1", event::State::Master, Vec::new())],
+            instances: Arc::new(vec![instance("VI_1", event::State::Master, Vec::new())]),
             services: pool::Totals { services: 1, up: 2, servers: 2 },
             ..State::default()
         };
         assert_eq!(state.to_string(), "VI_1 MASTER; 1 virtual server, 2 of 2 real servers up");
         let gone = Fault::InterfaceMissing("eth9".to_owned());
-        state.instances.push(instance("VI_2", event::State::Fault, vec![gone]));
+        Arc::make_mut(&mut state.instances).push(instance("VI_2", event::State::Fault, vec![gone]));
         let down = Fault::InterfaceDown("eth1".to_owned());
-        state.instances.push(instance("VI_3", event::State::Fault, vec![down]));
+        Arc::make_mut(&mut state.instances).push(instance("VI_3", event::State::Fault, vec![down]));
         state.not_running.extend(without_interface(&state.instances));
         state.services = pool::Totals { services: 2, up: 3, servers: 4 };
         state.refused = Some("it has errors".to_owned());

@@ -48,7 +48,7 @@ impl Director {
             configuration: Configuration { file, instead, refused },
             maintenance: self.maintenance.shown(),
             not_running: not_running.collect(),
-            instances: instances.into_iter().map(|one| instance(one, model, &clock)).collect(),
+            instances: instances.iter().map(|one| instance(one.clone(), model, &clock)).collect(),
             services: self.services(&clock),
             sessions: sessions.collect(),
         }

@@ -284,3 +284,41 @@ fn raw_socket(endpoint: &Endpoint) -> io::Result<Socket> {
     }
     Ok(socket)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, UdpSocket};
+
+    use super::*;
+
+    /// With datagrams that look like packets, since a raw socket needs rights.
+    #[test]
+    fn places_for_packets_are_used_again_and_again() {
+        let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        receiver.set_nonblocking(true).unwrap();
+        let to = receiver.local_addr().unwrap();
+        let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let receiver = Socket::from(receiver);
+        let mut packet = [0; 28];
+        packet[0] = 0x45;
+        packet[3] = 28;
+        packet[8] = 255;
+        packet[9] = 112;
+        packet[12..16].copy_from_slice(&[10, 0, 0, 2]);
+        packet[16..20].copy_from_slice(&[224, 0, 0, 18]);
+        let group = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18));
+        for round in 0..20_u8 {
+            packet[21] = round;
+            let sent = 1 + usize::from(round) % BATCH;
+            for _packet in 0..sent {
+                sender.send_to(&packet, to).unwrap();
+            }
+            let mut packets = Vec::new();
+            assert_eq!(receive(&receiver, group, &mut packets).unwrap(), sent, "round {round}");
+            let heard: Vec<_> = packets.iter().map(|one| (one.source, one.vrid())).collect();
+            assert_eq!(heard, vec![(IpAddr::from([10, 0, 0, 2]), Some(round)); sent]);
+            let none = receive(&receiver, group, &mut packets).unwrap_err();
+            assert_eq!(none.kind(), io::ErrorKind::WouldBlock);
+        }
+    }
+}

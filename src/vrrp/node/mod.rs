@@ -68,8 +68,8 @@ impl Id {
 /// A view of the node.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Snapshot {
-    /// Every instance.
-    pub instances: Vec<instance::Snapshot>,
+    /// Every instance. Whoever shows them need not copy them.
+    pub instances: Arc<Vec<instance::Snapshot>>,
     /// What this process may have set: for the record that a later one reads.
     pub claims: Arc<BTreeSet<Claim>>,
     /// How late a timer was served, at most.
@@ -289,7 +289,7 @@ impl Node {
             let view = self.instances.get(id)?.machine.snapshot();
             Some(instance::Snapshot { missing: self.missing(*id), ..view })
         };
-        let instances = self.identities.values().filter_map(view).collect();
+        let instances = Arc::new(self.identities.values().filter_map(view).collect());
         Snapshot { instances, claims: Arc::clone(&self.claims), latest: self.latest }
     }
 
