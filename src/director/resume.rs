@@ -22,8 +22,6 @@ use crate::vrrp::instance::{Left, Resume, Snapshot};
 const FILE: &str = "resume";
 /// That of [`Leading`].
 const LEADING: &str = "leading";
-/// From the first advert of the process that goes on to the ears of the others.
-const MARGIN: Duration = Duration::from_millis(100);
 /// Bytes of such a file.
 const LONGEST: u64 = 4 << 20;
 /// What this version writes, and understands.
@@ -104,16 +102,9 @@ impl Led {
         }
     }
 
-    /// One that may be killed: its last advert left within an interval before. `None`: it would not go on; nobody would
-    /// know the sequence number of its signature, and without addresses nothing shows that it led.
+    /// One that may be killed. `None`: it would not go on.
     pub(super) fn killed(instance: &Instance, priority: u8) -> Option<Self> {
-        let router = Router::of(instance);
-        let intervals = instance.down_timer_adverts.min(Instance::DOWN_TIMER_ADVERTS).saturating_sub(1);
-        let window = (instance.advert_interval.duration() * u32::from(intervals)).checked_sub(MARGIN)?;
-        let goes_on = !router.signed && instance.all_addresses().next().is_some();
-        let window = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
-        // It may have been about to announce its addresses.
-        goes_on.then_some(Self { router, priority, sequence: 0, announces: true, window })
+        Some(Self::left(&Left::by_a_kill(instance, priority)?))
     }
 }
 

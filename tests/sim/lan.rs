@@ -13,8 +13,8 @@ use directord::script::Ending;
 use directord::track::scripts::Wanted;
 use directord::track::{Standing, scripts};
 use directord::vrrp::event::{Event, State};
-use directord::vrrp::instance::Back;
-use directord::vrrp::node::{Action, Endpoint, Input, Node, Setup};
+use directord::vrrp::instance::{Back, Left, Machine};
+use directord::vrrp::node::{Action, Claim, Endpoint, Input, Node, Setup, removals};
 use directord::vrrp::packet::{Outgoing, Received};
 
 use crate::host::{Host, Job, Timers, open};
@@ -239,6 +239,34 @@ impl Lan {
         }
         self.hosts[host].kill();
         self.hosts[host].left = Some((self.now, left));
+    }
+
+    /// The daemon is killed, and its parent knows who led. How long the others bear the silence of all of them; `None`: of
+    /// one that led nothing is left that another could go on with.
+    pub(crate) fn kill_guarded(&mut self, host: usize) -> Option<Duration> {
+        self.say(|| format!("{host} is killed"));
+        let this = &mut self.hosts[host];
+        let leads = |machine: &&Machine| machine.state() == State::Master && !machine.snapshot().hands_over;
+        let led = this.node.iter().flat_map(Node::machines).filter(leads);
+        let left: Vec<Option<Left>> =
+            led.map(|machine| Left::by_a_kill(machine.config(), machine.snapshot().priority)).collect();
+        this.kill();
+        let window = left.iter().map(|one| Some(one.as_ref()?.window)).min().flatten();
+        this.left = Some((self.now, left.into_iter().flatten().collect()));
+        window
+    }
+
+    /// The parent of a daemon that is not back takes away what it left.
+    pub(crate) fn sweep(&mut self, host: usize) {
+        let this = &mut self.hosts[host];
+        let kernel = directord::net::kernel::Kernel::from(this.kernel.read());
+        for operation in removals(&this.record, &kernel) {
+            let errno = this.kernel.carry_out(&operation);
+            assert!(operation.outcome(errno).is_ok(), "{operation}: {errno}");
+        }
+        this.record.retain(|claim| matches!(claim, Claim::Setting { .. } | Claim::Table(_)));
+        this.left = None;
+        self.say(|| format!("{host}: what it left is gone"));
     }
 
     /// A restart; `pause`: from its stop to its start, when it did not have to hand over.

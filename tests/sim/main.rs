@@ -63,6 +63,11 @@ fn seeds_that_failed_once() {
 }
 
 #[test]
+fn a_kill_is_noticed_by_nobody_or_leaves_nothing() {
+    simulate(HAND_OVERS, planned::kill);
+}
+
+#[test]
 fn after_a_split_clients_find_who_leads() {
     simulate(SPLITS, split::heals);
 }

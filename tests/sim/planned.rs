@@ -198,6 +198,87 @@ pub(crate) fn restart(seed: u64, trace: bool) -> Result<(), String> {
     Ok(())
 }
 
+/// When a daemon that was killed is not back, its parent takes away what it left.
+const GIVES_UP: Duration = Duration::from_millis(850);
+
+/// Two to four hosts at rest, of which the daemon of the one that leads is killed three times, below its parent (`--guard`). Who
+/// is started again in time leads on, and nobody notices; else nothing that it set is there a second later, another one leads,
+/// and a later start is one as any other.
+pub(crate) fn kill(seed: u64, trace: bool) -> Result<(), String> {
+    let mut random = fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let configs = group(&mut random);
+    let mut lan = Lan::new(configs, seed, trace);
+    if random.u8(0..3) == 0 {
+        own_interfaces(&mut lan);
+    }
+    if lan.hosts.len() == 2 && random.bool() {
+        join(&mut lan, &mut random);
+    }
+    let router = usize::from(lan.hosts[0].config[0].vrid.number() - 51);
+    let (name, address) = (ROUTERS[router].0, addresses(router)[0]);
+    (0..lan.hosts.len()).for_each(|host| lan.boot(host));
+    let rest = longest_rest(&lan);
+    let end = lan.now + rest;
+    lan.run_until(end)?;
+    let all: Vec<usize> = (0..lan.hosts.len()).collect();
+    for _time in 0..3 {
+        let [leader] = lan.masters(name)[..] else {
+            return Err(format!("masters of {name} at rest: {:?}", lan.masters(name)));
+        };
+        lan.needed = Some(address);
+        let at = lan.now + Duration::from_millis(random.u64(0..3000));
+        lan.run_until(at)?;
+        let heard: Vec<usize> = lan.hosts.iter().map(|host| host.heard.len()).collect();
+        let (before, priorities) = (lan.hosts[leader].state(), lan.priorities.clone());
+        let window = lan.kill_guarded(leader);
+        let back = Duration::from_millis(random.u64(1..850));
+        let leads_on = window.is_some_and(|window| back + Duration::from_millis(40) < window);
+        if leads_on && random.u8(0..4) > 0 {
+            let at = lan.now + back;
+            lan.run_until(at)?;
+            lan.boot(leader);
+            let end = lan.now + rest;
+            lan.run_until(end)?;
+            for (host, before) in lan.hosts.iter().zip(&heard) {
+                // What does not lead here comes as always.
+                let told = |line: &&String| host.number != leader || line.contains(name);
+                let told: Vec<&String> = host.heard[*before..].iter().filter(told).collect();
+                if !told.is_empty() {
+                    return Err(format!("{} was told {told:?}", host.number));
+                }
+            }
+            let after = lan.hosts[leader].state();
+            if before != after {
+                return Err(format!("{leader} is {after:?} after the kill, was {before:?}"));
+            }
+            let new: Vec<&u8> = lan.priorities.difference(&priorities).collect();
+            if !new.is_empty() {
+                return Err(format!("{leader} sent priorities {new:?}"));
+            }
+        } else {
+            lan.needed = None;
+            let at = lan.now + GIVES_UP;
+            lan.run_until(at)?;
+            lan.sweep(leader);
+            if let Some(here) = virtual_addresses().find(|address| lan.hosts[leader].kernel.has(*address)) {
+                return Err(format!("{here} has stayed on {leader}, where nothing runs"));
+            }
+            let end = lan.now + rest + Duration::from_millis(random.u64(0..3000));
+            lan.run_until(end)?;
+            let others: Vec<usize> = all.iter().copied().filter(|host| *host != leader).collect();
+            if lan.masters(name).len() != 1 {
+                return Err(format!("masters of {name} without {leader}: {:?}", lan.masters(name)));
+            }
+            verdict(&lan, std::slice::from_ref(&others))?;
+            lan.boot(leader);
+            let end = lan.now + rest;
+            lan.run_until(end)?;
+        }
+        verdict(&lan, std::slice::from_ref(&all))?;
+    }
+    Ok(())
+}
+
 /// Packets arrive in the order in which they were sent, as on one LAN.
 fn straight(lan: &mut Lan) {
     let path = Path { most_delay: Duration::ZERO, ..Path::GOOD };

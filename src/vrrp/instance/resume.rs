@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::config::model::{Instance, Priority};
+use crate::config::model::{Authentication, Instance, Priority};
 use crate::track::{Conditions, Standing};
 use crate::vrrp::event::{Event, State, Why};
 
@@ -29,6 +29,21 @@ pub struct Left {
     pub announces: bool,
     /// After its last advert the others bear its silence for so long.
     pub window: Duration,
+}
+
+impl Left {
+    /// What one leaves that is killed while it leads: its last advert left within an interval before. `None`: nobody goes on
+    /// with it; the sequence number of its signature is known to nobody, and without addresses nothing shows that it led.
+    pub fn by_a_kill(config: &Instance, priority: u8) -> Option<Self> {
+        let signed = matches!(config.authentication, Authentication::Ah(_));
+        if signed || config.all_addresses().next().is_none() {
+            return None;
+        }
+        let intervals = config.down_timer_adverts.min(Instance::DOWN_TIMER_ADVERTS).saturating_sub(1);
+        let window = (config.advert_interval.duration() * u32::from(intervals)).checked_sub(MARGIN)?;
+        // It may have been about to announce its addresses.
+        Some(Self { config: config.clone(), priority, sequence: 0, announces: true, window })
+    }
 }
 
 /// What a predecessor has left that led.
