@@ -83,6 +83,7 @@ pub struct Instance {
     /// What holds it in FAULT.
     pub faults: Vec<String>,
     /// Addresses, routes and rules that it holds and that are not there, with the reason as far as it is known.
+    #[serde(default)]
     pub missing: Vec<String>,
     /// It has told the others that it goes, and keeps the addresses until one of them leads.
     pub hands_over: bool,

@@ -96,8 +96,7 @@ fn flood(source: Ipv4Addr) {
     }
 }
 
-/// One line per request: time, `ok BODY` or `failed REASON`.
-/// One line for each request: the time, the same by a clock that nobody sets, and what came.
+/// One line for each request: the time, the same by a clock that nobody sets, and `ok BODY` or `failed REASON`.
 fn stream(server: SocketAddr) {
     let begun = Instant::now();
     loop {

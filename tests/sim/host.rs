@@ -297,6 +297,11 @@ impl Host {
         self.removable.append(&mut std::mem::replace(&mut self.kernel.keeps, keeps));
     }
 
+    /// What its kernel was to keep has gone: from now on it goes as any other.
+    pub(crate) fn forget_removed(&mut self) {
+        self.removable.retain(|address| self.kernel.has(*address));
+    }
+
     /// The timers of a daemon that runs.
     pub(crate) fn timers(&mut self) -> Timers {
         let (node, scripts) = (&self.node, &self.scripts);
@@ -314,6 +319,7 @@ impl Host {
     pub(crate) fn lose_power(&mut self) {
         self.kill();
         self.record.clear();
+        self.removable.clear();
         self.kernel = self.kernel.restarted();
         self.equip();
         if let Some(address) = self.hosts {

@@ -491,6 +491,7 @@ impl Lan {
                 let mut answers = Vec::new();
                 for operation in operations {
                     let errno = this.kernel.carry_out(&operation);
+                    this.forget_removed();
                     if this.snipes > 0 && errno == 0 {
                         this.snipes -= u32::from(this.kernel.undo(&operation));
                     }

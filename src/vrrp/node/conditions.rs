@@ -12,7 +12,7 @@ use crate::report::errno_text;
 use crate::track::{Carrier, Conditions, Facts, Link, Standing, carriers, faults, tracked_interfaces};
 use crate::vrrp::instance;
 
-use super::needs::Need;
+use super::needs::{Need, address};
 use super::sockets::{Endpoint, State};
 use super::{Action, Id, Node};
 
@@ -283,17 +283,25 @@ impl Node {
         found
     }
 
-    /// What it holds and is not there: addresses, routes and rules, also those that are not tracked.
+    /// What it holds and is not there: addresses, routes and rules, also those that are not tracked. Neither what is about
+    /// to come nor what has expired as it was meant to.
     pub(super) fn missing(&self, id: Id) -> Vec<String> {
-        let held = self.instances.get(&id).filter(|running| running.held);
-        let needs = held.into_iter().flat_map(|running| running.objects.keys());
-        let missing = needs.filter(|key| self.kernel.object(key).is_none());
-        missing
-            .map(|key| match self.objects.refused(key) {
-                Some(refused) => format!("{}: {}", self.describe(key), refusal(refused)),
-                None => self.describe(key),
-            })
-            .collect()
+        let Some(running) = self.instances.get(&id).filter(|running| running.held) else { return Vec::new() };
+        let is_missing = |key: &Key, need: &Need| {
+            let expires = matches!(&need.object, Object::Route(route) if route.expires.is_some());
+            let comes = self.objects.is_pending(key) || self.waits_for_filter(running, key);
+            let refused = self.objects.refused(key).is_some();
+            self.kernel.object(key).is_none() && !expires && (refused || !comes)
+        };
+        let told = |key: &Key| match self.objects.refused(key) {
+            Some(refused) => format!("{}: {}", self.describe(key), refusal(refused)),
+            None => self.describe(key),
+        };
+        let missing = running.objects.iter().filter(|(key, need)| is_missing(key, need));
+        let config = running.machine.config();
+        let nowhere = config.all_addresses().filter(|one| address(Some(config), one, &self.kernel).is_none());
+        let nowhere = nowhere.map(|one| format!("{}: its interface does not exist", one.address));
+        missing.map(|(key, _)| told(key)).chain(nowhere).collect()
     }
 
     /// Objects of the instance that the kernel does not set, and why.
@@ -474,6 +482,32 @@ mod tests {
             assert!(at < now + std::time::Duration::from_secs(60));
             feed(&mut node, at, Input::Timer, 0);
         }
+    }
+
+    #[test]
+    fn what_is_about_to_come_is_not_missing_and_what_has_no_interface_is() {
+        let now = Instant::now();
+        let mut config = Instance::new("A", InterfaceName::new("eth0").unwrap(), Vrid::new(51).unwrap());
+        config.addresses = vec![VirtualAddress::new(IpAddr::from([10, 0, 0, 9]), 24)];
+        let mut node = node(vec![config.clone()], now);
+        let at = node.next_timer().unwrap().0;
+        let missing = |node: &Node| node.snapshot().instances[0].missing.clone();
+        // The kernel has not answered yet.
+        let mut actions = Vec::new();
+        node.handle(at, Input::Timer, &mut actions);
+        assert_eq!((state(&node, "A").0, missing(&node)), (Of::Master, Vec::new()));
+        let asked = actions.into_iter().find_map(|action| match action {
+            Action::Change(operations) => Some(operations.into_iter().map(|one| (one, 0)).collect()),
+            _ => None,
+        });
+        feed(&mut node, at, Input::Changed(asked.unwrap()), 0);
+        let mut nowhere = VirtualAddress::new(IpAddr::from([10, 0, 0, 8]), 24);
+        nowhere.interface = InterfaceName::new("eth9").ok();
+        nowhere.no_track = true;
+        config.addresses.extend([VirtualAddress::new(IpAddr::from([10, 0, 0, 7]), 24), nowhere]);
+        node.handle(at, Input::Configure(Box::new(vec![config].into())), &mut Vec::new());
+        assert_eq!(state(&node, "A"), (Of::Master, String::new()));
+        assert_eq!(missing(&node), ["10.0.0.8: its interface does not exist"]);
     }
 
     #[test]

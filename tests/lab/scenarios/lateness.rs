@@ -143,6 +143,9 @@ fn lateness(lab: &Lab, program: Program, stress: &Stress) -> [Vec<f64>; 2] {
             adverts.iter().filter(|(_, advert)| advert.vrid == vrid).map(|(time, _)| *time).collect();
         let interval = INTERVALS[usize::from(vrid > ROUTERS)];
         assert!(times.len() as f64 > WINDOW as f64 / interval / 4.0, "{vrid}: {} adverts", times.len());
+        // Silence has an end only where an advert follows.
+        let last = adverts.last().map_or(0.0, |(time, _)| *time);
+        assert!(last - times[times.len() - 1] < 5.0 * interval, "{vrid} has fallen silent");
         times.windows(2).map(|pair| (pair[1] - pair[0] - interval) * 1e3).collect::<Vec<f64>>()
     };
     [1..=ROUTERS, ROUTERS + 1..=2 * ROUTERS].map(|vrids| {
