@@ -1,5 +1,6 @@
 //! What is done on purpose, all else being well: hand-overs and restarts. Nobody may notice them.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -124,9 +125,7 @@ pub(crate) fn restart(seed: u64, trace: bool) -> Result<(), String> {
         lan.needed = Some(address);
         let at = lan.now + Duration::from_millis(random.u64(0..3000));
         lan.run_until(at)?;
-        let heard: Vec<usize> = lan.hosts.iter().map(|host| host.heard.len()).collect();
-        let (before, announced) = (lan.hosts[leader].state(), lan.hosts[leader].announcements);
-        let priorities = lan.priorities.clone();
+        let (before, announced) = (Before::of(&lan, leader), lan.hosts[leader].announcements);
         lan.leave(leader);
         let Some((_, left)) = &lan.hosts[leader].left else {
             let of_each = lan.hosts[leader].config.iter().map(|one| one.advert_interval.duration() * 3);
@@ -150,21 +149,9 @@ pub(crate) fn restart(seed: u64, trace: bool) -> Result<(), String> {
             lan.boot(leader);
             let end = lan.now + rest;
             lan.run_until(end)?;
-            for (host, before) in lan.hosts.iter().zip(&heard) {
-                // What does not lead here comes as always.
-                let told = |line: &&String| host.number != leader || line.contains(name);
-                let told: Vec<&String> = host.heard[*before..].iter().filter(told).collect();
-                if !told.is_empty() {
-                    return Err(format!("{} was told {told:?}", host.number));
-                }
-            }
-            let after = lan.hosts[leader].state();
-            if before != after {
-                return Err(format!("{leader} is {after:?} after the restart, was {before:?}"));
-            }
-            let new: Vec<&u8> = lan.priorities.difference(&priorities).collect();
-            if !new.is_empty() || lan.hosts[leader].announcements > announced {
-                return Err(format!("{leader} was heard: priorities {new:?}, or announcements"));
+            before.stands(&lan, leader, name)?;
+            if lan.hosts[leader].announcements > announced {
+                return Err(format!("{leader} announced its addresses"));
             }
         } else {
             lan.needed = None;
@@ -228,8 +215,7 @@ pub(crate) fn kill(seed: u64, trace: bool) -> Result<(), String> {
         lan.needed = Some(address);
         let at = lan.now + Duration::from_millis(random.u64(0..3000));
         lan.run_until(at)?;
-        let heard: Vec<usize> = lan.hosts.iter().map(|host| host.heard.len()).collect();
-        let (before, priorities) = (lan.hosts[leader].state(), lan.priorities.clone());
+        let before = Before::of(&lan, leader);
         let window = lan.kill_guarded(leader);
         let back = Duration::from_millis(random.u64(1..850));
         let leads_on = window.is_some_and(|window| back + Duration::from_millis(40) < window);
@@ -239,22 +225,7 @@ pub(crate) fn kill(seed: u64, trace: bool) -> Result<(), String> {
             lan.boot(leader);
             let end = lan.now + rest;
             lan.run_until(end)?;
-            for (host, before) in lan.hosts.iter().zip(&heard) {
-                // What does not lead here comes as always.
-                let told = |line: &&String| host.number != leader || line.contains(name);
-                let told: Vec<&String> = host.heard[*before..].iter().filter(told).collect();
-                if !told.is_empty() {
-                    return Err(format!("{} was told {told:?}", host.number));
-                }
-            }
-            let after = lan.hosts[leader].state();
-            if before != after {
-                return Err(format!("{leader} is {after:?} after the kill, was {before:?}"));
-            }
-            let new: Vec<&u8> = lan.priorities.difference(&priorities).collect();
-            if !new.is_empty() {
-                return Err(format!("{leader} sent priorities {new:?}"));
-            }
+            before.stands(&lan, leader, name)?;
         } else {
             lan.needed = None;
             let at = lan.now + GIVES_UP;
@@ -277,6 +248,44 @@ pub(crate) fn kill(seed: u64, trace: bool) -> Result<(), String> {
         verdict(&lan, std::slice::from_ref(&all))?;
     }
     Ok(())
+}
+
+/// What there was before something that nobody may notice.
+struct Before {
+    /// How much each host had been told.
+    heard: Vec<usize>,
+    /// What the leader was.
+    state: Vec<String>,
+    /// Those that were sent.
+    priorities: BTreeSet<u8>,
+}
+
+impl Before {
+    fn of(lan: &Lan, leader: usize) -> Self {
+        let heard = lan.hosts.iter().map(|host| host.heard.len()).collect();
+        Self { heard, state: lan.hosts[leader].state(), priorities: lan.priorities.clone() }
+    }
+
+    /// It is so still: nobody was told of `name`, `leader` is what it was, and no advert said anything else.
+    fn stands(&self, lan: &Lan, leader: usize, name: &str) -> Result<(), String> {
+        for (host, before) in lan.hosts.iter().zip(&self.heard) {
+            // What does not lead here comes as always.
+            let told = |line: &&String| host.number != leader || line.contains(name);
+            let told: Vec<&String> = host.heard[*before..].iter().filter(told).collect();
+            if !told.is_empty() {
+                return Err(format!("{} was told {told:?}", host.number));
+            }
+        }
+        let (before, after) = (&self.state, lan.hosts[leader].state());
+        if *before != after {
+            return Err(format!("{leader} is {after:?} now, was {before:?}"));
+        }
+        let new: Vec<&u8> = lan.priorities.difference(&self.priorities).collect();
+        if !new.is_empty() {
+            return Err(format!("{leader} was heard with priorities {new:?}"));
+        }
+        Ok(())
+    }
 }
 
 /// Packets arrive in the order in which they were sent, as on one LAN.

@@ -44,14 +44,6 @@ const LEND: Duration = Duration::from_millis(300);
 /// A stop waits this long at most until the kernel has taken the addresses away.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Waits until there is another value, for ever when there will be none.
-async fn changed<T>(mut values: watch::Receiver<T>) -> watch::Receiver<T> {
-    if values.changed().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-    values
-}
-
 pub(super) struct Thread {
     node: Node,
     outward: Outward,
@@ -432,4 +424,12 @@ impl Thread {
             let _ = jobs.send(Job::Close(listening.end().await));
         });
     }
+}
+
+/// Waits until there is another value, for ever when there will be none.
+async fn changed<T>(mut values: watch::Receiver<T>) -> watch::Receiver<T> {
+    if values.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    values
 }

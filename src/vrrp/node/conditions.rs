@@ -12,7 +12,7 @@ use crate::report::errno_text;
 use crate::track::{Carrier, Conditions, Facts, Link, Standing, carriers, faults, tracked_interfaces};
 use crate::vrrp::instance;
 
-use super::needs::{Need, address};
+use super::needs::Need;
 use super::sockets::{Endpoint, State};
 use super::{Action, Id, Node};
 
@@ -299,8 +299,11 @@ impl Node {
         };
         let missing = running.objects.iter().filter(|(key, need)| is_missing(key, need));
         let config = running.machine.config();
-        let nowhere = config.all_addresses().filter(|one| address(Some(config), one, &self.kernel).is_none());
-        let nowhere = nowhere.map(|one| format!("{}: its interface does not exist", one.address));
+        let nowhere = config.all_addresses().filter_map(|one| {
+            let name = one.interface.as_ref().or(config.interface.as_ref())?;
+            let lacks = self.kernel.link_by_name(name.as_str()).is_none();
+            lacks.then(|| format!("{} on {name}: the interface does not exist", one.address))
+        });
         missing.map(|(key, _)| told(key)).chain(nowhere).collect()
     }
 
@@ -507,7 +510,7 @@ mod tests {
         config.addresses.extend([VirtualAddress::new(IpAddr::from([10, 0, 0, 7]), 24), nowhere]);
         node.handle(at, Input::Configure(Box::new(vec![config].into())), &mut Vec::new());
         assert_eq!(state(&node, "A"), (Of::Master, String::new()));
-        assert_eq!(missing(&node), ["10.0.0.8: its interface does not exist"]);
+        assert_eq!(missing(&node), ["10.0.0.8 on eth9: the interface does not exist"]);
     }
 
     #[test]
