@@ -80,20 +80,24 @@ impl Node {
             holder.wait()
         });
         self.holder.set(told.recv().expect("the machine is ready"));
-        self.within(|| ip("link set lo up"));
-        self.links.iter().for_each(|link| self.plug(link));
+        self.plug(self.links.iter(), "link set lo up\n");
         say(&format!("{}: power on", self.name));
     }
 
-    /// Puts a network card in, with its cable and its addresses.
-    fn plug(&self, Link { interface, switch, mac, addresses }: &Link) {
-        let (port, holder) = (format!("{}-{interface}", self.name), self.holder.get());
-        ip(&format!(
-            "link add {port} type veth peer name {interface} address {mac} netns {holder}\n\
-             link set {port} master {switch} up\n"
-        ));
-        let mut inside = format!("link set {interface} up\n");
-        addresses.iter().for_each(|each| inside += &format!("addr add {each} dev {interface}\n"));
+    /// Puts network cards in, with their cables and addresses; `first`: commands of ip(8) that go before. To start a
+    /// program takes long in this machine: one for all.
+    fn plug<'a>(&self, links: impl Iterator<Item = &'a Link>, first: &str) {
+        let (mut outside, mut inside) = (String::new(), first.to_string());
+        for link @ Link { interface, switch, mac, addresses } in links {
+            let (port, holder) = (link.port(self.name), self.holder.get());
+            outside += &format!(
+                "link add {port} type veth peer name {interface} address {mac} netns {holder}\n\
+                 link set {port} master {switch} up\n"
+            );
+            inside += &format!("link set {interface} up\n");
+            addresses.iter().for_each(|each| inside += &format!("addr add {each} dev {interface}\n"));
+        }
+        ip(&outside);
         self.within(|| ip(&inside));
     }
 
@@ -104,7 +108,7 @@ impl Node {
     }
 
     pub fn put_back(&self, interface: &str) {
-        self.links.iter().filter(|link| link.interface == interface).for_each(|link| self.plug(link));
+        self.plug(self.links.iter().filter(|link| link.interface == interface), "");
         say(&format!("{}: {interface} put back", self.name));
     }
 
