@@ -111,7 +111,6 @@ struct Begun {
 pub fn run(options: RunOptions) -> ExitCode {
     signals::hold(options.ignore_sigint);
     memory::keep_little();
-    memory::take_from_heaps();
     memory::find_text();
     let options = options.absolute();
     let begun = match begin(&options, None) {

@@ -10,11 +10,6 @@ use nix::unistd::{SysconfVar, sysconf};
 /// So much free memory at its end a heap keeps, in bytes.
 #[cfg(target_env = "gnu")]
 const KEPT: libc::c_int = 256 * 1024;
-/// Pieces below this size, in bytes, are of a heap. The allocator would map each from 128 KiB on by itself: the next one of
-/// that size, a moment later, is touched page by page again, which is half of all pages that a reload touches for the first
-/// time. [`give_back`] reaches what is free in a heap.
-#[cfg(target_env = "gnu")]
-const OF_A_HEAP: libc::c_int = 8 * 1024 * 1024;
 
 /// Has each heap give back what is free at its end. The allocator would keep as much as the largest pieces that were
 /// ever freed: after a large configuration was read, megabytes for each thread that read one, which [`give_back`] does
@@ -25,16 +20,6 @@ pub(crate) fn keep_little() {
     // SAFETY: it takes no pointer, and changes a number of the allocator.
     unsafe {
         libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
-    }
-}
-
-/// Has larger pieces come from heaps, for a process that calls [`give_back`] when it is done with them.
-#[allow(unsafe_code)]
-pub(crate) fn take_from_heaps() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: it takes no pointer, and changes a number of the allocator.
-    unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, OF_A_HEAP);
     }
 }
 
