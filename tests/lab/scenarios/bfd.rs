@@ -17,7 +17,11 @@ pub const SCENARIOS: &[Scenario] = &[
             moves,
         )
     },
-    Scenario::directord("bfd_many", "100 BFD sessions at 200 ms and a storm of reloads: no false alarm", many),
+    Scenario::directord(
+        "bfd_many",
+        "100 BFD sessions at 200 ms and a storm of reloads: no false alarm",
+        many,
+    ),
 ];
 
 /// That of the instance on lvs02.
