@@ -84,7 +84,9 @@ impl Machine {
         }
         if self.hands_over.is_some() {
             // Another one that stops is no successor.
-            if advert.priority > 0 {
+            if advert.priority == 0 {
+                self.outranked_no_more(now, source, out);
+            } else {
                 self.answers.know(now, source);
                 self.learn_interval(now, source, advert, out);
                 self.succeeded(now, heard);
@@ -158,9 +160,13 @@ impl Machine {
                 }
                 self.answers.know(now, source);
                 self.learn_interval(now, source, advert, out);
-                self.master = Some(heard);
-                let why = Why::Outranked { by: source, priority: advert.priority };
-                self.leave_master(now, why, out);
+                if split {
+                    self.master = Some(heard);
+                    let why = Why::Outranked { by: source, priority: advert.priority };
+                    self.leave_master(now, why, out);
+                } else {
+                    self.outranked(now, heard);
+                }
             }
             std::cmp::Ordering::Less => self.competitor(now, source, advert, out),
         }
