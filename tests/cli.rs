@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -332,6 +332,83 @@ fn genhash_wants_its_options() {
         assert_eq!(status(&output), 2, "{arguments:?}");
         assert!(stderr(&output).contains("--url"), "{}", stderr(&output));
     }
+}
+
+#[test]
+fn genhash_is_named_as_it_was_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("genhash");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_directord"), &link).unwrap();
+    let called = Command::new(link).arg("--help").output().unwrap();
+    for (output, usage) in
+        [(directord(&["genhash", "--help"]), "Usage: directord genhash "), (called, "Usage: genhash ")]
+    {
+        assert_eq!((status(&output), stderr(&output)), (0, String::new()));
+        assert!(stdout(&output).contains(usage), "{}", stdout(&output));
+    }
+}
+
+/// A server of one page, which is told what was asked for.
+fn page(body: &'static str) -> (u16, std::thread::JoinHandle<Vec<String>>) {
+    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let serve = move || {
+        let mut asked = Vec::new();
+        while let Some(Ok(mut client)) = listener.incoming().next() {
+            let mut head = String::new();
+            let mut lines = BufReader::new(client.try_clone().unwrap()).lines();
+            while let Some(Ok(line)) =
+                lines.next().filter(|line| !matches!(line, Ok(line) if line.is_empty()))
+            {
+                head += &(line + "\n");
+            }
+            if head.starts_with("GET /end") {
+                break;
+            }
+            let code = if head.starts_with("GET /none") { 404 } else { 200 };
+            let length = body.len();
+            write!(client, "HTTP/1.0 {code} X\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
+            asked.push(head);
+        }
+        asked
+    };
+    (port, std::thread::spawn(serve))
+}
+
+#[test]
+fn genhash_fetches_several_pages() {
+    let (port, server) = page("hello");
+    let port = &port.to_string();
+    let digest = "5d41402abc4b2a76b9719d911017c592";
+    let genhash = |rest: &[&str]| directord(&[&["genhash", "-p", port], rest].concat());
+    // A name that every resolver knows, with one address.
+    let one = genhash(&["-s", "127.1", "-u", "/"]);
+    assert_eq!((status(&one), stdout(&one)), (0, format!("{digest}\n")), "{}", stderr(&one));
+    let two = genhash(&["-s", "127.0.0.1", "-u", "/", "-u", "/none"]);
+    assert_eq!((status(&two), stdout(&two)), (0, format!("{digest}  /\n{digest}  /none\n")));
+    assert!(stderr(&two).contains("/none: status code 404"), "{}", stderr(&two));
+    // The last one ends the server without an answer.
+    let json = genhash(&["-s", "127.0.0.1", "--json", "-u", "/", "-u", "/none", "-u", "/end"]);
+    assert_eq!(status(&json), 1);
+    let value: serde_json::Value = serde_json::from_str(&stdout(&json)).unwrap();
+    assert_eq!(value["server"], format!("127.0.0.1:{port}"));
+    let [first, second, third] = value["pages"].as_array().unwrap().as_slice() else { panic!("{value}") };
+    assert_eq!(
+        (&first["url"], &first["status"], &first["digest"]),
+        (&"/".into(), &200.into(), &digest.into())
+    );
+    assert!(first["microseconds"].as_u64().is_some_and(|time| time > 0));
+    assert_eq!((&second["status"], &third["digest"]), (&404.into(), &serde_json::Value::Null));
+    assert!(third["error"].as_str().is_some_and(|why| stderr(&json).contains(why)), "{value}");
+    let asked = server.join().unwrap();
+    assert_eq!(asked.len(), 5);
+    // As a real server is asked.
+    let host = format!("Host: 127.0.0.1:{port}");
+    assert!(asked.iter().all(|head| head.contains(&host)), "{asked:?}");
+    let unknown = genhash(&["-s", "no.such.name.invalid", "-u", "/"]);
+    assert_eq!((status(&unknown), stdout(&unknown)), (1, String::new()));
+    assert!(stderr(&unknown).contains("no.such.name.invalid: "), "{}", stderr(&unknown));
+    assert_eq!(status(&genhash(&["-s", "127.0.0.1", "-u", "/", "--json", "--stanza"])), 2);
 }
 
 #[test]

@@ -13,6 +13,6 @@ pub(super) fn start(arguments: &[OsString]) -> ExitCode {
     match Config::try_parse_from(arguments) {
         Ok(Config::Dump(options)) => dump::run(&options.into()),
         Ok(Config::Fmt(options)) => format::run(&options.files, options.output()),
-        Err(error) => refuse(&error, ExitCode::SUCCESS),
+        Err(error) => refuse(&error),
     }
 }

@@ -1,8 +1,10 @@
-//! `genhash`: the digest of a page, for `HTTP_GET`.
+//! `genhash`: the digests of pages, for `HTTP_GET`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+
+use serde::Serialize;
 
 use crate::check::Failure;
 use crate::check::dialogue::http::{Http, Response};
@@ -10,17 +12,17 @@ use crate::check::dialogue::{Dialogue, Heard, Step};
 use crate::check::io::tls::Client;
 use crate::check::io::{Stopped, Tls, converse};
 use crate::config::model::{Connect, HttpCheck, HttpProtocol, HttpUrl, StatusCodes};
-use crate::text::hex;
+use crate::text::{hex, reason};
 
 /// What is fetched, and what is printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GenhashOptions {
-    /// `-s`: address of the server.
-    pub server: IpAddr,
+    /// `-s`: address or name of the server.
+    pub server: String,
     /// `-p`: its port.
     pub port: u16,
-    /// `-u`: the request target, sent as it stands.
-    pub url: String,
+    /// `-u`: the request targets, sent as they stand.
+    pub urls: Vec<String>,
     /// `-V`: the `Host` header; `None` means address and port.
     pub virtualhost: Option<String>,
     /// `-S`: over TLS.
@@ -35,28 +37,99 @@ pub struct GenhashOptions {
     pub timeout: Duration,
     /// `-v`: print what is sent and received.
     pub verbose: bool,
-    /// `--stanza`: print a `url` block for keepalived.conf, not the digest alone.
-    pub stanza: bool,
+    /// What is printed of each page.
+    pub print: Print,
 }
 
-/// Fetches the page and prints its digest. Exit status 0, or 1 with the reason on standard error.
+/// What is printed of each page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Print {
+    /// The digest; of several pages a line each, with the request target behind it.
+    Digest,
+    /// `--stanza`: a `url` block for keepalived.conf.
+    Stanza,
+    /// `--json`: one document for all.
+    Json,
+}
+
+/// `--json`.
+#[derive(Debug, Serialize)]
+struct Document {
+    server: SocketAddr,
+    pages: Vec<Page>,
+}
+
+/// A page, or why there is none.
+#[derive(Debug, Serialize)]
+struct Page {
+    url: String,
+    #[serde(flatten)]
+    outcome: Outcome,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Outcome {
+    Fetched {
+        status: u16,
+        digest: String,
+        /// From the connection to the end of the page.
+        microseconds: u128,
+    },
+    Failed {
+        error: String,
+    },
+}
+
+/// Fetches the pages one after the other and prints their digests. Exit status 0, or 1 when one of them failed, with the
+/// reason on standard error.
 pub fn run(options: GenhashOptions) -> ExitCode {
-    let started = Instant::now();
-    let mut show = Show { verbose: options.verbose, header_shown: false };
-    let response = match fetch_page(&options, &mut show) {
-        Ok(response) => response,
+    let server = match resolve(&options.server, options.port) {
+        Ok(server) => server,
         Err(why) => {
-            eprintln!(
-                "directord genhash: http{}://{}{}: {why}",
-                if options.tls { "s" } else { "" },
-                SocketAddr::new(options.server, options.port),
-                path(&options.url)
-            );
+            eprintln!("directord genhash: {}: {why}", options.server);
             return ExitCode::FAILURE;
         }
     };
-    if !(200..300).contains(&response.status) {
-        eprintln!("directord genhash: note: status code {}: is this the page you mean?", response.status);
+    let fetched =
+        options.urls.iter().map(|url| Page { url: url.clone(), outcome: page(&options, server, url) });
+    let pages: Vec<Page> = fetched.collect();
+    let failed = pages.iter().any(|page| matches!(page.outcome, Outcome::Failed { .. }));
+    if options.print == Print::Json {
+        match serde_json::to_string_pretty(&Document { server, pages }) {
+            Ok(text) => println!("{text}"),
+            Err(error) => eprintln!("directord genhash: {error}"),
+        }
+    }
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// An address as it stands, with or without the brackets of a URL; of a name the first address.
+fn resolve(server: &str, port: u16) -> Result<SocketAddr, String> {
+    let bare = server.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(server);
+    if let Ok(address) = bare.parse::<IpAddr>() {
+        return Ok(SocketAddr::new(address, port));
+    }
+    let mut found = (server, port).to_socket_addrs().map_err(|error| reason(&error))?;
+    found.next().ok_or_else(|| "the name has no address".to_owned())
+}
+
+/// Fetches one page, and prints what is printed of each.
+fn page(options: &GenhashOptions, server: SocketAddr, url: &str) -> Outcome {
+    let started = Instant::now();
+    let mut show = Show { verbose: options.verbose, header_shown: false };
+    let response = match fetch_page(options, server, url, &mut show) {
+        Ok(response) => response,
+        Err(why) => {
+            let scheme = if options.tls { "https" } else { "http" };
+            eprintln!("directord genhash: {scheme}://{server}{}: {why}", path(url));
+            return Outcome::Failed { error: why };
+        }
+    };
+    let microseconds = started.elapsed().as_micros();
+    let status = response.status;
+    if !(200..300).contains(&status) {
+        eprintln!("directord genhash: note: {}: status code {status}: is this the page you mean?", path(url));
     }
     let digest = hex(&response.digest);
     if options.verbose {
@@ -64,18 +137,24 @@ pub fn run(options: GenhashOptions) -> ExitCode {
         dump(&response.digest);
         banner("HTML hash final resulting");
     }
-    if options.stanza {
-        print!("{}", stanza(&options, &response));
-    } else {
-        println!("{digest}");
+    match options.print {
+        Print::Digest if options.urls.len() == 1 => println!("{digest}"),
+        Print::Digest => println!("{digest}  {url}"),
+        Print::Stanza => print!("{}", stanza(options, url, &response)),
+        Print::Json => {}
     }
     if options.verbose {
-        println!("\nGlobal response time for [{}] = {} usecs", options.url, started.elapsed().as_micros());
+        println!("\nGlobal response time for [{url}] = {microseconds} usecs");
     }
-    ExitCode::SUCCESS
+    Outcome::Fetched { status, digest, microseconds }
 }
 
-fn fetch_page(options: &GenhashOptions, show: &mut Show) -> Result<Response, String> {
+fn fetch_page(
+    options: &GenhashOptions,
+    server: SocketAddr,
+    url: &str,
+    show: &mut Show,
+) -> Result<Response, String> {
     let check = HttpCheck {
         tls: options.tls,
         protocol: options.protocol,
@@ -84,7 +163,7 @@ fn fetch_page(options: &GenhashOptions, show: &mut Show) -> Result<Response, Str
         urls: Vec::new(),
     };
     let url = HttpUrl {
-        path: options.url.clone(),
+        path: url.to_owned(),
         virtualhost: options.virtualhost.clone(),
         digest: None,
         status_codes: StatusCodes::default(),
@@ -92,7 +171,7 @@ fn fetch_page(options: &GenhashOptions, show: &mut Show) -> Result<Response, Str
         tls_compliant: None,
     };
     let connect = Connect {
-        to: SocketAddr::new(options.server, options.port),
+        to: server,
         timeout: options.timeout,
         from: None,
         from_port: 0,
@@ -111,8 +190,8 @@ fn fetch_page(options: &GenhashOptions, show: &mut Show) -> Result<Response, Str
 }
 
 /// The block to paste into an `HTTP_GET`.
-fn stanza(options: &GenhashOptions, response: &Response) -> String {
-    let mut text = format!("url {{\n    path {}\n", path(&options.url));
+fn stanza(options: &GenhashOptions, url: &str, response: &Response) -> String {
+    let mut text = format!("url {{\n    path {}\n", path(url));
     if let Some(host) = &options.virtualhost {
         text += &format!("    virtualhost {host}\n");
     }
@@ -229,6 +308,17 @@ mod tests {
         assert_eq!(dialogue.next(Heard::Bytes(b"HTTP/1.1 200 OK\r\n\r\nhalf")), Step::Read);
         let broken = Step::Done(Err(Failure::Broken("reset".into())));
         assert_eq!(dialogue.next(Heard::Reset("reset".into())), broken);
+    }
+
+    #[test]
+    fn a_server_is_an_address_or_a_name() {
+        let loopback = Ok(SocketAddr::from(([127, 0, 0, 1], 80)));
+        assert_eq!(resolve("127.0.0.1", 80), loopback);
+        assert!(resolve("localhost", 80).is_ok_and(|found| found.ip().is_loopback()));
+        for v6 in ["::1", "[::1]"] {
+            assert_eq!(resolve(v6, 443), Ok(SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 443))));
+        }
+        assert!(resolve("", 80).is_err() && resolve("no such name", 80).is_err());
     }
 
     #[test]

@@ -78,7 +78,7 @@ fn colour() -> bool {
 fn command<T: Parser>(arguments: &[OsString], run: impl FnOnce(T) -> ExitCode) -> ExitCode {
     match T::try_parse_from(arguments) {
         Ok(options) => run(options),
-        Err(error) => refuse(&error, ExitCode::SUCCESS),
+        Err(error) => refuse(&error),
     }
 }
 
@@ -103,7 +103,7 @@ fn start_maintenance(options: Maintenance) -> ExitCode {
 fn start(arguments: Vec<OsString>) -> ExitCode {
     let options = match Options::try_parse_from(arguments) {
         Ok(options) => options,
-        Err(error) => return refuse(&error, ExitCode::SUCCESS),
+        Err(error) => return refuse(&error),
     };
     if options.version {
         // Where keepalived writes it.
@@ -133,18 +133,18 @@ fn start(arguments: Vec<OsString>) -> ExitCode {
 fn start_genhash(arguments: &[OsString]) -> ExitCode {
     match Genhash::try_parse_from(arguments) {
         Ok(options) => genhash::run(options.into()),
-        Err(error) => refuse(&error, ExitCode::FAILURE),
+        Err(error) => refuse(&error),
     }
 }
 
 /// What clap has to say. A wrong option ends with 2: 1 is what a check with warnings ends with.
-fn refuse(error: &clap::Error, help: ExitCode) -> ExitCode {
+fn refuse(error: &clap::Error) -> ExitCode {
     let text = error.render();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             // What was asked for goes where it can be paged; a pager that ends early is no error.
             let _ = write!(std::io::stdout(), "{text}");
-            help
+            ExitCode::SUCCESS
         }
         _ => {
             eprint!("{text}");
@@ -161,7 +161,7 @@ fn genhash_arguments(arguments: &[OsString]) -> Option<Vec<OsString>> {
     }
     let (first, rest) = rest.split_first()?;
     let named = ["genhash", "--genhash", "-T"].iter().any(|name| first == name);
-    named.then(|| std::iter::once(OsString::from("genhash")).chain(rest.iter().cloned()).collect())
+    named.then(|| std::iter::once(OsString::from("directord genhash")).chain(rest.iter().cloned()).collect())
 }
 
 /// `--signum NAME`: what to send to the daemon. Real-time signals differ between C libraries: never hard-code.

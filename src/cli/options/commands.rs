@@ -1,6 +1,5 @@
 //! Options of the commands beside the daemon: `explain`, `config`, `reload`, `status`, `failover`, `maintenance`, `genhash`.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use clap::{Parser, ValueEnum};
 use super::{DEFAULT_FILE, DEFAULT_RUNTIME, Source};
 use crate::cli::dump::{self, DumpOptions};
 use crate::cli::format::Output;
-use crate::cli::genhash::GenhashOptions;
+use crate::cli::genhash::{GenhashOptions, Print};
 use crate::cli::lead::Asked;
 use crate::cli::reload::ReloadOptions;
 use crate::cli::status::StatusOptions;
@@ -247,18 +246,22 @@ impl Maintenance {
 
 /// Options of `genhash`.
 #[derive(Debug, Parser)]
-#[command(name = "genhash", about = "Digest of a page, as HTTP_GET and SSL_GET compare it")]
+#[command(
+    name = "genhash",
+    about = "Digests of pages, as HTTP_GET and SSL_GET compare them",
+    after_help = "Exit status: 0 each page was fetched; 1 one was not, and why; 2 wrong options."
+)]
 pub(in crate::cli) struct Genhash {
-    /// Address of the server
+    /// Address of the server, or its name: then its first address
     #[arg(short, long, value_name = "ADDRESS")]
-    server: IpAddr,
+    server: String,
     /// Port of the server
     #[arg(short, long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
-    /// Request target, sent as it stands
-    #[arg(short, long)]
-    url: String,
-    /// Host header [default: address and port]
+    /// Request target, sent as it stands; several have a line each, with the target behind the digest
+    #[arg(short, long, required = true)]
+    url: Vec<String>,
+    /// Host header [default: address and port, as HTTP_GET sends them]
     #[arg(short = 'V', long, value_name = "HOST")]
     use_virtualhost: Option<String>,
     /// Over TLS
@@ -282,6 +285,9 @@ pub(in crate::cli) struct Genhash {
     /// Print a url block for keepalived.conf
     #[arg(long)]
     stanza: bool,
+    /// Print JSON: of each page its status code, digest and time, or the error
+    #[arg(long, conflicts_with_all = ["stanza", "verbose"])]
+    json: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -299,7 +305,7 @@ impl From<Genhash> for GenhashOptions {
         Self {
             server: options.server,
             port: options.port,
-            url: options.url,
+            urls: options.url,
             virtualhost: options.use_virtualhost,
             tls: options.use_ssl,
             sni: options.use_sni,
@@ -311,7 +317,11 @@ impl From<Genhash> for GenhashOptions {
             },
             timeout: Duration::from_secs(options.timeout.into()),
             verbose: options.verbose,
-            stanza: options.stanza,
+            print: match (options.json, options.stanza) {
+                (true, _) => Print::Json,
+                (false, true) => Print::Stanza,
+                (false, false) => Print::Digest,
+            },
         }
     }
 }
