@@ -1,6 +1,7 @@
 //! What passed an interface: recorded by tcpdump, read here.
 
 use std::fs;
+use std::time::Instant;
 
 use nix::sys::signal::Signal;
 
@@ -76,7 +77,15 @@ impl Capture {
     /// tcpdump leaves unread at its end what the kernel still holds for it.
     pub fn finish(self) -> Vec<Packet> {
         let (_, passed) = self.counts();
-        eventually("tcpdump has written what had passed", seconds(20), || self.counts().0 >= passed);
+        // What came before its filter was in place is counted, too, and never written: it has nothing left to write then.
+        let mut last = (0, Instant::now());
+        eventually("tcpdump has written what had passed", seconds(20), || {
+            let (written, _) = self.counts();
+            if written != last.0 {
+                last = (written, Instant::now());
+            }
+            written >= passed || last.1.elapsed() > seconds(2)
+        });
         self.tcpdump.stop();
         self.packets()
     }

@@ -70,8 +70,19 @@ fn play(lab: &Lab, program: Program) -> [Vec<Vec<String>>; 2] {
     node.mend("eth1");
     eventually("both come back", seconds(20), on("lvs01"));
     eventually("which is told", seconds(5), || last("MASTER"));
+    // What runs when keepalived ends does not go on.
+    let called = |words: &str, times: usize| {
+        let calls = calls(node);
+        ["VI_1", "VI_2", "VG_1"].iter().all(|name| {
+            let is_one =
+                |call: &&String| call.starts_with("notify ") && call.contains(&format!("{name} {words}"));
+            calls.iter().filter(is_one).count() == times
+        })
+    };
+    eventually("by the scripts, too", seconds(10), || called("MASTER", 2));
     daemon.stop();
     eventually("the stop is told", seconds(5), || last("STOP"));
+    eventually("by the scripts, too", seconds(10), || called("STOP", 1));
     second.stop();
     reader.signal(Signal::SIGTERM);
     [told(&node.read("/tmp/lines")), told(&calls(node).join("\n"))]
