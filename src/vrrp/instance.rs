@@ -2,7 +2,7 @@
 //!
 //! Input: received packets, timers, the condition of the interface, a new configuration, the wish to stop.
 //! Output: [`Action`]s in the order in which they must happen: an advert leaves before the addresses are
-//! set and announced, so that an old master announces nothing behind that. Invariants: addresses are held exactly while
+//! set and announced, so that an old master drops them first. Invariants: addresses are held exactly while
 //! the state is MASTER; only a fully valid advert changes state or timers; a master always has an advert due, but for
 //! one that hands over.
 

@@ -5,7 +5,6 @@
 //! the first advert of the successor is heard and it has had a moment to take them, or until each one that heard the
 //! priority 0 would have taken over. Those of a sync group take over together, so all of them wait for the slowest.
 
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::config::model::Version;
@@ -34,8 +33,6 @@ pub(super) enum Towards {
     Backup(Back),
     /// Another member of its sync group has handed over: nobody of it leads alone.
     Follow(Back),
-    /// Another one outranks it, and leads already.
-    Outranked,
 }
 
 /// When an instance that was told to hand over takes the addresses back from a master of lower priority. It takes them in
@@ -97,25 +94,6 @@ impl Machine {
         }
     }
 
-    /// Another one leads, and has the right to.
-    pub(super) fn outranked(&mut self, now: Instant, by: Heard) {
-        self.bursts.stop();
-        self.rivals = None;
-        self.deadline = None;
-        self.hands_over = Some(Towards::Outranked);
-        self.master = None;
-        self.succeeded(now, by);
-    }
-
-    /// The one that outranked it stops in that very moment: it leads on.
-    pub(super) fn outranked_no_more(&mut self, now: Instant, by: IpAddr, out: &mut Vec<Action>) {
-        let is_it = self.master.is_some_and(|heard| heard.address == by);
-        if self.hands_over == Some(Towards::Outranked) && is_it {
-            self.master = None;
-            self.lead_again(now, out);
-        }
-    }
-
     /// The sync group follows another master.
     pub(super) fn follow(&mut self, now: Instant) {
         if let Some(Towards::Backup(back)) = self.hands_over {
@@ -136,13 +114,6 @@ impl Machine {
         match (towards, self.master) {
             (Towards::End, _) => self.stop(now, Why::Stop, out),
             (Towards::Maintenance, _) => self.fault(now, out),
-            (Towards::Outranked, by) => {
-                self.hands_over = None;
-                let why = by.map_or(Why::GroupFollows, |Heard { address: by, priority, .. }| {
-                    Why::Outranked { by, priority }
-                });
-                self.leave_master(now, why, out);
-            }
             (Towards::Backup(back) | Towards::Follow(back), to)
                 if to.is_some() || matches!(towards, Towards::Follow(_)) =>
             {
@@ -158,16 +129,14 @@ impl Machine {
                 let why = to.map_or(Why::GroupFollows, |heard| Why::HandedOver { to: heard.address });
                 self.leave_master(now, why, out);
             }
-            (Towards::Backup(_) | Towards::Follow(_), _) => {
-                out.push(Action::Report(Event::NobodyTookOver));
-                self.lead_again(now, out);
-            }
+            (Towards::Backup(_) | Towards::Follow(_), _) => self.lead_again(now, out),
         }
     }
 
-    /// Whoever heard that it goes is to hear that it stays.
+    /// Nobody took over: whoever heard that it goes is to hear that it stays.
     fn lead_again(&mut self, now: Instant, out: &mut Vec<Action>) {
         self.hands_over = None;
+        out.push(Action::Report(Event::NobodyTookOver));
         self.send_advert(self.priority(), out);
         self.deadline = Some(now + self.config.advert_interval.duration());
         let frames = self.bursts.became_master(now, &self.config.garp);
@@ -184,7 +153,6 @@ impl Machine {
                 self.hands_over = Some(Towards::Maintenance);
                 self.reconsider(now, out);
             }
-            (Some(Towards::Outranked), false) => self.fault(now, out),
             // Nobody could be heard, or the addresses cannot be held.
             (Some(Towards::End | Towards::Maintenance), false) if !self.is_kept_from_leading() => {
                 self.handed_over(now, out);

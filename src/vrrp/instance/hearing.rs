@@ -84,9 +84,7 @@ impl Machine {
         }
         if self.hands_over.is_some() {
             // Another one that stops is no successor.
-            if advert.priority == 0 {
-                self.outranked_no_more(now, source, out);
-            } else {
+            if advert.priority > 0 {
                 self.answers.know(now, source);
                 self.learn_interval(now, source, advert, out);
                 self.succeeded(now, heard);
@@ -160,13 +158,9 @@ impl Machine {
                 }
                 self.answers.know(now, source);
                 self.learn_interval(now, source, advert, out);
-                if split {
-                    self.master = Some(heard);
-                    let why = Why::Outranked { by: source, priority: advert.priority };
-                    self.leave_master(now, why, out);
-                } else {
-                    self.outranked(now, heard);
-                }
+                self.master = Some(heard);
+                let why = Why::Outranked { by: source, priority: advert.priority };
+                self.leave_master(now, why, out);
             }
             std::cmp::Ordering::Less => self.competitor(now, source, advert, out),
         }

@@ -230,59 +230,20 @@ fn a_master_answers_priority_0_at_once() {
 /// The winner of a split learns that it must announce its addresses again; an ordinary preemption is no split.
 #[test]
 fn a_master_yields_with_one_last_advert_after_a_split_only() {
-    let says = |machine: &mut Machine, now| kinds(&hear(machine, now, PEER, 150));
+    let yields = |machine: &mut Machine, now| kinds(&hear(machine, now, PEER, 150));
     let (mut machine, at) = master(config(100, Version::V2));
-    assert_eq!(says(&mut machine, at + SECOND / 2), [""; 0]);
-    let (gone, _) = machine.next_timer().unwrap();
-    yields(&mut machine);
-    assert_eq!(machine.next_timer(), Some((gone + machine.master_down(), Timer::MasterDown)));
+    assert_eq!(yields(&mut machine, at + SECOND / 2), ["enter BACKUP", "hold false"]);
+    assert_eq!(machine.next_timer(), Some((at + SECOND / 2 + machine.master_down(), Timer::MasterDown)));
     // Its master falls silent, and is there again.
     let (due, _) = machine.next_timer().unwrap();
     feed(&mut machine, due, Input::Timer);
-    let said = says(&mut machine, due + SECOND / 2);
+    let said = yields(&mut machine, due + SECOND / 2);
     assert_eq!(said, ["report", "advert 100", "enter BACKUP", "hold false"]);
     for on in [false, true] {
         let config = Instance { higher_prio_send_advert: Some(on), ..config(100, Version::V2) };
         let (mut machine, at) = master(config);
-        assert_eq!(says(&mut machine, at), vec!["advert 100"; usize::from(on)]);
+        assert_eq!(yields(&mut machine, at).len(), 2 + usize::from(on));
     }
-}
-
-/// It has heard that it is outranked, and is a backup a moment later; what it does then.
-fn yields(machine: &mut Machine) -> Vec<String> {
-    assert!(machine.goes());
-    let (gone, _) = machine.next_timer().unwrap();
-    let actions = feed(machine, gone, Input::Timer);
-    assert_eq!(machine.state(), State::Backup);
-    kinds(&actions)
-}
-
-/// It sends its advert before it has the addresses.
-#[test]
-fn who_is_outranked_keeps_the_addresses_for_a_moment() {
-    let outranked = || {
-        let (mut machine, at) = master(config(100, Version::V2));
-        assert_eq!(kinds(&hear(&mut machine, at, PEER, 150)), [""; 0]);
-        assert_eq!(machine.next_timer(), Some((at + Duration::from_millis(21), Timer::HandOver)));
-        (machine, at)
-    };
-    let (mut machine, at) = outranked();
-    let why = Why::Outranked { by: PEER, priority: 150 };
-    assert_eq!(hear(&mut machine, at + Duration::from_millis(20), PEER, 151), [], "no longer than that");
-    let actions = feed(&mut machine, at + Duration::from_millis(21), Input::Timer);
-    assert_eq!(kinds(&actions), ["enter BACKUP", "hold false"]);
-    assert_eq!(machine.why, Some(why));
-    // Nothing keeps what can hold no addresses, or is to stop.
-    let (mut machine, at) = outranked();
-    assert_eq!(kinds(&feed(&mut machine, at, link(false))), ["enter FAULT", "hold false"]);
-    let (mut machine, at) = outranked();
-    assert_eq!(feed(&mut machine, at, Input::Stop), []);
-    assert_eq!(kinds(&feed(&mut machine, at + Duration::from_millis(21), Input::Timer)), LEFT);
-    // The other one stops again.
-    let (mut machine, at) = outranked();
-    let actions = hear(&mut machine, at + Duration::from_millis(5), PEER, 0);
-    assert_eq!(kinds(&actions), ["advert 100", "announce 5"]);
-    assert_eq!((machine.state(), machine.snapshot().hands_over), (State::Master, false));
 }
 
 #[test]
@@ -292,7 +253,7 @@ fn among_equals_the_higher_address_stays_master() {
     hear(&mut machine, at + 2 * SECOND, PEER, 100);
     assert_eq!(machine.state(), State::Master);
     hear(&mut machine, at + 2 * SECOND, higher, 100);
-    assert!(machine.goes());
+    assert_eq!(machine.state(), State::Backup);
 }
 
 #[test]
@@ -674,7 +635,6 @@ fn forged_adverts_are_answered_seldom_and_the_peer_always() {
     let (mut machine, at) = master(config(100, Version::V2));
     // The peer was master before, and obeyed.
     hear(&mut machine, at + SECOND, PEER, 150);
-    yields(&mut machine);
     let (at, _) = machine.next_timer().unwrap();
     feed(&mut machine, at, Input::Timer);
     let now = at + 10 * SECOND;
@@ -710,15 +670,13 @@ fn adverts_of_changing_masters_are_no_flood_of_lines() {
 fn only_peers_are_heard_when_their_source_is_checked() {
     let to = |check_source| Unicast { check_source, ..unicast(vec![Peer::new(PEER)]) };
     let stranger = IpAddr::from([192, 168, 100, 66]);
-    for check_source in [false, true] {
+    for (check_source, state) in [(false, State::Backup), (true, State::Master)] {
         let (mut machine, at) = master(with_peers(to(check_source), config(100, Version::V2)));
         hear(&mut machine, at + 2 * SECOND, stranger, 255);
-        assert_eq!(machine.goes(), !check_source, "check_source {check_source}");
+        assert_eq!(machine.state(), state, "check_source {check_source}");
         assert_eq!(machine.snapshot().stats.unknown_source, u64::from(check_source));
-        if check_source {
-            hear(&mut machine, at + 3 * SECOND, PEER, 200);
-            assert!(machine.goes(), "the peer is heard");
-        }
+        hear(&mut machine, at + 3 * SECOND, PEER, 200);
+        assert_eq!(machine.state(), State::Backup, "the peer is heard");
     }
 }
 
@@ -734,7 +692,7 @@ fn a_peer_is_heard_from_where_it_may_be() {
     assert_eq!((kinds(&actions), machine.state()), (vec!["report".to_owned()], State::Master));
     assert_eq!(machine.snapshot().stats.ip_ttl_err, 1);
     feed(&mut machine, at, Input::Packet(Received { hops: 254, ..near }));
-    yields(&mut machine);
+    assert_eq!(machine.state(), State::Backup);
 }
 
 #[test]
@@ -835,7 +793,7 @@ fn a_weighted_script_moves_the_priority_and_holds_up_no_start() {
     // A failure is no event of its own: the next advert says it, and the peer takes over.
     assert_eq!(kinds(&feed(&mut machine, at, scripts(Standing::Down))), ["priority 140: base 100"]);
     hear(&mut machine, at, PEER, 130);
-    yields(&mut machine);
+    assert_eq!(machine.state(), State::Backup);
 }
 
 /// Traces 11 and 37 of keepalived 2.4.3: nothing is told before the first result; a failure then is a FAULT at once.

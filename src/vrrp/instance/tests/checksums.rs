@@ -97,6 +97,6 @@ fn an_owner_that_ignores_adverts_yields_to_nobody() {
         let rival = IpAddr::from([192, 168, 100, 250]);
         hear(&mut machine, now, rival, 255);
         assert_eq!(machine.stats.advert_rcvd, counted);
-        assert_eq!(machine.goes(), !ignores);
+        assert_eq!(machine.state() == State::Master, ignores);
     }
 }
