@@ -83,8 +83,8 @@ impl Machine {
             self.stats.pri_zero_rcvd += 1;
         }
         if self.hands_over.is_some() {
-            // Another one that stops is no successor.
-            if advert.priority > 0 {
+            // Another one that stops is no successor, and a third one is not listened to.
+            if advert.priority > 0 && self.master.is_none_or(|known| known.address == source) {
                 self.answers.know(now, source);
                 self.learn_interval(now, source, advert, out);
                 self.succeeded(now, heard);

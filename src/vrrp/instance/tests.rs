@@ -332,6 +332,20 @@ fn stopping_says_priority_0_and_keeps_the_addresses_until_another_one_leads() {
     assert_eq!((machine.state(), machine.next_timer()), (State::Init, None));
     let stats = machine.snapshot().stats;
     assert_eq!((stats.pri_zero_sent, stats.pri_zero_rcvd, stats.release_master), (1, 1, 1));
+    // Nobody else has anything to say then.
+    let third = IpAddr::from([192, 168, 100, 66]);
+    let (mut machine, at) = handing_over(config(100, Version::V3), ["advert 0", "hands over 1.1s"]);
+    hear(&mut machine, at, PEER, 1);
+    let learned = machine.learned;
+    let header = crate::vrrp::packet::Header::V3 { interval: 7 };
+    let addresses = machine.advertised();
+    let destination = machine.config.group().unwrap();
+    let vrid = machine.config.vrid.number();
+    let payload = Advert { header, vrid, priority: 50, addresses }.encode(third, destination);
+    let other = Received { source: third, destination, hops: 255, id: None, ah: None, payload };
+    feed(&mut machine, at, Input::Packet(other));
+    assert_eq!(machine.snapshot().stats.advert_rcvd, 2);
+    assert_eq!(machine.learned, learned);
     // The very last one.
     let (mut machine, _) = stops();
     let (due, _) = machine.next_timer().unwrap();
