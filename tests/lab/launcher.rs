@@ -16,7 +16,7 @@ const USAGE: &str =
 
 filter     run the scenarios whose name contains one of these words
 --list     names and what they show, nothing is run
---jobs N   machines at a time (default 3); no more than 2 of those that measure times
+--jobs N   machines at a time (default 2); no more than 2 of those that measure times
 --program  what runs on the directors (default directord)
 --show     print what the scenario prints, as it happens (demo, bench)";
 
@@ -109,7 +109,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
 
 fn options(arguments: &[String]) -> Result<Options, String> {
     let mut options =
-        Options { filters: Vec::new(), list: false, jobs: 3, program: "directord".into(), show: false };
+        Options { filters: Vec::new(), list: false, jobs: 2, program: "directord".into(), show: false };
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         let mut value = || words.next().cloned().ok_or_else(|| format!("{word} needs a value"));

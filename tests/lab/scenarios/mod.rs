@@ -107,13 +107,14 @@ impl Scenario {
 
 /// Those that measure for how long a client is without service, or how late a packet is: with two machines on two
 /// processors the figures are theirs, with more the machines'.
-const TIMED: [&[Scenario]; 7] = [
+const TIMED: [&[Scenario]; 8] = [
     bfd::SCENARIOS,
     restart::SCENARIOS,
     failover::SCENARIOS,
     guard::SCENARIOS,
     handover::SCENARIOS,
     split::SCENARIOS,
+    systemd::SCENARIOS,
     two_masters::SCENARIOS,
 ];
 
@@ -152,7 +153,6 @@ pub fn all() -> Vec<Scenario> {
         module::SCENARIOS,
         namespaces::SCENARIOS,
         objects::SCENARIOS,
-        systemd::SCENARIOS,
         vmac::SCENARIOS,
         start::SCENARIOS,
         includes::SCENARIOS,
