@@ -213,7 +213,7 @@ With \\-\\-as\\-start 1 also stands for errors that a start gets around, and 2 f
 .SS directord failover, directord maintenance
 0: another node leads, or maintenance has ended. 1: none does, or no daemon answers. 2: wrong options.
 .SS directord genhash
-0: the digest was printed. 1: there is no page, and why. 2: wrong options.
+0: each page was fetched, whatever its status code. 1: one was not; standard error says why. 2: wrong options.
 .SH EXAMPLES
 .TP
 .B directord \\-\\-check \\-\\-peer lvs02.conf

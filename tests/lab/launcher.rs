@@ -16,15 +16,12 @@ const USAGE: &str =
 
 filter     run the scenarios whose name contains one of these words
 --list     names and what they show, nothing is run
---jobs N   machines at a time (default 2); no more than 2 of those that measure times
+--jobs N   machines at a time (default 2)
 --program  what runs on the directors (default directord)
 --show     print what the scenario prints, as it happens (demo, bench)";
 
 /// How often something is done, or what of it; without them what the suite does.
 const WISHES: [&str; 4] = ["LAB_RESTARTS", "LAB_HANDOVERS", "LAB_KILLS", "LAB_FAULT"];
-
-/// Machines at a time of those that measure times.
-const TIMED_JOBS: usize = 2;
 
 /// What every scenario needs: a program, and the Debian package it comes in.
 const PROGRAMS: &[(&str, &str)] = &[
@@ -65,7 +62,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
     let mut chosen: Vec<Scenario> =
         scenarios::all().into_iter().filter(|each| options.chooses(each)).collect();
     // Those that may take long first: none of them is waited for alone at the end.
-    chosen.sort_by_key(|scenario| (!scenario.timed, std::cmp::Reverse(scenario.limit)));
+    chosen.sort_by_key(|scenario| std::cmp::Reverse(scenario.limit));
     if options.list {
         for scenario in &chosen {
             println!("{:<20} {}", scenario.name, scenario.says);
@@ -75,32 +72,29 @@ pub fn main(arguments: &[String]) -> ExitCode {
     let logs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/logs");
     let missing = missing_programs();
     let directord_runs = directord_runs();
+    let queue = Mutex::new(chosen.iter().collect::<VecDeque<_>>());
     let results = Mutex::new([0_usize; 3]);
-    let (timed, others) = chosen.split_at(chosen.partition_point(|scenario| scenario.timed));
-    for (part, jobs) in [(timed, options.jobs.min(TIMED_JOBS)), (others, options.jobs)] {
-        let queue = Mutex::new(part.iter().collect::<VecDeque<_>>());
-        std::thread::scope(|scope| {
-            for _job in 0..jobs {
-                scope.spawn(|| {
-                    loop {
-                        let Some(scenario) = queue.lock().unwrap().pop_front() else { break };
-                        let start = Instant::now();
-                        let folder = logs.join(scenario.name);
-                        let outcome = match obstacle(scenario, &options, &missing, directord_runs) {
-                            Some(reason) => Outcome::Skipped(reason),
-                            None => run(scenario, &options, &folder),
-                        };
-                        report(scenario, &outcome, start.elapsed(), &folder, options.show);
-                        results.lock().unwrap()[match outcome {
-                            Outcome::Ok => 0,
-                            Outcome::Failed(_) => 1,
-                            Outcome::Skipped(_) => 2,
-                        }] += 1;
-                    }
-                });
-            }
-        });
-    }
+    std::thread::scope(|scope| {
+        for _ in 0..options.jobs {
+            scope.spawn(|| {
+                loop {
+                    let Some(scenario) = queue.lock().unwrap().pop_front() else { break };
+                    let start = Instant::now();
+                    let folder = logs.join(scenario.name);
+                    let outcome = match obstacle(scenario, &options, &missing, directord_runs) {
+                        Some(reason) => Outcome::Skipped(reason),
+                        None => run(scenario, &options, &folder),
+                    };
+                    report(scenario, &outcome, start.elapsed(), &folder, options.show);
+                    results.lock().unwrap()[match outcome {
+                        Outcome::Ok => 0,
+                        Outcome::Failed(_) => 1,
+                        Outcome::Skipped(_) => 2,
+                    }] += 1;
+                }
+            });
+        }
+    });
     let [passed, failed, skipped] = *results.lock().unwrap();
     println!("{passed} passed, {failed} failed, {skipped} skipped");
     let ci = std::env::var("CI").is_ok_and(|value| value == "true");

@@ -249,7 +249,7 @@ impl Maintenance {
 #[command(
     name = "genhash",
     about = "Digests of pages, as HTTP_GET and SSL_GET compare them",
-    after_help = "Exit status: 0 each page was fetched; 1 one was not, and why; 2 wrong options."
+    after_help = "Exit status: 0 each page was fetched, whatever its status code; 1 one was not, for the reason on standard error; 2 wrong options."
 )]
 pub(in crate::cli) struct Genhash {
     /// Address of the server, or its name: then its first address
@@ -285,7 +285,7 @@ pub(in crate::cli) struct Genhash {
     /// Print a url block for keepalived.conf
     #[arg(long)]
     stanza: bool,
-    /// Print JSON: of each page its status code, digest and time, or the error
+    /// Print JSON: of each page its status code, digest and time, or the error; without --stanza and --verbose
     #[arg(long, conflicts_with_all = ["stanza", "verbose"])]
     json: bool,
 }

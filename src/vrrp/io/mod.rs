@@ -11,7 +11,6 @@ mod ears;
 mod handle;
 mod monitor;
 mod outward;
-mod pace;
 mod reports;
 mod sockets;
 mod thread;

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd as _;
-use std::time::Instant;
 
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrIn6, SockaddrStorage,
@@ -20,8 +19,6 @@ use crate::text::reason;
 use crate::vrrp::ah;
 use crate::vrrp::node::{Endpoint, Input};
 use crate::vrrp::packet::{self, Outgoing, Received};
-
-use super::pace::{FLOOD, Pace, TICK};
 
 /// Internet control, for frames and queues on the way out.
 const PRIORITY: u32 = 6;
@@ -163,104 +160,35 @@ impl Listening {
     }
 }
 
-/// Reads one socket as long as there is a listener.
-struct Reader {
-    endpoint: Endpoint,
-    heard: mpsc::Sender<Input>,
-    pace: Pace,
-    failures: u32,
-    packets: Vec<Received>,
-}
-
-/// Why nothing more is read. `None`: nobody listens.
-type End = Option<String>;
-
-async fn listen(mut socket: AsyncFd<Socket>, endpoint: Endpoint, heard: mpsc::Sender<Input>) {
-    let pace = Pace::new(Instant::now());
-    let mut reader = Reader { endpoint, heard, pace, failures: 0, packets: Vec::new() };
-    let end = loop {
-        if let Err(end) = reader.as_they_come(&socket).await {
-            break end;
-        }
-        // Otherwise each packet wakes the thread all the same.
-        let unregistered = socket.into_inner();
-        if let Err(end) = reader.by_the_clock(&unregistered).await {
-            break end;
-        }
-        socket = match poll::register(unregistered) {
-            Ok(socket) => socket,
-            Err(error) => break Some(reason(&error)),
+async fn listen(socket: AsyncFd<Socket>, endpoint: Endpoint, heard: mpsc::Sender<Input>) {
+    let mut failures = 0;
+    let mut packets = Vec::new();
+    let why = loop {
+        let mut ready = match socket.readable().await {
+            Ok(ready) => ready,
+            Err(error) => break reason(&error),
         };
+        match ready.try_io(|socket| receive(socket.get_ref(), endpoint.local, &mut packets)) {
+            Err(_would_block) => continue,
+            Ok(Ok(count)) => {
+                failures = 0;
+                // No more was there: what has come since makes the socket ready anew.
+                if count < BATCH {
+                    ready.clear_ready();
+                }
+            }
+            Ok(Err(error)) if failures == RECEIVE_FAILURES => break reason(&error),
+            // A link that goes down reports itself here once.
+            Ok(Err(_)) => failures += 1,
+        }
+        drop(ready);
+        for packet in packets.drain(..) {
+            if heard.send(Input::Heard { endpoint: endpoint.clone(), packet }).await.is_err() {
+                return;
+            }
+        }
     };
-    if let Some(why) = end {
-        let _ = reader.heard.send(Input::Closed { endpoint: reader.endpoint, why }).await;
-    }
-}
-
-impl Reader {
-    /// Until there are so many that a clock is better.
-    async fn as_they_come(&mut self, socket: &AsyncFd<Socket>) -> Result<(), End> {
-        loop {
-            let mut ready = socket.readable().await.map_err(|error| Some(reason(&error)))?;
-            let mut found = 0;
-            match ready.try_io(|socket| receive(socket.get_ref(), self.endpoint.local, &mut self.packets)) {
-                Err(_would_block) => continue,
-                Ok(Ok(count)) => {
-                    (self.failures, found) = (0, count);
-                    // No more was there: what has come since makes the socket ready anew.
-                    if count < BATCH {
-                        ready.clear_ready();
-                    }
-                }
-                Ok(Err(error)) => self.failed(&error)?,
-            }
-            drop(ready);
-            if self.tell(found).await? {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Until there are few again, or a flood.
-    async fn by_the_clock(&mut self, socket: &Socket) -> Result<(), End> {
-        loop {
-            tokio::time::sleep(TICK).await;
-            let mut found = 0;
-            while found < FLOOD {
-                match receive(socket, self.endpoint.local, &mut self.packets) {
-                    Ok(count) => {
-                        self.failures = 0;
-                        found += count;
-                        if count < BATCH {
-                            break;
-                        }
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    Err(error) => self.failed(&error)?,
-                }
-            }
-            if !self.tell(found).await? {
-                return Ok(());
-            }
-        }
-    }
-
-    /// A link that goes down reports itself here once.
-    fn failed(&mut self, error: &io::Error) -> Result<(), End> {
-        self.failures += 1;
-        if self.failures > RECEIVE_FAILURES { Err(Some(reason(error))) } else { Ok(()) }
-    }
-
-    /// Hands on what was read. True: the next look is by the clock.
-    async fn tell(&mut self, found: usize) -> Result<bool, End> {
-        let routers = self.packets.iter().filter_map(Received::vrid);
-        let by_the_clock = self.pace.found(Instant::now(), found, routers);
-        for packet in self.packets.drain(..) {
-            let input = Input::Heard { endpoint: self.endpoint.clone(), packet };
-            self.heard.send(input).await.map_err(|_nobody| None)?;
-        }
-        Ok(by_the_clock)
-    }
+    let _ = heard.send(Input::Closed { endpoint, why }).await;
 }
 
 /// Where packets land.
@@ -360,71 +288,37 @@ fn raw_socket(endpoint: &Endpoint) -> io::Result<Socket> {
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, UdpSocket};
-    use std::time::Duration;
 
     use super::*;
 
-    /// A socket without rights, with what datagrams that look like packets go to it from: as a raw socket's.
-    fn receiver() -> (Socket, impl Fn(u8)) {
+    /// With datagrams that look like packets, since a raw socket needs rights.
+    #[test]
+    fn places_for_packets_are_used_again_and_again() {
         let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         receiver.set_nonblocking(true).unwrap();
         let to = receiver.local_addr().unwrap();
         let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let advertise = move |vrid| {
-            let mut packet = [0; 28];
-            packet[0] = 0x45;
-            packet[3] = 28;
-            packet[8] = 255;
-            packet[9] = 112;
-            packet[12..16].copy_from_slice(&[10, 0, 0, 2]);
-            packet[16..20].copy_from_slice(&[224, 0, 0, 18]);
-            packet[21] = vrid;
-            sender.send_to(&packet, to).unwrap();
-        };
-        (Socket::from(receiver), advertise)
-    }
-
-    const GROUP: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18));
-
-    #[test]
-    fn places_for_packets_are_used_again_and_again() {
-        let (receiver, advertise) = receiver();
+        let receiver = Socket::from(receiver);
+        let mut packet = [0; 28];
+        packet[0] = 0x45;
+        packet[3] = 28;
+        packet[8] = 255;
+        packet[9] = 112;
+        packet[12..16].copy_from_slice(&[10, 0, 0, 2]);
+        packet[16..20].copy_from_slice(&[224, 0, 0, 18]);
+        let group = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18));
         for round in 0..20_u8 {
+            packet[21] = round;
             let sent = 1 + usize::from(round) % BATCH;
-            (0..sent).for_each(|_packet| advertise(round));
+            for _packet in 0..sent {
+                sender.send_to(&packet, to).unwrap();
+            }
             let mut packets = Vec::new();
-            assert_eq!(receive(&receiver, GROUP, &mut packets).unwrap(), sent, "round {round}");
+            assert_eq!(receive(&receiver, group, &mut packets).unwrap(), sent, "round {round}");
             let heard: Vec<_> = packets.iter().map(|one| (one.source, one.vrid())).collect();
             assert_eq!(heard, vec![(IpAddr::from([10, 0, 0, 2]), Some(round)); sent]);
-            let none = receive(&receiver, GROUP, &mut packets).unwrap_err();
+            let none = receive(&receiver, group, &mut packets).unwrap_err();
             assert_eq!(none.kind(), io::ErrorKind::WouldBlock);
-        }
-    }
-
-    /// Of a time of many packets that has just ended, at the next tick; and of a flood no more than that.
-    #[tokio::test]
-    async fn what_came_between_two_ticks_is_heard() {
-        for (sent, expected) in [(0, 0), (1, 1), (3 * BATCH, 3 * BATCH), (2 * FLOOD, FLOOD)] {
-            let (receiver, advertise) = receiver();
-            (0..sent).for_each(|number| advertise(number as u8));
-            let (heard, mut inputs) = mpsc::channel(4 * FLOOD);
-            let local = GROUP;
-            let endpoint = Endpoint { interface: None, index: 0, local, ah: false };
-            let pace = Pace::new(Instant::now().checked_sub(Duration::from_secs(10)).unwrap());
-            let mut reader = Reader { endpoint, heard, pace, failures: 0, packets: Vec::new() };
-            assert_eq!(reader.by_the_clock(&receiver).await, Ok(()), "there are few again");
-            let mut routers = Vec::new();
-            while let Ok(Input::Heard { packet, .. }) = inputs.try_recv() {
-                routers.push(usize::from(packet.vrid().unwrap()));
-            }
-            assert_eq!(routers, (0..expected).collect::<Vec<_>>());
-            drop(inputs);
-            advertise(1);
-            let mut end = Ok(());
-            while end == Ok(()) {
-                end = reader.by_the_clock(&receiver).await;
-            }
-            assert_eq!(end, Err(None), "nobody listens");
         }
     }
 }

@@ -29,7 +29,6 @@ use super::ears::Ears;
 use super::handle::Command;
 use super::monitor;
 use super::outward::Outward;
-use super::pace::TICK;
 use super::sockets::Listening;
 use super::worker::{self, Answer, Job};
 
@@ -318,8 +317,8 @@ impl Thread {
     /// After a pause, what was heard meanwhile comes first: a backup must not take over from a master whose adverts
     /// wait in its socket.
     async fn catch_up(&mut self) {
-        // Sleeping lets the runtime look at the sockets, which it has not since the pause; some wait for a tick.
-        tokio::time::sleep(TICK + Duration::from_millis(1)).await;
+        // Sleeping lets the runtime look at the sockets, which it has not since the pause.
+        tokio::time::sleep(Duration::from_millis(1)).await;
         // Bounded: a flood must not keep the timers waiting.
         for _packet in 0..CATCH_UP {
             match tokio::time::timeout(Duration::from_millis(1), self.heard.recv()).await {

@@ -1,5 +1,7 @@
 //! BFD: with keepalived and with FRR as the neighbour, what follows a session follows it, and no reload is a false alarm.
 
+use std::time::Duration;
+
 use super::Scenario;
 use crate::lab::{Daemon, Lab, Node, Program, Signal, VIP, eventually, millis, seconds, throughout};
 
@@ -212,6 +214,9 @@ fn moves(lab: &Lab) {
     }
 }
 
+/// A session of [`many`] is lost after 15 of 220 ms.
+const SILENCE: Duration = Duration::from_secs(4);
+
 /// Each pair of addresses a session, with 10.50.0.0/16 on the cable of eth1.
 fn many(lab: &Lab) {
     let config = |own: u8, peer: u8, interval: u32| -> String {
@@ -235,7 +240,7 @@ fn many(lab: &Lab) {
     let ups = |daemon: &Daemon| daemon.log().matches("Entering Up state").count();
     eventually("all are up", seconds(20), || ups(&first) == 100 && ups(&second) == 100);
     let (cpu, start) = (first.cpu_ms(), std::time::Instant::now());
-    throughout("and stay it", seconds(2), || downs(&first) + downs(&second) == 0);
+    throughout("and stay it", SILENCE, || downs(&first) + downs(&second) == 0);
     let share = (first.cpu_ms() - cpu) / start.elapsed().as_secs_f64() / 10.0;
     crate::lab::say(&format!("100 sessions at 200 ms: {share:.1} % of the processor"));
     for round in 1..=6usize {
@@ -247,7 +252,7 @@ fn many(lab: &Lab) {
             reloads(&first) == round && reloads(&second) == round
         });
     }
-    throughout("nobody noticed", seconds(1), || downs(&first) + downs(&second) == 0);
+    throughout("nobody noticed", SILENCE, || downs(&first) + downs(&second) == 0);
     // Half of them go: the others stay, and the other side is told.
     let half = config(1, 2, 200);
     let half: String = half.split_inclusive("}\n").take(50).collect();
@@ -256,7 +261,7 @@ fn many(lab: &Lab) {
     eventually("the other side knows", seconds(3), || {
         second.log().matches("Remote diagnostic - Administratively Down").count() == 50
     });
-    throughout("and of the others nothing", seconds(1), || downs(&second) == 50 && downs(&first) == 0);
+    throughout("and of the others nothing", SILENCE, || downs(&second) == 50 && downs(&first) == 0);
     first.stop();
     second.stop();
 }

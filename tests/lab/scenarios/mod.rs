@@ -70,8 +70,6 @@ pub struct Scenario {
     pub on_request: bool,
     /// systemd is the machine's first process.
     pub systemd: bool,
-    /// It measures times, and bears one other machine beside it, no more.
-    pub timed: bool,
     pub run: fn(&Lab),
 }
 
@@ -95,7 +93,6 @@ impl Scenario {
             limit: Duration::from_secs(180),
             on_request: false,
             systemd: false,
-            timed: false,
             run,
         }
     }
@@ -105,23 +102,12 @@ impl Scenario {
     }
 }
 
-/// Those that measure for how long a client is without service, or how late a packet is: with two machines on two
-/// processors the figures are theirs, with more the machines'.
-const TIMED: [&[Scenario]; 8] = [
-    bfd::SCENARIOS,
-    restart::SCENARIOS,
-    failover::SCENARIOS,
-    guard::SCENARIOS,
-    handover::SCENARIOS,
-    split::SCENARIOS,
-    systemd::SCENARIOS,
-    two_masters::SCENARIOS,
-];
-
-/// Those that measure times come first; among each kind the long ones do, so that all machines end together.
+/// In the order they are run: the long ones first, so that two machines at a time end together.
 pub fn all() -> Vec<Scenario> {
-    let others = [
+    let files = [
+        bfd::SCENARIOS,
         reload::SCENARIOS,
+        restart::SCENARIOS,
         accept::SCENARIOS,
         processes::SCENARIOS,
         scripts::SCENARIOS,
@@ -143,9 +129,12 @@ pub fn all() -> Vec<Scenario> {
         lateness::SCENARIOS,
         forwarding::SCENARIOS,
         frr::SCENARIOS,
+        failover::SCENARIOS,
         faults::SCENARIOS,
         drift::SCENARIOS,
         groups::SCENARIOS,
+        guard::SCENARIOS,
+        handover::SCENARIOS,
         snmp::SCENARIOS,
         dbus::SCENARIOS,
         checkers::SCENARIOS,
@@ -153,6 +142,9 @@ pub fn all() -> Vec<Scenario> {
         module::SCENARIOS,
         namespaces::SCENARIOS,
         objects::SCENARIOS,
+        split::SCENARIOS,
+        two_masters::SCENARIOS,
+        systemd::SCENARIOS,
         vmac::SCENARIOS,
         start::SCENARIOS,
         includes::SCENARIOS,
@@ -164,6 +156,5 @@ pub fn all() -> Vec<Scenario> {
         demo::SCENARIOS,
         bench::SCENARIOS,
     ];
-    let timed = TIMED.into_iter().flatten().map(|scenario| Scenario { timed: true, ..*scenario });
-    timed.chain(others.into_iter().flatten().copied()).collect()
+    files.into_iter().flatten().copied().collect()
 }
