@@ -126,9 +126,12 @@ fn judge(
         let count = |asked: &BTreeMap<u16, usize>| asked.get(&row.port).copied().unwrap_or(0);
         count(&asked(server)) - count(&before)
     };
-    eventually("each server has been judged", seconds(150), || {
-        rows.iter().all(|row| times(row) >= row.times)
-    });
+    let judged = || rows.iter().all(|row| times(row) >= row.times);
+    match program {
+        // It may be silent for minutes after an answer that it did not like.
+        Program::Keepalived => drop(poll(seconds(90), judged)),
+        Program::Directord => drop(eventually("each server has been judged", seconds(150), judged)),
+    }
     let look = || {
         let table = node.ipvs();
         let word = |row: &Row| match table.serving(&format!("TCP {VIP}:{}", row.port)).is_empty() {
