@@ -98,9 +98,10 @@ impl fmt::Display for Page<'_> {
                 writeln!(f, "{:<longest$}  two masters: {second}", "")?;
             }
         }
-        for Service { name, quorum, up, servers } in services {
+        for Service { name, quorum, up, keeps, servers } in services {
             let quorum = if *quorum { "" } else { ", no quorum" };
-            writeln!(f, "\n{name}  {up} of {} up{quorum}", servers.len())?;
+            let keeps = if *keeps { ", fewer than min_healthy: those that fail stay in" } else { "" };
+            writeln!(f, "\n{name}  {up} of {} up{quorum}{keeps}", servers.len())?;
             for server in servers {
                 self.server(f, server)?;
             }
@@ -117,9 +118,13 @@ impl fmt::Display for Page<'_> {
 
 impl Page<'_> {
     fn server(&self, f: &mut fmt::Formatter<'_>, server: &Server) -> fmt::Result {
-        let Server { address, up, weight, checks } = server;
+        let Server { address, up, kept, weight, checks } = server;
         let address = address.to_string();
-        let state = if *up { "up" } else { "down" };
+        let state = match (up, kept) {
+            (true, _) => "up",
+            (false, true) => "kept",
+            (false, false) => "down",
+        };
         write!(f, "  {address:<24}  {state:<4}  weight {weight}")?;
         for check in checks.iter().filter(|check| !check.passes || check.retries > 0) {
             let Check { kind, passes, since, why, retries } = check;
@@ -157,6 +162,15 @@ mod tests {
              \u{20} 10.0.0.3:80               down  weight 0; TCP_CHECK fails for 2 min 5 s: connection refused\n\
              \u{20} 10.0.0.4:80               up    weight 1; TCP_CHECK failed 2 times in a row, tried again\n"
         );
+        let service = &mut shown.services[0];
+        (service.keeps, service.servers[1].kept) = (true, true);
+        let page = shown.page(&age).to_string();
+        let line = |words: &str| page.lines().find(|line| line.contains(words)).unwrap().to_owned();
+        assert_eq!(
+            line("tcp:80"),
+            "[10.0.0.1]:tcp:80  2 of 3 up, fewer than min_healthy: those that fail stay in"
+        );
+        assert!(line("10.0.0.3").starts_with("  10.0.0.3:80               kept  weight 0; TCP_CHECK fails"));
         shown.services.clear();
         shown.instances.truncate(1);
         shown.instances[0].hands_over = true;

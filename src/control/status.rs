@@ -125,6 +125,9 @@ pub struct Service {
     pub quorum: bool,
     /// Real servers that are up.
     pub up: usize,
+    /// Fewer than `min_healthy` are up: those that failed at once stay in.
+    #[serde(default)]
+    pub keeps: bool,
     /// All of them.
     pub servers: Vec<Server>,
 }
@@ -136,6 +139,9 @@ pub struct Server {
     pub address: SocketAddr,
     /// It is up.
     pub up: bool,
+    /// It is not, and stays in all the same (`min_healthy`).
+    #[serde(default)]
+    pub kept: bool,
     /// Its weight while it is up.
     pub weight: u32,
     /// What is known of it.
@@ -224,6 +230,7 @@ pub(super) mod tests {
         let server = |last: u8, up, checks| Server {
             address: SocketAddr::from(([10, 0, 0, last], 80)),
             up,
+            kept: false,
             weight: u32::from(up),
             checks,
         };
@@ -268,6 +275,7 @@ pub(super) mod tests {
                 name: "[10.0.0.1]:tcp:80".to_owned(),
                 quorum: true,
                 up: 2,
+                keeps: false,
                 servers: vec![
                     server(2, true, vec![check(true, None, 0)]),
                     server(3, false, vec![check(false, Some("connection refused"), 0)]),

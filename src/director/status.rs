@@ -67,14 +67,15 @@ impl Director {
             });
         }
         let mut services = Vec::new();
-        for (name, View { quorum, up, servers }) in self.balancer.pools().views() {
+        for (name, View { quorum, up, keeps, servers }) in self.balancer.pools().views() {
             let servers = servers.into_iter().map(|(address, stands)| Server {
                 address,
                 up: stands.up,
+                kept: stands.kept,
                 weight: stands.weight,
                 checks: checks.remove(&(name, address)).unwrap_or_default(),
             });
-            services.push(Service { name: name.to_string(), quorum, up, servers: servers.collect() });
+            services.push(Service { name: name.to_string(), quorum, up, keeps, servers: servers.collect() });
         }
         services
     }

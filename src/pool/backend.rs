@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::check::standing::{Standing, WeightChange};
 use crate::config::model::{Checker, Probe, RealServer};
@@ -22,6 +23,10 @@ pub(super) struct Backend {
     pub(super) inhibit: bool,
     /// Drained by hand.
     pub(super) drained: bool,
+    /// When it was last up, if it is not.
+    pub(super) fell: Option<Instant>,
+    /// It is not up, and stays in (`min_healthy`).
+    pub(super) kept: bool,
     /// All of its checks; few, so that they stand in a row.
     checks: Box<[Check]>,
 }
@@ -51,6 +56,8 @@ impl Backend {
             configured_weight: config.weight.number(),
             inhibit: config.inhibit_on_failure,
             drained: false,
+            fell: None,
+            kept: false,
             checks: config.checkers.iter().map(check).collect(),
         }
     }
@@ -60,12 +67,19 @@ impl Backend {
     pub(super) fn reconfigured(self, config: &RealServer, known: &Known) -> Self {
         let mut new = Self { drained: self.drained, ..Self::new(config, known) };
         let was_up = self.is_up();
+        new.fell = self.fell;
         for check in new.checks.iter_mut().filter(|check| !known.contains_key(&check.probe)) {
             let known = self.checks.iter().find(|known| known.probe == check.probe);
             check.fails = !was_up && known.is_none_or(|known| known.fails);
             check.change = known.and_then(|known| known.change);
         }
+        new.kept = self.kept && !new.is_up();
         new
+    }
+
+    /// Clients are sent to it.
+    pub(super) fn serves(&self) -> bool {
+        self.kept || self.is_up()
     }
 
     pub(super) fn is_up(&self) -> bool {

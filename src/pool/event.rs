@@ -31,6 +31,10 @@ pub enum Event {
     QuorumLost { service: VirtualServerName, quorum: u32, hysteresis: u32, weight: u64 },
     /// Too little weight is up from the start: `alpha` checks have not passed yet.
     QuorumDownAtStart { service: VirtualServerName, quorum: u32, hysteresis: u32, weight: u64 },
+    /// Fewer real servers are up than `min_healthy`: so many that failed at once stay in.
+    FewHealthy { service: VirtualServerName, up: usize, total: usize, least: usize, kept: usize },
+    /// Enough are up again, or `min_healthy` is another: whatever fails goes.
+    EnoughHealthy { service: VirtualServerName, up: usize, total: usize, least: usize },
     /// Its addresses are not here, so that it is not checked (`ha_suspend`), or they are here again.
     Suspended { service: VirtualServerName, suspended: bool },
     /// The sorry server takes over, or is relieved.
@@ -41,6 +45,7 @@ impl Event {
     /// How loud it is.
     pub fn level(&self) -> Level {
         match self {
+            Self::FewHealthy { .. } => Level::Error,
             Self::ServerDown { .. } | Self::QuorumLost { .. } | Self::QuorumDownAtStart { .. } => {
                 Level::Warning
             }
@@ -94,6 +99,26 @@ impl fmt::Display for Event {
                 write!(
                     f,
                     "Starting with quorum down {quorum}+{hysteresis}={threshold} > {weight} for VS {service}"
+                )
+            }
+            Self::FewHealthy { service, up, total, least, kept } => {
+                write!(f, "VS {service}: {up} of {total} real servers up, less than min_healthy {least}; ")?;
+                match kept {
+                    1 => f.write_str(
+                        "the one that has just failed stays in, and so does what fails from now on",
+                    ),
+                    _ => {
+                        write!(f, "{kept} that have just failed stay in, and so does what fails from now on")
+                    }
+                }
+            }
+            Self::EnoughHealthy { service, least: 0, .. } => {
+                write!(f, "VS {service}: real servers that fail are removed again: no min_healthy")
+            }
+            Self::EnoughHealthy { service, up, total, least } => {
+                write!(
+                    f,
+                    "VS {service}: {up} of {total} real servers up, min_healthy is {least}: those that fail are removed again"
                 )
             }
             Self::Suspended { service, suspended: true } => {

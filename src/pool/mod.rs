@@ -3,11 +3,12 @@
 //! Input: the configured virtual servers, each check's standing when it changes, and drains by hand. Output: which
 //! services' desired entries changed, what there is to tell, and who is told. A real server is up while none of its checks fails;
 //! a virtual server has its quorum while enough weight is up. Invariant: the desired entry of a service is a
-//! function of configuration, standings, drains and quorum, never of the way there. The pools wait for nothing, so
-//! they have no timer.
+//! function of configuration, standings, drains and quorum, never of the way there; but for `min_healthy`, which asks how long
+//! ago a real server failed. The pools wait for nothing, so they have no timer.
 
 mod backend;
 pub mod event;
+mod keep;
 pub mod suspend;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,7 @@ use crate::ipvs::{Destination, Entry, Settings};
 pub use backend::Known;
 use backend::{Backend, Backends};
 pub use event::Event;
+use keep::Serving;
 
 /// What can happen to the pools.
 #[derive(Debug)]
@@ -114,6 +116,8 @@ pub struct View {
     pub quorum: bool,
     /// Real servers that are up.
     pub up: usize,
+    /// Fewer than `min_healthy` are, and what fails stays in.
+    pub keeps: bool,
     /// All of them.
     pub servers: BTreeMap<SocketAddr, Stands>,
 }
@@ -123,6 +127,8 @@ pub struct View {
 pub struct Stands {
     /// It is up.
     pub up: bool,
+    /// It is not, and serves all the same (`min_healthy`).
+    pub kept: bool,
     /// Its weight while it is up.
     pub weight: u32,
     /// Checks that fail.
@@ -146,9 +152,11 @@ struct Pool {
     config: Arc<VirtualServer>,
     backends: Backends,
     quorum: bool,
-    /// Real servers that are up; kept, so that a standing costs the same however many there are.
+    /// Fewer than `min_healthy` are up, and what fails stays in.
+    keeps: bool,
+    /// Real servers that are up; counted once, so that a standing costs the same however many there are.
     up: usize,
-    /// Sum of the weights of those that are up; kept likewise.
+    /// Sum of the weights of those that serve; likewise.
     weight: u64,
 }
 
@@ -164,13 +172,13 @@ impl Pools {
     }
 
     /// Feeds one input; what must be done is appended to `out`, in order.
-    pub fn handle(&mut self, _now: Instant, input: Input, out: &mut Vec<Action>) {
+    pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Action>) {
         match input {
-            Input::Configure(servers) => self.configure(servers, out),
+            Input::Configure(servers) => self.configure(now, servers, out),
             Input::Standing { service, server, probe, standing } => {
                 if let Some(pool) = self.pools.get_mut(&*service) {
                     let before = pool.up;
-                    pool.change(server, |backend| backend.stand(&probe, standing), out);
+                    pool.change(now, server, |backend| backend.stand(&probe, standing), out);
                     self.totals.up = self.totals.up + pool.up - before;
                 }
             }
@@ -208,11 +216,11 @@ impl Pools {
     pub fn view(&self, service: &VirtualServerName) -> Option<View> {
         let pool = self.pools.get(service)?;
         let stands = |(address, backend): (&SocketAddr, &Backend)| {
-            let (up, weight, failed) = (backend.is_up(), backend.weight(), backend.failed());
-            (*address, Stands { up, weight, failed })
+            let (up, kept) = (backend.is_up(), backend.kept);
+            (*address, Stands { up, kept, weight: backend.weight(), failed: backend.failed() })
         };
         let servers = pool.backends.named().map(stands).collect();
-        Some(View { quorum: pool.quorum, up: pool.up, servers })
+        Some(View { quorum: pool.quorum, up: pool.up, keeps: pool.keeps, servers })
     }
 
     /// How each virtual server stands.
@@ -241,7 +249,7 @@ impl Pools {
         self.pools.get(service).map(|pool| pool.name(server))
     }
 
-    fn configure(&mut self, servers: Vec<Arc<VirtualServer>>, out: &mut Vec<Action>) {
+    fn configure(&mut self, now: Instant, servers: Vec<Arc<VirtualServer>>, out: &mut Vec<Action>) {
         let kept: BTreeSet<VirtualServerName> = servers.iter().map(|server| server.name()).collect();
         let gone: Vec<VirtualServerName> =
             self.pools.keys().filter(|name| !kept.contains(name)).cloned().collect();
@@ -263,7 +271,7 @@ impl Pools {
             match self.pools.get_mut(&name) {
                 Some(pool) if pool.config == config => {}
                 Some(pool) => {
-                    pool.reconfigure(config, self.tells_at_start, &self.known, out);
+                    pool.reconfigure(now, config, self.tells_at_start, &self.known, out);
                     out.extend(pool.config.services().map(Action::Update));
                 }
                 None => {
@@ -285,18 +293,18 @@ impl Pool {
     fn start(config: Arc<VirtualServer>, tells: bool, known: &Known, out: &mut Vec<Action>) -> Self {
         let backend = |server: &RealServer| (server.address, Backend::new(server, known));
         let backends = Backends::new(config.real_servers.iter().map(backend));
-        let mut pool = Self { config, backends, quorum: false, up: 0, weight: 0 };
+        let mut pool = Self { config, backends, quorum: false, keeps: false, up: 0, weight: 0 };
         pool.count();
         if tells {
-            let up = pool.config.real_servers.iter().filter(|server| pool.is_up(&server.address));
+            let up = pool.config.real_servers.iter().filter(|server| pool.serves(&server.address));
             out.extend(up.map(|server| pool.telling(Some(&server.address), true)));
         }
         pool.start_quorum(out);
         pool
     }
 
-    fn is_up(&self, server: &SocketAddr) -> bool {
-        self.backends.get(server).is_some_and(Backend::is_up)
+    fn serves(&self, server: &SocketAddr) -> bool {
+        self.backends.get(server).is_some_and(Backend::serves)
     }
 
     fn telling(&self, server: Option<&SocketAddr>, up: bool) -> Action {
@@ -304,10 +312,10 @@ impl Pool {
         Action::Tell(Telling { service: self.config.name(), server, up, last: false })
     }
 
-    /// All that is up goes. As in keepalived the real servers are told first.
+    /// All that serves goes. As in keepalived the real servers are told first.
     fn tell_end(&self, last: bool, out: &mut Vec<Action>) {
         let servers = self.config.real_servers.iter().map(|server| &server.address);
-        let up = servers.filter(|server| self.is_up(server)).map(Some);
+        let up = servers.filter(|server| self.serves(server)).map(Some);
         for server in up.chain(self.quorum.then_some(None)) {
             let server = server.map(|server| self.name(server));
             out.push(Action::Tell(Telling { service: self.config.name(), server, up: false, last }));
@@ -315,9 +323,9 @@ impl Pool {
     }
 
     fn count(&mut self) {
-        let up = self.backends.iter().filter(|backend| backend.is_up());
-        (self.up, self.weight) =
-            up.fold((0, 0), |(up, weight), backend| (up + 1, weight + u64::from(backend.weight())));
+        self.up = self.backends.iter().filter(|backend| backend.is_up()).count();
+        let serve = self.backends.iter().filter(|backend| backend.serves());
+        self.weight = serve.map(|backend| u64::from(backend.weight())).sum();
     }
 
     fn name(&self, server: &SocketAddr) -> String {
@@ -327,32 +335,58 @@ impl Pool {
     // ---- standings and drains ----
 
     /// Changes one real server, when it is there, and draws the consequences.
-    fn change(&mut self, server: SocketAddr, change: impl FnOnce(&mut Backend), out: &mut Vec<Action>) {
+    fn change(
+        &mut self,
+        now: Instant,
+        server: SocketAddr,
+        change: impl FnOnce(&mut Backend),
+        out: &mut Vec<Action>,
+    ) {
         let Some(backend) = self.backends.get_mut(&server) else { return };
-        let (was_up, from) = (backend.is_up(), backend.weight());
+        let (was_up, before) = (backend.is_up(), Serving::of(backend));
         change(backend);
-        let (is_up, to, inhibit) = (backend.is_up(), backend.weight(), backend.inhibit);
-        if was_up {
-            self.up -= 1;
-            self.weight -= u64::from(from);
+        let is_up = backend.is_up();
+        match (was_up, is_up) {
+            (true, false) => {
+                self.up -= 1;
+                (backend.fell, backend.kept) = (Some(now), self.keeps);
+            }
+            (false, true) => {
+                self.up += 1;
+                (backend.fell, backend.kept) = (None, false);
+            }
+            _ => {}
         }
-        if is_up {
-            self.up += 1;
-            self.weight += u64::from(to);
+        let mut changed = vec![(server, before)];
+        self.judge(now, &mut changed, out);
+        let mut news = false;
+        for (server, before) in changed {
+            news |= self.settle(server, before, out);
         }
+        if news {
+            self.evaluate_quorum(out);
+            out.extend(self.config.services().map(Action::Update));
+        }
+    }
+
+    /// Tells what became of a real server that served like that `before`. True: it is another than before.
+    fn settle(&mut self, server: SocketAddr, before: Serving, out: &mut Vec<Action>) -> bool {
+        let Some(backend) = self.backends.get(&server) else { return false };
+        let (after, inhibit) = (Serving::of(backend), backend.inhibit);
+        self.weight = self.weight - before.counted() + after.counted();
         let (service, name) = (self.config.name(), self.name(&server));
-        let event = match (was_up, is_up) {
+        let (from, to) = (before.weight, after.weight);
+        let event = match (before.serves, after.serves) {
             (true, false) => Event::ServerDown { service, server: name, inhibit },
             (false, true) => Event::ServerUp { service, server: name, inhibit },
             _ if from != to => Event::WeightChanged { service, server: name, from, to },
-            _ => return,
+            _ => return false,
         };
         out.push(Action::Report(event));
-        if was_up != is_up {
-            out.push(self.telling(Some(&server), is_up));
+        if before.serves != after.serves {
+            out.push(self.telling(Some(&server), after.serves));
         }
-        self.evaluate_quorum(out);
-        out.extend(self.config.services().map(Action::Update));
+        true
     }
 
     fn drain(&mut self, server: SocketAddr, drained: bool, out: &mut Vec<Action>) {
@@ -363,7 +397,7 @@ impl Pool {
         let from = backend.weight();
         backend.drained = drained;
         let weight = backend.weight();
-        if backend.is_up() {
+        if backend.serves() {
             self.weight = self.weight - u64::from(from) + u64::from(weight);
         }
         let (service, server) = (self.config.name(), self.name(&server));
@@ -423,7 +457,14 @@ impl Pool {
 
     // ---- reload ----
 
-    fn reconfigure(&mut self, config: Arc<VirtualServer>, tells: bool, known: &Known, out: &mut Vec<Action>) {
+    fn reconfigure(
+        &mut self,
+        now: Instant,
+        config: Arc<VirtualServer>,
+        tells: bool,
+        known: &Known,
+        out: &mut Vec<Action>,
+    ) {
         let service = config.name();
         let mut backends = Vec::new();
         for new in &config.real_servers {
@@ -462,7 +503,7 @@ impl Pool {
             if let Some(backend) = self.backends.get(&gone.address) {
                 let server = self.name(&gone.address);
                 out.push(Action::Report(Event::ServerGone { service: service.clone(), server }));
-                if backend.is_up() {
+                if backend.serves() {
                     out.push(self.telling(Some(&gone.address), false));
                 }
             }
@@ -470,20 +511,25 @@ impl Pool {
         self.config = config;
         self.backends = Backends::new(backends);
         self.count();
+        let mut changed = Vec::new();
+        self.judge(now, &mut changed, out);
+        for (server, before) in changed {
+            self.settle(server, before, out);
+        }
         self.evaluate_quorum(out);
     }
 
     // ---- the table ----
 
-    /// While the quorum is lost, a sorry server replaces the real servers; without one, those that are up stay.
+    /// While the quorum is lost, a sorry server replaces the real servers; without one, those that serve stay.
     fn entry(&self, service: Service) -> Entry {
         let replaced = !self.quorum && self.config.sorry_server.is_some();
         let mut destinations = BTreeMap::new();
         for server in &self.config.real_servers {
             let Some(backend) = self.backends.get(&server.address) else { continue };
-            let in_use = backend.is_up() && !replaced;
+            let in_use = backend.serves() && !replaced;
             // Who drains a server wants its connections to end by themselves.
-            let draining = backend.is_up() && backend.drained;
+            let draining = backend.serves() && backend.drained;
             if !in_use && !draining && !server.inhibit_on_failure {
                 continue;
             }

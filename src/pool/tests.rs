@@ -7,6 +7,8 @@ use crate::config::model::{
     Timing, Weight,
 };
 
+mod keep;
+
 fn service() -> Service {
     Service::Address { protocol: Protocol::Tcp, address: SocketAddr::from(([192, 168, 100, 240], 80)) }
 }
@@ -55,6 +57,7 @@ fn virtual_server(real_servers: Vec<RealServer>) -> VirtualServer {
         persistence_engine: None,
         quorum: 1,
         hysteresis: 0,
+        min_healthy: None,
         sorry_server: None,
         real_servers,
         omega: false,

@@ -111,6 +111,8 @@ pub(super) const INTS: Args = args(List(&Whole));
 pub(super) const IP: Args = args(Text(Address));
 pub(super) const MAYBE_INT: Args = args(Alone(&Whole));
 pub(super) const MAYBE_STRING: Args = args(Alone(&TEXT));
+pub(super) const MIN_HEALTHY: Args =
+    line(Word, &[Either(&[Joined(&[Part::Number("", 1, 99), Part::Word("%")]), A_NUMBER])]);
 pub(super) const MULTICAST: Args = args(Text(Multicast));
 pub(super) const NAME: Args = args(Text(Name));
 pub(super) const NAMED_BLOCK: Args = args(Block(Header::Name, Times::Many));

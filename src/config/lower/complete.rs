@@ -9,8 +9,8 @@ use super::real::RealDraft;
 use super::service::{Draft, Head, Services, Whole};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
-    Family, Forwarding, Granularity, GroupedServer, Persistence, Protocol, RealNotify, RealServer, Scheduler,
-    SchedulerFlags, Service, SorryServer, VirtualServer, Weight,
+    Family, Forwarding, Granularity, GroupedServer, MinHealthy, Persistence, Protocol, RealNotify,
+    RealServer, Scheduler, SchedulerFlags, Service, SorryServer, VirtualServer, Weight,
 };
 use crate::config::source::Span;
 use crate::config::tree::Node;
@@ -58,6 +58,7 @@ impl Lower<'_> {
         let reals = std::mem::take(&mut draft.reals);
         let real_servers = self.real_servers(reals, &draft, service, forwarding);
         let (quorum, hysteresis) = self.quorum(&draft, &real_servers);
+        let min_healthy = self.fewer_than_all(&draft, real_servers.len());
         let sorry_server = self.sorry_server(&draft, service, forwarding);
         let server = VirtualServer {
             service,
@@ -69,6 +70,7 @@ impl Lower<'_> {
             persistence_engine: draft.engine,
             quorum,
             hysteresis,
+            min_healthy,
             sorry_server,
             real_servers,
             omega: draft.omega,
@@ -313,6 +315,27 @@ impl Lower<'_> {
             }
         }
         (quorum, hysteresis)
+    }
+
+    /// One real server may always fail, or no check would take any of them out.
+    fn fewer_than_all(&mut self, draft: &Draft, reals: usize) -> Option<MinHealthy> {
+        let (given, span) = draft.min_healthy?;
+        let MinHealthy::Servers(count) = given else { return Some(given) };
+        let most = u32::try_from(reals).unwrap_or(u32::MAX).saturating_sub(1);
+        if count <= most {
+            return Some(given);
+        }
+        let there = match reals {
+            1 => "one real server".to_owned(),
+            _ => format!("{reals} real servers"),
+        };
+        let message = format!("min_healthy {count} with {there}: no check would take any of them out");
+        let instead = match most {
+            0 => "it has no effect".to_owned(),
+            _ => format!("{most} is used: one may fail"),
+        };
+        self.adjusted(Some(span), message, instead);
+        (most > 0).then_some(MinHealthy::Servers(most))
     }
 
     fn sorry_server(

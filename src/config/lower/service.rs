@@ -10,8 +10,8 @@ use super::track::Names;
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
-    self, Family, Forwarding, GroupedServer, Persistence, Protocol, Scheduler, SchedulerFlags, Service,
-    ServiceNotify, VirtualServer, Weight,
+    self, Family, Forwarding, GroupedServer, MinHealthy, Persistence, Protocol, Scheduler, SchedulerFlags,
+    Service, ServiceNotify, VirtualServer, Weight,
 };
 use crate::config::source::Span;
 use crate::config::tree::Node;
@@ -76,6 +76,7 @@ pub(super) struct Draft {
     /// `persistence_timeout` is there, and no time.
     pub(super) persistence_off: bool,
     pub(super) hysteresis: Option<(u32, Span)>,
+    pub(super) min_healthy: Option<(MinHealthy, Span)>,
     pub(super) inhibit: bool,
     pub(super) weight: Option<Weight>,
     pub(super) family: Option<Family>,
@@ -181,6 +182,7 @@ impl Lower<'_> {
             "persistence_engine" => draft.engine = self.engine(node),
             "quorum" => draft.quorum = self.whole_as(node).zip(node.span()),
             "hysteresis" => draft.hysteresis = self.whole_as(node).zip(node.span()),
+            "min_healthy" => draft.min_healthy = self.min_healthy(node).zip(node.span()),
             "weight" => {
                 draft.weight = self.whole_as(node).and_then(|number| Weight::new(number).ok());
             }
@@ -258,6 +260,22 @@ impl Lower<'_> {
                 None
             }
         }
+    }
+
+    fn min_healthy(&mut self, node: &Node<'_>) -> Option<MinHealthy> {
+        let word = self.one(node)?;
+        let read = match word.text.strip_suffix('%') {
+            Some(part) => part.parse().ok().filter(|part| (1..=99).contains(part)).map(MinHealthy::Percent),
+            None => word.text.parse().ok().filter(|count| *count > 0).map(MinHealthy::Servers),
+        };
+        if read.is_none() {
+            let message = format!("`{}` is no number of real servers", word.text);
+            self.report(
+                Diagnostic::error(Code::BadNumber, word.span, message)
+                    .expected("a number of at least 1, or a part of all from `1%` to `99%`"),
+            );
+        }
+        read
     }
 
     fn engine(&mut self, node: &Node<'_>) -> Option<String> {

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::{Checker, Command, Family, Weight};
@@ -23,6 +24,8 @@ pub struct VirtualServer {
     pub quorum: u32,
     /// `hysteresis`: how far the sum may fall below the quorum, and must rise above it.
     pub hysteresis: u32,
+    /// `min_healthy`: with fewer real servers up, those that have just failed are kept.
+    pub min_healthy: Option<MinHealthy>,
     /// `sorry_server`.
     pub sorry_server: Option<SorryServer>,
     /// `real_server` blocks, no address and port twice.
@@ -33,6 +36,34 @@ pub struct VirtualServer {
     pub ha_suspend: bool,
     /// Whom its changes are told.
     pub notify: ServiceNotify,
+}
+
+/// How many real servers must be up for the checks to be believed that take more of them out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MinHealthy {
+    /// So many; fewer than all of them.
+    Servers(u32),
+    /// So many of a hundred, 1 to 99, rounded down: one of those that there are may always fail.
+    Percent(u8),
+}
+
+impl MinHealthy {
+    /// Of so many real servers.
+    pub fn of(self, total: usize) -> usize {
+        match self {
+            Self::Servers(count) => usize::try_from(count).unwrap_or(usize::MAX),
+            Self::Percent(part) => total.saturating_mul(usize::from(part)) / 100,
+        }
+    }
+}
+
+impl fmt::Display for MinHealthy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Servers(count) => write!(f, "{count}"),
+            Self::Percent(part) => write!(f, "{part}%"),
+        }
+    }
 }
 
 /// Whom the changes of a virtual server are told.

@@ -35,9 +35,9 @@ pub use globals::{
 };
 pub use group::{GroupEntry, GroupedServer, VirtualServerGroup};
 pub use lvs::{
-    Forwarding, Granularity, Persistence, Protocol, RealNotify, RealServer, Scheduler, SchedulerFlags,
-    Service, ServiceGroup, ServiceNotify, SorryServer, TunnelChecksum, VirtualServer, VirtualServerName,
-    describe_real_server,
+    Forwarding, Granularity, MinHealthy, Persistence, Protocol, RealNotify, RealServer, Scheduler,
+    SchedulerFlags, Service, ServiceGroup, ServiceNotify, SorryServer, TunnelChecksum, VirtualServer,
+    VirtualServerName, describe_real_server,
 };
 pub use mail::{Mail, MailLogin, MailTls, Mailbox};
 pub use route::{

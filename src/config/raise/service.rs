@@ -47,6 +47,7 @@ impl Block {
             block.flag("inhibit_on_failure", inhibit);
             block.unless("quorum", server.quorum, VirtualServer::QUORUM);
             block.unless("hysteresis", server.hysteresis, 0);
+            block.given("min_healthy", server.min_healthy.map(|least| least.to_string()));
             block.command("quorum_up", server.notify.quorum_up.as_ref());
             block.command("quorum_down", server.notify.quorum_down.as_ref());
             block.flag("ha_suspend", server.ha_suspend);

@@ -187,10 +187,10 @@ const CHECKS_TEXT: &str = "global_defs {\nrouter_id N\nenable_snmp_checker\nenab
     virtual_server group W {\nprotocol TCP\nlb_algo rr\nlb_kind NAT\nreal_server 10.0.1.1 80 {\n}\n}\n";
 
 fn view() -> View {
-    let stands = |up, weight| Stands { up, weight, failed: usize::from(!up) };
+    let stands = |up, weight| Stands { up, kept: false, weight, failed: usize::from(!up) };
     let address = |text: &str| text.parse().unwrap();
     let servers = [(address("10.0.1.1:80"), stands(true, 3)), (address("10.0.1.2:80"), stands(false, 1))];
-    View { quorum: true, up: 1, servers: servers.into() }
+    View { quorum: true, up: 1, keeps: false, servers: servers.into() }
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod handover;
 mod includes;
 mod interop;
 mod json;
+mod keep;
 mod kernel;
 mod kill9;
 mod lateness;
@@ -124,6 +125,7 @@ pub fn all() -> Vec<Scenario> {
         seed_mysql_dr::SCENARIOS,
         interop::SCENARIOS,
         seed_http_dr::SCENARIOS,
+        keep::SCENARIOS,
         kernel::SCENARIOS,
         kill9::SCENARIOS,
         lateness::SCENARIOS,

@@ -78,6 +78,11 @@ pub(super) const STATEMENTS: &[(&str, &str)] = &[
         "virtual_server/hysteresis",
         "quorum 2\nhysteresis 1\nreal_server 192.168.100.8 80 {\n    weight 3\n    TCP_CHECK {\n    }\n}",
     ),
+    (
+        "virtual_server/min_healthy",
+        "min_healthy 50%\nreal_server 192.168.100.8 80 {\n    TCP_CHECK {\n    }\n}\nreal_server 192.168.100.9 80 {\n    \
+         TCP_CHECK {\n    }\n}",
+    ),
     ("virtual_server/ops", "protocol UDP\nops"),
     ("virtual_server/lvs_method", "lvs_method DR"),
     ("virtual_server/mh-fallback", "lb_algo mh\nmh-fallback"),
