@@ -109,7 +109,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
 }
 
 /// So many scenarios may fail once.
-const SECOND_ATTEMPTS: usize = 2;
+const SECOND_ATTEMPTS: usize = 4;
 
 /// Runs all of them, `jobs` at a time, or as many as there is time for. What came of each, in the order in which they ended.
 fn beside_each_other(

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::config::diagnostic::{Code, Diagnostic, Format, Severity};
 use crate::config::model::{
     Authentication, Checker, Connect, DnsType, Family, Forwarding, Garp, Granularity, InitFile, InitialState,
-    Instance, Model, Peer, Persistence, Preempt, ProbeKind, Service, Version, VirtualServer,
+    Instance, MinHealthy, Model, Peer, Persistence, Preempt, ProbeKind, Service, Version, VirtualServer,
 };
 use crate::config::source::Texts;
 use crate::config::{Options, load};
@@ -162,6 +162,20 @@ fn persistence_and_quorum() {
     };
     assert_eq!(mask("255.0.255.3"), Granularity::Mask([255, 0, 255, 3].into()));
     assert_eq!(mask("0.0.0.0"), Granularity::Prefix(0));
+}
+
+#[test]
+fn min_healthy_is_less_than_all() {
+    let with = |least: &str| {
+        let two = format!("{REAL}{}", REAL.replace("10.0.0.2", "10.0.0.3"));
+        service("10.0.0.1 80", &format!("protocol TCP\nmin_healthy {least}\n{two}")).min_healthy
+    };
+    assert_eq!(with("50%"), Some(MinHealthy::Percent(50)));
+    assert_eq!(with("99%").map(|least| least.of(2)), Some(1));
+    assert_eq!(with("1"), Some(MinHealthy::Servers(1)));
+    assert_eq!(with("2"), Some(MinHealthy::Servers(1)), "one of them may fail");
+    let alone = service("10.0.0.1 80", &format!("protocol TCP\nmin_healthy 1\n{REAL}"));
+    assert_eq!(alone.min_healthy, None);
 }
 
 #[test]
