@@ -1,4 +1,4 @@
-//! `directord failover` and `directord maintenance`: where another node is to lead, and what came of it.
+//! `directord failover`, `maintenance` and `rs`: where another node is to lead, or another real server to serve, and what came of it.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,6 +36,11 @@ pub fn maintenance(asked: &Asked, on: bool, seconds: Option<u64>, reason: String
         if on { follow(asked, &[]) } else { Ok(()) }
     });
     ending(outcome)
+}
+
+/// `rs`. 0: it is done. 1: it is not; standard error says why.
+pub fn real_server(asked: &Asked, ask: Ask) -> ExitCode {
+    ending(begin(asked, ask).map(|lines| lines.iter().for_each(|line| println!("{line}"))))
 }
 
 fn ending(outcome: Result<(), String>) -> ExitCode {

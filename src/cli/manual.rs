@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::CommandFactory as _;
 use clap::{Arg, Command};
 
-use super::options::{Config, Explain, Failover, Genhash, Maintenance, Options, Reload, Status};
+use super::options::{Config, Explain, Failover, Genhash, Maintenance, Options, Reload, Rs, Status};
 
 /// The manual page of the program.
 pub fn man() -> String {
@@ -38,6 +38,7 @@ pub fn man() -> String {
     section(&mut text, "status", &Status::command());
     section(&mut text, "failover", &Failover::command());
     section(&mut text, "maintenance", &Maintenance::command());
+    section(&mut text, "rs", &Rs::command());
     section(&mut text, "genhash", &Genhash::command());
     text + TAIL
 }
@@ -121,6 +122,12 @@ INSTANCE...
 .B directord maintenance
 on|off [\\-\\-for TIME] [\\-\\-reason TEXT]
 .br
+.B directord rs
+drain|disable|enable [\\-\\-for TIME] VIRTUAL\\-SERVER REAL\\-SERVER
+.br
+.B directord rs weight
+[\\-\\-for TIME] VIRTUAL\\-SERVER REAL\\-SERVER WEIGHT
+.br
 .B directord genhash
 \\-s ADDRESS \\-p PORT \\-u URL
 .SH DESCRIPTION
@@ -162,7 +169,7 @@ The process id, while the daemon is ready; for everybody to read. With \\-\\-gua
 Keeps a second daemon from starting; only its owner can open it.
 .TP
 .B /run/directord/control.socket
-Where reload, status, failover and maintenance ask: a question a line, as JSON.
+Where reload, status, failover, maintenance and rs ask: a question a line, as JSON.
 .TP
 .B /run/directord/addresses, /run/directord/ipvs\\-services
 What the daemon put into the kernel, for a start after a kill.
@@ -180,6 +187,9 @@ look for them in /tmp need \\-\\-dump\\-dir /tmp; in the shipped unit also Priva
 .TP
 .B /var/lib/directord/*.json
 The last configuration without errors of each file, with its includes and passwords; only its owner can read it.
+.TP
+.B /var/lib/directord/*.maintenance, /var/lib/directord/*.servers
+What directord maintenance and directord rs have said.
 .TP
 .B /etc/keepalived/keepalived.conf
 The configuration, unless \\-f names another. Below the shipped unit files under /home, /root and /run/user cannot be
@@ -212,6 +222,8 @@ With \\-\\-as\\-start 1 also stands for errors that a start gets around, and 2 f
 0: it was shown. 1: no daemon answers, or nothing has that name. 2: wrong options.
 .SS directord failover, directord maintenance
 0: another node leads, or maintenance has ended. 1: none does, or no daemon answers. 2: wrong options.
+.SS directord rs
+0: done. 1: there is no such real server, or no daemon answers. 2: wrong options.
 .SS directord genhash
 0: each page was fetched, whatever its status code. 1: one was not; standard error says why. 2: wrong options.
 .SH EXAMPLES
@@ -233,6 +245,9 @@ The peer leads VI_1 from now on, and keeps it until it fails.
 .TP
 .B directord maintenance on \\-\\-for 2h \\-\\-reason 'new disk'
 This node leads nothing for two hours.
+.TP
+.B directord rs drain \\-\\-for 1h 192.168.100.240:80 192.168.100.8
+That real server gets no new connections for an hour.
 .TP
 .B directord genhash \\-s 192.168.100.8 \\-p 80 \\-u / \\-\\-stanza
 The url block of an HTTP_GET for that page.

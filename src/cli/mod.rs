@@ -18,7 +18,7 @@ pub mod explain;
 pub mod format;
 /// `genhash`.
 pub mod genhash;
-/// `failover`, `maintenance`.
+/// `failover`, `maintenance`, `rs`.
 pub mod lead;
 /// `directord(8)`.
 pub mod manual;
@@ -45,7 +45,7 @@ use clap::error::ErrorKind;
 use crate::beside::Outbox as _;
 use crate::{dbus, snmp};
 
-use options::{Explain, Failover, Genhash, Maintenance, Options, Reload, Status};
+use options::{Explain, Failover, Genhash, Maintenance, Options, Reload, Rs, Status};
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
@@ -58,6 +58,7 @@ pub fn main() -> ExitCode {
         Some("status") => return command(rest, |options: Status| status::run(&options.into())),
         Some("failover") => return command(rest, start_failover),
         Some("maintenance") => return command(rest, start_maintenance),
+        Some("rs") => return command(rest, start_rs),
         Some(snmp::link::Outbox::WORD) => return snmp::io::run(),
         Some(dbus::link::Outbox::WORD) => return dbus::io::run(),
         _ => {}
@@ -98,6 +99,16 @@ fn start_failover(options: Failover) -> ExitCode {
 fn start_maintenance(options: Maintenance) -> ExitCode {
     let (on, seconds, reason) = options.wanted();
     lead::maintenance(&options.asked.into(), on, seconds, reason)
+}
+
+fn start_rs(options: Rs) -> ExitCode {
+    match options.ask() {
+        Ok(ask) => lead::real_server(&options.asked.into(), ask),
+        Err(why) => {
+            eprintln!("directord rs: {why}");
+            ExitCode::from(2)
+        }
+    }
 }
 
 fn start(arguments: Vec<OsString>) -> ExitCode {

@@ -66,6 +66,32 @@ pub enum Ask {
         #[serde(default)]
         reason: String,
     },
+    /// Something is said of real servers, whatever the configuration and the checks say.
+    RealServer {
+        /// A virtual server, named as for `status`.
+        service: String,
+        /// `ADDRESS:PORT`, or `ADDRESS` for all its ports.
+        server: String,
+        /// What.
+        what: Steer,
+        /// It ends by itself after so many seconds.
+        #[serde(default)]
+        seconds: Option<u64>,
+    },
+}
+
+/// What may be said of a real server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Steer {
+    /// It keeps its connections and gets no new ones.
+    Drain,
+    /// It is taken out of the table.
+    Disable,
+    /// It has this weight.
+    Weight(u32),
+    /// Nothing any more.
+    Enable,
 }
 
 impl Ask {
@@ -157,6 +183,12 @@ mod tests {
             Ask::Status { of: Vec::new(), watch: true },
             Ask::Failover { of: vec!["VI_1".to_owned()], seconds: Some(60) },
             Ask::Maintenance { on: true, seconds: None, reason: "disk".to_owned() },
+            Ask::RealServer {
+                service: "10.0.0.1:80".to_owned(),
+                server: "10.0.0.2".to_owned(),
+                what: Steer::Weight(3),
+                seconds: None,
+            },
         ];
         for ask in asks {
             assert_eq!(Question::parse(&Question::line(ask.clone())), Ok(ask));

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::status::{
-    Check, Contribution, Instance, Maintenance, NotRunning, RESUMED, Server, Service, Session, Status,
+    ByHand, Check, Contribution, Instance, Maintenance, NotRunning, RESUMED, Server, Service, Session, Status,
 };
 
 /// What a terminal shows.
@@ -118,7 +118,7 @@ impl fmt::Display for Page<'_> {
 
 impl Page<'_> {
     fn server(&self, f: &mut fmt::Formatter<'_>, server: &Server) -> fmt::Result {
-        let Server { address, up, kept, weight, checks } = server;
+        let Server { address, up, kept, weight, by_hand, checks } = server;
         let address = address.to_string();
         let state = match (up, kept) {
             (true, _) => "up",
@@ -126,6 +126,12 @@ impl Page<'_> {
             (false, false) => "down",
         };
         write!(f, "  {address:<24}  {state:<4}  weight {weight}")?;
+        if let Some(ByHand { what, since, until }) = by_hand {
+            write!(f, "; {what} by hand{}", self.since(Some(since)))?;
+            if let Some(until) = until {
+                write!(f, " until {until}")?;
+            }
+        }
         for check in checks.iter().filter(|check| !check.passes || check.retries > 0) {
             let Check { kind, passes, since, why, retries } = check;
             match (passes, why) {
@@ -165,6 +171,19 @@ mod tests {
         let service = &mut shown.services[0];
         (service.keeps, service.servers[1].kept) = (true, true);
         let page = shown.page(&age).to_string();
+        let by_hand = ByHand {
+            what: "drained".to_owned(),
+            since: "2026-11-27T12:00:00Z".to_owned(),
+            until: Some("2026-11-27T13:00:00Z".to_owned()),
+        };
+        shown.services[0].servers[0].by_hand = Some(by_hand);
+        assert!(
+            shown.page(&age).to_string().contains(
+                "10.0.0.2:80               up    weight 1; drained by hand for 2 min 5 s until 2026-11-27T13:00:00Z\n"
+            ),
+            "{}",
+            shown.page(&age)
+        );
         let line = |words: &str| page.lines().find(|line| line.contains(words)).unwrap().to_owned();
         assert_eq!(
             line("tcp:80"),

@@ -144,8 +144,22 @@ pub struct Server {
     pub kept: bool,
     /// Its weight while it is up.
     pub weight: u32,
+    /// What is said of it by hand (`directord rs`).
+    #[serde(default)]
+    pub by_hand: Option<ByHand>,
     /// What is known of it.
     pub checks: Vec<Check>,
+}
+
+/// What is said of a real server by hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByHand {
+    /// `drained`, `disabled`, `weight 5`.
+    pub what: String,
+    /// Since when.
+    pub since: String,
+    /// Until when; `None`: until it is taken back.
+    pub until: Option<String>,
 }
 
 /// A check.
@@ -185,34 +199,33 @@ impl Status {
         };
         let missing = names.iter().find(|name| {
             !self.instances.iter().any(|instance| is(name, instance))
-                && !self.services.iter().any(|service| service.is_called(name))
+                && !self.services.iter().any(|service| is_called(&service.name, name))
         });
         if let Some(name) = missing {
             return Err(format!("no instance, sync group or virtual server is called `{name}`"));
         }
         self.instances.retain(|instance| names.iter().any(|name| is(name, instance)));
-        self.services.retain(|service| names.iter().any(|name| service.is_called(name)));
+        self.services.retain(|service| names.iter().any(|name| is_called(&service.name, name)));
         self.sessions.clear();
         Ok(self)
     }
 }
 
-impl Service {
-    /// `[10.0.0.1]:tcp:80`, `10.0.0.1:80`, `10.0.0.1 80`, `10.0.0.1`.
-    fn is_called(&self, name: &str) -> bool {
-        if self.name == name {
-            return true;
-        }
-        let Some((address, rest)) = self.name.strip_prefix('[').and_then(|rest| rest.split_once("]:")) else {
-            return false;
-        };
-        let port = rest.rsplit(':').next().unwrap_or_default();
-        let with_port = |between: &str| {
-            let rest = name.strip_prefix(address).or_else(|| name.strip_prefix(&format!("[{address}]")));
-            rest.and_then(|rest| rest.strip_prefix(between)) == Some(port)
-        };
-        name == address || with_port(":") || with_port(" ")
+/// Whether a virtual server that is shown as `[10.0.0.1]:tcp:80` is called `name`: that, `10.0.0.1:80`, `10.0.0.1 80` or
+/// `10.0.0.1`.
+pub(crate) fn is_called(shown: &str, name: &str) -> bool {
+    if shown == name {
+        return true;
     }
+    let Some((address, rest)) = shown.strip_prefix('[').and_then(|rest| rest.split_once("]:")) else {
+        return false;
+    };
+    let port = rest.rsplit(':').next().unwrap_or_default();
+    let with_port = |between: &str| {
+        let rest = name.strip_prefix(address).or_else(|| name.strip_prefix(&format!("[{address}]")));
+        rest.and_then(|rest| rest.strip_prefix(between)) == Some(port)
+    };
+    name == address || with_port(":") || with_port(" ")
 }
 
 #[cfg(test)]
@@ -232,6 +245,7 @@ pub(super) mod tests {
             up,
             kept: false,
             weight: u32::from(up),
+            by_hand: None,
             checks,
         };
         let instance = |name: &str, state: &str, faults: &[&str]| Instance {

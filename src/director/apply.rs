@@ -32,8 +32,8 @@ use super::sessions::waiting;
 use super::state::{NotRunning, Source, State, without_interface};
 use super::{
     Balancer, Checks, Director, Error, Leading, Maintenance, Manager, Options, Owned, Presence, Reloads,
-    Requests, RuntimeLock, Sessions, Signals, Suspending, Sync, Timeouts, Timetable, rival, scheduling,
-    stop_asked,
+    Requests, RuntimeLock, Sessions, Signals, Suspending, Sync, Timeouts, Timetable, Words, rival,
+    scheduling, stop_asked,
 };
 
 /// Pause after a start or a reload before memory is given back.
@@ -100,6 +100,7 @@ impl Director {
         let (requests, asked) = Requests::new(runtime, options.control_group.map(Gid::from_raw));
         let left = Record::take(runtime, &options.config, options.killed());
         let maintenance = Maintenance::read(&options.state_directory, &options.config);
+        let words = Words::read(&options.state_directory, &options.config);
         let (checks, ended) = Checks::new(files);
         let mut runnable = options.restricted(std::mem::take(&mut candidate.runnable));
         let running = Arc::new(Running::of(&candidate, &runnable));
@@ -132,6 +133,7 @@ impl Director {
             dumps: super::Dumps::default(),
             started: SystemTime::now(),
             maintenance,
+            words,
             dbus: super::Dbus::default(),
             files,
             gives_back: None,
@@ -242,7 +244,9 @@ impl Director {
         self.timeouts.configure(timeouts);
         self.checks.log_all(globals.lvs.log_all_failures);
         let known = self.checks.known(&servers);
-        self.balancer.configure(servers.clone(), globals.scripts.real_servers_at_start, known);
+        let words = self.words.of(servers.iter().map(|server| server.name()));
+        self.balancer.configure(servers.clone(), globals.scripts.real_servers_at_start, known, words);
+        self.forget_words_of_gone();
         self.tell_what_happened();
         self.suspending.configure(servers);
         self.check();

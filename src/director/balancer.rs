@@ -1,17 +1,18 @@
 //! Carries out what the pools and the keeper of the kernel's table want.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::check::Standing;
 use crate::check::checks::Key;
-use crate::config::model::{ProbeKind, Service, VirtualServer};
+use crate::config::model::{ProbeKind, Service, VirtualServer, VirtualServerName};
 use crate::ipvs::Entry;
 use crate::ipvs::keeper::{self, Keeper};
 use crate::mail::alert::{Cause, Occasion};
-use crate::pool::{self, Known, Pools, Telling};
+use crate::pool::{self, ByHand, Known, Pools, Telling};
 
 use super::connection::Connection;
 use super::namespace::Namespaces;
@@ -54,12 +55,26 @@ impl Balancer {
 
     /// Takes the virtual servers of a start or reload in and brings the kernel to them. Without IPVS in the kernel
     /// they do not run until there is one.
-    pub(super) fn configure(&mut self, servers: Vec<Arc<VirtualServer>>, tells_at_start: bool, known: Known) {
+    pub(super) fn configure(
+        &mut self,
+        servers: Vec<Arc<VirtualServer>>,
+        tells_at_start: bool,
+        known: Known,
+        words: Vec<(VirtualServerName, SocketAddr, ByHand)>,
+    ) {
         let now = Instant::now();
         let mut actions = Vec::new();
         self.pools.know(known);
         self.pools.tell_at_start(tells_at_start);
         self.pools.handle(now, pool::Input::Configure(servers), &mut actions);
+        // Before the kernel is told of anything.
+        for (service, server, said) in words {
+            self.pools.handle(
+                now,
+                pool::Input::ByHand { service, server, by_hand: Some(said) },
+                &mut actions,
+            );
+        }
         self.mail(&actions);
         let changes = self.take_in(actions);
         self.feed(now, keeper::Input::Desired { changes, anew: true });
@@ -81,6 +96,21 @@ impl Balancer {
                 self.mail_check(&key, standing, self.pools.totals().up != up);
             }
         }
+        let changes = self.take_in(actions);
+        self.feed(now, keeper::Input::Desired { changes, anew: false });
+    }
+
+    /// Takes in what is said of real servers by hand, or taken back, and brings the kernel to it.
+    pub(super) fn by_hand(
+        &mut self,
+        said: impl Iterator<Item = (VirtualServerName, SocketAddr, Option<ByHand>)>,
+    ) {
+        let now = Instant::now();
+        let mut actions = Vec::new();
+        for (service, server, by_hand) in said {
+            self.pools.handle(now, pool::Input::ByHand { service, server, by_hand }, &mut actions);
+        }
+        self.mail(&actions);
         let changes = self.take_in(actions);
         self.feed(now, keeper::Input::Desired { changes, anew: false });
     }

@@ -3,6 +3,7 @@
 mod apply;
 mod around;
 mod balancer;
+mod by_hand;
 pub(crate) mod candidate;
 mod checks;
 mod connection;
@@ -74,6 +75,7 @@ use crate::webhook::io::Webhooks;
 
 use around::{Around, Went};
 use balancer::Balancer;
+use by_hand::Words;
 use candidate::{Candidate, Load};
 use checks::Checks;
 use dbus::Dbus;
@@ -212,6 +214,7 @@ struct Director {
     /// When this process began.
     started: SystemTime,
     maintenance: Maintenance,
+    words: Words,
     dbus: Dbus,
     /// How many files a program may open.
     files: Option<(u64, u64)>,
@@ -274,6 +277,7 @@ impl Director {
                     self.mails.tick();
                     self.webhooks.tick();
                     self.show();
+                    self.end_of_words();
                     if self.maintenance.tick() {
                         self.track(|_| {});
                         self.changed = true;
@@ -323,6 +327,9 @@ impl Director {
                     self.track(|_| {});
                     self.changed = true;
                 }
+                Event::Request(Request::RealServer(wanted, answer)) => {
+                    let _ = answer.send(self.say_of_servers(&wanted));
+                }
                 Event::Timetable => {
                     if self.timetable.look() {
                         self.reloads.ask(false, None);
@@ -356,6 +363,7 @@ impl Director {
             self.webhooks.next(),
             self.snmp.next(),
             self.maintenance.next(),
+            self.words.next(),
         ];
         let due = others.into_iter().flatten().chain(self.checks.next()).min();
         let timer = until(due);

@@ -1,4 +1,4 @@
-//! The socket that a running daemon is asked at: `directord reload`, `status`, `failover`, `maintenance`.
+//! The socket that a running daemon is asked at: `directord reload`, `status`, `failover`, `maintenance`, `rs`.
 //!
 //! Who may ask is root, the user of the daemon, and for the status the members of a group. How many ask, what they write
 //! and how slowly they read costs nobody else anything: each is served by a task of its own, with bounds.
@@ -15,10 +15,11 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::files;
 use super::maintenance::Wanted;
+use super::{by_hand, files};
 use crate::control::status::Status;
-use crate::control::{Answer, Ask, LONGEST, Question, Reloaded, Reply, SOCKET};
+use crate::control::{Answer, Ask, LONGEST, Question, Reloaded, Reply, SOCKET, Steer};
+use crate::pool::ByHand;
 use crate::text::reason;
 use crate::vrrp::instance::Back;
 
@@ -56,6 +57,8 @@ pub(super) enum Request {
     },
     /// This node is to lead nowhere; `None`: it may again.
     Maintenance(Option<Wanted>, oneshot::Sender<Said>),
+    /// Something is said of real servers.
+    RealServer(by_hand::Wanted, oneshot::Sender<Said>),
 }
 
 /// What is said of a command that is done or begun; `Err`: nothing is.
@@ -227,6 +230,17 @@ impl Server {
                 let wanted = on.then(|| Wanted { length: seconds.map(Duration::from_secs), reason });
                 self.command(stream, |answer| Request::Maintenance(wanted, answer)).await
             }
+            Ok(Ask::RealServer { service, server, what, seconds }) => {
+                let by_hand = match what {
+                    Steer::Drain => Some(ByHand::Drained),
+                    Steer::Disable => Some(ByHand::Disabled),
+                    Steer::Weight(weight) => Some(ByHand::Weight(weight)),
+                    Steer::Enable => None,
+                };
+                let length = seconds.map(Duration::from_secs);
+                let wanted = by_hand::Wanted { service, server, by_hand, length };
+                self.command(stream, |answer| Request::RealServer(wanted, answer)).await
+            }
         }
     }
 
@@ -357,6 +371,9 @@ mod tests {
                     Request::Maintenance(wanted, answer) => {
                         let _ = answer.send(Ok(vec![format!("{wanted:?}")]));
                     }
+                    Request::RealServer(wanted, answer) => {
+                        let _ = answer.send(Ok(vec![format!("{:?} {:?}", wanted.by_hand, wanted.length)]));
+                    }
                 }
             }
         });
@@ -383,6 +400,21 @@ mod tests {
         assert_eq!(ask(&path, &Question::line(failover)).await, refused);
         let off = Ask::Maintenance { on: false, seconds: None, reason: String::new() };
         assert_eq!(ask(&path, &Question::line(off)).await, Answer::Done(vec!["None".to_owned()]));
+        let steer = |what, seconds| Ask::RealServer {
+            service: "10.0.0.1".to_owned(),
+            server: "10.0.0.2:80".to_owned(),
+            what,
+            seconds,
+        };
+        for (what, seconds, said) in [
+            (Steer::Drain, Some(2), "Some(Drained) Some(2s)"),
+            (Steer::Disable, None, "Some(Disabled) None"),
+            (Steer::Weight(7), None, "Some(Weight(7)) None"),
+            (Steer::Enable, None, "None None"),
+        ] {
+            let answer = ask(&path, &Question::line(steer(what, seconds))).await;
+            assert_eq!(answer, Answer::Done(vec![said.to_owned()]));
+        }
         let longest = "x".repeat(10_000);
         for words in ["", "\n", "stop\n", "{\"version\":1,\"ask\":{}}", &longest, "\u{0}\u{1}\n"] {
             let answer = ask(&path, words).await;

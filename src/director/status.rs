@@ -73,6 +73,7 @@ impl Director {
                 up: stands.up,
                 kept: stands.kept,
                 weight: stands.weight,
+                by_hand: self.words.shown(name, address),
                 checks: checks.remove(&(name, address)).unwrap_or_default(),
             });
             services.push(Service { name: name.to_string(), quorum, up, keeps, servers: servers.collect() });

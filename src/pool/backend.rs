@@ -1,9 +1,12 @@
 //! One real server: whether it is up, and with which weight.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
 
 use crate::check::standing::{Standing, WeightChange};
 use crate::config::model::{Checker, Probe, RealServer};
@@ -14,6 +17,28 @@ const LARGEST: i64 = i32::MAX as i64;
 /// What checks amount to that need not run for that.
 pub type Known = BTreeMap<Arc<Probe>, Standing>;
 
+/// What somebody has said of a real server, whatever the configuration and its checks say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ByHand {
+    /// Weight 0: it keeps its connections and gets no new ones.
+    Drained,
+    /// It is not in the table.
+    Disabled,
+    /// It has this weight while it is up.
+    Weight(u32),
+}
+
+impl fmt::Display for ByHand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Drained => f.write_str("drained"),
+            Self::Disabled => f.write_str("disabled"),
+            Self::Weight(weight) => write!(f, "weight {weight}"),
+        }
+    }
+}
+
 /// The condition of one real server.
 #[derive(Debug, Clone)]
 pub(super) struct Backend {
@@ -21,8 +46,8 @@ pub(super) struct Backend {
     pub(super) configured_weight: u32,
     /// `inhibit_on_failure`.
     pub(super) inhibit: bool,
-    /// Drained by hand.
-    pub(super) drained: bool,
+    /// What somebody has said of it.
+    pub(super) by_hand: Option<ByHand>,
     /// When it was last up, if it is not.
     pub(super) fell: Option<Instant>,
     /// It is not up, and stays in (`min_healthy`).
@@ -55,7 +80,7 @@ impl Backend {
         Self {
             configured_weight: config.weight.number(),
             inhibit: config.inhibit_on_failure,
-            drained: false,
+            by_hand: None,
             fell: None,
             kept: false,
             checks: config.checkers.iter().map(check).collect(),
@@ -65,7 +90,7 @@ impl Backend {
     /// The same with another configuration. A check that is in both keeps its standing. A new check neither takes a
     /// real server down that is up, `alpha` or not, nor brings one back that is down, before it has run.
     pub(super) fn reconfigured(self, config: &RealServer, known: &Known) -> Self {
-        let mut new = Self { drained: self.drained, ..Self::new(config, known) };
+        let mut new = Self { by_hand: self.by_hand, ..Self::new(config, known) };
         let was_up = self.is_up();
         new.fell = self.fell;
         for check in new.checks.iter_mut().filter(|check| !known.contains_key(&check.probe)) {
@@ -79,7 +104,7 @@ impl Backend {
 
     /// Clients are sent to it.
     pub(super) fn serves(&self) -> bool {
-        self.kept || self.is_up()
+        self.by_hand != Some(ByHand::Disabled) && (self.kept || self.is_up())
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -109,8 +134,10 @@ impl Backend {
 
     /// The weight while it is up: what all checks say of it adds up.
     pub(super) fn weight(&self) -> u32 {
-        if self.drained {
-            return 0;
+        match self.by_hand {
+            Some(ByHand::Drained) => return 0,
+            Some(ByHand::Weight(weight)) => return weight,
+            Some(ByHand::Disabled) | None => {}
         }
         let configured = i64::from(self.configured_weight);
         let changes = self.checks.iter().filter_map(|check| check.change);

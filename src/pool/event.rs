@@ -5,6 +5,8 @@ use std::fmt;
 use crate::config::model::VirtualServerName;
 use crate::report::Level;
 
+use super::ByHand;
+
 /// One thing worth a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -21,8 +23,8 @@ pub enum Event {
     ServerGone { service: VirtualServerName, server: String },
     /// A reload took a virtual server away.
     ServiceGone { service: VirtualServerName },
-    /// A real server is drained by hand, or no longer.
-    Drained { service: VirtualServerName, server: String, drained: bool, weight: u32 },
+    /// Somebody has said something of a real server, or has taken it back.
+    ByHand { service: VirtualServerName, server: String, by_hand: Option<ByHand>, weight: u32 },
     /// A reload or a check changed a weight.
     WeightChanged { service: VirtualServerName, server: String, from: u32, to: u32 },
     /// Enough weight is up.
@@ -77,11 +79,20 @@ impl fmt::Display for Event {
                 write!(f, "Removing service {server} from VS {service}: no longer configured")
             }
             Self::ServiceGone { service } => write!(f, "Removing VS {service}: no longer configured"),
-            Self::Drained { service, server, drained: true, .. } => {
-                write!(f, "Draining service {server} of VS {service}: weight 0 until the drain is lifted")
+            Self::ByHand { service, server, by_hand: Some(ByHand::Drained), .. } => {
+                write!(f, "Draining service {server} of VS {service}: weight 0 until it is enabled")
             }
-            Self::Drained { service, server, drained: false, weight } => {
-                write!(f, "Draining lifted for service {server} of VS {service}: weight {weight}")
+            Self::ByHand { service, server, by_hand: Some(ByHand::Disabled), .. } => {
+                write!(
+                    f,
+                    "Removing service {server} from VS {service}: disabled by hand, until it is enabled"
+                )
+            }
+            Self::ByHand { service, server, by_hand: Some(ByHand::Weight(weight)), .. } => {
+                write!(f, "Weight {weight} by hand for service {server} of VS {service}, until it is enabled")
+            }
+            Self::ByHand { service, server, by_hand: None, weight } => {
+                write!(f, "Enabling service {server} of VS {service}: weight {weight} while it is up")
             }
             Self::WeightChanged { service, server, from, to } => {
                 write!(f, "Changing weight from {from} to {to} for service {server} of VS {service}")

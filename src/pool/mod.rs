@@ -1,9 +1,9 @@
 //! From the standings of the checks to the table that the kernel ought to have.
 //!
-//! Input: the configured virtual servers, each check's standing when it changes, and drains by hand. Output: which
+//! Input: the configured virtual servers, each check's standing when it changes, and what is said of real servers by hand. Output: which
 //! services' desired entries changed, what there is to tell, and who is told. A real server is up while none of its checks fails;
 //! a virtual server has its quorum while enough weight is up. Invariant: the desired entry of a service is a
-//! function of configuration, standings, drains and quorum, never of the way there; but for `min_healthy`, which asks how long
+//! function of configuration, standings, what is said by hand and quorum, never of the way there; but for `min_healthy`, which asks how long
 //! ago a real server failed. The pools wait for nothing, so they have no timer.
 
 mod backend;
@@ -22,8 +22,8 @@ use crate::check::standing::Standing;
 use crate::config::model::{Forwarding, Probe, RealServer, Service, VirtualServer, VirtualServerName};
 use crate::ipvs::{Destination, Entry, Settings};
 
-pub use backend::Known;
 use backend::{Backend, Backends};
+pub use backend::{ByHand, Known};
 pub use event::Event;
 use keep::Serving;
 
@@ -43,15 +43,15 @@ pub enum Input {
         /// What it amounts to now.
         standing: Standing,
     },
-    /// Somebody drains a real server: it keeps its connections and gets no new ones, over reloads, until that is
-    /// lifted or the configuration no longer has the real server.
-    Drain {
+    /// Somebody says something of a real server, which holds over reloads until it is taken back or the configuration no
+    /// longer has the real server.
+    ByHand {
         /// The virtual server.
         service: VirtualServerName,
         /// The real server.
         server: SocketAddr,
-        /// False: lift it.
-        drained: bool,
+        /// What; `None`: it is taken back.
+        by_hand: Option<ByHand>,
     },
     /// The daemon stops: those with `omega` are told as down.
     Stop,
@@ -103,8 +103,8 @@ pub struct Snapshot {
     pub weight: u64,
     /// Real servers that are up.
     pub up: usize,
-    /// Real servers that are drained by hand.
-    pub drained: usize,
+    /// Real servers of which something is said by hand.
+    pub by_hand: usize,
     /// All real servers.
     pub total: usize,
 }
@@ -182,9 +182,9 @@ impl Pools {
                     self.totals.up = self.totals.up + pool.up - before;
                 }
             }
-            Input::Drain { service, server, drained } => {
+            Input::ByHand { service, server, by_hand } => {
                 if let Some(pool) = self.pools.get_mut(&service) {
-                    pool.drain(server, drained, out);
+                    pool.say(server, by_hand, out);
                 }
             }
             Input::Stop => {
@@ -201,7 +201,7 @@ impl Pools {
             quorum: pool.quorum,
             weight: pool.weight,
             up: pool.up,
-            drained: pool.backends.iter().filter(|backend| backend.drained).count(),
+            by_hand: pool.backends.iter().filter(|backend| backend.by_hand.is_some()).count(),
             total: pool.backends.len(),
         };
         self.pools.values().map(view).collect()
@@ -332,7 +332,7 @@ impl Pool {
         self.config.describe_real_server(server)
     }
 
-    // ---- standings and drains ----
+    // ---- standings, and what is said by hand ----
 
     /// Changes one real server, when it is there, and draws the consequences.
     fn change(
@@ -389,19 +389,20 @@ impl Pool {
         true
     }
 
-    fn drain(&mut self, server: SocketAddr, drained: bool, out: &mut Vec<Action>) {
-        let Some(backend) = self.backends.get_mut(&server).filter(|backend| backend.drained != drained)
+    fn say(&mut self, server: SocketAddr, by_hand: Option<ByHand>, out: &mut Vec<Action>) {
+        let Some(backend) = self.backends.get_mut(&server).filter(|backend| backend.by_hand != by_hand)
         else {
             return;
         };
-        let from = backend.weight();
-        backend.drained = drained;
-        let weight = backend.weight();
-        if backend.serves() {
-            self.weight = self.weight - u64::from(from) + u64::from(weight);
+        let before = Serving::of(backend);
+        backend.by_hand = by_hand;
+        let after = Serving::of(backend);
+        self.weight = self.weight - before.counted() + after.counted();
+        let (service, name) = (self.config.name(), self.name(&server));
+        out.push(Action::Report(Event::ByHand { service, server: name, by_hand, weight: after.weight }));
+        if before.serves != after.serves {
+            out.push(self.telling(Some(&server), after.serves));
         }
-        let (service, server) = (self.config.name(), self.name(&server));
-        out.push(Action::Report(Event::Drained { service, server, drained, weight }));
         self.evaluate_quorum(out);
         out.extend(self.config.services().map(Action::Update));
     }
@@ -529,7 +530,7 @@ impl Pool {
             let Some(backend) = self.backends.get(&server.address) else { continue };
             let in_use = backend.serves() && !replaced;
             // Who drains a server wants its connections to end by themselves.
-            let draining = backend.serves() && backend.drained;
+            let draining = backend.serves() && backend.by_hand == Some(ByHand::Drained);
             if !in_use && !draining && !server.inhibit_on_failure {
                 continue;
             }

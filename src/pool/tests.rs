@@ -335,11 +335,43 @@ fn the_table_is_a_function_of_the_verdicts() {
     }
 }
 
-fn drain(pools: &mut Pools, last: u8, drained: bool) -> Vec<Action> {
+fn say(pools: &mut Pools, last: u8, by_hand: Option<ByHand>) -> Vec<Action> {
     let mut out = Vec::new();
     let (service, server) = (VirtualServerName::Service(service()), address(last));
-    pools.handle(Instant::now(), Input::Drain { service, server, drained }, &mut out);
+    pools.handle(Instant::now(), Input::ByHand { service, server, by_hand }, &mut out);
     out
+}
+
+fn drain(pools: &mut Pools, last: u8, drained: bool) -> Vec<Action> {
+    say(pools, last, drained.then_some(ByHand::Drained))
+}
+
+#[test]
+fn what_is_said_by_hand_counts_before_the_checks() {
+    let mut pools = started(virtual_server(vec![real_server(8, 1), real_server(9, 3)]));
+    assert_eq!(told(&say(&mut pools, 9, Some(ByHand::Disabled))), ["RS 9 DOWN"]);
+    assert_eq!(destinations(&pools), [(8, 1)]);
+    assert!(verdict(&mut pools, 9, checker(address(9), false), false).is_empty(), "it serves nobody anyway");
+    assert_eq!(told(&say(&mut pools, 9, Some(ByHand::Weight(7)))), [""; 0], "it fails");
+    assert_eq!(destinations(&pools), [(8, 1)]);
+    assert_eq!(told(&verdict(&mut pools, 9, checker(address(9), false), true)), ["RS 9 UP"]);
+    assert_eq!(destinations(&pools), [(8, 1), (9, 7)]);
+    assert_eq!(pools.snapshot()[0].weight, 8);
+    say(&mut pools, 9, Some(ByHand::Disabled));
+    assert_eq!(told(&say(&mut pools, 8, Some(ByHand::Disabled))), ["RS 8 DOWN", "VS DOWN"]);
+    // Gone and back: nothing is said of it any more.
+    let reload = |pools: &mut Pools, servers: Vec<RealServer>| {
+        pools.handle(
+            Instant::now(),
+            Input::Configure(vec![Arc::new(virtual_server(servers))]),
+            &mut Vec::new(),
+        );
+        destinations(pools)
+    };
+    assert_eq!(reload(&mut pools, vec![real_server(8, 1)]), []);
+    assert_eq!(reload(&mut pools, vec![real_server(8, 1), real_server(9, 3)]), [(9, 3)]);
+    assert_eq!(told(&say(&mut pools, 8, None)), ["RS 8 UP"]);
+    assert_eq!(destinations(&pools), [(8, 1), (9, 3)]);
 }
 
 #[test]
@@ -356,12 +388,12 @@ fn a_drained_server_stays_without_weight_over_reloads_until_that_is_lifted() {
     let heavier = virtual_server(vec![real_server(8, 5), real_server(9, 4)]);
     pools.handle(Instant::now(), Input::Configure(vec![Arc::new(heavier)]), &mut Vec::new());
     assert_eq!(destinations(&pools), [(8, 5), (9, 0)]);
-    assert_eq!((pools.snapshot()[0].weight, pools.snapshot()[0].drained, pools.totals().up), (5, 1, 2));
+    assert_eq!((pools.snapshot()[0].weight, pools.snapshot()[0].by_hand, pools.totals().up), (5, 1, 2));
     verdict(&mut pools, 9, checker(address(9), false), false);
     assert_eq!(destinations(&pools), [(8, 5)], "it fails");
     verdict(&mut pools, 9, checker(address(9), false), true);
     assert_eq!(destinations(&pools), [(8, 5), (9, 0)]);
-    assert!(line(&drain(&mut pools, 9, false)).ends_with("weight 4"));
+    assert!(line(&drain(&mut pools, 9, false)).ends_with("weight 4 while it is up"));
     assert_eq!(destinations(&pools), [(8, 5), (9, 4)]);
 }
 

@@ -1,4 +1,4 @@
-//! Options of the commands beside the daemon: `explain`, `config`, `reload`, `status`, `failover`, `maintenance`, `genhash`.
+//! Options of the commands beside the daemon: `explain`, `config`, `reload`, `status`, `failover`, `maintenance`, `rs`, `genhash`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use crate::cli::reload::ReloadOptions;
 use crate::cli::status::StatusOptions;
 use crate::config::dump::Show;
 use crate::config::model::HttpProtocol;
+use crate::control::{Ask, Steer};
 
 /// Options of `explain`.
 #[derive(Debug, Parser)]
@@ -241,6 +242,52 @@ impl Maintenance {
     /// Whether it begins, for how many seconds, and why.
     pub(in crate::cli) fn wanted(&self) -> (bool, Option<u64>, String) {
         (self.which == "on", self.seconds.map(|time| time.as_secs()), self.reason.clone())
+    }
+}
+
+/// Options of `rs`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "directord rs",
+    bin_name = "directord rs",
+    about = "Takes a real server out by hand, or gives it another weight, also over reloads and restarts, until it is enabled",
+    after_help = "On this node only: after a failover the other one serves as it was told.\n\
+                  Exit status: 0 done; 1 there is no such real server, or no daemon answers; 2 wrong options."
+)]
+pub(in crate::cli) struct Rs {
+    /// drain: it keeps its connections and gets no new ones; disable: it is taken out of the table; weight: it has WEIGHT
+    /// while it is up; enable: as the configuration and its checks have it
+    #[arg(value_name = "drain|disable|weight|enable", value_parser = ["drain", "disable", "weight", "enable"])]
+    which: String,
+    /// A virtual server, as `directord status` takes it: ADDRESS, ADDRESS:PORT
+    #[arg(value_name = "VIRTUAL-SERVER")]
+    service: String,
+    /// A real server: ADDRESS:PORT, or ADDRESS for all its ports
+    #[arg(value_name = "REAL-SERVER")]
+    server: String,
+    /// Of weight: 0 to 2147483647
+    #[arg(value_name = "WEIGHT", required_if_eq("which", "weight"), value_parser = clap::value_parser!(u32).range(..=2_147_483_647))]
+    weight: Option<u32>,
+    /// It is enabled by itself after this time, as in 90s, 10min, 2h
+    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+    seconds: Option<Duration>,
+    #[command(flatten)]
+    pub(in crate::cli) asked: Daemon,
+}
+
+impl Rs {
+    /// What the daemon is asked.
+    pub(in crate::cli) fn ask(&self) -> Result<Ask, &'static str> {
+        let what = match (self.which.as_str(), self.weight) {
+            ("weight", Some(weight)) => Steer::Weight(weight),
+            (_, Some(_)) => return Err("only `weight` has a number"),
+            ("drain", None) => Steer::Drain,
+            ("disable", None) => Steer::Disable,
+            _ if self.seconds.is_some() => return Err("`enable` has no end: leave `--for` out"),
+            _ => Steer::Enable,
+        };
+        let (service, server) = (self.service.clone(), self.server.clone());
+        Ok(Ask::RealServer { service, server, what, seconds: self.seconds.map(|time| time.as_secs()) })
     }
 }
 

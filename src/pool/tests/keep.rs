@@ -144,9 +144,7 @@ fn a_drain_of_what_is_kept_is_a_drain() {
     let mut pair = Pair::new(Some(MinHealthy::Servers(3)));
     pair.verdict(1, 8, false);
     pair.verdict(1, 9, false);
-    let input =
-        Input::Drain { service: VirtualServerName::Service(service()), server: address(9), drained: true };
-    pair.pools.handle(pair.begun, input, &mut Vec::new());
+    drain(&mut pair.pools, 9, true);
     assert_eq!(destinations(&pair.pools), [(8, 1), (9, 0), (10, 1), (11, 1)]);
     pair.verdict(2, 9, true);
     assert_eq!(destinations(&pair.pools), [(9, 0), (10, 1), (11, 1)]);

@@ -9,6 +9,7 @@ mod answers;
 mod bench;
 mod beside;
 mod bfd;
+mod by_hand;
 mod checkers;
 mod dbus;
 mod demo;
@@ -125,6 +126,7 @@ pub fn all() -> Vec<Scenario> {
         seed_mysql_dr::SCENARIOS,
         interop::SCENARIOS,
         seed_http_dr::SCENARIOS,
+        by_hand::SCENARIOS,
         keep::SCENARIOS,
         kernel::SCENARIOS,
         kill9::SCENARIOS,
