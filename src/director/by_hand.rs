@@ -3,6 +3,7 @@
 //!
 //! It is kept in a file of the state directory, so that a restart does not send clients to a real server that was taken out.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -13,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use super::maintenance::LONGEST_TIME;
 use super::requests::Said;
 use super::{Director, files};
-use crate::config::model::VirtualServerName;
+use crate::config::model::{VirtualServerName, Weight};
 use crate::control::status;
-use crate::pool::{ByHand, Pools};
+use crate::pool::{ByHand, Pools, View};
 use crate::text::reason;
 
 /// Bytes of such a file.
@@ -38,21 +39,18 @@ pub(super) struct Wanted {
     pub(super) length: Option<Duration>,
 }
 
+/// Whose: the log form of the virtual server, and the real server.
+type Of = (String, SocketAddr);
+
 /// What is said of one real server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Entry {
-    service: String,
-    server: SocketAddr,
+struct Word {
     what: ByHand,
     since: String,
     until: Option<String>,
 }
 
-impl Entry {
-    fn is_of(&self, service: &VirtualServerName, server: SocketAddr) -> bool {
-        self.server == server && self.service == service.to_string()
-    }
-
+impl Word {
     /// How long it goes on; `None`: until it is taken back.
     fn left(&self) -> Option<Duration> {
         let until = humantime::parse_rfc3339(self.until.as_ref()?).ok()?;
@@ -60,11 +58,20 @@ impl Entry {
     }
 }
 
+/// As it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    service: String,
+    server: SocketAddr,
+    #[serde(flatten)]
+    word: Word,
+}
+
 /// All that is said by hand.
 #[derive(Debug)]
 pub(super) struct Words {
     path: PathBuf,
-    all: Vec<Entry>,
+    all: BTreeMap<Of, Word>,
 }
 
 impl Words {
@@ -76,72 +83,75 @@ impl Words {
                 "{} says which real servers were drained, disabled or given a weight by `directord rs`, and cannot be read: {why}. They serve as the configuration has them",
                 path.display()
             );
-            Vec::new()
+            BTreeMap::new()
         });
         Self { path, all }
     }
 
-    /// For the pools: each of them, by the names of `services`.
-    pub(super) fn of<'a>(
+    /// For the pools: what is said of real servers of `services`.
+    pub(super) fn of(
         &self,
-        services: impl Iterator<Item = VirtualServerName> + 'a,
+        services: impl Iterator<Item = VirtualServerName>,
     ) -> Vec<(VirtualServerName, SocketAddr, ByHand)> {
-        let mut said = Vec::new();
-        for name in services {
-            let shown = name.to_string();
-            let of = self.all.iter().filter(|entry| entry.service == shown);
-            said.extend(of.map(|entry| (name.clone(), entry.server, entry.what)));
+        if self.all.is_empty() {
+            return Vec::new();
         }
-        said
+        let names: BTreeMap<String, VirtualServerName> =
+            services.map(|name| (name.to_string(), name)).collect();
+        let said = self.all.iter();
+        said.filter_map(|((service, server), word)| Some((names.get(service)?.clone(), *server, word.what)))
+            .collect()
     }
 
-    /// For who asks.
-    pub(super) fn shown(&self, service: &VirtualServerName, server: SocketAddr) -> Option<status::ByHand> {
-        let entry = self.all.iter().find(|entry| entry.is_of(service, server))?;
-        Some(status::ByHand {
-            what: entry.what.to_string(),
-            since: entry.since.clone(),
-            until: entry.until.clone(),
-        })
-    }
-
-    /// Whether nothing is said of anything.
-    pub(super) fn is_empty(&self) -> bool {
-        self.all.is_empty()
+    /// For who asks: what is said of a real server of the virtual server that is shown as `service`.
+    pub(super) fn shown(&self, service: &str, server: SocketAddr) -> Option<status::ByHand> {
+        if self.all.is_empty() {
+            return None;
+        }
+        let Word { what, since, until } = self.all.get(&(service.to_owned(), server))?;
+        Some(status::ByHand { what: what.to_string(), since: since.clone(), until: until.clone() })
     }
 
     /// When it is to be looked next whether a time is over.
     pub(super) fn next(&self) -> Option<Instant> {
-        Some(Instant::now() + self.all.iter().filter_map(Entry::left).min()?.min(LOOK))
+        Some(Instant::now() + self.all.values().filter_map(Word::left).min()?.min(LOOK))
     }
 
     /// Those whose time is over; they are forgotten.
-    fn over(&mut self) -> Vec<Entry> {
-        let (over, all) = std::mem::take(&mut self.all)
-            .into_iter()
-            .partition::<Vec<_>, _>(|entry| entry.left() == Some(Duration::ZERO));
-        self.all = all;
-        if !over.is_empty() {
-            self.keep();
+    fn over(&mut self) -> Vec<(Of, Word)> {
+        let is_over = |word: &Word| word.left() == Some(Duration::ZERO);
+        if !self.all.values().any(is_over) {
+            return Vec::new();
         }
+        let (over, all) =
+            std::mem::take(&mut self.all).into_iter().partition::<Vec<_>, _>(|(_, word)| is_over(word));
+        self.all = all.into_iter().collect();
+        self.keep();
         over
     }
 
     /// Forgets what is said of real servers that are not configured any more.
     fn forget_gone(&mut self, pools: &Pools) {
-        let is_there = |entry: &Entry| {
-            pools.views().any(|(name, view)| {
-                view.servers.contains_key(&entry.server) && entry.is_of(name, entry.server)
-            })
-        };
-        let (all, gone) = std::mem::take(&mut self.all).into_iter().partition::<Vec<_>, _>(is_there);
-        self.all = all;
-        for Entry { service, server, what, .. } in &gone {
-            tracing::info!(
-                "Service {server} of VS {service} is no longer configured: that it is {what} by hand is forgotten"
-            );
+        if self.all.is_empty() {
+            return;
         }
-        if !gone.is_empty() {
+        let of = |(name, view): (&VirtualServerName, View)| {
+            let name = name.to_string();
+            view.servers.into_keys().map(move |server| (name.clone(), server)).collect::<Vec<_>>()
+        };
+        let there: BTreeSet<Of> = pools.views().flat_map(of).collect();
+        let before = self.all.len();
+        self.all.retain(|of, word| {
+            let stays = there.contains(of);
+            if !stays {
+                let ((service, server), what) = (of, word.what);
+                tracing::info!(
+                    "Service {server} of VS {service} is no longer configured: that it is {what} by hand is forgotten"
+                );
+            }
+            stays
+        });
+        if self.all.len() < before {
             self.keep();
         }
     }
@@ -160,30 +170,52 @@ impl Words {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<Entry>, String> {
-    let Some(file) = files::open(path).map_err(|error| reason(&error))? else { return Ok(Vec::new()) };
+fn read(path: &Path) -> Result<BTreeMap<Of, Word>, String> {
+    let Some(file) = files::open(path).map_err(|error| reason(&error))? else { return Ok(BTreeMap::new()) };
     let mut bytes = Vec::new();
     file.take(LONGEST).read_to_end(&mut bytes).map_err(|error| reason(&error))?;
     let all: Vec<Entry> =
         serde_json::from_slice(&bytes).map_err(|error| format!("it is damaged: {error}"))?;
     let is_time = |time: &String| humantime::parse_rfc3339(time).is_ok();
-    match all.iter().find(|entry| !is_time(&entry.since) || !entry.until.iter().all(is_time)) {
-        Some(entry) => Err(format!("it is damaged: what is said of {} has no time", entry.server)),
-        None => Ok(all),
+    let is_right = |word: &Word| {
+        is_time(&word.since) && word.until.iter().all(is_time) && weight_in_range(word.what).is_ok()
+    };
+    match all.iter().find(|entry| !is_right(&entry.word)) {
+        Some(entry) => Err(format!("it is damaged: what is said of {} has no time or weight", entry.server)),
+        None => Ok(all.into_iter().map(|entry| ((entry.service, entry.server), entry.word)).collect()),
     }
 }
 
-fn write(path: &Path, all: &[Entry]) -> io::Result<()> {
+fn write(path: &Path, all: &BTreeMap<Of, Word>) -> io::Result<()> {
     if let Some(directory) = path.parent() {
         files::make_directory(directory, 0o700)?;
     }
-    files::replace(path, &serde_json::to_vec(all)?, 0o600, true)
+    let entry = |((service, server), word): (&Of, &Word)| Entry {
+        service: service.clone(),
+        server: *server,
+        word: word.clone(),
+    };
+    files::replace(path, &serde_json::to_vec(&all.iter().map(entry).collect::<Vec<_>>())?, 0o600, true)
+}
+
+/// The kernel takes no other.
+fn weight_in_range(what: ByHand) -> Result<(), String> {
+    match what {
+        ByHand::Weight(weight) if Weight::new(weight.into()).is_err() => {
+            Err(format!("a weight is at most {}", i32::MAX))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The real servers that are meant, each with its virtual server.
 fn find(pools: &Pools, wanted: &Wanted) -> Result<Vec<(VirtualServerName, SocketAddr)>, String> {
     let is_called = |name: &VirtualServerName| status::is_called(&name.to_string(), &wanted.service);
-    let services: Vec<_> = pools.views().filter(|(name, _)| is_called(name)).collect();
+    let services: Vec<_> = pools
+        .names()
+        .filter(|name| is_called(name))
+        .filter_map(|name| Some((name, pools.view(name)?)))
+        .collect();
     if services.is_empty() {
         return Err(format!("no virtual server is called `{}`", wanted.service));
     }
@@ -201,7 +233,7 @@ fn find(pools: &Pools, wanted: &Wanted) -> Result<Vec<(VirtualServerName, Socket
     for (name, view) in &services {
         let of =
             view.servers.keys().filter(|at| at.ip() == address && port.is_none_or(|port| at.port() == port));
-        found.extend(of.map(|server| ((*name).clone(), *server)));
+        found.extend(of.map(|server| (VirtualServerName::clone(name), *server)));
     }
     if found.is_empty() {
         let all: Vec<&SocketAddr> = services.iter().flat_map(|(_, view)| view.servers.keys()).collect();
@@ -223,6 +255,7 @@ impl Director {
     /// Says something of real servers, or takes it back.
     pub(super) fn say_of_servers(&mut self, wanted: &Wanted) -> Said {
         let found = find(self.balancer.pools(), wanted)?;
+        wanted.by_hand.map_or(Ok(()), weight_in_range)?;
         if wanted.length.is_some_and(|length| length > LONGEST_TIME) {
             return Err("that is too long a time, ten years are the most: leave `--for` out".to_owned());
         }
@@ -231,20 +264,17 @@ impl Director {
         let until = wanted.length.and_then(|length| now.checked_add(length)).map(shown);
         let mut said = Vec::new();
         for (service, server) in &found {
-            let before = self.words.all.len();
-            self.words.all.retain(|entry| !entry.is_of(service, *server));
-            let was_said = self.words.all.len() < before;
+            let of = (service.to_string(), *server);
             let line = match wanted.by_hand {
                 Some(what) => {
-                    let (service, server, since) = (service.to_string(), *server, shown(now));
-                    self.words.all.push(Entry { service, server, what, since, until: until.clone() });
-                    let until = until.as_ref().map(|until| format!(" until {until}")).unwrap_or_default();
-                    format!("is {what}{until}")
+                    let end = until.as_ref().map(|until| format!(" until {until}")).unwrap_or_default();
+                    self.words.all.insert(of, Word { what, since: shown(now), until: until.clone() });
+                    format!("is {what}{end}")
                 }
-                None if was_said => "is as the configuration and its checks have it".to_owned(),
-                None => {
-                    "was neither drained nor disabled, and has the weight of the configuration".to_owned()
+                None if self.words.all.remove(&of).is_some() => {
+                    "is as the configuration and its checks have it".to_owned()
                 }
+                None => "is as the configuration and its checks have it, and was before".to_owned(),
             };
             said.push(format!("{server} of {service} {line}"));
         }
@@ -261,17 +291,14 @@ impl Director {
         if over.is_empty() {
             return;
         }
-        for Entry { service, server, what, .. } in &over {
-            tracing::info!("Service {server} of VS {service} was {what} by hand until now");
-        }
         let pools = self.balancer.pools();
-        let ended: Vec<_> = pools
-            .views()
-            .flat_map(|(name, _)| {
-                let of = over.iter().filter(|entry| entry.service == name.to_string());
-                of.map(|entry| (name.clone(), entry.server, None)).collect::<Vec<_>>()
-            })
-            .collect();
+        let names: BTreeMap<String, VirtualServerName> =
+            pools.names().map(|name| (name.to_string(), name.clone())).collect();
+        let mut ended = Vec::new();
+        for ((service, server), Word { what, .. }) in over {
+            tracing::info!("Service {server} of VS {service} was {what} by hand until now");
+            ended.extend(names.get(&service).map(|name| (name.clone(), server, None)));
+        }
         self.balancer.by_hand(ended.into_iter());
         self.tell_what_happened();
         self.changed = true;
@@ -279,9 +306,7 @@ impl Director {
 
     /// A reload has taken real servers away.
     pub(super) fn forget_words_of_gone(&mut self) {
-        if !self.words.is_empty() {
-            self.words.forget_gone(self.balancer.pools());
-        }
+        self.words.forget_gone(self.balancer.pools());
     }
 }
 
@@ -289,14 +314,11 @@ impl Director {
 mod tests {
     use super::*;
 
-    fn entry(last: u8, until: Option<&str>) -> Entry {
-        Entry {
-            service: "[10.0.0.1]:tcp:80".to_owned(),
-            server: SocketAddr::from(([10, 0, 0, last], 80)),
-            what: ByHand::Drained,
-            since: "2026-11-28T12:00:00Z".to_owned(),
-            until: until.map(str::to_owned),
-        }
+    fn word(last: u8, until: Option<&str>) -> (Of, Word) {
+        let server = SocketAddr::from(([10, 0, 0, last], 80));
+        let since = "2026-11-28T12:00:00Z".to_owned();
+        let word = Word { what: ByHand::Drained, since, until: until.map(str::to_owned) };
+        (("[10.0.0.1]:tcp:80".to_owned(), server), word)
     }
 
     #[test]
@@ -304,17 +326,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = Path::new("/etc/k.conf");
         let mut words = Words::read(folder.path(), config);
-        assert_eq!((words.is_empty(), words.next()), (true, None));
-        words.all = vec![
-            entry(2, None),
-            entry(3, Some("2026-11-28T12:00:01Z")),
-            entry(4, Some("9999-01-01T00:00:00Z")),
-        ];
+        assert_eq!((words.all.len(), words.next()), (0, None));
+        let over = word(3, Some("2026-11-28T12:00:01Z"));
+        words.all = BTreeMap::from([word(2, None), over.clone(), word(4, Some("9999-01-01T00:00:00Z"))]);
         assert_eq!(words.keep(), None);
         let mut later = Words::read(folder.path(), config);
         assert_eq!(later.all, words.all);
         assert!(later.next().unwrap() <= Instant::now());
-        assert_eq!(later.over(), [entry(3, Some("2026-11-28T12:00:01Z"))]);
+        assert_eq!(later.over(), [over]);
         assert_eq!(Words::read(folder.path(), config).all.len(), 2, "it is written down");
         later.all.clear();
         assert_eq!(later.keep(), None);
@@ -330,12 +349,18 @@ mod tests {
             read(&path).unwrap_err()
         };
         assert!(at("{").contains("it is damaged"));
-        let timeless = serde_json::to_string(&[entry(2, Some("soon"))]).unwrap();
-        assert!(at(&timeless).contains("what is said of 10.0.0.2:80 has no time"));
+        let entry = |what: &str, since: &str| {
+            at(&format!(
+                r#"[{{"service":"[10.0.0.1]:tcp:80","server":"10.0.0.2:80","what":{what},"since":"{since}","until":null}}]"#
+            ))
+        };
+        let words = "what is said of 10.0.0.2:80 has no time or weight";
+        assert!(entry("\"drained\"", "soon").contains(words));
+        assert!(entry("{\"weight\":4294967295}", "2026-11-28T12:00:00Z").contains(words));
         std::fs::remove_file(&path).unwrap();
         std::fs::create_dir(&path).unwrap();
-        assert!(Words::read(folder.path(), Path::new("/etc/k.conf")).is_empty());
-        let mut words = Words { path, all: vec![entry(2, None)] };
+        assert!(Words::read(folder.path(), Path::new("/etc/k.conf")).all.is_empty());
+        let mut words = Words { path, all: BTreeMap::from([word(2, None)]) };
         std::fs::write(words.path.join("x"), "").unwrap();
         assert!(words.keep().unwrap().starts_with("a restart forgets it"));
         assert!(words.over().is_empty());

@@ -68,15 +68,17 @@ impl Director {
         }
         let mut services = Vec::new();
         for (name, View { quorum, up, keeps, servers }) in self.balancer.pools().views() {
+            let shown = name.to_string();
             let servers = servers.into_iter().map(|(address, stands)| Server {
                 address,
                 up: stands.up,
                 kept: stands.kept,
                 weight: stands.weight,
-                by_hand: self.words.shown(name, address),
+                by_hand: self.words.shown(&shown, address),
                 checks: checks.remove(&(name, address)).unwrap_or_default(),
             });
-            services.push(Service { name: name.to_string(), quorum, up, keeps, servers: servers.collect() });
+            let servers = servers.collect();
+            services.push(Service { name: shown, quorum, up, keeps, servers });
         }
         services
     }

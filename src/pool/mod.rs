@@ -223,6 +223,11 @@ impl Pools {
         Some(View { quorum: pool.quorum, up: pool.up, keeps: pool.keeps, servers })
     }
 
+    /// All virtual servers.
+    pub fn names(&self) -> impl Iterator<Item = &VirtualServerName> {
+        self.pools.keys()
+    }
+
     /// How each virtual server stands.
     pub fn views(&self) -> impl Iterator<Item = (&VirtualServerName, View)> {
         self.pools.keys().filter_map(|name| Some((name, self.view(name)?)))
