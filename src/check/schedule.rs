@@ -260,12 +260,14 @@ impl Machine {
         self.step = 0;
         self.passed = true;
         self.why = None;
+        let first = !self.judged;
         self.verdict(now, true);
         let standing = Standing::Up { weight };
         if !self.standing.is_up() {
             out.push(Action::Report(Event::Passed { check: self.policy.name }));
         }
-        if self.standing != standing {
+        // That it is up is told the first time even if it was taken for granted: from then on it is known.
+        if first || self.standing != standing {
             self.standing = standing;
             out.push(Action::Standing(standing));
         }
@@ -429,6 +431,11 @@ mod tests {
     fn an_established_server_gets_its_retries() {
         let (mut machine, mut now) = start(ProbeKind::Tcp, true);
         let (loop_, retry) = (Duration::from_secs(6), Duration::from_secs(3));
+        assert_eq!(
+            run(&mut machine, &mut now, Outcome::PASSED),
+            (0, vec![Action::Standing(Standing::UP)], loop_),
+            "the first verdict is told"
+        );
         assert_eq!(run(&mut machine, &mut now, Outcome::PASSED), (0, vec![], loop_));
         assert_eq!(run(&mut machine, &mut now, failed()), (0, vec![], retry));
         assert_eq!(run(&mut machine, &mut now, failed()), (0, vec![], retry));
@@ -488,7 +495,8 @@ mod tests {
     #[test]
     fn a_success_between_failures_starts_the_count_anew() {
         let (mut machine, mut now) = start(ProbeKind::Tcp, true);
-        for outcome in [Outcome::PASSED, failed(), failed(), Outcome::PASSED, failed(), failed()] {
+        run(&mut machine, &mut now, Outcome::PASSED);
+        for outcome in [failed(), failed(), Outcome::PASSED, failed(), failed()] {
             assert_eq!(run(&mut machine, &mut now, outcome).1, []);
         }
     }
@@ -548,7 +556,8 @@ mod tests {
         let (mut machine, mut now) = start(ProbeKind::Http(HttpCheck { fast_recovery: true, ..check }), true);
         let loop_ = Duration::from_secs(6);
         assert_eq!(run(&mut machine, &mut now, Outcome::PASSED), (0, vec![], Duration::ZERO));
-        assert_eq!(run(&mut machine, &mut now, Outcome::PASSED), (1, vec![], loop_));
+        let told = vec![Action::Standing(Standing::UP)];
+        assert_eq!(run(&mut machine, &mut now, Outcome::PASSED), (1, told, loop_));
         assert_eq!(run(&mut machine, &mut now, Outcome::PASSED), (0, vec![], loop_));
     }
 

@@ -123,7 +123,10 @@ INSTANCE...
 on|off [\\-\\-for TIME] [\\-\\-reason TEXT]
 .br
 .B directord rs
-drain|disable|enable [\\-\\-for TIME] VIRTUAL\\-SERVER REAL\\-SERVER
+drain|disable [\\-\\-for TIME] VIRTUAL\\-SERVER REAL\\-SERVER
+.br
+.B directord rs enable
+VIRTUAL\\-SERVER REAL\\-SERVER
 .br
 .B directord rs weight
 [\\-\\-for TIME] VIRTUAL\\-SERVER REAL\\-SERVER WEIGHT

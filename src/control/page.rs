@@ -120,10 +120,11 @@ impl Page<'_> {
     fn server(&self, f: &mut fmt::Formatter<'_>, server: &Server) -> fmt::Result {
         let Server { address, up, kept, weight, by_hand, checks } = server;
         let address = address.to_string();
-        let state = match (up, kept) {
-            (true, _) => "up",
-            (false, true) => "kept",
-            (false, false) => "down",
+        let state = match (up, kept, by_hand) {
+            (.., Some(said)) if said.what == ByHand::DISABLED => "off",
+            (true, ..) => "up",
+            (false, true, _) => "kept",
+            (false, false, _) => "down",
         };
         write!(f, "  {address:<24}  {state:<4}  weight {weight}")?;
         if let Some(ByHand { what, since, until }) = by_hand {

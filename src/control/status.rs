@@ -162,6 +162,11 @@ pub struct ByHand {
     pub until: Option<String>,
 }
 
+impl ByHand {
+    /// What is said of one that is not in the table.
+    pub const DISABLED: &str = "disabled";
+}
+
 /// A check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
@@ -221,11 +226,15 @@ pub(crate) fn is_called(shown: &str, name: &str) -> bool {
         return false;
     };
     let port = rest.rsplit(':').next().unwrap_or_default();
-    let with_port = |between: &str| {
-        let rest = name.strip_prefix(address).or_else(|| name.strip_prefix(&format!("[{address}]")));
-        rest.and_then(|rest| rest.strip_prefix(between)) == Some(port)
+    let Ok(ip) = address.parse::<IpAddr>() else {
+        return name == address;
     };
-    name == address || with_port(":") || with_port(" ")
+    let bare = |name: &str| name.trim_start_matches('[').trim_end_matches(']').parse() == Ok(ip);
+    match (name.parse::<SocketAddr>(), name.split_once(' ')) {
+        (Ok(asked), _) => asked.ip() == ip && asked.port().to_string() == port,
+        (_, Some((asked, with))) => bare(asked) && with == port,
+        _ => bare(name),
+    }
 }
 
 #[cfg(test)]

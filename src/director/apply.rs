@@ -245,8 +245,9 @@ impl Director {
         self.checks.log_all(globals.lvs.log_all_failures);
         let known = self.checks.known(&servers);
         let words = self.words.of(servers.iter().map(|server| server.name()));
+        let before = self.words.known(self.balancer.pools());
         self.balancer.configure(servers.clone(), globals.scripts.real_servers_at_start, known, words);
-        self.forget_words_of_gone();
+        self.words.forget_gone(before, self.balancer.pools());
         self.tell_what_happened();
         self.suspending.configure(servers);
         self.check();

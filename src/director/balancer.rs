@@ -12,7 +12,7 @@ use crate::config::model::{ProbeKind, Service, VirtualServer, VirtualServerName}
 use crate::ipvs::Entry;
 use crate::ipvs::keeper::{self, Keeper};
 use crate::mail::alert::{Cause, Occasion};
-use crate::pool::{self, ByHand, Known, Pools, Telling};
+use crate::pool::{self, ByHand, Known, Pools, Telling, Words};
 
 use super::connection::Connection;
 use super::namespace::Namespaces;
@@ -60,21 +60,14 @@ impl Balancer {
         servers: Vec<Arc<VirtualServer>>,
         tells_at_start: bool,
         known: Known,
-        words: Vec<(VirtualServerName, SocketAddr, ByHand)>,
+        words: Words,
     ) {
         let now = Instant::now();
         let mut actions = Vec::new();
         self.pools.know(known);
+        self.pools.recall(words);
         self.pools.tell_at_start(tells_at_start);
         self.pools.handle(now, pool::Input::Configure(servers), &mut actions);
-        // Before the kernel is told of anything.
-        for (service, server, said) in words {
-            self.pools.handle(
-                now,
-                pool::Input::ByHand { service, server, by_hand: Some(said) },
-                &mut actions,
-            );
-        }
         self.mail(&actions);
         let changes = self.take_in(actions);
         self.feed(now, keeper::Input::Desired { changes, anew: true });

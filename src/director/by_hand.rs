@@ -16,7 +16,7 @@ use super::requests::Said;
 use super::{Director, files};
 use crate::config::model::{VirtualServerName, Weight};
 use crate::control::status;
-use crate::pool::{ByHand, Pools, View};
+use crate::pool::{self, ByHand, Pools, View};
 use crate::text::reason;
 
 /// Bytes of such a file.
@@ -67,39 +67,59 @@ struct Entry {
     word: Word,
 }
 
+impl Entry {
+    /// Itself, when it could have been said.
+    fn right(self) -> Result<Self, String> {
+        let is_time = |time: &String| humantime::parse_rfc3339(time).is_ok();
+        if !is_time(&self.word.since) || !self.word.until.iter().all(is_time) {
+            return Err(format!("what is said of {} has no time", self.server));
+        }
+        weight_in_range(self.word.what)?;
+        Ok(self)
+    }
+}
+
 /// All that is said by hand.
 #[derive(Debug)]
 pub(super) struct Words {
     path: PathBuf,
     all: BTreeMap<Of, Word>,
+    /// The file is not what is said.
+    unsaved: bool,
 }
 
 impl Words {
     /// What is kept in `directory` of the daemon that runs `config`.
     pub(super) fn read(directory: &Path, config: &Path) -> Self {
         let path = directory.join(format!("{}.servers", files::name_of(config)));
-        let all = read(&path).unwrap_or_else(|why| {
+        let (mut all, wrong) = read(&path);
+        if let Some(why) = wrong {
+            // What is to be written next does not take its place.
+            let aside = path.with_extension("servers.damaged");
+            let kept = match std::fs::rename(&path, &aside) {
+                Ok(()) => format!("it is {} now", aside.display()),
+                Err(error) => format!("it cannot be put aside: {}", reason(&error)),
+            };
             tracing::error!(
-                "{} says which real servers were drained, disabled or given a weight by `directord rs`, and cannot be read: {why}. They serve as the configuration has them",
-                path.display()
+                "{} says which real servers were drained, disabled or given a weight by `directord rs`, and cannot be read in full: {why}. Of {} real servers it is known, all others serve as the configuration has them; {kept}",
+                path.display(),
+                all.len()
             );
-            BTreeMap::new()
-        });
-        Self { path, all }
+        }
+        // What ended while nobody looked has ended.
+        all.retain(|_, word| word.left() != Some(Duration::ZERO));
+        Self { path, all, unsaved: false }
     }
 
     /// For the pools: what is said of real servers of `services`.
-    pub(super) fn of(
-        &self,
-        services: impl Iterator<Item = VirtualServerName>,
-    ) -> Vec<(VirtualServerName, SocketAddr, ByHand)> {
+    pub(super) fn of(&self, services: impl Iterator<Item = VirtualServerName>) -> pool::Words {
         if self.all.is_empty() {
-            return Vec::new();
+            return pool::Words::new();
         }
         let names: BTreeMap<String, VirtualServerName> =
             services.map(|name| (name.to_string(), name)).collect();
         let said = self.all.iter();
-        said.filter_map(|((service, server), word)| Some((names.get(service)?.clone(), *server, word.what)))
+        said.filter_map(|((service, server), word)| Some(((names.get(service)?.clone(), *server), word.what)))
             .collect()
     }
 
@@ -112,9 +132,11 @@ impl Words {
         Some(status::ByHand { what: what.to_string(), since: since.clone(), until: until.clone() })
     }
 
-    /// When it is to be looked next whether a time is over.
+    /// When it is to be looked next whether a time is over, or whether it can be written.
     pub(super) fn next(&self) -> Option<Instant> {
-        Some(Instant::now() + self.all.values().filter_map(Word::left).min()?.min(LOOK))
+        let over = self.all.values().filter_map(Word::left).min();
+        let look = self.unsaved.then_some(LOOK);
+        Some(Instant::now() + over.into_iter().chain(look).min()?.min(LOOK))
     }
 
     /// Those whose time is over; they are forgotten.
@@ -130,60 +152,80 @@ impl Words {
         over
     }
 
-    /// Forgets what is said of real servers that are not configured any more.
-    fn forget_gone(&mut self, pools: &Pools) {
+    /// Of which real servers of the pools something is said.
+    pub(super) fn known(&self, pools: &Pools) -> BTreeSet<Of> {
         if self.all.is_empty() {
-            return;
+            return BTreeSet::new();
         }
         let of = |(name, view): (&VirtualServerName, View)| {
             let name = name.to_string();
             view.servers.into_keys().map(move |server| (name.clone(), server)).collect::<Vec<_>>()
         };
-        let there: BTreeSet<Of> = pools.views().flat_map(of).collect();
-        let before = self.all.len();
-        self.all.retain(|of, word| {
-            let stays = there.contains(of);
-            if !stays {
-                let ((service, server), what) = (of, word.what);
-                tracing::info!(
-                    "Service {server} of VS {service} is no longer configured: that it is {what} by hand is forgotten"
-                );
-            }
-            stays
-        });
-        if self.all.len() < before {
+        pools.views().flat_map(of).filter(|of| self.all.contains_key(of)).collect()
+    }
+
+    /// Forgets what is said of real servers that were there `before` a reload, and are not any more. What is said of others
+    /// stays: a start may have left them out.
+    pub(super) fn forget_gone(&mut self, before: BTreeSet<Of>, pools: &Pools) {
+        if before.is_empty() {
+            return;
+        }
+        let there = self.known(pools);
+        let mut forgotten = false;
+        for of in before.difference(&there) {
+            let Some(Word { what, .. }) = self.all.remove(of) else { continue };
+            let (service, server) = of;
+            tracing::warn!(
+                "Service {server} of VS {service} is no longer configured: that it is {what} by hand is forgotten"
+            );
+            forgotten = true;
+        }
+        if forgotten {
             self.keep();
         }
     }
 
     /// Something to say of it, when it is not kept.
-    fn keep(&self) -> Option<String> {
+    fn keep(&mut self) -> Option<String> {
         let outcome = match self.all.is_empty() {
             true => files::remove(&self.path),
             false => write(&self.path, &self.all),
         };
+        let before = std::mem::replace(&mut self.unsaved, outcome.is_err());
         let error = outcome.err()?;
-        let line =
-            format!("a restart forgets it, as {} cannot be written: {}", self.path.display(), reason(&error));
-        tracing::warn!("Real servers by hand: {line}");
+        let line = format!(
+            "the next start does not know of it: {} cannot be written: {}; tried again each minute",
+            self.path.display(),
+            reason(&error)
+        );
+        if !before {
+            tracing::warn!("Real servers by hand: {line}");
+        }
         Some(line)
     }
 }
 
-fn read(path: &Path) -> Result<BTreeMap<Of, Word>, String> {
-    let Some(file) = files::open(path).map_err(|error| reason(&error))? else { return Ok(BTreeMap::new()) };
-    let mut bytes = Vec::new();
-    file.take(LONGEST).read_to_end(&mut bytes).map_err(|error| reason(&error))?;
-    let all: Vec<Entry> =
-        serde_json::from_slice(&bytes).map_err(|error| format!("it is damaged: {error}"))?;
-    let is_time = |time: &String| humantime::parse_rfc3339(time).is_ok();
-    let is_right = |word: &Word| {
-        is_time(&word.since) && word.until.iter().all(is_time) && weight_in_range(word.what).is_ok()
+/// What is right of it, and what is wrong with it.
+fn read(path: &Path) -> (BTreeMap<Of, Word>, Option<String>) {
+    let values = || -> Result<Vec<serde_json::Value>, String> {
+        let Some(file) = files::open(path).map_err(|error| reason(&error))? else { return Ok(Vec::new()) };
+        let mut bytes = Vec::new();
+        file.take(LONGEST).read_to_end(&mut bytes).map_err(|error| reason(&error))?;
+        serde_json::from_slice(&bytes).map_err(|error| format!("it is damaged: {error}"))
     };
-    match all.iter().find(|entry| !is_right(&entry.word)) {
-        Some(entry) => Err(format!("it is damaged: what is said of {} has no time or weight", entry.server)),
-        None => Ok(all.into_iter().map(|entry| ((entry.service, entry.server), entry.word)).collect()),
+    let values = match values() {
+        Ok(values) => values,
+        Err(why) => return (BTreeMap::new(), Some(why)),
+    };
+    let (mut all, mut wrong) = (BTreeMap::new(), None);
+    for value in values {
+        match serde_json::from_value::<Entry>(value).map_err(|error| error.to_string()).and_then(Entry::right)
+        {
+            Ok(entry) => drop(all.insert((entry.service, entry.server), entry.word)),
+            Err(why) => drop(wrong.get_or_insert(format!("it is damaged: {why}"))),
+        }
     }
+    (all, wrong)
 }
 
 fn write(path: &Path, all: &BTreeMap<Of, Word>) -> io::Result<()> {
@@ -256,6 +298,9 @@ impl Director {
     pub(super) fn say_of_servers(&mut self, wanted: &Wanted) -> Said {
         let found = find(self.balancer.pools(), wanted)?;
         wanted.by_hand.map_or(Ok(()), weight_in_range)?;
+        if wanted.length == Some(Duration::ZERO) {
+            return Err("`--for` takes a second or more".to_owned());
+        }
         if wanted.length.is_some_and(|length| length > LONGEST_TIME) {
             return Err("that is too long a time, ten years are the most: leave `--for` out".to_owned());
         }
@@ -287,6 +332,9 @@ impl Director {
 
     /// Takes back what was said for a time that is over.
     pub(super) fn end_of_words(&mut self) {
+        if self.words.unsaved {
+            self.words.keep();
+        }
         let over = self.words.over();
         if over.is_empty() {
             return;
@@ -302,11 +350,6 @@ impl Director {
         self.balancer.by_hand(ended.into_iter());
         self.tell_what_happened();
         self.changed = true;
-    }
-
-    /// A reload has taken real servers away.
-    pub(super) fn forget_words_of_gone(&mut self) {
-        self.words.forget_gone(self.balancer.pools());
     }
 }
 
@@ -330,10 +373,10 @@ mod tests {
         let over = word(3, Some("2026-11-28T12:00:01Z"));
         words.all = BTreeMap::from([word(2, None), over.clone(), word(4, Some("9999-01-01T00:00:00Z"))]);
         assert_eq!(words.keep(), None);
+        assert!(words.next().unwrap() <= Instant::now());
+        assert_eq!(words.over(), [over]);
         let mut later = Words::read(folder.path(), config);
         assert_eq!(later.all, words.all);
-        assert!(later.next().unwrap() <= Instant::now());
-        assert_eq!(later.over(), [over]);
         assert_eq!(Words::read(folder.path(), config).all.len(), 2, "it is written down");
         later.all.clear();
         assert_eq!(later.keep(), None);
@@ -341,28 +384,48 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_says_nothing() {
+    fn what_cannot_be_read_is_put_aside_and_the_rest_counts() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("etc-k.conf.servers");
         let at = |text: &str| {
             std::fs::write(&path, text).unwrap();
-            read(&path).unwrap_err()
+            let (all, wrong) = read(&path);
+            (all.len(), wrong.unwrap_or_default())
         };
-        assert!(at("{").contains("it is damaged"));
+        assert!(at("{").1.contains("it is damaged"));
         let entry = |what: &str, since: &str| {
-            at(&format!(
-                r#"[{{"service":"[10.0.0.1]:tcp:80","server":"10.0.0.2:80","what":{what},"since":"{since}","until":null}}]"#
-            ))
+            format!(
+                r#"{{"service":"[10.0.0.1]:tcp:80","server":"10.0.0.2:80","what":{what},"since":"{since}","until":null}}"#
+            )
         };
-        let words = "what is said of 10.0.0.2:80 has no time or weight";
-        assert!(entry("\"drained\"", "soon").contains(words));
-        assert!(entry("{\"weight\":4294967295}", "2026-11-28T12:00:00Z").contains(words));
-        std::fs::remove_file(&path).unwrap();
-        std::fs::create_dir(&path).unwrap();
+        let good = entry("\"drained\"", "2026-11-28T12:00:00Z");
+        assert_eq!(at(&format!("[{good}]")), (1, String::new()));
+        for (bad, words) in [
+            (entry("\"drained\"", "soon"), "what is said of 10.0.0.2:80 has no time"),
+            (entry("{\"weight\":4294967295}", "2026-11-28T12:00:00Z"), "a weight is at most 2147483647"),
+            (entry("\"frozen\"", "2026-11-28T12:00:00Z"), "unknown variant `frozen`"),
+        ] {
+            let (count, why) = at(&format!("[{bad},{good}]"));
+            assert!(count == 1 && why.contains(words), "{why}");
+        }
+        assert_eq!(Words::read(folder.path(), Path::new("/etc/k.conf")).all.len(), 1);
+        assert!(!path.exists() && folder.path().join("etc-k.conf.servers.damaged").exists());
+        // What is over when it is read is over.
+        let over = good.replace("null", "\"2026-11-28T12:00:01Z\"");
+        std::fs::write(&path, format!("[{over}]")).unwrap();
         assert!(Words::read(folder.path(), Path::new("/etc/k.conf")).all.is_empty());
-        let mut words = Words { path, all: BTreeMap::from([word(2, None)]) };
-        std::fs::write(words.path.join("x"), "").unwrap();
-        assert!(words.keep().unwrap().starts_with("a restart forgets it"));
-        assert!(words.over().is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("etc-k.conf.servers");
+        std::fs::create_dir(&path).unwrap();
+        std::fs::write(path.join("x"), "").unwrap();
+        let mut words = Words { path, all: BTreeMap::from([word(2, None)]), unsaved: false };
+        assert!(words.keep().unwrap().starts_with("the next start does not know of it"));
+        assert!(words.unsaved && words.next().is_some());
+        std::fs::remove_dir_all(&words.path).unwrap();
+        assert_eq!((words.keep(), words.unsaved, words.next()), (None, false, None));
     }
 }

@@ -9,10 +9,13 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use crate::check::standing::{Standing, WeightChange};
-use crate::config::model::{Checker, Probe, RealServer};
+use crate::config::model::{Checker, Probe, RealServer, VirtualServerName};
 
 /// The largest weight that the kernel takes.
 const LARGEST: i64 = i32::MAX as i64;
+
+/// What is said of real servers before they are configured.
+pub type Words = BTreeMap<(VirtualServerName, SocketAddr), ByHand>;
 
 /// What checks amount to that need not run for that.
 pub type Known = BTreeMap<Arc<Probe>, Standing>;
@@ -48,7 +51,7 @@ pub(super) struct Backend {
     pub(super) inhibit: bool,
     /// What somebody has said of it.
     pub(super) by_hand: Option<ByHand>,
-    /// When it was last up, if it is not.
+    /// When it fell that was up by verdicts before, if it is not.
     pub(super) fell: Option<Instant>,
     /// It is not up, and stays in (`min_healthy`).
     pub(super) kept: bool,
@@ -62,6 +65,8 @@ struct Check {
     probe: Arc<Probe>,
     /// It fails; without any that does, the real server is up.
     fails: bool,
+    /// That is its verdict, and not taken for granted.
+    judged: bool,
     /// What it says of the weight, while it passes.
     change: Option<WeightChange>,
 }
@@ -75,7 +80,8 @@ impl Backend {
                 Some(Standing::Up { weight }) => (false, *weight),
                 None => (checker.timing.alpha, None),
             };
-            Check { probe: Arc::clone(&checker.probe), fails, change }
+            let judged = known.contains_key(&checker.probe);
+            Check { probe: Arc::clone(&checker.probe), fails, judged, change }
         };
         Self {
             configured_weight: config.weight.number(),
@@ -89,17 +95,26 @@ impl Backend {
 
     /// The same with another configuration. A check that is in both keeps its standing. A new check neither takes a
     /// real server down that is up, `alpha` or not, nor brings one back that is down, before it has run.
-    pub(super) fn reconfigured(self, config: &RealServer, known: &Known) -> Self {
+    pub(super) fn reconfigured(self, now: Instant, config: &RealServer, known: &Known) -> Self {
         let mut new = Self { by_hand: self.by_hand, ..Self::new(config, known) };
-        let was_up = self.is_up();
-        new.fell = self.fell;
+        let (was_up, was_proven) = (self.is_up(), self.is_proven());
         for check in new.checks.iter_mut().filter(|check| !known.contains_key(&check.probe)) {
             let known = self.checks.iter().find(|known| known.probe == check.probe);
             check.fails = !was_up && known.is_none_or(|known| known.fails);
+            check.judged = known.is_some_and(|known| known.judged);
             check.change = known.and_then(|known| known.change);
         }
-        new.kept = self.kept && !new.is_up();
+        if !new.is_up() {
+            // What is known of a check may take it down with the reload.
+            new.fell = if was_proven { Some(now) } else { self.fell };
+            new.kept = self.kept;
+        }
         new
+    }
+
+    /// It is up by the verdicts of all its checks.
+    pub(super) fn is_proven(&self) -> bool {
+        self.checks.iter().all(|check| check.judged && !check.fails)
     }
 
     /// Clients are sent to it.
@@ -125,6 +140,7 @@ impl Backend {
     pub(super) fn stand(&mut self, probe: &Probe, standing: Standing) {
         // Two equal checks are one.
         for check in self.checks.iter_mut().filter(|check| *check.probe == *probe) {
+            check.judged = true;
             match standing {
                 Standing::Down => check.fails = true,
                 Standing::Up { weight } => (check.fails, check.change) = (false, weight),
@@ -135,9 +151,9 @@ impl Backend {
     /// The weight while it is up: what all checks say of it adds up.
     pub(super) fn weight(&self) -> u32 {
         match self.by_hand {
-            Some(ByHand::Drained) => return 0,
+            Some(ByHand::Drained | ByHand::Disabled) => return 0,
             Some(ByHand::Weight(weight)) => return weight,
-            Some(ByHand::Disabled) | None => {}
+            None => {}
         }
         let configured = i64::from(self.configured_weight);
         let changes = self.checks.iter().filter_map(|check| check.change);

@@ -37,6 +37,8 @@ pub enum Event {
     FewHealthy { service: VirtualServerName, up: usize, total: usize, least: usize, kept: usize },
     /// Enough are up again, or `min_healthy` is another: whatever fails goes.
     EnoughHealthy { service: VirtualServerName, up: usize, total: usize, least: usize },
+    /// None of those that stayed in is configured any more.
+    NoneKept { service: VirtualServerName },
     /// Its addresses are not here, so that it is not checked (`ha_suspend`), or they are here again.
     Suspended { service: VirtualServerName, suspended: bool },
     /// The sorry server takes over, or is relieved.
@@ -80,7 +82,7 @@ impl fmt::Display for Event {
             }
             Self::ServiceGone { service } => write!(f, "Removing VS {service}: no longer configured"),
             Self::ByHand { service, server, by_hand: Some(ByHand::Drained), .. } => {
-                write!(f, "Draining service {server} of VS {service}: weight 0 until it is enabled")
+                write!(f, "Draining service {server} of VS {service} by hand: weight 0")
             }
             Self::ByHand { service, server, by_hand: Some(ByHand::Disabled), .. } => {
                 write!(
@@ -89,7 +91,7 @@ impl fmt::Display for Event {
                 )
             }
             Self::ByHand { service, server, by_hand: Some(ByHand::Weight(weight)), .. } => {
-                write!(f, "Weight {weight} by hand for service {server} of VS {service}, until it is enabled")
+                write!(f, "Weight {weight} by hand for service {server} of VS {service}")
             }
             Self::ByHand { service, server, by_hand: None, weight } => {
                 write!(f, "Enabling service {server} of VS {service}: weight {weight} while it is up")
@@ -122,6 +124,9 @@ impl fmt::Display for Event {
                         write!(f, "{kept} that have just failed stay in, and so does what fails from now on")
                     }
                 }
+            }
+            Self::NoneKept { service } => {
+                write!(f, "VS {service}: none of the real servers that stayed in is configured any more")
             }
             Self::EnoughHealthy { service, least: 0, .. } => {
                 write!(f, "VS {service}: real servers that fail are removed again: no min_healthy")

@@ -23,9 +23,9 @@ use crate::config::model::{Forwarding, Probe, RealServer, Service, VirtualServer
 use crate::ipvs::{Destination, Entry, Settings};
 
 use backend::{Backend, Backends};
-pub use backend::{ByHand, Known};
+pub use backend::{ByHand, Known, Words};
 pub use event::Event;
-use keep::Serving;
+use keep::{Count, Serving};
 
 /// What can happen to the pools.
 #[derive(Debug)]
@@ -145,6 +145,7 @@ pub struct Pools {
     /// `rs_init_notifies`.
     tells_at_start: bool,
     known: Known,
+    words: Words,
 }
 
 #[derive(Debug, Clone)]
@@ -156,8 +157,7 @@ struct Pool {
     keeps: bool,
     /// Real servers that are up; counted once, so that a standing costs the same however many there are.
     up: usize,
-    /// Sum of the weights of those that serve; likewise.
-    weight: u64,
+    count: Count,
 }
 
 impl Pools {
@@ -169,6 +169,11 @@ impl Pools {
     /// What is known of checks before they run, for what is configured from now on.
     pub fn know(&mut self, known: Known) {
         self.known = known;
+    }
+
+    /// What is said of real servers by hand that come from now on.
+    pub fn recall(&mut self, words: Words) {
+        self.words = words;
     }
 
     /// Feeds one input; what must be done is appended to `out`, in order.
@@ -184,7 +189,7 @@ impl Pools {
             }
             Input::ByHand { service, server, by_hand } => {
                 if let Some(pool) = self.pools.get_mut(&service) {
-                    pool.say(server, by_hand, out);
+                    pool.say(now, server, by_hand, out);
                 }
             }
             Input::Stop => {
@@ -199,7 +204,7 @@ impl Pools {
         let view = |pool: &Pool| Snapshot {
             service: pool.config.name().to_string(),
             quorum: pool.quorum,
-            weight: pool.weight,
+            weight: pool.count.weight,
             up: pool.up,
             by_hand: pool.backends.iter().filter(|backend| backend.by_hand.is_some()).count(),
             total: pool.backends.len(),
@@ -216,7 +221,7 @@ impl Pools {
     pub fn view(&self, service: &VirtualServerName) -> Option<View> {
         let pool = self.pools.get(service)?;
         let stands = |(address, backend): (&SocketAddr, &Backend)| {
-            let (up, kept) = (backend.is_up(), backend.kept);
+            let (up, kept) = (backend.is_up(), backend.kept && backend.serves());
             (*address, Stands { up, kept, weight: backend.weight(), failed: backend.failed() })
         };
         let servers = pool.backends.named().map(stands).collect();
@@ -276,11 +281,11 @@ impl Pools {
             match self.pools.get_mut(&name) {
                 Some(pool) if pool.config == config => {}
                 Some(pool) => {
-                    pool.reconfigure(now, config, self.tells_at_start, &self.known, out);
+                    pool.reconfigure(now, config, self.tells_at_start, &self.known, &self.words, out);
                     out.extend(pool.config.services().map(Action::Update));
                 }
                 None => {
-                    let pool = Pool::start(config, self.tells_at_start, &self.known, out);
+                    let pool = Pool::start(config, self.tells_at_start, &self.known, &self.words, out);
                     out.extend(pool.config.services().map(Action::Update));
                     self.pools.insert(name, pool);
                 }
@@ -295,11 +300,27 @@ impl Pools {
 }
 
 impl Pool {
-    fn start(config: Arc<VirtualServer>, tells: bool, known: &Known, out: &mut Vec<Action>) -> Self {
-        let backend = |server: &RealServer| (server.address, Backend::new(server, known));
+    fn start(
+        config: Arc<VirtualServer>,
+        tells: bool,
+        known: &Known,
+        words: &Words,
+        out: &mut Vec<Action>,
+    ) -> Self {
+        let name = config.name();
+        let backend = |server: &RealServer| {
+            let mut backend = Backend::new(server, known);
+            backend.by_hand = words.get(&(name.clone(), server.address)).copied();
+            (server.address, backend)
+        };
         let backends = Backends::new(config.real_servers.iter().map(backend));
-        let mut pool = Self { config, backends, quorum: false, keeps: false, up: 0, weight: 0 };
+        let mut pool = Self { config, backends, quorum: false, keeps: false, up: 0, count: Count::default() };
         pool.count();
+        for (server, backend) in pool.backends.named().filter(|(_, backend)| backend.by_hand.is_some()) {
+            let (service, server, weight) = (pool.config.name(), pool.name(server), backend.weight());
+            let by_hand = backend.by_hand;
+            out.push(Action::Report(Event::ByHand { service, server, by_hand, weight }));
+        }
         if tells {
             let up = pool.config.real_servers.iter().filter(|server| pool.serves(&server.address));
             out.extend(up.map(|server| pool.telling(Some(&server.address), true)));
@@ -329,8 +350,7 @@ impl Pool {
 
     fn count(&mut self) {
         self.up = self.backends.iter().filter(|backend| backend.is_up()).count();
-        let serve = self.backends.iter().filter(|backend| backend.serves());
-        self.weight = serve.map(|backend| u64::from(backend.weight())).sum();
+        self.count = Count::of(self.backends.iter().map(Serving::of));
     }
 
     fn name(&self, server: &SocketAddr) -> String {
@@ -351,10 +371,12 @@ impl Pool {
         let (was_up, before) = (backend.is_up(), Serving::of(backend));
         change(backend);
         let is_up = backend.is_up();
+        let fell = before.proven && !is_up;
         match (was_up, is_up) {
             (true, false) => {
                 self.up -= 1;
-                (backend.fell, backend.kept) = (Some(now), self.keeps);
+                backend.fell = fell.then_some(now);
+                backend.kept = fell && self.keeps;
             }
             (false, true) => {
                 self.up += 1;
@@ -362,11 +384,31 @@ impl Pool {
             }
             _ => {}
         }
+        self.count.change(before, Serving::of(backend));
         let mut changed = vec![(server, before)];
-        self.judge(now, &mut changed, out);
+        self.judge(now, fell, &mut changed, out);
+        self.tell_of(changed, out);
+    }
+
+    /// Tells what became of real servers that served like that before.
+    fn tell_of(&mut self, changed: Vec<(SocketAddr, Serving)>, out: &mut Vec<Action>) {
         let mut news = false;
         for (server, before) in changed {
-            news |= self.settle(server, before, out);
+            let Some(backend) = self.backends.get(&server) else { continue };
+            let (after, inhibit) = (Serving::of(backend), backend.inhibit);
+            let (service, name) = (self.config.name(), self.name(&server));
+            let (from, to) = (before.weight, after.weight);
+            let event = match (before.serves, after.serves) {
+                (true, false) => Event::ServerDown { service, server: name, inhibit },
+                (false, true) => Event::ServerUp { service, server: name, inhibit },
+                _ if from != to => Event::WeightChanged { service, server: name, from, to },
+                _ => continue,
+            };
+            news = true;
+            out.push(Action::Report(event));
+            if before.serves != after.serves {
+                out.push(self.telling(Some(&server), after.serves));
+            }
         }
         if news {
             self.evaluate_quorum(out);
@@ -374,27 +416,7 @@ impl Pool {
         }
     }
 
-    /// Tells what became of a real server that served like that `before`. True: it is another than before.
-    fn settle(&mut self, server: SocketAddr, before: Serving, out: &mut Vec<Action>) -> bool {
-        let Some(backend) = self.backends.get(&server) else { return false };
-        let (after, inhibit) = (Serving::of(backend), backend.inhibit);
-        self.weight = self.weight - before.counted() + after.counted();
-        let (service, name) = (self.config.name(), self.name(&server));
-        let (from, to) = (before.weight, after.weight);
-        let event = match (before.serves, after.serves) {
-            (true, false) => Event::ServerDown { service, server: name, inhibit },
-            (false, true) => Event::ServerUp { service, server: name, inhibit },
-            _ if from != to => Event::WeightChanged { service, server: name, from, to },
-            _ => return false,
-        };
-        out.push(Action::Report(event));
-        if before.serves != after.serves {
-            out.push(self.telling(Some(&server), after.serves));
-        }
-        true
-    }
-
-    fn say(&mut self, server: SocketAddr, by_hand: Option<ByHand>, out: &mut Vec<Action>) {
+    fn say(&mut self, now: Instant, server: SocketAddr, by_hand: Option<ByHand>, out: &mut Vec<Action>) {
         let Some(backend) = self.backends.get_mut(&server).filter(|backend| backend.by_hand != by_hand)
         else {
             return;
@@ -402,12 +424,16 @@ impl Pool {
         let before = Serving::of(backend);
         backend.by_hand = by_hand;
         let after = Serving::of(backend);
-        self.weight = self.weight - before.counted() + after.counted();
+        self.count.change(before, after);
         let (service, name) = (self.config.name(), self.name(&server));
         out.push(Action::Report(Event::ByHand { service, server: name, by_hand, weight: after.weight }));
         if before.serves != after.serves {
             out.push(self.telling(Some(&server), after.serves));
         }
+        // Others may go: it may be one that counted.
+        let mut changed = vec![(server, after)];
+        self.judge(now, false, &mut changed, out);
+        self.tell_of(changed, out);
         self.evaluate_quorum(out);
         out.extend(self.config.services().map(Action::Update));
     }
@@ -415,16 +441,17 @@ impl Pool {
     // ---- quorum ----
 
     fn gains(&self) -> bool {
-        self.weight >= u64::from(self.config.quorum) + u64::from(self.config.hysteresis)
+        self.count.weight >= u64::from(self.config.quorum) + u64::from(self.config.hysteresis)
     }
 
     fn loses(&self) -> bool {
-        self.weight == 0 || self.weight < u64::from(self.config.quorum.saturating_sub(self.config.hysteresis))
+        self.count.weight == 0
+            || self.count.weight < u64::from(self.config.quorum.saturating_sub(self.config.hysteresis))
     }
 
     fn start_quorum(&mut self, out: &mut Vec<Action>) {
         self.quorum = self.gains();
-        let (service, weight) = (self.config.name(), self.weight);
+        let (service, weight) = (self.config.name(), self.count.weight);
         let (quorum, hysteresis) = (self.config.quorum, self.config.hysteresis);
         out.push(Action::Report(if self.quorum {
             Event::QuorumGained { service, quorum, hysteresis, weight }
@@ -439,7 +466,7 @@ impl Pool {
     }
 
     fn evaluate_quorum(&mut self, out: &mut Vec<Action>) {
-        let (service, weight) = (self.config.name(), self.weight);
+        let (service, weight) = (self.config.name(), self.count.weight);
         let (quorum, hysteresis) = (self.config.quorum, self.config.hysteresis);
         if self.quorum && self.loses() {
             self.quorum = false;
@@ -469,35 +496,42 @@ impl Pool {
         config: Arc<VirtualServer>,
         tells: bool,
         known: &Known,
+        words: &Words,
         out: &mut Vec<Action>,
     ) {
         let service = config.name();
-        let mut backends = Vec::new();
+        let (mut backends, mut fell) = (Vec::new(), false);
         for new in &config.real_servers {
             let server = config.describe_real_server(&new.address);
             let service = service.clone();
             let backend = match self.backends.remove(&new.address) {
                 Some(before) => {
                     let (from, to) = (before.configured_weight, new.weight.number());
-                    if from != to {
+                    if from != to && before.by_hand.is_none() {
                         out.push(Action::Report(Event::WeightChanged { service, server, from, to }));
                     }
-                    before.reconfigured(new, known)
+                    let backend = before.reconfigured(now, new, known);
+                    fell |= backend.fell == Some(now);
+                    backend
                 }
                 None => {
-                    let backend = Backend::new(new, known);
+                    let mut backend = Backend::new(new, known);
+                    backend.by_hand = words.get(&(service.clone(), new.address)).copied();
                     let told = Telling {
                         service: service.clone(),
                         server: Some(server.clone()),
                         up: true,
                         last: false,
                     };
-                    out.push(Action::Report(if backend.is_up() {
+                    out.push(Action::Report(if let Some(by_hand) = backend.by_hand {
+                        let weight = backend.weight();
+                        Event::ByHand { service, server, by_hand: Some(by_hand), weight }
+                    } else if backend.is_up() {
                         Event::ServerAdded { service, server }
                     } else {
                         Event::ServerWaits { service, server }
                     }));
-                    if tells && backend.is_up() {
+                    if tells && backend.serves() {
                         out.push(Action::Tell(told));
                     }
                     backend
@@ -518,10 +552,8 @@ impl Pool {
         self.backends = Backends::new(backends);
         self.count();
         let mut changed = Vec::new();
-        self.judge(now, &mut changed, out);
-        for (server, before) in changed {
-            self.settle(server, before, out);
-        }
+        self.judge(now, fell, &mut changed, out);
+        self.tell_of(changed, out);
         self.evaluate_quorum(out);
     }
 
@@ -536,7 +568,8 @@ impl Pool {
             let in_use = backend.serves() && !replaced;
             // Who drains a server wants its connections to end by themselves.
             let draining = backend.serves() && backend.by_hand == Some(ByHand::Drained);
-            if !in_use && !draining && !server.inhibit_on_failure {
+            let inhibited = server.inhibit_on_failure && backend.by_hand != Some(ByHand::Disabled);
+            if !in_use && !draining && !inhibited {
                 continue;
             }
             let weight = if in_use { backend.weight() } else { 0 };

@@ -35,6 +35,7 @@ struct Reference {
     timing: Arc<Timing>,
     standing: Standing,
     proven: bool,
+    judged: bool,
     retries: u32,
     /// Waits until then; `None`: a probe is under way.
     due: Option<Instant>,
@@ -50,6 +51,7 @@ impl Reference {
             timing: Arc::clone(&wanted.timing),
             standing: if wanted.up { Standing::UP } else { Standing::Down },
             proven: false,
+            judged: false,
             retries: 0,
             due: Some(now + LAUNCH + wanted.timing.warmup),
             earliest: now + LAUNCH,
@@ -57,9 +59,11 @@ impl Reference {
         }
     }
 
-    /// Whether the standing changed.
+    /// Whether the standing changed, or is known for the first time.
     fn outcome(&mut self, now: Instant, outcome: &Outcome) -> bool {
         let before = self.standing;
+        let first = matches!(outcome, Outcome::Passed { .. }) && !self.judged;
+        self.judged |= !matches!(outcome, Outcome::NotRun(_));
         let wait = match outcome {
             Outcome::NotRun(_) => self.timing.delay_loop,
             Outcome::Passed { weight } => {
@@ -77,7 +81,7 @@ impl Reference {
         };
         self.due = Some(now + wait);
         self.earliest = now + wait;
-        self.standing != before
+        first || self.standing != before
     }
 }
 

@@ -259,7 +259,8 @@ pub(in crate::cli) struct Rs {
     /// while it is up; enable: as the configuration and its checks have it
     #[arg(value_name = "drain|disable|weight|enable", value_parser = ["drain", "disable", "weight", "enable"])]
     which: String,
-    /// A virtual server, as `directord status` takes it: ADDRESS, ADDRESS:PORT
+    /// All virtual servers that `directord status` knows by this name: ADDRESS, ADDRESS:PORT, a group, or as the log has one,
+    /// like [192.168.100.240]:udp:53 or 'FWM 7'
     #[arg(value_name = "VIRTUAL-SERVER")]
     service: String,
     /// A real server: ADDRESS:PORT, or ADDRESS for all its ports
@@ -287,7 +288,9 @@ impl Rs {
             _ => Steer::Enable,
         };
         let (service, server) = (self.service.clone(), self.server.clone());
-        Ok(Ask::RealServer { service, server, what, seconds: self.seconds.map(|time| time.as_secs()) })
+        // A second that has begun counts.
+        let whole = |time: Duration| time.as_secs() + u64::from(time.subsec_nanos() > 0);
+        Ok(Ask::RealServer { service, server, what, seconds: self.seconds.map(whole) })
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) static ROWS: &[Row] = &[
     row("virtual_server/quorum_down", SCRIPT, NONE, ANY.note("first wins"), "run when quorum is lost", "", Implemented),
     part("virtual_server/quorum", INT, number(VirtualServer::QUORUM as i64), whole(1, 4_294_967_295).note("; lowered to the total weight with a warning"), "total weight needed to be considered up", ""),
     part("virtual_server/hysteresis", INT, number(0), at_least(0).note("quorum-1 (reduced with error)"), "band around the quorum", ""),
-    row("virtual_server/min_healthy", MIN_HEALTHY, OFF, ANY.note("not in keepalived; fewer than there are, or 1% to 99%, rounded down"), "keep real servers that failed within two rounds of their checks, at least a minute, while fewer than this are up", "", Implemented),
+    row("virtual_server/min_healthy", MIN_HEALTHY, OFF, ANY.note("not in keepalived; fewer than there are, or 1% to 99%, rounded down"), "while fewer than this are up, keep real servers that failed at once: within two rounds of the slowest check, at least a minute", "", Implemented),
     part("virtual_server/weight", INT, number(1), whole(1, 2_147_483_647), "default weight of real servers", ""),
     part("virtual_server/sorry_server", ENDPOINT, NONE, ANY.note("last wins; family must match unless tunnelled"), "server used when quorum is lost", ""),
     part("virtual_server/sorry_server_inhibit", FLAG, OFF, ANY.note("must follow sorry_server"), "use weight 0 for the sorry server", ""),

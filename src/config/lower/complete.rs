@@ -58,7 +58,7 @@ impl Lower<'_> {
         let reals = std::mem::take(&mut draft.reals);
         let real_servers = self.real_servers(reals, &draft, service, forwarding);
         let (quorum, hysteresis) = self.quorum(&draft, &real_servers);
-        let min_healthy = self.fewer_than_all(&draft, real_servers.len());
+        self.fewer_than_all(&draft, real_servers.len());
         let sorry_server = self.sorry_server(&draft, service, forwarding);
         let server = VirtualServer {
             service,
@@ -70,7 +70,7 @@ impl Lower<'_> {
             persistence_engine: draft.engine,
             quorum,
             hysteresis,
-            min_healthy,
+            min_healthy: draft.min_healthy.map(|(least, _)| least),
             sorry_server,
             real_servers,
             omega: draft.omega,
@@ -318,24 +318,24 @@ impl Lower<'_> {
     }
 
     /// One real server may always fail, or no check would take any of them out.
-    fn fewer_than_all(&mut self, draft: &Draft, reals: usize) -> Option<MinHealthy> {
-        let (given, span) = draft.min_healthy?;
-        let MinHealthy::Servers(count) = given else { return Some(given) };
-        let most = u32::try_from(reals).unwrap_or(u32::MAX).saturating_sub(1);
-        if count <= most {
-            return Some(given);
-        }
+    fn fewer_than_all(&mut self, draft: &Draft, reals: usize) {
+        let Some((given, span)) = draft.min_healthy else { return };
         let there = match reals {
             1 => "one real server".to_owned(),
             _ => format!("{reals} real servers"),
         };
-        let message = format!("min_healthy {count} with {there}: no check would take any of them out");
-        let instead = match most {
-            0 => "it has no effect".to_owned(),
-            _ => format!("{most} is used: one may fail"),
-        };
-        self.adjusted(Some(span), message, instead);
-        (most > 0).then_some(MinHealthy::Servers(most))
+        match (given, given.of(reals)) {
+            (_, 0) => {
+                let message = format!("min_healthy {given} with {there}");
+                self.adjusted(Some(span), message, "it has no effect");
+            }
+            (MinHealthy::Servers(count), most) if usize::try_from(count).is_ok_and(|count| count > most) => {
+                let message =
+                    format!("min_healthy {count} with {there}: no check would take any of them out");
+                self.adjusted(Some(span), message, format!("{most} is used: one may fail"));
+            }
+            _ => {}
+        }
     }
 
     fn sorry_server(

@@ -264,9 +264,17 @@ impl Lower<'_> {
 
     fn min_healthy(&mut self, node: &Node<'_>) -> Option<MinHealthy> {
         let word = self.one(node)?;
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
         let read = match word.text.strip_suffix('%') {
-            Some(part) => part.parse().ok().filter(|part| (1..=99).contains(part)).map(MinHealthy::Percent),
-            None => word.text.parse().ok().filter(|count| *count > 0).map(MinHealthy::Servers),
+            // `50 %` is not meant as 50 of them.
+            _ if arguments(node).iter().any(|other| other.text == "%") => None,
+            Some(part) if digits(part) => {
+                part.parse().ok().filter(|part| (1..=99).contains(part)).map(MinHealthy::Percent)
+            }
+            None if digits(word.text) => {
+                word.text.parse().ok().filter(|count| *count > 0).map(MinHealthy::Servers)
+            }
+            _ => None,
         };
         if read.is_none() {
             let message = format!("`{}` is no number of real servers", word.text);

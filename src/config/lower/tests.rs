@@ -173,9 +173,28 @@ fn min_healthy_is_less_than_all() {
     assert_eq!(with("50%"), Some(MinHealthy::Percent(50)));
     assert_eq!(with("99%").map(|least| least.of(2)), Some(1));
     assert_eq!(with("1"), Some(MinHealthy::Servers(1)));
-    assert_eq!(with("2"), Some(MinHealthy::Servers(1)), "one of them may fail");
+    assert_eq!(with("2").map(|least| least.of(2)), Some(1), "one of them may fail");
     let alone = service("10.0.0.1 80", &format!("protocol TCP\nmin_healthy 1\n{REAL}"));
-    assert_eq!(alone.min_healthy, None);
+    assert_eq!(alone.min_healthy.map(|least| least.of(1)), Some(0));
+    for wrong in ["0", "0%", "100%", "50 %", "+1", "-1", "1e9", "%", "4294967296"] {
+        let text = format!("virtual_server 10.0.0.1 80 {{\nprotocol TCP\nmin_healthy {wrong}\n{REAL}\n}}\n");
+        let errors = loaded(&text).diagnostics;
+        assert!(errors.iter().any(|one| one.code == Code::BadNumber), "{wrong}: {errors:?}");
+    }
+}
+
+/// Two blocks of one service are one: all their real servers count.
+#[test]
+fn min_healthy_counts_the_real_servers_of_all_blocks() {
+    let block = |least: &str, lasts: &[u8]| {
+        let reals: String =
+            lasts.iter().map(|last| REAL.replace("10.0.0.2", &format!("10.0.0.{last}"))).collect();
+        format!("virtual_server 10.0.0.1 80 {{\nprotocol TCP\n{least}{reals}}}\n")
+    };
+    let two = model(&(block("min_healthy 2\n", &[2, 3]) + &block("", &[4, 5, 6])));
+    assert_eq!(two.virtual_servers[0].min_healthy, Some(MinHealthy::Servers(2)));
+    let one = model(&(block("min_healthy 1\n", &[2]) + &block("", &[3, 4])));
+    assert_eq!(one.virtual_servers[0].min_healthy, Some(MinHealthy::Servers(1)));
 }
 
 #[test]

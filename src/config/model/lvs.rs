@@ -41,17 +41,17 @@ pub struct VirtualServer {
 /// How many real servers must be up for the checks to be believed that take more of them out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MinHealthy {
-    /// So many; fewer than all of them.
+    /// So many.
     Servers(u32),
-    /// So many of a hundred, 1 to 99, rounded down: one of those that there are may always fail.
+    /// So many of a hundred, 1 to 99, rounded down.
     Percent(u8),
 }
 
 impl MinHealthy {
-    /// Of so many real servers.
+    /// Of so many real servers; one of them may always fail.
     pub fn of(self, total: usize) -> usize {
         match self {
-            Self::Servers(count) => usize::try_from(count).unwrap_or(usize::MAX),
+            Self::Servers(count) => usize::try_from(count).unwrap_or(usize::MAX).min(total.saturating_sub(1)),
             Self::Percent(part) => total.saturating_mul(usize::from(part)) / 100,
         }
     }

@@ -11,8 +11,15 @@ struct Pair {
 impl Pair {
     /// Real servers 8, 9, 10, 11, checked every 6 s: two rounds are less than a minute.
     fn new(least: Option<MinHealthy>) -> Self {
+        let mut pair = Self::started(config(least, 8..12));
+        (8..12).for_each(|last| drop(pair.verdict(0, last, true)));
+        pair
+    }
+
+    /// Nothing has been checked yet.
+    fn started(config: VirtualServer) -> Self {
         let mut pair = Self { pools: Pools::default(), begun: Instant::now() };
-        pair.configure(0, config(least, 8..12));
+        pair.configure(0, config);
         pair
     }
 
@@ -33,7 +40,8 @@ impl Pair {
         };
         self.pools.handle(self.begun + Duration::from_secs(at), input, &mut out);
         // What is counted as it changes is what the table has.
-        let sum: u64 = destinations(&self.pools).iter().map(|(_, weight)| u64::from(*weight)).sum();
+        let servers = destinations(&self.pools).into_iter().filter(|(last, _)| *last != 99);
+        let sum: u64 = servers.map(|(_, weight)| u64::from(weight)).sum();
         assert_eq!(self.pools.snapshot()[0].weight, sum);
         out
     }
@@ -94,7 +102,7 @@ fn what_has_long_been_down_is_not_brought_back() {
     pair.verdict(300, 9, false);
     pair.verdict(310, 10, false);
     assert_eq!(pair.serve(), [9, 10, 11]);
-    // Nor is what never was up.
+    // Nor is what never was up by a verdict.
     let mut server = real_server(9, 1);
     server.checkers = vec![checker(address(9), true)];
     let mut pools =
@@ -102,6 +110,18 @@ fn what_has_long_been_down_is_not_brought_back() {
     assert_eq!(destinations(&pools), []);
     verdict(&mut pools, 9, checker(address(9), true), false);
     assert_eq!(destinations(&pools), []);
+}
+
+/// When they have failed one after the other, it is each of them.
+#[test]
+fn what_fails_alone_goes_however_few_are_left() {
+    let mut pair = Pair::new(Some(MinHealthy::Servers(3)));
+    pair.verdict(10, 8, false);
+    pair.configure(300, config(None, 8..12));
+    pair.verdict(310, 9, false);
+    pair.configure(600, config(Some(MinHealthy::Servers(3)), 8..12));
+    pair.verdict(610, 10, false);
+    assert_eq!(pair.serve(), [11], "two would be too few");
 }
 
 #[test]
@@ -141,13 +161,16 @@ fn a_reload_goes_on_with_what_is_kept_and_ends_it() {
 
 #[test]
 fn a_drain_of_what_is_kept_is_a_drain() {
-    let mut pair = Pair::new(Some(MinHealthy::Servers(3)));
-    pair.verdict(1, 8, false);
-    pair.verdict(1, 9, false);
+    let mut pair = Pair::new(Some(MinHealthy::Servers(2)));
+    for last in 8..11 {
+        pair.verdict(1, last, false);
+    }
     drain(&mut pair.pools, 9, true);
     assert_eq!(destinations(&pair.pools), [(8, 1), (9, 0), (10, 1), (11, 1)]);
     pair.verdict(2, 9, true);
-    assert_eq!(destinations(&pair.pools), [(9, 0), (10, 1), (11, 1)]);
+    assert_eq!(destinations(&pair.pools), [(8, 1), (9, 0), (10, 1), (11, 1)], "it helps nobody");
+    pair.verdict(3, 8, true);
+    assert_eq!(destinations(&pair.pools), [(8, 1), (9, 0), (11, 1)]);
 }
 
 /// Against a model that works everything out anew, from the beginning, each time.
@@ -177,21 +200,204 @@ fn model(least: usize, history: &[(u64, u8, bool)]) -> Vec<u8> {
     let mut fell: BTreeMap<u8, u64> = BTreeMap::new();
     let mut kept: BTreeSet<u8> = BTreeSet::new();
     for (now, last, up) in history {
-        if *up {
-            fell.remove(last);
-        } else {
-            fell.entry(*last).or_insert(*now);
+        let falls = !*up && !fell.contains_key(last);
+        match up {
+            true => drop(fell.remove(last)),
+            false if falls => drop(fell.insert(*last, *now)),
+            false => {}
+        }
+        let left = 4 - fell.len();
+        // Someone serves: there is a quorum.
+        let served = (8..12).any(|one| !fell.contains_key(&one) || kept.contains(&one) || one == *last);
+        let recent: BTreeSet<u8> =
+            fell.iter().filter(|(_, at)| *now - **at <= 60).map(|(last, _)| *last).collect();
+        if left >= least {
+            kept.clear();
+        } else if falls && !kept.is_empty() {
+            kept.insert(*last);
+        } else if falls && served && left + recent.len() >= least {
+            kept = recent;
         }
         kept.retain(|last| fell.contains_key(last));
-        let too_few = 4 - fell.len() < least;
-        match (too_few, kept.is_empty()) {
-            (false, _) => kept.clear(),
-            (true, true) => {
-                kept = fell.iter().filter(|(_, at)| *now - **at <= 60).map(|(last, _)| *last).collect()
-            }
-            (true, false) if fell.get(last) == Some(now) => drop(kept.insert(*last)),
-            (true, false) => {}
-        }
     }
     (8..12).filter(|last| !fell.contains_key(last) || kept.contains(last)).collect()
+}
+
+/// What a reload brings has not been checked yet: it is no reason to take out what is kept.
+#[test]
+fn a_server_that_has_not_been_checked_yet_ends_nothing() {
+    let mut pair = Pair::new(None);
+    pair.configure(0, config(Some(MinHealthy::Percent(50)), 8..10));
+    pair.verdict(1, 8, false);
+    pair.verdict(1, 9, false);
+    assert_eq!(pair.serve(), [8, 9]);
+    pair.configure(600, config(Some(MinHealthy::Percent(50)), 8..11));
+    assert_eq!(pair.serve(), [8, 9, 10]);
+    pair.verdict(606, 10, false);
+    assert_eq!(pair.serve(), [8, 9], "it has never been up");
+}
+
+/// With a sorry server and a quorum above `min_healthy`: fewer that are up must not bring more clients to them.
+#[test]
+fn a_second_failure_does_not_relieve_the_sorry_server() {
+    let mut pair = Pair::new(None);
+    let config = config(Some(MinHealthy::Percent(50)), 8..10);
+    pair.configure(0, VirtualServer { quorum: 2, sorry_server: Some(sorry()), ..config });
+    pair.verdict(1, 8, false);
+    assert_eq!(pair.serve(), [99]);
+    let out = pair.verdict(2, 9, false);
+    assert!(!told(&out).contains(&"VS UP".to_owned()), "{out:?}");
+}
+
+#[test]
+fn what_is_disabled_by_hand_is_not_kept() {
+    let mut pair = Pair::new(Some(MinHealthy::Servers(1)));
+    pair.configure(0, config(Some(MinHealthy::Servers(1)), 8..10));
+    let name = VirtualServerName::Service(service());
+    let input = Input::ByHand { service: name.clone(), server: address(8), by_hand: Some(ByHand::Disabled) };
+    pair.pools.handle(pair.begun, input, &mut Vec::new());
+    pair.verdict(1, 9, false);
+    let out = pair.verdict(121, 8, false);
+    assert_eq!(pair.serve(), [0; 0]);
+    assert_eq!(lines(&out), [""; 0], "nothing stays in");
+    let view = pair.pools.view(&name).unwrap();
+    assert!(!view.keeps && !view.servers[&address(8)].kept, "{view:?}");
+}
+
+/// A hanging script takes `misc_timeout` for each attempt.
+#[test]
+fn two_rounds_count_the_time_of_scripts() {
+    let text = |last: u8| {
+        format!(
+            "real_server 192.168.100.{last} 80 {{\nMISC_CHECK {{\nmisc_path \"/bin/true {last}\"\nmisc_timeout 60\nretry 3\n\
+         delay_before_retry 1\n}}\n}}\n"
+        )
+    };
+    let text = format!(
+        "virtual_server 192.168.100.240 80 {{\nprotocol TCP\nlb_algo rr\nlb_kind DR\ndelay_loop 60\nmin_healthy 1\n{}{}}}\n",
+        text(8),
+        text(9)
+    );
+    let loaded = crate::config::load(
+        std::path::Path::new("t"),
+        &crate::config::source::Texts::one("t", &text),
+        &crate::config::Options::default(),
+    );
+    let servers = crate::config::supported::runnable(&loaded.model.unwrap()).virtual_servers;
+    let mut pools = Pools::default();
+    let begun = Instant::now();
+    pools.handle(begun, Input::Configure(servers.clone()), &mut Vec::new());
+    let [first, second] = [0, 1].map(|index| &servers[0].real_servers[index]);
+    for (at, real, standing) in [
+        (0, first, Standing::UP),
+        (0, second, Standing::UP),
+        (0, first, Standing::Down),
+        (300, second, Standing::Down),
+    ] {
+        let input = Input::Standing {
+            service: Arc::new(servers[0].name()),
+            server: real.address,
+            probe: real.checkers[0].probe.clone(),
+            standing,
+        };
+        pools.handle(begun + Duration::from_secs(at), input, &mut Vec::new());
+    }
+    assert_eq!(destinations(&pools), [(8, 1), (9, 1)], "a round may take 60 + 4 * 61 s");
+}
+
+/// The slowest check decides how far apart one event may be seen.
+#[test]
+fn one_event_is_seen_late_by_slow_checks() {
+    let mut pair = Pair::new(None);
+    let mut config = config(Some(MinHealthy::Percent(50)), 8..12);
+    for server in &mut config.real_servers[1..] {
+        Arc::make_mut(&mut server.checkers[0].timing).delay_loop = Duration::from_secs(120);
+    }
+    pair.configure(0, config);
+    pair.verdict(1, 8, false);
+    for last in 9..12 {
+        pair.verdict(100, last, false);
+    }
+    assert_eq!(pair.serve(), [8, 9, 10, 11]);
+}
+
+/// As a reload with another file, or a new number in it, of a FILE_CHECK does it.
+#[test]
+fn what_a_reload_takes_down_has_just_failed_too() {
+    let mut pair = Pair::new(None);
+    let known = (8..10).map(|last| (checker(address(last), false).probe, Standing::Down)).collect();
+    pair.configure(0, config(None, 8..10));
+    pair.pools.know(known);
+    pair.configure(1, config(Some(MinHealthy::Servers(1)), 8..10));
+    assert_eq!(pair.serve(), [8, 9]);
+}
+
+/// Three of four have been down for weeks, and the daemon is started anew.
+#[test]
+fn a_restart_does_not_bring_the_dead_back() {
+    let mut pair = Pair::started(config(Some(MinHealthy::Percent(50)), 8..12));
+    for last in 9..12 {
+        pair.verdict(5, last, false);
+    }
+    assert_eq!(pair.serve(), [8]);
+}
+
+/// In maintenance, half of them, powered off: the one of the other two that breaks goes.
+#[test]
+fn those_in_maintenance_are_not_counted_as_failed() {
+    let mut pair = Pair::new(Some(MinHealthy::Percent(50)));
+    let name = VirtualServerName::Service(service());
+    for last in [8, 9] {
+        let server = address(last);
+        let input = Input::ByHand { service: name.clone(), server, by_hand: Some(ByHand::Disabled) };
+        pair.pools.handle(pair.begun, input, &mut Vec::new());
+        pair.verdict(5, last, false);
+    }
+    pair.verdict(3600, 10, false);
+    assert_eq!(pair.serve(), [11]);
+}
+#[test]
+fn what_stayed_in_and_is_configured_no_more_ends_it() {
+    let mut pair = Pair::new(Some(MinHealthy::Percent(50)));
+    pair.verdict(1, 8, false);
+    pair.verdict(200, 9, false);
+    pair.verdict(400, 10, false);
+    assert_eq!(pair.serve(), [10, 11]);
+    let mut three = config(Some(MinHealthy::Servers(3)), 8..12);
+    three.real_servers.retain(|server| server.address != address(10));
+    let out = pair.configure(401, three);
+    assert!(
+        lines(&out).iter().any(|line| line.contains("none of the real servers that stayed in")),
+        "{out:?}"
+    );
+    assert_eq!(pair.serve(), [11]);
+    assert!(!pair.pools.view(&VirtualServerName::Service(service())).unwrap().keeps);
+}
+
+/// A mass failure costs what each single one does.
+#[test]
+fn thousands_of_verdicts_are_quick() {
+    let servers = 3000_u16;
+    let real = |number: u16| {
+        let at = SocketAddr::from(([10, 0, (number >> 8) as u8, number as u8], 80));
+        RealServer { address: at, checkers: vec![checker(at, true)], ..real_server(8, 1) }
+    };
+    let mut least = virtual_server((0..servers).map(real).collect());
+    least.min_healthy = Some(MinHealthy::Percent(50));
+    let mut pools = started(least);
+    let begun = Instant::now();
+    for up in [false, true, false, true] {
+        for number in 0..servers {
+            let server = real(number);
+            let input = Input::Standing {
+                service: Arc::new(VirtualServerName::Service(service())),
+                server: server.address,
+                probe: Arc::clone(&server.checkers[0].probe),
+                standing: if up { Standing::UP } else { Standing::Down },
+            };
+            pools.handle(begun, input, &mut Vec::new());
+        }
+    }
+    assert_eq!(pools.totals().up, usize::from(servers));
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 }

@@ -29,7 +29,7 @@ fn run(lab: &Lab) {
     let said = rs("drain 192.168.100.240:80 192.168.100.8");
     assert_eq!(said, "192.168.100.8:80 of [192.168.100.240]:tcp:80 is drained\n");
     assert_eq!(weights(), [Some(0), Some(1)], "when the command returns");
-    daemon.says("Draining service [192.168.100.8]:tcp:80 of VS [192.168.100.240]:tcp:80: weight 0 until it is enabled");
+    daemon.says("Draining service [192.168.100.8]:tcp:80 of VS [192.168.100.240]:tcp:80 by hand: weight 0");
     let status = node.sh("/lab/directord status");
     assert!(status.contains("192.168.100.8:80          up    weight 0; drained by hand for "), "{status}");
     assert_eq!(held.finish(), [""; 0], "connections stay");
