@@ -69,6 +69,11 @@ fn standing(view: &View<'_>, checker: &Checker, seen: Option<&Snapshot>, page: &
             page.line(format_args!("   Delay before retry = {} us", timing.delay_before_retry.as_micros()));
             page.line(format_args!("   Retries iterations = {}", seen.map_or(0, |seen| seen.retries)));
         }
+        if timing.rise > 1 {
+            page.line(format_args!("   Rise = {}", timing.rise));
+            let passes = seen.and_then(|seen| seen.rising).map_or(0, |(passes, _)| passes);
+            page.line(format_args!("   Rise iterations = {passes}"));
+        }
     }
     let all = timing.log_all_failures.unwrap_or(view.configured.model.globals.lvs.log_all_failures);
     page.line(format_args!("   Log all failures = {}", yes(all)));

@@ -29,6 +29,8 @@ const CONNECT: &[Row] = &[
 const TIMING: &[Row] = &[
     part("warmup", TIMER, told("server value, else delay_loop"), at_least(0).unit("s"), "bound of the random initial delay", ""),
     part("delay_loop", TIMER, time(Timing::DELAY_LOOP).unless("server value"), micros(1, None).unit("s"), "pause between checks", ""),
+    part("rise", INT, number(Timing::RISE as i64), whole(1, 4_294_967_295).note("; not in keepalived"), "runs in a row that must pass before what is down is up", ""),
+    part("fall", INT, told("retry + 1"), whole(1, 4_294_967_295).note("; not in keepalived; fall N is retry N-1"), "failures in a row that take down what was up", ""),
 ];
 
 #[rustfmt::skip]

@@ -30,6 +30,9 @@ pub(super) struct CheckDraft {
     other: Option<Box<ProbeDraft>>,
     kind: Option<ProbeKind>,
     log_all_failures: Option<bool>,
+    rise: Option<u32>,
+    /// Where `retry` and `fall` stand.
+    falls: [Option<Span>; 2],
     inherited: Inherited,
     ip: Option<IpAddr>,
     port: Option<u16>,
@@ -73,6 +76,8 @@ impl CheckDraft {
             other: None,
             kind: None,
             log_all_failures: None,
+            rise: None,
+            falls: [None, None],
             inherited: Inherited::default(),
             ip: None,
             port: None,
@@ -88,6 +93,7 @@ impl CheckDraft {
         Self {
             kind: block.kind.clone(),
             log_all_failures: self.log_all_failures.or(block.log_all_failures),
+            rise: self.rise.or(block.rise),
             inherited: self.inherited.or(&block.inherited),
             ip: self.ip.or(block.ip),
             port: self.port.or(block.port),
@@ -125,10 +131,12 @@ impl Lower<'_> {
                     lower.no_words(node);
                     let mut host = CheckDraft::new(kind, node.span());
                     lower.each(inside(node), |lower, word, node| lower.check_setting(word, node, &mut host));
+                    lower.one_fall(&host);
                     hosts.push(host);
                 }),
                 _ => lower.check_setting(word, node, &mut draft),
             });
+            lower.one_fall(&draft);
         });
         if let Some(other) = draft.other.take() {
             draft.kind = self.within(node, |lower| lower.probe(node, &other, names));
@@ -169,7 +177,15 @@ impl Lower<'_> {
             "delay_before_retry" => draft.inherited.delay_before_retry = self.time(node),
             "delay_loop" => draft.inherited.delay_loop = self.time(node),
             "fwmark" => draft.fwmark = self.whole_as(node).unwrap_or(0),
-            "retry" => draft.inherited.retry = self.whole_as(node),
+            "retry" => {
+                draft.inherited.retry = self.whole_as(node);
+                draft.falls[0] = node.span();
+            }
+            "fall" => {
+                draft.inherited.retry = self.whole_as(node).and_then(|fall: u32| fall.checked_sub(1));
+                draft.falls[1] = node.span();
+            }
+            "rise" => draft.rise = self.whole_as(node),
             "virtualhost" => draft.inherited.virtualhost = self.text(node),
             "warmup" => draft.inherited.warmup = self.time(node),
             "log_all_failures" => draft.log_all_failures = self.boolean(node),
@@ -180,6 +196,17 @@ impl Lower<'_> {
                     self.probe_setting(word, node, other);
                 }
             }
+        }
+    }
+
+    /// `retry` and `fall` are one setting.
+    fn one_fall(&mut self, draft: &CheckDraft) {
+        if let [Some(retry), Some(fall)] = draft.falls {
+            self.report(
+                Diagnostic::error(Code::Conflict, fall, "`fall` and `retry` set the same number")
+                    .related(retry, "`retry` is here")
+                    .help("keep one of them: `fall 3` is `retry 2`"),
+            );
         }
     }
 
@@ -346,6 +373,7 @@ impl Lower<'_> {
             warmup: settings.warmup.unwrap_or(delay_loop),
             retry: settings.retry.unwrap_or(kind.default_retry()),
             delay_before_retry: settings.delay_before_retry.unwrap_or(kind.default_pause(delay_loop)),
+            rise: draft.rise.unwrap_or(Timing::RISE),
             alpha: settings.alpha.unwrap_or(false),
             log_all_failures: draft.log_all_failures,
         };

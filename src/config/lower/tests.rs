@@ -353,6 +353,22 @@ fn checks_of_every_kind() {
 }
 
 #[test]
+fn rise_and_fall_are_passes_and_failures_in_a_row() {
+    let timing = |check: &str| {
+        let text = format!("retry 7\nreal_server 10.0.0.2 80 {{\n{check}\n}}");
+        let server = service("10.0.0.1 80", &text);
+        let of = |checker: &Checker| (checker.timing.rise, checker.timing.retry);
+        server.real_servers[0].checkers.iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(timing("TCP_CHECK {\n}"), [(1, 7)]);
+    assert_eq!(timing("TCP_CHECK {\nrise 3\nfall 2\n}"), [(3, 1)]);
+    assert_eq!(timing("MISC_CHECK {\nmisc_path /bin/true\nfall 1\n}"), [(1, 0)]);
+    // A host has what it does not say from the block, in whichever of the two words.
+    let hosts = "SMTP_CHECK {\nrise 4\nretry 2\nhost {\nfall 9\n}\nhost {\nconnect_port 26\nrise 2\n}\n}";
+    assert_eq!(timing(hosts), [(4, 8), (2, 2)]);
+}
+
+#[test]
 fn each_host_of_an_smtp_check_is_a_check() {
     let settings = "protocol TCP\nlb_algo rr\nlb_kind NAT\nreal_server 10.0.0.2 25 {\n\
         SMTP_CHECK {\nconnect_timeout 3\nhost {\nconnect_ip 10.0.0.3\n}\n\

@@ -183,6 +183,7 @@ impl Block {
                 block.unless("retry", retry.value, outer.retry.unwrap_or(retry.default));
                 let inherited = outer.delay_before_retry.unwrap_or(pause.default);
                 block.unless("delay_before_retry", pause.value, inherited);
+                block.unless("rise", check.timing.rise, CheckTiming::RISE);
             }
             block.given("log_all_failures", check.timing.log_all_failures);
             let alpha = held_alpha(check);
