@@ -287,7 +287,15 @@ fn answer(pieces: &[&[u8]], pattern: Option<&str>) -> Option<Result<Response, St
         Box::new(UrlRegex { pattern: Some(pattern.to_owned()), min_offset: 1, ..UrlRegex::default() })
     });
     // With a digest all of the body is read.
-    let url = HttpUrl { path, virtualhost, digest: Some([0; 16]), status_codes, regex, tls_compliant: None };
+    let url = HttpUrl {
+        path,
+        virtualhost,
+        digest: Some([0; 16]),
+        status_codes,
+        regex,
+        tls_compliant: None,
+        more: None,
+    };
     let search = Patterns::default().search(&url).unwrap();
     let mut dialogue = Http::check(&check, &url, ([192, 0, 2, 1], 80).into(), search);
     let pieces = pieces.iter().filter(|piece| !piece.is_empty()).map(|piece| Heard::Bytes(piece));

@@ -427,6 +427,7 @@ mod tests {
             status_codes: StatusCodes::default(),
             regex: None,
             tls_compliant: None,
+            more: None,
         };
         ProbeKind::Http(HttpCheck {
             tls: false,

@@ -7,7 +7,7 @@ use crate::check::checks::Key;
 use crate::check::schedule::Snapshot;
 use crate::check::standing::WeightChange;
 use crate::config::model::{
-    Checker, Connect, FileWeight, HttpCheck, HttpProtocol, HttpUrl, ProbeKind, VirtualServer,
+    Checker, Connect, FileWeight, HttpCheck, HttpProtocol, HttpUrl, ProbeKind, UrlMore, VirtualServer,
 };
 
 use super::instances::seconds;
@@ -163,6 +163,26 @@ fn url(url: &HttpUrl, page: &mut Page) {
     }
     if let Some(pattern) = url.regex.as_ref().and_then(|regex| regex.pattern.as_ref()) {
         page.line(format_args!("     Regex = \"{pattern}\""));
+    }
+    if let Some(one) = &url.more {
+        more(one, page);
+    }
+}
+
+/// What keepalived has no words for.
+fn more(more: &UrlMore, page: &mut Page) {
+    page.line(format_args!("     Method = {}", more.method.name()));
+    more.headers.iter().for_each(|header| page.line(format_args!("     Header = {header}")));
+    if let Some(body) = &more.body {
+        page.line(format_args!("     Body len = {}", body.len()));
+    }
+    more.contains.iter().for_each(|text| page.line(format_args!("     Contains = {text:?}")));
+    more.contains_not.iter().for_each(|text| page.line(format_args!("     Contains not = {text:?}")));
+    if let Some(most) = more.max_size {
+        page.line(format_args!("     Max size = {most}"));
+    }
+    if let Some(longest) = more.max_time {
+        page.line(format_args!("     Max time = {:.6}", seconds(longest)));
     }
 }
 

@@ -70,6 +70,13 @@ pub(super) struct Request {
 }
 
 impl Request {
+    /// Whether this url may be asked for here: it is looked at once a tick, which is too seldom to tell how long an answer took.
+    pub(super) fn is_for(probe: &Probe, url: usize) -> bool {
+        let ProbeKind::Http(check) = &probe.kind else { return false };
+        let more = check.urls.get(url).and_then(|url| url.more.as_ref());
+        !check.tls && more.is_none_or(|more| more.max_time.is_none())
+    }
+
     /// `search`: that for the pattern of the url. `None`: this is no HTTP check over plain TCP, or has no such url.
     pub(super) fn new(probe: &Arc<Probe>, url: usize, search: Option<Search>) -> Option<Box<Self>> {
         let (ProbeKind::Http(check), Some(connect)) = (&probe.kind, &probe.connect) else { return None };
@@ -362,6 +369,7 @@ mod tests {
             status_codes: StatusCodes::default(),
             regex: None,
             tls_compliant: None,
+            more: None,
         };
         let (protocol, urls) = (HttpProtocol::Http10, vec![url]);
         let check = HttpCheck { tls: false, protocol, sni: None, fast_recovery: false, urls };

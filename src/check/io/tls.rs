@@ -433,6 +433,7 @@ mod tests {
                 status_codes: model::StatusCodes::default(),
                 regex: None,
                 tls_compliant: Some(compliant),
+                more: None,
             };
             let expected = match !says_so && compliant {
                 true => Outcome::Failed(Failure::Broken(CUT.into())),

@@ -8,7 +8,7 @@ use super::args::{
 };
 use super::notation::Part::{self, Called, Many, Maybe};
 use super::range::{ANY, at_least, characters, micros, whole};
-use super::shape::Shape::{Alone, Choice};
+use super::shape::Shape::{Alone, Choice, Several};
 use super::{Row, part, row};
 use crate::config::model::{Connect, ProbeKind, Timing};
 
@@ -69,6 +69,18 @@ const URL: &[Row] = &[
     row("regex_stack", STACK, told("PCRE2 default"), ANY.note("start <= max"), "JIT stack sizes", "", Ignored("a search takes up to 64 MiB and gives it back at its end")),
 ];
 
+/// What keepalived has no words for.
+#[rustfmt::skip]
+const URL_MORE: &[Row] = &[
+    part("method", args(Choice(&["GET", "HEAD", "POST", "PUT", "OPTIONS"])), word("GET"), ANY.note("not in keepalived"), "method of the request", ""),
+    part("header", line(Several, &[Called("NAME: VALUE", TEXT)]), NONE, ANY.note("not in keepalived; quote it; may be repeated; not Host, Content-Length, Transfer-Encoding or Connection"), "header of the request", ""),
+    part("body", STRING, NONE, ANY.note("not in keepalived; quote it; not with GET or HEAD"), "body of the request, sent with its length", ""),
+    part("contains", line(Several, &[Called("TEXT", TEXT)]), NONE, ANY.note("not in keepalived; quote it; may be repeated: each must be there"), "text that the body of the answer must have in it", ""),
+    part("contains_not", line(Several, &[Called("TEXT", TEXT)]), NONE, ANY.note("not in keepalived; quote it; may be repeated: none may be there"), "text that the body of the answer must not have in it", ""),
+    part("max_size", INT, NONE, whole(0, 67_108_864).unit("bytes").note("; not in keepalived"), "longest acceptable body of the answer", ""),
+    part("max_time", TIMER, NONE, micros(1, Some(4_294_967_295)).unit("s").note("; not in keepalived"), "longest acceptable time from the start of the connection to the end of the answer", ""),
+];
+
 /// The old name of `retry`.
 #[rustfmt::skip]
 const OLD_RETRY: &[Row] = &[
@@ -120,12 +132,12 @@ pub(super) static CHECKS: &[(&str, &[&[Row]])] = &[
     ("virtual_server/real_server/HTTP_GET", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("real/virtual server value")), pause(time(Timing::HTTP_PAUSE).unless("server value"))], TIMING, ALPHA, LOG, HTTP, &[
         part("url", BLOCKS, REQUIRED, ANY.note("dropped without path; checker dropped without url"), "one request to make", ""),
     ]]),
-    ("virtual_server/real_server/HTTP_GET/url", &[URL]),
+    ("virtual_server/real_server/HTTP_GET/url", &[URL, URL_MORE]),
     ("virtual_server/real_server/SSL_GET", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("real/virtual server value")), pause(time(Timing::HTTP_PAUSE).unless("server value"))], TIMING, ALPHA, LOG, HTTP, &[
         part("tls_compliant", BOOL, OFF, ANY.note("bare = on"), "require a proper TLS close", ""),
         part("url", BLOCKS, REQUIRED, ANY.note("dropped without path; checker dropped without url"), "one request to make", ""),
     ]]),
-    ("virtual_server/real_server/SSL_GET/url", &[URL, &[
+    ("virtual_server/real_server/SSL_GET/url", &[URL, URL_MORE, &[
         part("tls_compliant", BOOL, told("checker value"), ANY.note("bare = on"), "require a proper TLS close for this url", ""),
     ]]),
     ("virtual_server/real_server/MISC_CHECK", &[&[retry(number(Timing::MISC_RETRY as i64).unless("server value")), pause(time(Timing::PAUSE).unless("server value"))], TIMING, ALPHA, LOG, &[

@@ -10,11 +10,12 @@ use super::probe::ProbeDraft;
 use super::real::RealDraft;
 use super::regex::RegexDraft;
 use super::track::Names;
+use super::url::{MoreDraft, is_more};
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
     Checker, Connect, HttpCheck, HttpProtocol, HttpUrl, InterfaceName, Probe, ProbeKind, StatusCodes, Timing,
-    UrlRegex,
+    UrlMore, UrlRegex,
 };
 use crate::config::source::Span;
 use crate::config::tree::Node;
@@ -64,6 +65,7 @@ struct UrlDraft {
     status_codes: Option<StatusCodes>,
     regex: Option<Box<UrlRegex>>,
     tls_compliant: Option<bool>,
+    more: Option<Box<UrlMore>>,
 }
 
 impl CheckDraft {
@@ -245,6 +247,7 @@ impl Lower<'_> {
         }
         let mut draft = UrlDraft::default();
         let mut regex: Option<Box<RegexDraft>> = None;
+        let mut more: Option<Box<MoreDraft>> = None;
         self.within(node, |lower| {
             lower.each(inside(node), |lower, word, node| match word {
                 "digest" => draft.digest = lower.digest(node),
@@ -255,9 +258,12 @@ impl Lower<'_> {
                 "status_code" => draft.status_codes = lower.status_codes(node),
                 "virtualhost" => draft.virtualhost = lower.text(node),
                 "tls_compliant" => draft.tls_compliant = lower.boolean(node),
+                word if is_more(word) => lower.more_setting(word, node, more.get_or_insert_default()),
                 _ => lower.regex_setting(word, node, regex.get_or_insert_default()),
             });
             draft.regex = regex.take().and_then(|regex| lower.whole_regex(*regex));
+            let bodily = draft.digest.is_some() || draft.regex.is_some();
+            draft.more = more.take().and_then(|more| lower.whole_more(*more, bodily));
             if !draft.has_path {
                 lower.required(node, "the url has no path", "add `path /`");
             }
@@ -449,6 +455,7 @@ fn http_check(http: &HttpDraft, sni: Option<String>, host: Option<&str>) -> Http
         status_codes: url.status_codes.clone().unwrap_or_default(),
         regex: url.regex.clone(),
         tls_compliant: url.tls_compliant.or(http.tls_compliant),
+        more: url.more.clone(),
     };
     HttpCheck {
         tls: http.tls,

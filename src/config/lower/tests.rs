@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use crate::config::diagnostic::{Code, Diagnostic, Format, Severity};
 use crate::config::model::{
-    Authentication, Checker, Connect, DnsType, Family, Forwarding, Garp, Granularity, InitFile, InitialState,
-    Instance, Model, Peer, Persistence, Preempt, ProbeKind, Service, Version, VirtualServer,
+    Authentication, Checker, Connect, DnsType, Family, Forwarding, Garp, Granularity, Header, InitFile,
+    InitialState, Instance, Method, Model, Peer, Persistence, Preempt, ProbeKind, Service, UrlMore, Version,
+    VirtualServer,
 };
 use crate::config::source::Texts;
 use crate::config::{Options, load};
@@ -366,6 +367,35 @@ fn rise_and_fall_are_passes_and_failures_in_a_row() {
     // A host has what it does not say from the block, in whichever of the two words.
     let hosts = "SMTP_CHECK {\nrise 4\nretry 2\nhost {\nfall 9\n}\nhost {\nconnect_port 26\nrise 2\n}\n}";
     assert_eq!(timing(hosts), [(4, 8), (2, 2)]);
+}
+
+#[test]
+fn a_url_has_what_keepalived_has_no_words_for() {
+    let more = |url: &str| {
+        let check = format!("real_server 10.0.0.2 80 {{\nHTTP_GET {{\nurl {{\npath /\n{url}\n}}\n}}\n}}");
+        let server = service("10.0.0.1 80", &check);
+        let ProbeKind::Http(http) = &server.real_servers[0].checkers[0].probe.kind else {
+            panic!("not HTTP")
+        };
+        http.urls[0].more.clone()
+    };
+    assert_eq!(more("status_code 200"), None);
+    assert_eq!(more("method GET"), None, "that is what keepalived sends");
+    let found = more(
+        "method POST\nheader \"Accept: a/b\"\nheader X:1\nbody \"{ a # b }\"\ncontains \"is ready\"\ncontains up\n\
+         contains_not error\nmax_size 4096\nmax_time 0.25",
+    );
+    let headers = ["Accept: a/b", "X: 1"].map(|line| Header::new(line).unwrap()).to_vec();
+    let expected = UrlMore {
+        method: Method::Post,
+        headers,
+        body: Some("{ a # b }".into()),
+        contains: vec!["is ready".into(), "up".into()],
+        contains_not: vec!["error".into()],
+        max_size: Some(4096),
+        max_time: Some(Duration::from_millis(250)),
+    };
+    assert_eq!(found, Some(Box::new(expected)));
 }
 
 #[test]

@@ -2,7 +2,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Command, InterfaceName, Secret, TrackFile};
+use super::{Command, InterfaceName, Secret, TrackFile, UrlMore};
 
 /// One check of one real server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -346,6 +346,8 @@ pub struct HttpUrl {
     pub regex: Option<Box<UrlRegex>>,
     /// `tls_compliant`: a connection that ends without a close of TLS is an error.
     pub tls_compliant: Option<bool>,
+    /// What keepalived has no words for.
+    pub more: Option<Box<UrlMore>>,
 }
 
 impl HttpUrl {

@@ -7,8 +7,8 @@ use super::Word;
 use super::block::{Block, plain};
 use super::inherit::{Held, place};
 use crate::config::model::{
-    Checker, Connect, HttpCheck, HttpProtocol, HttpUrl, ProbeKind, StatusCodes, Timing as CheckTiming,
-    UrlRegex, VirtualServer,
+    Checker, Connect, HttpCheck, HttpProtocol, HttpUrl, Method, ProbeKind, StatusCodes,
+    Timing as CheckTiming, UrlMore, UrlRegex, VirtualServer,
 };
 use crate::text::hex;
 
@@ -244,7 +244,26 @@ impl Block {
                 block.regex(regex);
             }
             block.given("tls_compliant", url.tls_compliant);
+            if let Some(more) = &url.more {
+                block.more(more);
+            }
         });
+    }
+
+    fn more(&mut self, more: &UrlMore) {
+        self.unless("method", more.method.name(), Method::default().name());
+        for header in &more.headers {
+            self.set("header", header.to_string());
+        }
+        self.given("body", more.body.as_ref());
+        for text in &more.contains {
+            self.set("contains", text);
+        }
+        for text in &more.contains_not {
+            self.set("contains_not", text);
+        }
+        self.given("max_size", more.max_size);
+        self.given("max_time", more.max_time);
     }
 
     fn regex(&mut self, regex: &UrlRegex) {

@@ -1,0 +1,108 @@
+//! What a `url` can say that keepalived has no words for.
+
+use super::Lower;
+use crate::config::diagnostic::{Code, Diagnostic};
+use crate::config::model::{Header, HeaderError, Method, UrlMore};
+use crate::config::source::Span;
+use crate::config::tree::Node;
+
+/// The words.
+const WORDS: [&str; 7] = ["body", "contains", "contains_not", "header", "max_size", "max_time", "method"];
+
+/// Whether it is one of them.
+pub(super) fn is_more(word: &str) -> bool {
+    WORDS.contains(&word)
+}
+
+/// What the file says.
+#[derive(Default)]
+pub(super) struct MoreDraft {
+    more: UrlMore,
+    /// Where `method` and `body` stand.
+    method: Option<Span>,
+    body: Option<Span>,
+    /// Where something is asked of the body of the answer.
+    reads: Option<(&'static str, Span)>,
+}
+
+impl Lower<'_> {
+    pub(super) fn more_setting(&mut self, word: &'static str, node: &Node<'_>, draft: &mut MoreDraft) {
+        let more = &mut draft.more;
+        match word {
+            "method" => {
+                draft.method = node.span();
+                let method = self.one(node).and_then(|word| self.choice(word, &Method::ALL));
+                more.method = method.unwrap_or_default();
+            }
+            "header" => more.headers.extend(self.header_line(node)),
+            "body" => {
+                draft.body = node.span();
+                more.body = self.text(node);
+            }
+            "max_time" => more.max_time = self.time(node),
+            "max_size" => more.max_size = self.whole_as(node),
+            _ => {
+                let texts = if word == "contains" { &mut more.contains } else { &mut more.contains_not };
+                texts.extend(self.looked_for(node));
+            }
+        }
+        if matches!(word, "contains" | "contains_not" | "max_size") {
+            draft.reads = node.span().map(|span| (word, span)).or(draft.reads);
+        }
+    }
+
+    /// `None`: nothing is set. `bodily`: a digest or a pattern is asked of the body.
+    pub(super) fn whole_more(&mut self, draft: MoreDraft, bodily: bool) -> Option<Box<UrlMore>> {
+        let MoreDraft { more, method, body, reads } = draft;
+        let name = more.method.name();
+        if let Some(span) = body.filter(|_| !more.method.takes_body()) {
+            let diagnostic =
+                Diagnostic::error(Code::Conflict, span, format!("a request by {name} has no body"))
+                    .help("write `method POST`, or delete the body");
+            self.report(match method {
+                Some(method) => diagnostic.related(method, "the method"),
+                None => diagnostic,
+            });
+        }
+        if let Some(method) = method.filter(|_| more.method == Method::Head && (bodily || reads.is_some())) {
+            let what = reads.map_or("a digest or a pattern", |(word, _)| word);
+            let diagnostic = Diagnostic::error(
+                Code::Conflict,
+                method,
+                format!("an answer to HEAD has no body for `{what}`"),
+            )
+            .help("write `method GET`");
+            self.report(match reads {
+                Some((word, span)) => diagnostic.related(span, format!("`{word}` is here")),
+                None => diagnostic,
+            });
+        }
+        (more != UrlMore::default()).then(|| Box::new(more))
+    }
+
+    fn header_line(&mut self, node: &Node<'_>) -> Option<Header> {
+        let word = self.one(node)?;
+        match Header::new(word.text) {
+            Ok(header) => Some(header),
+            Err(error) => {
+                let diagnostic = Diagnostic::error(Code::BadName, word.span, error.to_string());
+                self.report(match error {
+                    HeaderError::Reserved { help, .. } => diagnostic.help(help),
+                    _ => diagnostic.expected("`header \"NAME: VALUE\"`, one line"),
+                });
+                None
+            }
+        }
+    }
+
+    /// A text that is looked for.
+    fn looked_for(&mut self, node: &Node<'_>) -> Option<String> {
+        let word = self.one(node)?;
+        if word.text.is_empty() {
+            let diagnostic = Diagnostic::error(Code::MissingArgument, word.span, "the text is empty");
+            self.report(diagnostic.consequence("every body has it in it"));
+            return None;
+        }
+        Some(word.text.to_string())
+    }
+}
