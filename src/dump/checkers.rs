@@ -172,7 +172,10 @@ fn url(url: &HttpUrl, page: &mut Page) {
 /// What keepalived has no words for.
 fn more(more: &UrlMore, page: &mut Page) {
     page.line(format_args!("     Method = {}", more.method.name()));
-    more.headers.iter().for_each(|header| page.line(format_args!("     Header = {header}")));
+    more.headers.iter().for_each(|header| page.line(format_args!("     Header = {}", header.name())));
+    if let Some(credential) = &more.credential {
+        page.line(format_args!("     {} = {}", credential.keyword(), credential.written()));
+    }
     if let Some(body) = &more.body {
         page.line(format_args!("     Body len = {}", body.len()));
     }

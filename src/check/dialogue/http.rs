@@ -4,6 +4,7 @@ mod content;
 mod reader;
 mod search;
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use crate::check::Failure;
@@ -17,12 +18,21 @@ pub use reader::Response;
 pub use search::{Search, Searched};
 
 /// One url of a check: a request, and the answer to it.
-#[derive(Debug)]
 pub struct Http {
     request: String,
     reader: Reader,
     /// `tls_compliant`: the connection has to end as TLS ends.
     compliant: bool,
+}
+
+impl fmt::Debug for Http {
+    /// Nothing of the request, which may have a secret in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http")
+            .field("reader", &self.reader)
+            .field("compliant", &self.compliant)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Http {
@@ -44,6 +54,15 @@ impl Http {
         let head = more.is_some_and(|more| more.method == Method::Head);
         let reader = Reader::new(until, search).looking(content, head);
         Self { request: request(check, url, to), reader, compliant }
+    }
+
+    /// The same, and says who asks: `value` is that of the header.
+    pub(crate) fn authorized(mut self, value: &str) -> Self {
+        // The head ends with an empty line.
+        if let Some(end) = self.request.find("\r\n\r\n") {
+            self.request.insert_str(end, &format!("\r\nAuthorization: {value}"));
+        }
+        self
     }
 
     /// The same, and reads the whole body whatever is asked of it.
@@ -247,6 +266,17 @@ mod tests {
             }
         }
         panic!("no end")
+    }
+
+    #[test]
+    fn who_asks_is_said_in_the_head() {
+        let more = UrlMore { method: Method::Post, body: Some("a\r\n\r\nb".into()), ..UrlMore::default() };
+        let http = Http::check(&check(HttpProtocol::Http10), &asking(more), TO.parse().unwrap(), None);
+        assert_eq!(
+            http.authorized("Bearer abc").request,
+            "POST /health HTTP/1.0\r\nUser-Agent: KeepAliveClient\r\nHost: www.example.com\r\nContent-Length: 6\r\n\
+             Authorization: Bearer abc\r\n\r\na\r\n\r\nb"
+        );
     }
 
     #[test]

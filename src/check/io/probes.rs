@@ -33,7 +33,11 @@ pub(super) async fn http(
     search: Option<Search>,
     client: &Client,
 ) -> Outcome {
-    let mut dialogue = Http::check(check, url, options.to, search);
+    let mut dialogue = match client.credentials().authorize(url, Http::check(check, url, options.to, search))
+    {
+        Ok(dialogue) => dialogue,
+        Err(why) => return Outcome::NotRun(why),
+    };
     let tls =
         check.tls.then_some(Tls { client, sni: check.sni.as_deref(), compliant: url.is_compliant(check) });
     let begun = Instant::now();

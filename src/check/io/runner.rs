@@ -144,7 +144,10 @@ impl Runner {
             Err(why) => return Some(Ended { id, outcome: Outcome::NotRun(why) }),
         };
         let (request, search) = match Request::is_for(probe, step) {
-            true => (Request::new(probe, step, search), None),
+            true => match Request::new(probe, step, search, self.client.credentials()) {
+                Ok(request) => (request, None),
+                Err(why) => return Some(Ended { id, outcome: Outcome::NotRun(why) }),
+            },
             false => (None, search),
         };
         let outcome = match (&probe.kind, &probe.connect) {

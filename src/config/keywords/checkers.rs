@@ -3,8 +3,9 @@
 use super::Status::{Ignored, Implemented, Replaced};
 use super::absent::{Absent, NONE, OFF, REQUIRED, UNSAID, number, time, told, word};
 use super::args::{
-    A_NUMBER, BLOCK, BLOCKS, BOOL, COMMAND, FLAG, HEX32, HTTP_VERSION, IFNAME, INT, IP, LINE, MAYBE_STRING,
-    NAME, NUMBER_LINE, OPTIONS, QUOTED, STACK, STATUS_CODES, STRING, TEXT, TIMER, USER, args, line,
+    A_NUMBER, Args, BLOCK, BLOCKS, BOOL, COMMAND, FLAG, HEX32, HTTP_VERSION, IFNAME, INT, IP, LINE,
+    MAYBE_STRING, NAME, NUMBER_LINE, OPTIONS, QUOTED, STACK, STATUS_CODES, STRING, TEXT, TIMER, USER, args,
+    line,
 };
 use super::notation::Part::{self, Called, Many, Maybe};
 use super::range::{ANY, at_least, characters, micros, whole};
@@ -69,16 +70,21 @@ const URL: &[Row] = &[
     row("regex_stack", STACK, told("PCRE2 default"), ANY.note("start <= max"), "JIT stack sizes", "", Ignored("a search takes up to 64 MiB and gives it back at its end")),
 ];
 
+/// A file, or what the service manager has.
+const SECRET_FILE: Args = line(LINE, &[Called("PATH / credential:NAME", TEXT)]);
+
 /// What keepalived has no words for.
 #[rustfmt::skip]
 const URL_MORE: &[Row] = &[
     part("method", args(Choice(&["GET", "HEAD", "POST", "PUT", "OPTIONS"])), word("GET"), ANY.note("not in keepalived"), "method of the request", ""),
-    part("header", line(Several, &[Called("NAME: VALUE", TEXT)]), NONE, ANY.note("not in keepalived; quote it; may be repeated; not Host, Content-Length, Transfer-Encoding or Connection"), "header of the request", ""),
+    part("header", line(Several, &[Called("NAME: VALUE", TEXT)]), NONE, ANY.note("not in keepalived; quote it; may be repeated; not Host, Content-Length, Transfer-Encoding, Connection or Authorization"), "header of the request", ""),
     part("body", STRING, NONE, ANY.note("not in keepalived; quote it; not with GET or HEAD"), "body of the request, sent with its length", ""),
     part("contains", line(Several, &[Called("TEXT", TEXT)]), NONE, ANY.note("not in keepalived; quote it; may be repeated: each must be there"), "text that the body of the answer must have in it", ""),
     part("contains_not", line(Several, &[Called("TEXT", TEXT)]), NONE, ANY.note("not in keepalived; quote it; may be repeated: none may be there"), "text that the body of the answer must not have in it", ""),
     part("max_size", INT, NONE, whole(0, 67_108_864).unit("bytes").note("; not in keepalived"), "longest acceptable body of the answer", ""),
     part("max_time", TIMER, NONE, micros(1, Some(4_294_967_295)).unit("s").note("; not in keepalived"), "longest acceptable time from the start of the connection to the end of the answer", ""),
+    part("auth_basic_file", SECRET_FILE, NONE, ANY.note("not in keepalived; the file has `USER:PASSWORD` in its first line and is its owner's alone; HTTP_GET sends it unencrypted, SSL_GET to whoever answers"), "who asks, by name and password; read at a start and at each reload", ""),
+    part("auth_bearer_file", SECRET_FILE, NONE, ANY.note("not in keepalived; the file has the token in its first line and is its owner's alone; HTTP_GET sends it unencrypted, SSL_GET to whoever answers"), "who asks, by a token; read at a start and at each reload", ""),
 ];
 
 /// The old name of `retry`.

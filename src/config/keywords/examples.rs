@@ -349,6 +349,8 @@ const VALUES: &[(&str, &str)] = &[
     ("fall", "3"),
     ("url/method", "OPTIONS"),
     ("url/header", "\"Accept: application/json\""),
+    ("auth_basic_file", "/etc/directord/probe.secret"),
+    ("auth_bearer_file", "credential:probe"),
     ("url/contains", "\"ready\""),
     ("url/contains_not", "\"maintenance\""),
     ("url/max_size", "65536"),

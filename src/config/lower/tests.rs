@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::config::diagnostic::{Code, Diagnostic, Format, Severity};
 use crate::config::model::{
-    Authentication, Checker, Connect, DnsType, Family, Forwarding, Garp, Granularity, Header, InitFile,
-    InitialState, Instance, Method, Model, Peer, Persistence, Preempt, ProbeKind, Service, UrlMore, Version,
-    VirtualServer,
+    Authentication, Checker, Connect, Credential, DnsType, Family, Forwarding, Garp, Granularity, Header,
+    InitFile, InitialState, Instance, Method, Model, Peer, Persistence, Preempt, ProbeKind, Scheme, Service,
+    UrlMore, Version, VirtualServer,
 };
 use crate::config::source::Texts;
 use crate::config::{Options, load};
@@ -383,7 +383,7 @@ fn a_url_has_what_keepalived_has_no_words_for() {
     assert_eq!(more("method GET"), None, "that is what keepalived sends");
     let found = more(
         "method POST\nheader \"Accept: a/b\"\nheader X:1\nbody \"{ a # b }\"\ncontains \"is ready\"\ncontains up\n\
-         contains_not error\nmax_size 4096\nmax_time 0.25",
+         contains_not error\nmax_size 4096\nmax_time 0.25\nauth_bearer_file /etc/token",
     );
     let headers = ["Accept: a/b", "X: 1"].map(|line| Header::new(line).unwrap()).to_vec();
     let expected = UrlMore {
@@ -394,6 +394,7 @@ fn a_url_has_what_keepalived_has_no_words_for() {
         contains_not: vec!["error".into()],
         max_size: Some(4096),
         max_time: Some(Duration::from_millis(250)),
+        credential: Credential::new(Scheme::Bearer, "/etc/token"),
     };
     assert_eq!(found, Some(Box::new(expected)));
 }

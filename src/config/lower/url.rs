@@ -2,12 +2,22 @@
 
 use super::Lower;
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::model::{Header, HeaderError, Method, UrlMore};
+use crate::config::model::{Credential, Header, HeaderError, Method, Scheme, UrlMore};
 use crate::config::source::Span;
 use crate::config::tree::Node;
 
 /// The words.
-const WORDS: [&str; 7] = ["body", "contains", "contains_not", "header", "max_size", "max_time", "method"];
+const WORDS: [&str; 9] = [
+    "auth_basic_file",
+    "auth_bearer_file",
+    "body",
+    "contains",
+    "contains_not",
+    "header",
+    "max_size",
+    "max_time",
+    "method",
+];
 
 /// Whether it is one of them.
 pub(super) fn is_more(word: &str) -> bool {
@@ -21,6 +31,7 @@ pub(super) struct MoreDraft {
     /// Where `method` and `body` stand.
     method: Option<Span>,
     body: Option<Span>,
+    credential: Option<(&'static str, Span)>,
     /// Where something is asked of the body of the answer.
     reads: Option<(&'static str, Span)>,
 }
@@ -39,6 +50,20 @@ impl Lower<'_> {
                 draft.body = node.span();
                 more.body = self.text(node);
             }
+            "auth_basic_file" | "auth_bearer_file" => {
+                let before = node.span().and_then(|span| draft.credential.replace((word, span)));
+                if let (Some((other, first)), Some(span)) =
+                    (before.filter(|(other, _)| *other != word), node.span())
+                {
+                    let message = format!("`{word}` beside `{other}`: a request says once who asks");
+                    self.report(
+                        Diagnostic::error(Code::Conflict, span, message)
+                            .related(first, format!("`{other}` is here"))
+                            .help("delete one of them"),
+                    );
+                }
+                more.credential = self.credential(word, node);
+            }
             "max_time" => more.max_time = self.time(node),
             "max_size" => more.max_size = self.whole_as(node),
             _ => {
@@ -53,7 +78,7 @@ impl Lower<'_> {
 
     /// `None`: nothing is set. `bodily`: a digest or a pattern is asked of the body.
     pub(super) fn whole_more(&mut self, draft: MoreDraft, bodily: bool) -> Option<Box<UrlMore>> {
-        let MoreDraft { more, method, body, reads } = draft;
+        let MoreDraft { more, method, body, reads, .. } = draft;
         let name = more.method.name();
         if let Some(span) = body.filter(|_| !more.method.takes_body()) {
             let diagnostic =
@@ -65,11 +90,11 @@ impl Lower<'_> {
             });
         }
         if let Some(method) = method.filter(|_| more.method == Method::Head && (bodily || reads.is_some())) {
-            let what = reads.map_or("a digest or a pattern", |(word, _)| word);
+            let what = reads.map_or("a digest or a pattern".to_owned(), |(word, _)| format!("`{word}`"));
             let diagnostic = Diagnostic::error(
                 Code::Conflict,
                 method,
-                format!("an answer to HEAD has no body for `{what}`"),
+                format!("an answer to HEAD has no body for {what}"),
             )
             .help("write `method GET`");
             self.report(match reads {
@@ -81,7 +106,7 @@ impl Lower<'_> {
     }
 
     fn header_line(&mut self, node: &Node<'_>) -> Option<Header> {
-        let word = self.one(node)?;
+        let word = self.one(node).and_then(|word| self.secret(word))?;
         match Header::new(word.text) {
             Ok(header) => Some(header),
             Err(error) => {
@@ -93,6 +118,22 @@ impl Lower<'_> {
                 None
             }
         }
+    }
+
+    /// Where the secret is; what is in the file is read when the configuration is run.
+    fn credential(&mut self, word: &str, node: &Node<'_>) -> Option<Credential> {
+        let scheme = if word == "auth_basic_file" { Scheme::Basic } else { Scheme::Bearer };
+        let place = self.one(node)?;
+        let credential = Credential::new(scheme, place.text);
+        if credential.is_none() {
+            // It may be the secret itself: it is not repeated.
+            self.report(
+                Diagnostic::error(Code::BadName, place.span, "this is no place of a secret")
+                    .expected("a path from the root, or `credential:NAME`")
+                    .help("write the secret into a file that its owner alone can read, and the path of that here"),
+            );
+        }
+        credential
     }
 
     /// A text that is looked for.

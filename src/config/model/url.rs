@@ -20,6 +20,69 @@ pub struct UrlMore {
     pub max_size: Option<u64>,
     /// `max_time`: from the start of the connection to the end of the answer.
     pub max_time: Option<Duration>,
+    /// `auth_basic_file`, `auth_bearer_file`.
+    pub credential: Option<Credential>,
+}
+
+/// Who asks: a secret in a file of its own, which is no part of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Credential {
+    /// What it is.
+    pub scheme: Scheme,
+    place: String,
+}
+
+/// What a secret is (RFC 7617, RFC 6750).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scheme {
+    /// `USER:PASSWORD`.
+    Basic,
+    /// A token.
+    Bearer,
+}
+
+/// Where a secret is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretPlace<'a> {
+    /// In this file.
+    File(&'a str),
+    /// The service manager has it, under this name.
+    Credential(&'a str),
+}
+
+impl Credential {
+    /// What stands in front of the name of a credential of the service manager.
+    const OF_MANAGER: &str = "credential:";
+
+    /// `None`: the place is neither an absolute path nor `credential:NAME`.
+    pub fn new(scheme: Scheme, place: &str) -> Option<Self> {
+        let fine = match place.strip_prefix(Self::OF_MANAGER) {
+            Some(name) => !matches!(name, "" | "." | "..") && !name.contains(['/', '\0']),
+            None => place.starts_with('/') && !place.contains('\0'),
+        };
+        fine.then(|| Self { scheme, place: place.to_owned() })
+    }
+
+    /// Where its secret is.
+    pub fn place(&self) -> SecretPlace<'_> {
+        match self.place.strip_prefix(Self::OF_MANAGER) {
+            Some(name) => SecretPlace::Credential(name),
+            None => SecretPlace::File(&self.place),
+        }
+    }
+
+    /// The same as it is written.
+    pub fn written(&self) -> &str {
+        &self.place
+    }
+
+    /// Its word.
+    pub fn keyword(&self) -> &'static str {
+        match self.scheme {
+            Scheme::Basic => "auth_basic_file",
+            Scheme::Bearer => "auth_bearer_file",
+        }
+    }
 }
 
 impl UrlMore {
@@ -106,7 +169,12 @@ impl fmt::Display for Header {
 }
 
 /// Headers that are made of other settings: why another one breaks the request, and what to write.
-const RESERVED: [(&str, &str, &str); 4] = [
+const RESERVED: [(&str, &str, &str); 5] = [
+    (
+        "Authorization",
+        "its secret would be in every copy of this file",
+        "write `auth_basic_file FILE` or `auth_bearer_file FILE`, with the secret in the file",
+    ),
     ("Host", "the request would have two of it", "write `virtualhost NAME`"),
     ("Content-Length", "it is made from `body`", "delete it"),
     ("Transfer-Encoding", "the body is sent as it is, with its length", "delete it"),
@@ -146,6 +214,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_secret_is_in_a_file_or_with_the_service_manager() {
+        let of = |place| Credential::new(Scheme::Basic, place);
+        assert_eq!(of("/etc/secret").unwrap().place(), SecretPlace::File("/etc/secret"));
+        assert_eq!(of("credential:web").unwrap().place(), SecretPlace::Credential("web"));
+        for no_place in ["secret", "", "credential:", "credential:..", "credential:a/b", "/a\0b"] {
+            assert_eq!(of(no_place), None, "{no_place:?}");
+        }
+    }
+
+    #[test]
     fn a_header_is_one_line_of_its_own() {
         let written = |line: &str| Header::new(line).map(|header| header.to_string());
         assert_eq!(written("X-Check:  a: b\t").unwrap(), "X-Check: a: b");
@@ -157,7 +235,7 @@ mod tests {
         for value in ["a\r\nHost: b", "a\nb", "a\0b", "a\u{7f}b", "a\u{85}b"] {
             assert_eq!(written(&format!("X: {value}")), Err(HeaderError::Control), "{value:?}");
         }
-        for name in ["host", "CONTENT-LENGTH", "Transfer-Encoding", "connection"] {
+        for name in ["host", "CONTENT-LENGTH", "Transfer-Encoding", "connection", "authorization"] {
             assert!(matches!(written(&format!("{name}: 1")), Err(HeaderError::Reserved { .. })), "{name}");
         }
     }

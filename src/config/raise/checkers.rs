@@ -253,7 +253,11 @@ impl Block {
     fn more(&mut self, more: &UrlMore) {
         self.unless("method", more.method.name(), Method::default().name());
         for header in &more.headers {
-            self.set("header", header.to_string());
+            // Keys of programs go in headers.
+            self.words("header", [Word::Secret(header.to_string())]);
+        }
+        if let Some(credential) = &more.credential {
+            self.set(credential.keyword(), credential.written());
         }
         self.given("body", more.body.as_ref());
         for text in &more.contains {
