@@ -181,6 +181,9 @@ fn more(more: &UrlMore, page: &mut Page) {
     }
     more.contains.iter().for_each(|text| page.line(format_args!("     Contains = {text:?}")));
     more.contains_not.iter().for_each(|text| page.line(format_args!("     Contains not = {text:?}")));
+    for value in &more.values {
+        page.line(format_args!("     JSON {:?} = {:?}", value.pointer(), value.text));
+    }
     if let Some(most) = more.max_size {
         page.line(format_args!("     Max size = {most}"));
     }

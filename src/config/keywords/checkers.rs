@@ -81,6 +81,7 @@ const URL_MORE: &[Row] = &[
     part("body", STRING, NONE, ANY.note("not in keepalived; quote it; not with GET or HEAD"), "body of the request, sent with its length", ""),
     part("contains", line(Several, &[Called("TEXT", TEXT)]), NONE, ANY.note("not in keepalived; quote it; may be repeated: each must be there"), "text that the body of the answer must have in it", ""),
     part("contains_not", line(Several, &[Called("TEXT", TEXT)]), NONE, ANY.note("not in keepalived; quote it; may be repeated: none may be there"), "text that the body of the answer must not have in it", ""),
+    part("json_pointer", line(Several, &[Called("POINTER", TEXT), Called("VALUE", TEXT)]), NONE, ANY.note("not in keepalived; quote both; may be repeated: each must be there; RFC 6901; a string without its quotes, anything else as JSON writes it without blanks; at most 256 KiB"), "value at a place in the body of the answer, which is JSON", ""),
     part("max_size", INT, NONE, whole(0, 67_108_864).unit("bytes").note("; not in keepalived"), "longest acceptable body of the answer", ""),
     part("max_time", TIMER, NONE, micros(1, Some(4_294_967_295)).unit("s").note("; not in keepalived"), "longest acceptable time from the start of the connection to the end of the answer", ""),
     part("auth_basic_file", SECRET_FILE, NONE, ANY.note("not in keepalived; the file has `USER:PASSWORD` in its first line and is its owner's alone; HTTP_GET sends it unencrypted, SSL_GET to whoever answers"), "who asks, by name and password; read at a start and at each reload", ""),

@@ -353,6 +353,7 @@ const VALUES: &[(&str, &str)] = &[
     ("auth_bearer_file", "credential:probe"),
     ("url/contains", "\"ready\""),
     ("url/contains_not", "\"maintenance\""),
+    ("url/json_pointer", "\"/status\" \"ok\""),
     ("url/max_size", "65536"),
     ("url/max_time", "0.5"),
     ("(ROUTE)/scope", "link"),

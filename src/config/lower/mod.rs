@@ -372,7 +372,8 @@ fn left_out(span: Span, message: impl Into<String>) -> Diagnostic {
 }
 
 /// Settings that add up.
-const REPEATABLE: [&str; 6] = ["contains", "contains_not", "header", "include_check", "key", "webhook"];
+const REPEATABLE: [&str; 7] =
+    ["contains", "contains_not", "header", "include_check", "json_pointer", "key", "webhook"];
 
 /// The statements of a block; none when it has no braces, which the tree has reported.
 fn inside<'n, 's>(node: &'n Node<'s>) -> &'n [Node<'s>] {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::config::diagnostic::{Code, Diagnostic, Format, Severity};
 use crate::config::model::{
     Authentication, Checker, Connect, Credential, DnsType, Family, Forwarding, Garp, Granularity, Header,
-    InitFile, InitialState, Instance, Method, Model, Peer, Persistence, Preempt, ProbeKind, Scheme, Service,
-    UrlMore, Version, VirtualServer,
+    InitFile, InitialState, Instance, JsonValue, Method, Model, Peer, Persistence, Preempt, ProbeKind,
+    Scheme, Service, UrlMore, Version, VirtualServer,
 };
 use crate::config::source::Texts;
 use crate::config::{Options, load};
@@ -383,7 +383,7 @@ fn a_url_has_what_keepalived_has_no_words_for() {
     assert_eq!(more("method GET"), None, "that is what keepalived sends");
     let found = more(
         "method POST\nheader \"Accept: a/b\"\nheader X:1\nbody \"{ a # b }\"\ncontains \"is ready\"\ncontains up\n\
-         contains_not error\nmax_size 4096\nmax_time 0.25\nauth_bearer_file /etc/token",
+         contains_not error\nmax_size 4096\nmax_time 0.25\nauth_bearer_file /etc/token\njson_pointer /status ok\njson_pointer \"\" \"\"",
     );
     let headers = ["Accept: a/b", "X: 1"].map(|line| Header::new(line).unwrap()).to_vec();
     let expected = UrlMore {
@@ -392,6 +392,7 @@ fn a_url_has_what_keepalived_has_no_words_for() {
         body: Some("{ a # b }".into()),
         contains: vec!["is ready".into(), "up".into()],
         contains_not: vec!["error".into()],
+        values: vec![JsonValue::new("/status", "ok").unwrap(), JsonValue::new("", "").unwrap()],
         max_size: Some(4096),
         max_time: Some(Duration::from_millis(250)),
         credential: Credential::new(Scheme::Bearer, "/etc/token"),

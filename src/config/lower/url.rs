@@ -1,13 +1,14 @@
 //! What a `url` can say that keepalived has no words for.
 
-use super::Lower;
+use super::{Lower, arguments};
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::model::{Credential, Header, HeaderError, Method, Scheme, UrlMore};
+use crate::config::model::{Credential, Header, HeaderError, JsonValue, Method, Scheme, UrlMore};
 use crate::config::source::Span;
 use crate::config::tree::Node;
 
 /// The words.
-const WORDS: [&str; 9] = [
+const WORDS: [&str; 10] = [
+    "json_pointer",
     "auth_basic_file",
     "auth_bearer_file",
     "body",
@@ -64,6 +65,7 @@ impl Lower<'_> {
                 }
                 more.credential = self.credential(word, node);
             }
+            "json_pointer" => more.values.extend(self.json_value(node)),
             "max_time" => more.max_time = self.time(node),
             "max_size" => more.max_size = self.whole_as(node),
             _ => {
@@ -71,7 +73,7 @@ impl Lower<'_> {
                 texts.extend(self.looked_for(node));
             }
         }
-        if matches!(word, "contains" | "contains_not" | "max_size") {
+        if matches!(word, "contains" | "contains_not" | "json_pointer" | "max_size") {
             draft.reads = node.span().map(|span| (word, span)).or(draft.reads);
         }
     }
@@ -134,6 +136,31 @@ impl Lower<'_> {
             );
         }
         credential
+    }
+
+    /// `POINTER VALUE`.
+    fn json_value(&mut self, node: &Node<'_>) -> Option<JsonValue> {
+        let (pointer, text) = match arguments(node) {
+            [pointer, text] => (pointer, text),
+            [pointer, text, surplus, ..] => {
+                self.surplus(node, surplus);
+                (pointer, text)
+            }
+            _ => {
+                self.missing(node);
+                return None;
+            }
+        };
+        let value = JsonValue::new(pointer.text, text.text);
+        if value.is_none() {
+            let message = format!("`{}` is no JSON pointer", pointer.text.escape_debug());
+            self.report(
+                Diagnostic::error(Code::BadName, pointer.span, message)
+                    .expected("names with a `/` in front of each, such as `/status` or `/nodes/0/up`")
+                    .help("within a name, `~1` is a `/` and `~0` is a `~`"),
+            );
+        }
+        value
     }
 
     /// A text that is looked for.

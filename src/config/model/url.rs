@@ -16,6 +16,8 @@ pub struct UrlMore {
     pub contains: Vec<String>,
     /// `contains_not`: it has none of them.
     pub contains_not: Vec<String>,
+    /// `json_pointer`: it is JSON, and has these values in it.
+    pub values: Vec<JsonValue>,
     /// `max_size`: it has at most so many bytes.
     pub max_size: Option<u64>,
     /// `max_time`: from the start of the connection to the end of the answer.
@@ -88,7 +90,32 @@ impl Credential {
 impl UrlMore {
     /// Whether the body of the answer must be read.
     pub fn reads(&self) -> bool {
-        !self.contains.is_empty() || !self.contains_not.is_empty() || self.max_size.is_some()
+        !self.contains.is_empty()
+            || !self.contains_not.is_empty()
+            || !self.values.is_empty()
+            || self.max_size.is_some()
+    }
+}
+
+/// `json_pointer`: a value in a document, and its text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct JsonValue {
+    pointer: String,
+    /// A string without its quotes, anything else as JSON writes it without blanks.
+    pub text: String,
+}
+
+impl JsonValue {
+    /// `None`: that is no pointer (RFC 6901 section 3).
+    pub fn new(pointer: &str, text: &str) -> Option<Self> {
+        let escapes = pointer.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+        let whole = pointer.is_empty() || pointer.starts_with('/');
+        (whole && escapes).then(|| Self { pointer: pointer.to_owned(), text: text.to_owned() })
+    }
+
+    /// Where it is.
+    pub fn pointer(&self) -> &str {
+        &self.pointer
     }
 }
 
@@ -220,6 +247,16 @@ mod tests {
         assert_eq!(of("credential:web").unwrap().place(), SecretPlace::Credential("web"));
         for no_place in ["secret", "", "credential:", "credential:..", "credential:a/b", "/a\0b"] {
             assert_eq!(of(no_place), None, "{no_place:?}");
+        }
+    }
+
+    #[test]
+    fn pointers() {
+        for pointer in ["", "/", "/a/0", "/a~1b/m~0n", "/ä b"] {
+            assert!(JsonValue::new(pointer, "").is_some(), "{pointer:?}");
+        }
+        for pointer in ["a", "a/b", "/a~", "/a~2", "#/a"] {
+            assert!(JsonValue::new(pointer, "").is_none(), "{pointer:?}");
         }
     }
 

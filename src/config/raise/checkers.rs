@@ -266,6 +266,9 @@ impl Block {
         for text in &more.contains_not {
             self.set("contains_not", text);
         }
+        for value in &more.values {
+            self.words("json_pointer", [plain(value.pointer()), plain(&value.text)]);
+        }
         self.given("max_size", more.max_size);
         self.given("max_time", more.max_time);
     }

@@ -3,11 +3,15 @@
 //! A chunked body is looked at without its chunks. Kept is how it begins, for the reason, and of each text how much of it
 //! has been found: no byte of the body is looked at twice, however it is cut.
 
+use serde_json::Value;
+
 use crate::check::Failure;
-use crate::config::model::UrlMore;
+use crate::config::model::{JsonValue, UrlMore};
 
 /// Bytes of the body that are shown of one that is not as it should be.
 const SHOWN: usize = 60;
+/// A longer document is not read as JSON: its values take several times its room.
+const LONGEST_JSON: usize = 256 * 1024;
 
 /// A body that is looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +22,8 @@ pub struct Content {
     texts: Vec<Text>,
     /// How it begins.
     start: Vec<u8>,
+    /// All of it, where it is read as JSON.
+    json: Option<Vec<u8>>,
 }
 
 impl Content {
@@ -25,7 +31,8 @@ impl Content {
     pub(super) fn of(more: &UrlMore) -> Option<Box<Self>> {
         let texts = more.contains.iter().chain(&more.contains_not).map(|text| Text::new(text)).collect();
         let (size, start) = (0, Vec::new());
-        more.reads().then(|| Box::new(Self { size, most: more.max_size, texts, start }))
+        let json = (!more.values.is_empty()).then(Vec::new);
+        more.reads().then(|| Box::new(Self { size, most: more.max_size, texts, start, json }))
     }
 
     /// Takes the next piece in. `true`: the body is too long, and nothing more need come.
@@ -34,18 +41,23 @@ impl Content {
         self.start.extend_from_slice(bytes.get(..room).unwrap_or_default());
         self.size = self.size.saturating_add(bytes.len() as u64);
         self.texts.iter_mut().for_each(|text| text.feed(bytes));
-        self.is_too_long()
+        if let Some(json) = &mut self.json {
+            let room = LONGEST_JSON.saturating_sub(json.len()).min(bytes.len());
+            json.extend_from_slice(bytes.get(..room).unwrap_or_default());
+        }
+        self.judge_size().is_err()
     }
 
-    fn is_too_long(&self) -> bool {
-        self.most.is_some_and(|most| self.size > most)
-    }
-
-    /// Whether it has at most `max_size` bytes.
+    /// Whether it has at most `max_size` bytes, and no more than are read as JSON.
     pub(super) fn judge_size(&self) -> Result<(), Failure> {
-        let Some(most) = self.most.filter(|_| self.is_too_long()) else { return Ok(()) };
-        let expected = format!("a body of at most {most} bytes");
-        Err(Failure::Unexpected { expected, got: "a longer one".to_owned() })
+        let json = self.json.as_ref().map(|_| LONGEST_JSON as u64);
+        match self.most.into_iter().chain(json).min().filter(|most| self.size > *most) {
+            Some(most) => {
+                let expected = format!("a body of at most {most} bytes");
+                Err(Failure::Unexpected { expected, got: "a longer one".to_owned() })
+            }
+            None => Ok(()),
+        }
     }
 
     /// Whether it is what `more` wants.
@@ -57,6 +69,32 @@ impl Content {
                 let with = if is_wanted { "with" } else { "without" };
                 let expected = format!("a body {with} `{}`", text.escape_debug());
                 return Err(Failure::Unexpected { expected, got: self.shown() });
+            }
+        }
+        match &self.json {
+            Some(json) => self.judge_values(json, &more.values),
+            None => Ok(()),
+        }
+    }
+
+    fn judge_values(&self, json: &[u8], values: &[JsonValue]) -> Result<(), Failure> {
+        let unexpected = |expected: String, got: String| Err(Failure::Unexpected { expected, got });
+        let document: Value = match serde_json::from_slice(json) {
+            Ok(document) => document,
+            Err(error) => return unexpected("JSON".to_owned(), format!("{}: {error}", self.shown())),
+        };
+        for value in values {
+            let found = document.pointer(value.pointer()).map(|found| match found {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            });
+            if found.as_deref() != Some(&value.text) {
+                let place = match value.pointer() {
+                    "" => "the whole document".to_owned(),
+                    pointer => pointer.escape_debug().to_string(),
+                };
+                let found = found.map_or("none".to_owned(), |found| shortened(&found));
+                return unexpected(format!("`{}` at {place}", value.text.escape_debug()), found);
             }
         }
         Ok(())
@@ -72,6 +110,13 @@ impl Content {
             }
         }
     }
+}
+
+/// In one line, and not for ever.
+fn shortened(text: &str) -> String {
+    let shown: String = text.chars().take(SHOWN).collect();
+    let more = if shown.len() < text.len() { "…" } else { "" };
+    format!("`{}`{more}", shown.escape_debug())
 }
 
 /// A text that is looked for, and how much of it the last bytes are: the search of Knuth, Morris and Pratt.
@@ -168,6 +213,45 @@ mod tests {
         assert_eq!(reason("db ready error"), Err(more.to_owned()));
         let long = reason(&"x".repeat(100)).unwrap_err();
         assert_eq!(long, format!("expected a body with `ready`, got `{}`…", "x".repeat(60)));
+    }
+
+    #[test]
+    fn values_of_json_are_those_that_are_asked_for() {
+        let reason = |values: &[(&str, &str)], body: &str| {
+            let values =
+                values.iter().map(|(pointer, text)| JsonValue::new(pointer, text).unwrap()).collect();
+            let more = UrlMore { values, ..UrlMore::default() };
+            let mut content = Content::of(&more).unwrap();
+            let whole = body.as_bytes().chunks(3).all(|piece| !content.feed(piece));
+            assert_eq!(content.judge_size().is_ok(), whole);
+            content.judge_size().and_then(|()| content.judge(&more)).map_err(|failure| failure.to_string())
+        };
+        let body =
+            r#"{"status": "ok", "db": {"up": true, "lag": 0.5, "a/b": [1, null, {"c": []}]}, "": "e"}"#;
+        let all = [
+            ("/status", "ok"),
+            ("/db/up", "true"),
+            ("/db/lag", "0.5"),
+            ("/db/a~1b/0", "1"),
+            ("/db/a~1b/1", "null"),
+            ("/db/a~1b/2", r#"{"c":[]}"#),
+            ("/", "e"),
+        ];
+        assert_eq!(reason(&all, body), Ok(()));
+        assert_eq!(reason(&[("", "7")], " 7\n"), Ok(()));
+        let why = |values: &[(&str, &str)], body: &str| reason(values, body).unwrap_err();
+        assert_eq!(why(&[("/db/up", "yes")], body), "expected `yes` at /db/up, got `true`");
+        assert_eq!(why(&[("/status", "ok"), ("/db/x", "1")], body), "expected `1` at /db/x, got none");
+        assert_eq!(why(&[("", "8")], "7"), "expected `8` at the whole document, got `7`");
+        assert!(why(&all, "out of order").starts_with("expected JSON, got `out of order`: "));
+        assert!(why(&all, "").starts_with("expected JSON, got an empty body: "));
+        assert!(why(&all, &format!("{body} x")).starts_with("expected JSON, got "), "something follows");
+        let long = format!("\"{}\"", "x".repeat(LONGEST_JSON));
+        let most = "expected a body of at most 262144 bytes, got a longer one";
+        assert_eq!(why(&[("", "x")], &long), most);
+        assert!(why(&[("", "x")], &long[2..]).starts_with("expected JSON, got "));
+        let deep = "[".repeat(100_000);
+        assert!(why(&[("", "x")], &deep).contains("recursion limit"));
     }
 
     #[test]
