@@ -9,7 +9,7 @@ use super::args::{
 };
 use super::notation::Part::{self, Called, Many, Maybe};
 use super::range::{ANY, at_least, characters, micros, whole};
-use super::shape::Shape::{Alone, Choice, Several};
+use super::shape::Shape::{Alone, Choice, List, Pattern, Several};
 use super::{Row, part, row};
 use crate::config::model::{Connect, ProbeKind, Timing};
 
@@ -70,6 +70,9 @@ const URL: &[Row] = &[
     row("regex_stack", STACK, told("PCRE2 default"), ANY.note("start <= max"), "JIT stack sizes", "", Ignored("a search takes up to 64 MiB and gives it back at its end")),
 ];
 
+/// Texts whose escapes stay.
+const QUOTED_TEXTS: Args = line(List(&Pattern), &[Many(&Called("QUOTED", Pattern))]);
+
 /// A file, or what the service manager has.
 const SECRET_FILE: Args = line(LINE, &[Called("PATH / credential:NAME", TEXT)]);
 
@@ -78,9 +81,9 @@ const SECRET_FILE: Args = line(LINE, &[Called("PATH / credential:NAME", TEXT)]);
 const URL_MORE: &[Row] = &[
     part("method", args(Choice(&["GET", "HEAD", "POST", "PUT", "OPTIONS"])), word("GET"), ANY.note("not in keepalived"), "method of the request", ""),
     part("header", line(Several, &[Called("NAME: VALUE", TEXT)]), NONE, ANY.note("not in keepalived; quote it; may be repeated; not Host, Content-Length, Transfer-Encoding, Connection or Authorization"), "header of the request", ""),
-    part("body", STRING, NONE, ANY.note("not in keepalived; quote it; not with GET or HEAD"), "body of the request, sent with its length", ""),
-    part("contains", line(Several, &[Called("TEXT", TEXT)]), NONE, ANY.note("not in keepalived; quote it; may be repeated: each must be there"), "text that the body of the answer must have in it", ""),
-    part("contains_not", line(Several, &[Called("TEXT", TEXT)]), NONE, ANY.note("not in keepalived; quote it; may be repeated: none may be there"), "text that the body of the answer must not have in it", ""),
+    part("body", QUOTED, NONE, ANY.note("not in keepalived; quote it; not with GET or HEAD; a double quote in it is written \\x22, a backslash twice"), "body of the request, sent with its length", ""),
+    part("contains", QUOTED_TEXTS, NONE, ANY.note("not in keepalived; quote each; may be repeated: each must be there; a double quote is written \\x22, a backslash twice"), "text that the body of the answer must have in it", ""),
+    part("contains_not", QUOTED_TEXTS, NONE, ANY.note("not in keepalived; quote each; may be repeated: none may be there; written as in contains"), "text that the body of the answer must not have in it", ""),
     part("json_pointer", line(Several, &[Called("POINTER", TEXT), Called("VALUE", TEXT)]), NONE, ANY.note("not in keepalived; quote both; may be repeated: each must be there; RFC 6901; a string without its quotes, anything else as JSON writes it without blanks; at most 256 KiB"), "value at a place in the body of the answer, which is JSON", ""),
     part("max_size", INT, NONE, whole(0, 67_108_864).unit("bytes").note("; not in keepalived"), "longest acceptable body of the answer", ""),
     part("max_time", TIMER, NONE, micros(1, Some(4_294_967_295)).unit("s").note("; not in keepalived"), "longest acceptable time from the start of the connection to the end of the answer", ""),

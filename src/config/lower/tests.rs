@@ -382,7 +382,7 @@ fn a_url_has_what_keepalived_has_no_words_for() {
     assert_eq!(more("status_code 200"), None);
     assert_eq!(more("method GET"), None, "that is what keepalived sends");
     let found = more(
-        "method POST\nheader \"Accept: a/b\"\nheader X:1\nbody \"{ a # b }\"\ncontains \"is ready\"\ncontains up\n\
+        "method POST\nheader \"Accept: a/b\"\nheader X:1\nbody \"{ a # b }\"\ncontains \"is ready\" up\ncontains \"it's\"\n\
          contains_not error\nmax_size 4096\nmax_time 0.25\nauth_bearer_file /etc/token\njson_pointer /status ok\njson_pointer \"\" \"\"",
     );
     let headers = ["Accept: a/b", "X: 1"].map(|line| Header::new(line).unwrap()).to_vec();
@@ -390,7 +390,7 @@ fn a_url_has_what_keepalived_has_no_words_for() {
         method: Method::Post,
         headers,
         body: Some("{ a # b }".into()),
-        contains: vec!["is ready".into(), "up".into()],
+        contains: vec!["is ready".into(), "up".into(), "it's".into()],
         contains_not: vec!["error".into()],
         values: vec![JsonValue::new("/status", "ok").unwrap(), JsonValue::new("", "").unwrap()],
         max_size: Some(4096),
@@ -398,6 +398,12 @@ fn a_url_has_what_keepalived_has_no_words_for() {
         credential: Credential::new(Scheme::Bearer, "/etc/token"),
     };
     assert_eq!(found, Some(Box::new(expected)));
+    // JSON, with both forms of a double quote.
+    for body in [r#""{\"a\": {\"b\": 1}}\n""#, r#""{\x22a\x22: {\x22b\x22: 1}}\n""#] {
+        let found = more(&format!("method PUT\nbody {body}\ncontains {body} {body}")).unwrap();
+        let text = "{\"a\": {\"b\": 1}}\n".to_owned();
+        assert_eq!((found.body, found.contains), (Some(text.clone()), vec![text.clone(), text]));
+    }
 }
 
 #[test]

@@ -49,7 +49,13 @@ impl Lower<'_> {
             "header" => more.headers.extend(self.header_line(node)),
             "body" => {
                 draft.body = node.span();
-                more.body = self.text(node);
+                more.body = self.quoted(node).and_then(|texts| match texts.as_slice() {
+                    [_, _, ..] => {
+                        self.surplus(node, arguments(node).get(1)?);
+                        texts.into_iter().next()
+                    }
+                    _ => texts.into_iter().next(),
+                });
             }
             "auth_basic_file" | "auth_bearer_file" => {
                 let before = node.span().and_then(|span| draft.credential.replace((word, span)));
@@ -70,7 +76,7 @@ impl Lower<'_> {
             "max_size" => more.max_size = self.whole_as(node),
             _ => {
                 let texts = if word == "contains" { &mut more.contains } else { &mut more.contains_not };
-                texts.extend(self.looked_for(node));
+                texts.extend(self.looked_for(node).unwrap_or_default());
             }
         }
         if matches!(word, "contains" | "contains_not" | "json_pointer" | "max_size") {
@@ -83,9 +89,9 @@ impl Lower<'_> {
         let MoreDraft { more, method, body, reads, .. } = draft;
         let name = more.method.name();
         if let Some(span) = body.filter(|_| !more.method.takes_body()) {
-            let diagnostic =
-                Diagnostic::error(Code::Conflict, span, format!("a request by {name} has no body"))
-                    .help("write `method POST`, or delete the body");
+            let code = if method.is_some() { Code::Conflict } else { Code::Required };
+            let diagnostic = Diagnostic::error(code, span, format!("a request by {name} has no body"))
+                .help("write `method POST`, or delete the body");
             self.report(match method {
                 Some(method) => diagnostic.related(method, "the method"),
                 None => diagnostic,
@@ -163,14 +169,49 @@ impl Lower<'_> {
         value
     }
 
-    /// A text that is looked for.
-    fn looked_for(&mut self, node: &Node<'_>) -> Option<String> {
-        let word = self.one(node)?;
-        if word.text.is_empty() {
-            let diagnostic = Diagnostic::error(Code::MissingArgument, word.span, "the text is empty");
+    /// Texts that are looked for.
+    fn looked_for(&mut self, node: &Node<'_>) -> Option<Vec<String>> {
+        let texts = self.quoted(node)?;
+        if let (true, Some(span)) = (texts.iter().any(String::is_empty), node.span()) {
+            let diagnostic = Diagnostic::error(Code::MissingArgument, span, "the text is empty");
             self.report(diagnostic.consequence("every body has it in it"));
             return None;
         }
-        Some(word.text.to_string())
+        Some(texts)
     }
+
+    /// At least one text, with its escapes decoded.
+    fn quoted(&mut self, node: &Node<'_>) -> Option<Vec<String>> {
+        let words = arguments(node);
+        if words.is_empty() {
+            self.missing(node);
+            return None;
+        }
+        if !self.sources.is_json()
+            && let Some(span) = node.span().filter(|_| !closes(&self.raw(words)))
+        {
+            self.report(
+                Diagnostic::error(Code::BadName, span, "the text breaks off within its quotes")
+                    .consequence("a comment sign or a brace in it counts as one behind `\\\"`")
+                    .help("write `\\x22` for a double quote in the text"),
+            );
+            return None;
+        }
+        Some(self.pattern_words(node))
+    }
+}
+
+/// Whether every quote is closed.
+fn closes(text: &str) -> bool {
+    let (mut quote, mut escaped) = (None, false);
+    for c in text.chars() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' | '\'' if quote.is_none() => quote = Some(c),
+            c if quote == Some(c) => quote = None,
+            _ => {}
+        }
+    }
+    quote.is_none()
 }

@@ -259,12 +259,13 @@ impl Block {
         if let Some(credential) = &more.credential {
             self.set(credential.keyword(), credential.written());
         }
-        self.given("body", more.body.as_ref());
-        for text in &more.contains {
-            self.set("contains", text);
+        if let Some(body) = &more.body {
+            self.words("body", [Word::Pattern(body.clone())]);
         }
-        for text in &more.contains_not {
-            self.set("contains_not", text);
+        for (keyword, texts) in [("contains", &more.contains), ("contains_not", &more.contains_not)] {
+            if !texts.is_empty() {
+                self.words(keyword, texts.iter().cloned().map(Word::Pattern));
+            }
         }
         for value in &more.values {
             self.words("json_pointer", [plain(value.pointer()), plain(&value.text)]);
