@@ -25,7 +25,7 @@ use directord::config::model::{
     VirtualAddress, Vrid,
 };
 use directord::config::model::{
-    HttpCheck, HttpProtocol, HttpUrl, Service, StatusCodes, TrackProcess, UrlRegex,
+    HttpCheck, HttpProtocol, HttpUrl, JsonValue, Service, StatusCodes, TrackProcess, UrlMore, UrlRegex,
 };
 use directord::config::recorded::Recorder;
 use directord::config::source::{Files, ReadError, Sources, Span, Texts};
@@ -287,12 +287,28 @@ fn answer(pieces: &[&[u8]], pattern: Option<&str>) -> Option<Result<Response, St
         Box::new(UrlRegex { pattern: Some(pattern.to_owned()), min_offset: 1, ..UrlRegex::default() })
     });
     // With a digest all of the body is read.
-    let url = HttpUrl { path, virtualhost, digest: Some([0; 16]), status_codes, regex, tls_compliant: None };
+    let url = HttpUrl {
+        path,
+        virtualhost,
+        digest: Some([0; 16]),
+        status_codes,
+        regex,
+        tls_compliant: None,
+        more: Some(Box::new(UrlMore {
+            contains: vec!["lol".to_owned()],
+            values: JsonValue::new("/a/0", "1").into_iter().collect(),
+            ..UrlMore::default()
+        })),
+    };
     let search = Patterns::default().search(&url).unwrap();
     let mut dialogue = Http::check(&check, &url, ([192, 0, 2, 1], 80).into(), search);
     let pieces = pieces.iter().filter(|piece| !piece.is_empty()).map(|piece| Heard::Bytes(piece));
     for heard in [Heard::Connected, Heard::Sent].into_iter().chain(pieces).chain([Heard::Closed]) {
         if let Step::Done(result) = dialogue.next(heard) {
+            if let Ok(response) = &result {
+                // Total, whatever was found.
+                let _ = response.judge(&url);
+            }
             return Some(result.map_err(|failure| failure.to_string()));
         }
     }

@@ -57,6 +57,13 @@ pub enum Failure {
     ReadTimeout(Duration),
     /// The answer comes, but does not end in time.
     TooSlow(Duration),
+    /// The answer is right, and came late.
+    Late {
+        /// How long it took, from the start of the connection to its end.
+        took: Duration,
+        /// `max_time`.
+        limit: Duration,
+    },
     /// The answer has more bytes than are looked at.
     TooLong(u64),
     /// The server closed the connection without a word.
@@ -146,6 +153,14 @@ impl fmt::Display for Failure {
                 write!(f, "connected, but no answer within {} s", limit.as_secs_f64())
             }
             Self::TooSlow(limit) => write!(f, "the answer did not end within {} s", limit.as_secs_f64()),
+            Self::Late { took, limit } => {
+                let limit = limit.as_secs_f64();
+                write!(
+                    f,
+                    "the answer is right, but took {:.3} s, and max_time is {limit} s",
+                    took.as_secs_f64()
+                )
+            }
             Self::TooLong(limit) => write!(f, "the answer does not end within {limit} bytes"),
             Self::NoData => f.write_str("connection closed without an answer"),
             Self::NotHttp(what) => write!(f, "the answer is not HTTP: {what}"),

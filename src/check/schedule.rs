@@ -1,6 +1,7 @@
 //! When a check runs, when it is tried again, and when its standing changes.
 //!
-//! An established server needs `retry` + 1 failures in a row to go down and one whole pass to come up. Before
+//! An established server needs `retry` + 1 failures in a row to go down; what is down needs `rise` whole passes in a row,
+//! at start too. Before
 //! anything has succeeded the first failure counts at once, as with keepalived, unless the `Policy` of the kind says
 //! otherwise. Several steps are taken one at a time, one each `delay_loop`; all of them make a pass.
 
@@ -65,6 +66,9 @@ pub struct Snapshot {
     pub standing: Standing,
     /// Failures in a row that were retried.
     pub retries: u32,
+    /// Of a check that is not up yet and passes: how many whole passes in a row, and how many are needed.
+    #[serde(skip)]
+    pub rising: Option<(u32, u32)>,
     /// When it became what it is; `None`: there has been no verdict.
     #[serde(skip)]
     pub since: Option<Instant>,
@@ -107,10 +111,23 @@ pub enum Event {
         /// Which of several steps, from 0.
         step: Option<usize>,
     },
+    /// It passes, and not often enough yet.
+    Rising {
+        /// Kind of the check.
+        check: &'static str,
+        /// Whole passes in a row.
+        passes: u32,
+        /// `rise`.
+        rise: u32,
+        /// `log_all_failures`: every run is told.
+        all: bool,
+    },
     /// It passes again.
     Passed {
         /// Kind of the check.
         check: &'static str,
+        /// Whole passes in a row that it took.
+        passes: u32,
     },
     /// It could not be run here.
     NotRun {
@@ -132,6 +149,8 @@ pub struct Machine {
     /// There has been a verdict: a whole pass, or a failure that counts.
     judged: bool,
     retries: u32,
+    /// Whole passes in a row of a check that is not up.
+    passes: u32,
     step: usize,
     /// The step at `step` failed for good; after it succeeds, a whole pass is needed.
     failed_step: bool,
@@ -157,6 +176,7 @@ impl Machine {
             proven: false,
             judged: false,
             retries: 0,
+            passes: 0,
             step: 0,
             failed_step: false,
             passed: false,
@@ -208,6 +228,7 @@ impl Machine {
             check: self.policy.name,
             standing: self.standing,
             retries: self.retries,
+            rising: (self.passes > 0).then_some((self.passes, self.timing.rise)),
             since: self.since,
             why: self.why.as_deref().cloned(),
         }
@@ -259,13 +280,22 @@ impl Machine {
         self.failed_step = false;
         self.step = 0;
         self.passed = true;
+        let check = self.policy.name;
+        if !self.standing.is_up() {
+            let (passes, rise) = (self.passes.saturating_add(1), self.timing.rise);
+            if passes < rise {
+                self.passes = passes;
+                let all = self.timing.log_all_failures == Some(true);
+                out.push(Action::Report(Event::Rising { check, passes, rise, all }));
+                return self.timing.delay_loop;
+            }
+            self.passes = 0;
+            out.push(Action::Report(Event::Passed { check, passes }));
+        }
         self.why = None;
         let first = !self.judged;
         self.verdict(now, true);
         let standing = Standing::Up { weight };
-        if !self.standing.is_up() {
-            out.push(Action::Report(Event::Passed { check: self.policy.name }));
-        }
         // That it is up is told the first time even if it was taken for granted: from then on it is known.
         if first || self.standing != standing {
             self.standing = standing;
@@ -275,6 +305,7 @@ impl Machine {
     }
 
     fn failed(&mut self, now: Instant, why: Failure, out: &mut Vec<Action>) -> Duration {
+        self.passes = 0;
         let up = self.standing.is_up();
         let all = self.timing.log_all_failures == Some(true);
         let retried = match self.policy.retries {
@@ -332,8 +363,8 @@ impl Event {
             | Self::StillFails { .. }
             | Self::NotRun { .. }
             | Self::Retrying { all: true, .. } => Level::Warning,
-            Self::Passed { .. } => Level::Info,
-            Self::Retrying { .. } => Level::Debug,
+            Self::Passed { .. } | Self::Rising { all: true, .. } => Level::Info,
+            Self::Retrying { .. } | Self::Rising { .. } => Level::Debug,
         }
     }
 
@@ -354,7 +385,13 @@ impl Event {
             Self::Retrying { check, why, left, .. } => {
                 format!("{check} on service {server} failed, {left} more to go: {why}")
             }
-            Self::Passed { check } => format!("{check} on service {server} succeeded"),
+            Self::Rising { check, passes, rise, .. } => {
+                format!("{check} on service {server} passed, {passes} of {rise} runs before it is up")
+            }
+            Self::Passed { check, passes: 1 } => format!("{check} on service {server} succeeded"),
+            Self::Passed { check, passes } => {
+                format!("{check} on service {server} succeeded, {passes} runs in a row")
+            }
             Self::NotRun { check, why } => {
                 format!("{check} on service {server} could not run here, its verdict stays: {why}")
             }
@@ -378,6 +415,7 @@ mod tests {
             warmup: Duration::from_secs(6),
             retry: 2,
             delay_before_retry: Duration::from_secs(3),
+            rise: 1,
             alpha: false,
             log_all_failures: None,
         }
@@ -391,6 +429,7 @@ mod tests {
             status_codes: StatusCodes::default(),
             regex: None,
             tls_compliant: None,
+            more: None,
         };
         ProbeKind::Http(HttpCheck {
             tls: false,
@@ -490,6 +529,95 @@ mod tests {
         let (mut machine, mut now) = start(ProbeKind::Tcp, false);
         assert_eq!(run(&mut machine, &mut now, failed()).1, []);
         assert_eq!(run(&mut machine, &mut now, Outcome::PASSED).1, [Action::Standing(Standing::UP)]);
+    }
+
+    /// What is shown of the way up.
+    fn rising(machine: &Machine) -> Option<(u32, u32)> {
+        machine.snapshot().rising
+    }
+
+    fn rise(machine: &mut Machine, now: Instant, rise: u32) {
+        machine.handle(now, Input::Retime(Arc::new(Timing { rise, ..timing() })), &mut Vec::new());
+    }
+
+    #[test]
+    fn what_is_down_needs_its_passes_in_a_row() {
+        // Begins as down, like a check of `alpha`, and is taken down.
+        for (up, first) in [(false, vec![]), (true, vec![Action::Standing(Standing::Down)])] {
+            let (mut machine, mut now) = start(ProbeKind::Tcp, up);
+            rise(&mut machine, now, 3);
+            assert_eq!(run(&mut machine, &mut now, failed()).1, first);
+            for passes in 1..3 {
+                assert_eq!(run(&mut machine, &mut now, Outcome::PASSED), (0, vec![], timing().delay_loop));
+                assert_eq!(rising(&machine), Some((passes, 3)));
+            }
+            assert!(machine.snapshot().why.is_some(), "it is down for that still");
+            assert_eq!(run(&mut machine, &mut now, failed()).1, []);
+            assert_eq!(rising(&machine), None, "they are not in a row");
+            let not_run = Outcome::NotRun("no free port".into());
+            for outcome in [Outcome::PASSED, not_run, Outcome::PASSED] {
+                assert_eq!(run(&mut machine, &mut now, outcome).1, []);
+            }
+            assert_eq!(run(&mut machine, &mut now, Outcome::PASSED).1, [Action::Standing(Standing::UP)]);
+            assert_eq!((rising(&machine), machine.snapshot().why), (None, None));
+            assert_eq!(run(&mut machine, &mut now, failed()).1, [], "it is established");
+        }
+    }
+
+    #[test]
+    fn what_begins_as_up_needs_no_passes() {
+        let (mut machine, mut now) = start(ProbeKind::Tcp, true);
+        rise(&mut machine, now, 3);
+        assert_eq!(run(&mut machine, &mut now, Outcome::PASSED).1, []);
+        assert_eq!((machine.is_up(), rising(&machine)), (true, None));
+    }
+
+    #[test]
+    fn a_pass_is_one_of_all_urls() {
+        let (mut machine, mut now) = start(http(2), false);
+        rise(&mut machine, now, 2);
+        for (url, passes) in [(0, None), (1, Some((1, 2))), (0, Some((1, 2)))] {
+            assert_eq!(run(&mut machine, &mut now, Outcome::PASSED), (url, vec![], timing().delay_loop));
+            assert_eq!(rising(&machine), passes);
+        }
+        assert_eq!(run(&mut machine, &mut now, Outcome::PASSED).1, [Action::Standing(Standing::UP)]);
+    }
+
+    /// SMTP_CHECK tries a failure again while it is down; it breaks the row all the same.
+    #[test]
+    fn a_failure_that_is_tried_again_breaks_the_row() {
+        let (mut machine, mut now) = start(ProbeKind::Smtp { helo: None }, false);
+        rise(&mut machine, now, 2);
+        for outcome in [Outcome::PASSED, failed(), Outcome::PASSED] {
+            assert_eq!(run(&mut machine, &mut now, outcome).1, []);
+        }
+        assert_eq!(run(&mut machine, &mut now, Outcome::PASSED).1, [Action::Standing(Standing::UP)]);
+    }
+
+    #[test]
+    fn another_rise_counts_from_the_next_run_on() {
+        let (mut machine, mut now) = start(ProbeKind::Tcp, false);
+        rise(&mut machine, now, 5);
+        for _ in 0..3 {
+            assert_eq!(run(&mut machine, &mut now, Outcome::PASSED).1, []);
+        }
+        rise(&mut machine, now, 2);
+        assert!(!machine.is_up(), "a reload gives no verdict");
+        assert_eq!(run(&mut machine, &mut now, Outcome::PASSED).1, [Action::Standing(Standing::UP)]);
+        rise(&mut machine, now, 5);
+        assert!(machine.is_up());
+    }
+
+    /// One pass in two: a row of lines is for whoever asks for every failure.
+    #[test]
+    fn the_way_up_is_told() {
+        let passes = |all| Event::Rising { check: "TCP_CHECK", passes: 2, rise: 3, all };
+        assert_eq!((passes(true).level(), passes(false).level()), (Level::Info, Level::Debug));
+        let line = "TCP_CHECK on service S passed, 2 of 3 runs before it is up";
+        assert_eq!(passes(true).describe("S").to_string(), line);
+        let up = |passes| Event::Passed { check: "TCP_CHECK", passes }.describe("S").to_string();
+        assert_eq!(up(1), "TCP_CHECK on service S succeeded");
+        assert_eq!(up(3), "TCP_CHECK on service S succeeded, 3 runs in a row");
     }
 
     #[test]

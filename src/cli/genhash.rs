@@ -169,6 +169,7 @@ fn fetch_page(
         status_codes: StatusCodes::default(),
         regex: None,
         tls_compliant: None,
+        more: None,
     };
     let connect = Connect {
         to: server,
@@ -302,6 +303,7 @@ mod tests {
             status_codes: StatusCodes::default(),
             regex: None,
             tls_compliant: None,
+            more: None,
         };
         let http = Http::page(&check, &url, ([192, 0, 2, 1], 80).into());
         let mut dialogue = Shown { http, show: &mut Show { verbose: false, header_shown: false } };

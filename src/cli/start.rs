@@ -163,7 +163,8 @@ pub(super) fn reload(config: &Path, language: &Options, running: &Model) -> Resu
     let mut start = Start::new(model, unrun(&loaded), Source::File, read);
     start.candidate.fallbacks = loaded.fallbacks.clone();
     // What ran goes on; a start has nothing to go on with.
-    if start.candidate.programs.client.trouble().is_some() {
+    let client = &start.candidate.programs.client;
+    if client.trouble().is_some() || client.credentials().troubles().next().is_some() {
         let said = std::mem::take(&mut start.candidate.programs.lines);
         return Err(lines.into_iter().chain(said).collect());
     }

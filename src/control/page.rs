@@ -137,6 +137,7 @@ impl Page<'_> {
             let Check { kind, passes, since, why, retries } = check;
             match (passes, why) {
                 (true, _) => write!(f, "; {kind} failed {retries} times in a row, tried again")?,
+                (false, Some(why)) if since.is_none() => write!(f, "; {kind} is not up yet: {why}")?,
                 (false, Some(why)) => write!(f, "; {kind} fails{}: {why}", self.since(since.as_ref()))?,
                 (false, None) => write!(f, "; {kind} has not passed yet")?,
             }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use tracing::Level;
 
+use crate::check::io::credentials::Credentials;
 use crate::check::io::tls::Client;
 use crate::config::model::{
-    Command, Fifo, Notify, ProbeKind, Scripts, Ssl, TrackFile, TrackProcess, VirtualServer,
+    Command, Credential, Fifo, Notify, ProbeKind, Scripts, Ssl, TrackFile, TrackProcess, VirtualServer,
 };
 use crate::config::supported::{Runnable, followed};
 use crate::notify::io::{FifoSetup, Setup};
@@ -82,15 +83,31 @@ impl Programs {
         programs
     }
 
-    /// Who asks over TLS, if anybody does: keepalived reads the files of `SSL` only then.
+    /// Who asks over TLS, if anybody does: keepalived reads the files of `SSL` only then. And the secrets of the checks.
     pub(crate) fn identify(&mut self, ssl: Option<&Ssl>, servers: &[Arc<VirtualServer>]) {
-        let asks = |kind: &ProbeKind| matches!(kind, ProbeKind::Http(check) if check.tls);
-        let mut checkers =
-            servers.iter().flat_map(|server| &server.real_servers).flat_map(|real| &real.checkers);
-        let Some(ssl) = ssl.filter(|_| checkers.any(|checker| asks(&checker.probe.kind))) else { return };
-        let client = Client::new(ssl);
+        let checkers =
+            || servers.iter().flat_map(|server| &server.real_servers).flat_map(|real| &real.checkers);
+        let checks = || {
+            checkers().filter_map(|checker| match &checker.probe.kind {
+                ProbeKind::Http(check) => Some(check),
+                _ => None,
+            })
+        };
+        let ssl = ssl.filter(|_| checks().any(|check| check.tls));
+        let urls = checks().flat_map(|check| &check.urls);
+        let wanted: BTreeSet<&Credential> =
+            urls.filter_map(|url| url.more.as_ref()?.credential.as_ref()).collect();
+        if ssl.is_none() && wanted.is_empty() {
+            return;
+        }
+        let client = ssl.map(Client::new).unwrap_or_default().with(Credentials::read(wanted));
         if let Some(trouble) = client.trouble() {
             let text = format!("{trouble}: SSL_GET cannot ask, and the verdicts of its real servers stay");
+            self.lines.push(Line { level: Level::ERROR, text });
+        }
+        for trouble in client.credentials().troubles() {
+            let text =
+                format!("{trouble}: its checks cannot ask, and the verdicts of their real servers stay");
             self.lines.push(Line { level: Level::ERROR, text });
         }
         self.client = Arc::new(client);

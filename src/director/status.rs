@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Instant, SystemTime};
 
+use crate::check::Failure;
 use crate::config::model::{Model, Preempt, VirtualServerName};
 use crate::control::status::{
     Check, Configuration, Contribution, Instance, NotRunning, Server, Service, Session, Status,
@@ -62,7 +63,7 @@ impl Director {
                 kind: view.check.to_owned(),
                 passes,
                 since: view.since.map(|since| clock.show(since)),
-                why: view.why.map(|why| why.to_string()),
+                why: why(view.why, view.rising),
                 retries: view.retries,
             });
         }
@@ -81,6 +82,15 @@ impl Director {
             services.push(Service { name: shown, quorum, up, keeps, servers });
         }
         services
+    }
+}
+
+/// Why a check is not up: what failed last, and what has passed since.
+fn why(failure: Option<Failure>, rising: Option<(u32, u32)>) -> Option<String> {
+    let passed = rising.map(|(passes, rise)| format!("{passes} of {rise} runs passed"));
+    match (failure, passed) {
+        (Some(failure), Some(passed)) => Some(format!("{failure}; {passed} since")),
+        (failure, passed) => failure.map(|failure| failure.to_string()).or(passed),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::check::checks::Key;
 use crate::check::schedule::Snapshot;
 use crate::check::standing::WeightChange;
 use crate::config::model::{
-    Checker, Connect, FileWeight, HttpCheck, HttpProtocol, HttpUrl, ProbeKind, VirtualServer,
+    Checker, Connect, FileWeight, HttpCheck, HttpProtocol, HttpUrl, ProbeKind, UrlMore, VirtualServer,
 };
 
 use super::instances::seconds;
@@ -68,6 +68,11 @@ fn standing(view: &View<'_>, checker: &Checker, seen: Option<&Snapshot>, page: &
         if timing.retry > 0 {
             page.line(format_args!("   Delay before retry = {} us", timing.delay_before_retry.as_micros()));
             page.line(format_args!("   Retries iterations = {}", seen.map_or(0, |seen| seen.retries)));
+        }
+        if timing.rise > 1 {
+            page.line(format_args!("   Rise = {}", timing.rise));
+            let passes = seen.and_then(|seen| seen.rising).map_or(0, |(passes, _)| passes);
+            page.line(format_args!("   Rise iterations = {passes}"));
         }
     }
     let all = timing.log_all_failures.unwrap_or(view.configured.model.globals.lvs.log_all_failures);
@@ -158,6 +163,32 @@ fn url(url: &HttpUrl, page: &mut Page) {
     }
     if let Some(pattern) = url.regex.as_ref().and_then(|regex| regex.pattern.as_ref()) {
         page.line(format_args!("     Regex = \"{pattern}\""));
+    }
+    if let Some(one) = &url.more {
+        more(one, page);
+    }
+}
+
+/// What keepalived has no words for.
+fn more(more: &UrlMore, page: &mut Page) {
+    page.line(format_args!("     Method = {}", more.method.name()));
+    more.headers.iter().for_each(|header| page.line(format_args!("     Header = {}", header.name())));
+    if let Some(credential) = &more.credential {
+        page.line(format_args!("     {} = {}", credential.keyword(), credential.written()));
+    }
+    if let Some(body) = &more.body {
+        page.line(format_args!("     Body len = {}", body.len()));
+    }
+    more.contains.iter().for_each(|text| page.line(format_args!("     Contains = {text:?}")));
+    more.contains_not.iter().for_each(|text| page.line(format_args!("     Contains not = {text:?}")));
+    for value in &more.values {
+        page.line(format_args!("     JSON {:?} = {:?}", value.pointer(), value.text));
+    }
+    if let Some(most) = more.max_size {
+        page.line(format_args!("     Max size = {most}"));
+    }
+    if let Some(longest) = more.max_time {
+        page.line(format_args!("     Max time = {:.6}", seconds(longest)));
     }
 }
 

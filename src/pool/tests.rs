@@ -27,6 +27,7 @@ fn checker(to: SocketAddr, alpha: bool) -> Checker {
             warmup: Duration::ZERO,
             retry: 1,
             delay_before_retry: Duration::from_secs(1),
+            rise: 1,
             alpha,
             log_all_failures: None,
         }),

@@ -9,6 +9,7 @@ fn timing(random: &mut fastrand::Rng) -> Arc<Timing> {
         warmup: Duration::from_millis(random.u64(0..3000)),
         retry: random.u32(0..4),
         delay_before_retry: Duration::from_millis(random.u64(200..4000)),
+        rise: random.u32(1..4),
         alpha: false,
         log_all_failures: None,
     })
@@ -37,6 +38,7 @@ struct Reference {
     proven: bool,
     judged: bool,
     retries: u32,
+    passes: u32,
     /// Waits until then; `None`: a probe is under way.
     due: Option<Instant>,
     /// Not before then; differs from `due` in the first wait alone, whose random part is the machine's.
@@ -53,6 +55,7 @@ impl Reference {
             proven: false,
             judged: false,
             retries: 0,
+            passes: 0,
             due: Some(now + LAUNCH + wanted.timing.warmup),
             earliest: now + LAUNCH,
             id: None,
@@ -66,7 +69,13 @@ impl Reference {
         self.judged |= !matches!(outcome, Outcome::NotRun(_));
         let wait = match outcome {
             Outcome::NotRun(_) => self.timing.delay_loop,
+            Outcome::Passed { .. } if !before.is_up() && self.passes + 1 < self.timing.rise => {
+                (self.proven, self.retries) = (true, 0);
+                self.passes += 1;
+                self.timing.delay_loop
+            }
             Outcome::Passed { weight } => {
+                self.passes = 0;
                 (self.proven, self.retries, self.standing) = (true, 0, Standing::Up { weight: *weight });
                 self.timing.delay_loop
             }
@@ -75,7 +84,7 @@ impl Reference {
                 self.timing.delay_before_retry
             }
             Outcome::Failed(_) => {
-                (self.retries, self.standing) = (0, Standing::Down);
+                (self.retries, self.passes, self.standing) = (0, 0, Standing::Down);
                 self.timing.delay_loop
             }
         };
@@ -254,6 +263,8 @@ fn follower(number: u8, weight: i32, up: bool, timing: Arc<Timing>) -> Wanted {
     let weight = Some(FileWeight { number: weight, reverse: false });
     let kind = ProbeKind::File { name: "load".into(), weight };
     let key = Key { probe: Arc::new(Probe { kind, connect: None }), ..Key::clone(&key(number)) };
+    // Such a check has no word for it.
+    let timing = Arc::new(Timing { rise: Timing::RISE, ..Timing::clone(&timing) });
     Wanted { key, timing, protocol: "tcp", up }
 }
 

@@ -19,6 +19,7 @@ use crate::check::{Failure, Outcome};
 use crate::config::model::{Connect, Probe, ProbeKind};
 use crate::report::plain;
 
+use super::credentials::Credentials;
 use super::probes::judged;
 use super::socket::{judge, prepare};
 use super::{BUFFER, Stopped, broken};
@@ -70,12 +71,25 @@ pub(super) struct Request {
 }
 
 impl Request {
+    /// Whether this url may be asked for here: it is looked at once a tick, which is too seldom to tell how long an answer took.
+    pub(super) fn is_for(probe: &Probe, url: usize) -> bool {
+        let ProbeKind::Http(check) = &probe.kind else { return false };
+        let more = check.urls.get(url).and_then(|url| url.more.as_ref());
+        !check.tls && more.is_none_or(|more| more.max_time.is_none())
+    }
+
     /// `search`: that for the pattern of the url. `None`: this is no HTTP check over plain TCP, or has no such url.
-    pub(super) fn new(probe: &Arc<Probe>, url: usize, search: Option<Search>) -> Option<Box<Self>> {
-        let (ProbeKind::Http(check), Some(connect)) = (&probe.kind, &probe.connect) else { return None };
-        let asked = check.urls.get(url).filter(|_| !check.tls)?;
-        let dialogue = Http::check(check, asked, connect.to, search);
-        Some(Box::new(Self { probe: Arc::clone(probe), url, dialogue }))
+    /// Error: why it cannot be asked with the secrets of `credentials`.
+    pub(super) fn new(
+        probe: &Arc<Probe>,
+        url: usize,
+        search: Option<Search>,
+        credentials: &Credentials,
+    ) -> Result<Option<Box<Self>>, String> {
+        let (ProbeKind::Http(check), Some(connect)) = (&probe.kind, &probe.connect) else { return Ok(None) };
+        let Some(asked) = check.urls.get(url).filter(|_| !check.tls) else { return Ok(None) };
+        let dialogue = credentials.authorize(asked, Http::check(check, asked, connect.to, search))?;
+        Ok(Some(Box::new(Self { probe: Arc::clone(probe), url, dialogue })))
     }
 
     /// What the answer amounts to.
@@ -362,11 +376,12 @@ mod tests {
             status_codes: StatusCodes::default(),
             regex: None,
             tls_compliant: None,
+            more: None,
         };
         let (protocol, urls) = (HttpProtocol::Http10, vec![url]);
         let check = HttpCheck { tls: false, protocol, sni: None, fast_recovery: false, urls };
         let probe = Probe { kind: ProbeKind::Http(check), connect: Some(options(to)) };
-        Some(Request::new(&Arc::new(probe), 0, None).unwrap())
+        Request::new(&Arc::new(probe), 0, None, &Credentials::default()).unwrap()
     }
 
     /// The server, and a request that it has read; looked at until then.

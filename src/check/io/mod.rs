@@ -1,6 +1,7 @@
 //! Runs probes: connections and datagrams with the socket options of a check, TLS, and the dialogues over them.
 
 mod batch;
+pub(crate) mod credentials;
 mod datagrams;
 mod limits;
 mod probes;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use crate::check::dialogue::dns::{Dns, Transport};
 use crate::check::dialogue::echo::{self, Echo};
@@ -32,10 +33,22 @@ pub(super) async fn http(
     search: Option<Search>,
     client: &Client,
 ) -> Outcome {
-    let mut dialogue = Http::check(check, url, options.to, search);
+    let mut dialogue = match client.credentials().authorize(url, Http::check(check, url, options.to, search))
+    {
+        Ok(dialogue) => dialogue,
+        Err(why) => return Outcome::NotRun(why),
+    };
     let tls =
         check.tls.then_some(Tls { client, sni: check.sni.as_deref(), compliant: url.is_compliant(check) });
-    judged(converse(options, tls, &mut dialogue).await, url)
+    let begun = Instant::now();
+    let outcome = judged(converse(options, tls, &mut dialogue).await, url);
+    let limit = url.more.as_ref().and_then(|more| more.max_time);
+    match limit.map(|limit| (begun.elapsed(), limit)) {
+        Some((took, limit)) if took > limit && outcome == Outcome::PASSED => {
+            Outcome::Failed(Failure::Late { took, limit })
+        }
+        _ => outcome,
+    }
 }
 
 /// The rest of a request whose answer comes in pieces.
@@ -171,7 +184,7 @@ mod tests {
     use tokio::net::{TcpListener, UdpSocket};
 
     use super::*;
-    use crate::config::model::{HttpProtocol, StatusCodes};
+    use crate::config::model::{HttpProtocol, StatusCodes, UrlMore};
 
     fn options(to: SocketAddr, seconds: u64) -> Connect {
         let timeout = Duration::from_secs(seconds);
@@ -307,9 +320,48 @@ mod tests {
             status_codes: StatusCodes::default(),
             regex: None,
             tls_compliant: None,
+            more: None,
         };
         let outcome = http(&options, &check, &url, None, &Client::default()).await;
         assert_eq!(outcome, Outcome::Failed(Failure::TooSlow(Duration::from_secs(20))));
+    }
+
+    /// Right after a second; the clock is tokio's, not the wall's.
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_comes_late_fails_only_where_it_would_pass() {
+        let ask = |status: u16, limit: Option<u64>| async move {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let to = listener.local_addr().unwrap();
+            tokio::spawn(async move {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut buffer = [0; 512];
+                let _ = stream.read(&mut buffer).await;
+                let head = format!("HTTP/1.1 {status} OK\r\nContent-Length: 2\r\n\r\no");
+                stream.write_all(head.as_bytes()).await.unwrap();
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                stream.write_all(b"k").await.unwrap();
+            });
+            let protocol = HttpProtocol::Http10;
+            let check = HttpCheck { tls: false, protocol, sni: None, fast_recovery: false, urls: vec![] };
+            let max_time = limit.map(Duration::from_millis);
+            let url = HttpUrl {
+                path: "/".into(),
+                virtualhost: None,
+                digest: None,
+                status_codes: StatusCodes::default(),
+                regex: None,
+                tls_compliant: None,
+                more: Some(Box::new(UrlMore { max_time, max_size: Some(2), ..UrlMore::default() })),
+            };
+            reason(&http(&options(to, 5), &check, &url, None, &Client::default()).await)
+        };
+        let passed = reason(&Outcome::PASSED);
+        assert_eq!(ask(200, None).await, passed);
+        assert_eq!(ask(200, Some(5000)).await, passed);
+        assert_eq!(ask(503, Some(500)).await, "HTTP status code 503");
+        let late = ask(200, Some(500)).await;
+        assert!(late.starts_with("the answer is right, but took 1.0"), "{late}");
+        assert!(late.ends_with(" s, and max_time is 0.5 s"), "{late}");
     }
 
     #[tokio::test]

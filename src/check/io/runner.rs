@@ -143,9 +143,12 @@ impl Runner {
             Ok(search) => search,
             Err(why) => return Some(Ended { id, outcome: Outcome::NotRun(why) }),
         };
-        let (request, search) = match &probe.kind {
-            ProbeKind::Http(check) if !check.tls => (Request::new(probe, step, search), None),
-            _ => (None, search),
+        let (request, search) = match Request::is_for(probe, step) {
+            true => match Request::new(probe, step, search, self.client.credentials()) {
+                Ok(request) => (request, None),
+                Err(why) => return Some(Ended { id, outcome: Outcome::NotRun(why) }),
+            },
+            false => (None, search),
         };
         let outcome = match (&probe.kind, &probe.connect) {
             (kind, Some(connect)) if matches!(kind, ProbeKind::Tcp) || request.is_some() => {

@@ -1,8 +1,8 @@
 //! TLS towards real servers. Certificates are not verified, as with keepalived's SSL_GET: a check asks whether
 //! the server answers, and its certificate names the service, not the real server's address.
 //!
-//! Nothing secret is said, so every version, suite and key that OpenSSL knows will do, whatever the policy of the host
-//! asks of others: a server is taken out because it is dead, not because it is old.
+//! Nothing secret is said, but for what `auth_basic_file` and `auth_bearer_file` name, and that goes to whoever answers:
+//! every version, suite and key that OpenSSL knows will do, whatever the policy of the host asks of others: a server is taken out because it is dead, not because it is old.
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -24,6 +24,7 @@ use crate::check::Failure;
 use crate::config::model;
 use crate::report::plain;
 
+use super::credentials::Credentials;
 use super::{Stopped, Tls};
 
 /// All suites; level 0: keys of any length, digests of any age.
@@ -39,9 +40,10 @@ const LEGACY_SERVER: SslOptions = SslOptions::from_bits_retain(0x4);
 pub(super) const CUT: &str =
     "the server closed it without saying so in TLS (close_notify), and `tls_compliant` wants that";
 
-/// Who asks: `SSL`, or nobody in particular.
+/// Who asks: `SSL`, or nobody in particular; and the secrets that requests are sent with.
 #[derive(Default)]
 pub(crate) struct Client {
+    credentials: Credentials,
     shown: Shown,
     /// Why it cannot ask.
     trouble: Option<String>,
@@ -75,6 +77,15 @@ impl Client {
             Ok(shown) => Self { shown, ..Self::default() },
             Err(trouble) => Self { trouble: Some(trouble), ..Self::default() },
         }
+    }
+
+    /// The same, with these secrets.
+    pub(crate) fn with(self, credentials: Credentials) -> Self {
+        Self { credentials, ..self }
+    }
+
+    pub(crate) fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     /// Why it cannot ask; no secret is in it.
@@ -433,6 +444,7 @@ mod tests {
                 status_codes: model::StatusCodes::default(),
                 regex: None,
                 tls_compliant: Some(compliant),
+                more: None,
             };
             let expected = match !says_so && compliant {
                 true => Outcome::Failed(Failure::Broken(CUT.into())),

@@ -3,12 +3,13 @@
 use super::Status::{Ignored, Implemented, Replaced};
 use super::absent::{Absent, NONE, OFF, REQUIRED, UNSAID, number, time, told, word};
 use super::args::{
-    A_NUMBER, BLOCK, BLOCKS, BOOL, COMMAND, FLAG, HEX32, HTTP_VERSION, IFNAME, INT, IP, LINE, MAYBE_STRING,
-    NAME, NUMBER_LINE, OPTIONS, QUOTED, STACK, STATUS_CODES, STRING, TEXT, TIMER, USER, args, line,
+    A_NUMBER, Args, BLOCK, BLOCKS, BOOL, COMMAND, FLAG, HEX32, HTTP_VERSION, IFNAME, INT, IP, LINE,
+    MAYBE_STRING, NAME, NUMBER_LINE, OPTIONS, QUOTED, STACK, STATUS_CODES, STRING, TEXT, TIMER, USER, args,
+    line,
 };
 use super::notation::Part::{self, Called, Many, Maybe};
 use super::range::{ANY, at_least, characters, micros, whole};
-use super::shape::Shape::{Alone, Choice};
+use super::shape::Shape::{Alone, Choice, List, Pattern, Several};
 use super::{Row, part, row};
 use crate::config::model::{Connect, ProbeKind, Timing};
 
@@ -29,6 +30,8 @@ const CONNECT: &[Row] = &[
 const TIMING: &[Row] = &[
     part("warmup", TIMER, told("server value, else delay_loop"), at_least(0).unit("s"), "bound of the random initial delay", ""),
     part("delay_loop", TIMER, time(Timing::DELAY_LOOP).unless("server value"), micros(1, None).unit("s"), "pause between checks", ""),
+    part("rise", INT, number(Timing::RISE as i64), whole(1, 4_294_967_295).note("; not in keepalived"), "runs in a row that must pass before what is down is up", ""),
+    part("fall", INT, told("retry + 1"), whole(1, 4_294_967_295).note("; not in keepalived; fall N is retry N-1"), "failures in a row that take down what was up", ""),
 ];
 
 #[rustfmt::skip]
@@ -65,6 +68,27 @@ const URL: &[Row] = &[
     part("regex_min_offset", INT, number(0), ANY.note("bytes of the body; not above regex_max_offset"), "earliest match position", ""),
     part("regex_max_offset", INT, NONE, ANY.note("bytes of the body"), "latest match position", ""),
     row("regex_stack", STACK, told("PCRE2 default"), ANY.note("start <= max"), "JIT stack sizes", "", Ignored("a search takes up to 64 MiB and gives it back at its end")),
+];
+
+/// Texts whose escapes stay.
+const QUOTED_TEXTS: Args = line(List(&Pattern), &[Many(&Called("QUOTED", Pattern))]);
+
+/// A file, or what the service manager has.
+const SECRET_FILE: Args = line(LINE, &[Called("PATH / credential:NAME", TEXT)]);
+
+/// What keepalived has no words for.
+#[rustfmt::skip]
+const URL_MORE: &[Row] = &[
+    part("method", args(Choice(&["GET", "HEAD", "POST", "PUT", "OPTIONS"])), word("GET"), ANY.note("not in keepalived"), "method of the request", ""),
+    part("header", line(Several, &[Called("NAME: VALUE", TEXT)]), NONE, ANY.note("not in keepalived; quote it; may be repeated; not Host, Content-Length, Transfer-Encoding, Connection or Authorization"), "header of the request", ""),
+    part("body", QUOTED, NONE, ANY.note("not in keepalived; quote it; not with GET or HEAD; a double quote in it is written \\x22, a backslash twice"), "body of the request, sent with its length", ""),
+    part("contains", QUOTED_TEXTS, NONE, ANY.note("not in keepalived; quote each; may be repeated: each must be there; a double quote is written \\x22, a backslash twice"), "text that the body of the answer must have in it", ""),
+    part("contains_not", QUOTED_TEXTS, NONE, ANY.note("not in keepalived; quote each; may be repeated: none may be there; written as in contains"), "text that the body of the answer must not have in it", ""),
+    part("json_pointer", line(Several, &[Called("POINTER", TEXT), Called("VALUE", TEXT)]), NONE, ANY.note("not in keepalived; quote both; may be repeated: each must be there; RFC 6901; a string without its quotes, anything else as JSON writes it without blanks; at most 256 KiB"), "value at a place in the body of the answer, which is JSON", ""),
+    part("max_size", INT, NONE, whole(0, 67_108_864).unit("bytes").note("; not in keepalived"), "longest acceptable body of the answer", ""),
+    part("max_time", TIMER, NONE, micros(1, Some(4_294_967_295)).unit("s").note("; not in keepalived"), "longest acceptable time from the start of the connection to the end of the answer", ""),
+    part("auth_basic_file", SECRET_FILE, NONE, ANY.note("not in keepalived; the file has `USER:PASSWORD` in its first line and is its owner's alone; HTTP_GET sends it unencrypted, SSL_GET to whoever answers"), "who asks, by name and password; read at a start and at each reload", ""),
+    part("auth_bearer_file", SECRET_FILE, NONE, ANY.note("not in keepalived; the file has the token in its first line and is its owner's alone; HTTP_GET sends it unencrypted, SSL_GET to whoever answers"), "who asks, by a token; read at a start and at each reload", ""),
 ];
 
 /// The old name of `retry`.
@@ -118,12 +142,12 @@ pub(super) static CHECKS: &[(&str, &[&[Row]])] = &[
     ("virtual_server/real_server/HTTP_GET", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("real/virtual server value")), pause(time(Timing::HTTP_PAUSE).unless("server value"))], TIMING, ALPHA, LOG, HTTP, &[
         part("url", BLOCKS, REQUIRED, ANY.note("dropped without path; checker dropped without url"), "one request to make", ""),
     ]]),
-    ("virtual_server/real_server/HTTP_GET/url", &[URL]),
+    ("virtual_server/real_server/HTTP_GET/url", &[URL, URL_MORE]),
     ("virtual_server/real_server/SSL_GET", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("real/virtual server value")), pause(time(Timing::HTTP_PAUSE).unless("server value"))], TIMING, ALPHA, LOG, HTTP, &[
         part("tls_compliant", BOOL, OFF, ANY.note("bare = on"), "require a proper TLS close", ""),
         part("url", BLOCKS, REQUIRED, ANY.note("dropped without path; checker dropped without url"), "one request to make", ""),
     ]]),
-    ("virtual_server/real_server/SSL_GET/url", &[URL, &[
+    ("virtual_server/real_server/SSL_GET/url", &[URL, URL_MORE, &[
         part("tls_compliant", BOOL, told("checker value"), ANY.note("bare = on"), "require a proper TLS close for this url", ""),
     ]]),
     ("virtual_server/real_server/MISC_CHECK", &[&[retry(number(Timing::MISC_RETRY as i64).unless("server value")), pause(time(Timing::PAUSE).unless("server value"))], TIMING, ALPHA, LOG, &[

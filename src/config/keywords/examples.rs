@@ -345,6 +345,17 @@ const CALLED: &[(&str, &str)] = &[
 /// Arguments by word, or by the end of the path where the word has several meanings.
 const VALUES: &[(&str, &str)] = &[
     ("(ADDRESS)/scope", "link"),
+    ("rise", "3"),
+    ("fall", "3"),
+    ("url/method", "OPTIONS"),
+    ("url/header", "\"Accept: application/json\""),
+    ("auth_basic_file", "/etc/directord/probe.secret"),
+    ("auth_bearer_file", "credential:probe"),
+    ("url/contains", "\"ready\""),
+    ("url/contains_not", "\"maintenance\""),
+    ("url/json_pointer", "\"/status\" \"ok\""),
+    ("url/max_size", "65536"),
+    ("url/max_time", "0.5"),
     ("(ROUTE)/scope", "link"),
     ("(ROUTE)/table", "100"),
     ("(RULE)/ipproto", "tcp"),

@@ -10,11 +10,12 @@ use super::probe::ProbeDraft;
 use super::real::RealDraft;
 use super::regex::RegexDraft;
 use super::track::Names;
+use super::url::{MoreDraft, is_more};
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
     Checker, Connect, HttpCheck, HttpProtocol, HttpUrl, InterfaceName, Probe, ProbeKind, StatusCodes, Timing,
-    UrlRegex,
+    UrlMore, UrlRegex,
 };
 use crate::config::source::Span;
 use crate::config::tree::Node;
@@ -30,6 +31,9 @@ pub(super) struct CheckDraft {
     other: Option<Box<ProbeDraft>>,
     kind: Option<ProbeKind>,
     log_all_failures: Option<bool>,
+    rise: Option<u32>,
+    /// Where `retry` and `fall` stand.
+    falls: [Option<Span>; 2],
     inherited: Inherited,
     ip: Option<IpAddr>,
     port: Option<u16>,
@@ -61,6 +65,7 @@ struct UrlDraft {
     status_codes: Option<StatusCodes>,
     regex: Option<Box<UrlRegex>>,
     tls_compliant: Option<bool>,
+    more: Option<Box<UrlMore>>,
 }
 
 impl CheckDraft {
@@ -73,6 +78,8 @@ impl CheckDraft {
             other: None,
             kind: None,
             log_all_failures: None,
+            rise: None,
+            falls: [None, None],
             inherited: Inherited::default(),
             ip: None,
             port: None,
@@ -88,6 +95,7 @@ impl CheckDraft {
         Self {
             kind: block.kind.clone(),
             log_all_failures: self.log_all_failures.or(block.log_all_failures),
+            rise: self.rise.or(block.rise),
             inherited: self.inherited.or(&block.inherited),
             ip: self.ip.or(block.ip),
             port: self.port.or(block.port),
@@ -125,10 +133,12 @@ impl Lower<'_> {
                     lower.no_words(node);
                     let mut host = CheckDraft::new(kind, node.span());
                     lower.each(inside(node), |lower, word, node| lower.check_setting(word, node, &mut host));
+                    lower.one_fall(&host);
                     hosts.push(host);
                 }),
                 _ => lower.check_setting(word, node, &mut draft),
             });
+            lower.one_fall(&draft);
         });
         if let Some(other) = draft.other.take() {
             draft.kind = self.within(node, |lower| lower.probe(node, &other, names));
@@ -169,7 +179,15 @@ impl Lower<'_> {
             "delay_before_retry" => draft.inherited.delay_before_retry = self.time(node),
             "delay_loop" => draft.inherited.delay_loop = self.time(node),
             "fwmark" => draft.fwmark = self.whole_as(node).unwrap_or(0),
-            "retry" => draft.inherited.retry = self.whole_as(node),
+            "retry" => {
+                draft.inherited.retry = self.whole_as(node);
+                draft.falls[0] = node.span();
+            }
+            "fall" => {
+                draft.inherited.retry = self.whole_as(node).and_then(|fall: u32| fall.checked_sub(1));
+                draft.falls[1] = node.span();
+            }
+            "rise" => draft.rise = self.whole_as(node),
             "virtualhost" => draft.inherited.virtualhost = self.text(node),
             "warmup" => draft.inherited.warmup = self.time(node),
             "log_all_failures" => draft.log_all_failures = self.boolean(node),
@@ -180,6 +198,17 @@ impl Lower<'_> {
                     self.probe_setting(word, node, other);
                 }
             }
+        }
+    }
+
+    /// `retry` and `fall` are one setting.
+    fn one_fall(&mut self, draft: &CheckDraft) {
+        if let [Some(retry), Some(fall)] = draft.falls {
+            self.report(
+                Diagnostic::error(Code::Conflict, fall, "`fall` and `retry` set the same number")
+                    .related(retry, "`retry` is here")
+                    .help("keep one of them: `fall 3` is `retry 2`"),
+            );
         }
     }
 
@@ -218,6 +247,7 @@ impl Lower<'_> {
         }
         let mut draft = UrlDraft::default();
         let mut regex: Option<Box<RegexDraft>> = None;
+        let mut more: Option<Box<MoreDraft>> = None;
         self.within(node, |lower| {
             lower.each(inside(node), |lower, word, node| match word {
                 "digest" => draft.digest = lower.digest(node),
@@ -228,9 +258,12 @@ impl Lower<'_> {
                 "status_code" => draft.status_codes = lower.status_codes(node),
                 "virtualhost" => draft.virtualhost = lower.text(node),
                 "tls_compliant" => draft.tls_compliant = lower.boolean(node),
+                word if is_more(word) => lower.more_setting(word, node, more.get_or_insert_default()),
                 _ => lower.regex_setting(word, node, regex.get_or_insert_default()),
             });
             draft.regex = regex.take().and_then(|regex| lower.whole_regex(*regex));
+            let bodily = draft.digest.is_some() || draft.regex.is_some();
+            draft.more = more.take().and_then(|more| lower.whole_more(*more, bodily));
             if !draft.has_path {
                 lower.required(node, "the url has no path", "add `path /`");
             }
@@ -346,6 +379,7 @@ impl Lower<'_> {
             warmup: settings.warmup.unwrap_or(delay_loop),
             retry: settings.retry.unwrap_or(kind.default_retry()),
             delay_before_retry: settings.delay_before_retry.unwrap_or(kind.default_pause(delay_loop)),
+            rise: draft.rise.unwrap_or(Timing::RISE),
             alpha: settings.alpha.unwrap_or(false),
             log_all_failures: draft.log_all_failures,
         };
@@ -421,6 +455,7 @@ fn http_check(http: &HttpDraft, sni: Option<String>, host: Option<&str>) -> Http
         status_codes: url.status_codes.clone().unwrap_or_default(),
         regex: url.regex.clone(),
         tls_compliant: url.tls_compliant.or(http.tls_compliant),
+        more: url.more.clone(),
     };
     HttpCheck {
         tls: http.tls,

@@ -22,6 +22,7 @@ mod rule;
 mod script;
 mod service;
 mod track;
+mod url;
 mod values;
 mod vrrp;
 mod words;
@@ -371,7 +372,8 @@ fn left_out(span: Span, message: impl Into<String>) -> Diagnostic {
 }
 
 /// Settings that add up.
-const REPEATABLE: [&str; 3] = ["include_check", "key", "webhook"];
+const REPEATABLE: [&str; 7] =
+    ["contains", "contains_not", "header", "include_check", "json_pointer", "key", "webhook"];
 
 /// The statements of a block; none when it has no braces, which the tree has reported.
 fn inside<'n, 's>(node: &'n Node<'s>) -> &'n [Node<'s>] {

@@ -67,7 +67,7 @@ impl Lower<'_> {
     }
 
     /// The words behind `regex`, taken out of their quotes and decoded.
-    fn pattern_words(&self, node: &Node<'_>) -> Vec<String> {
+    pub(super) fn pattern_words(&self, node: &Node<'_>) -> Vec<String> {
         // Strings of JSON have neither quotes nor escapes.
         if self.sources.is_json() {
             return self.script_words(node);

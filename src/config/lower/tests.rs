@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use crate::config::diagnostic::{Code, Diagnostic, Format, Severity};
 use crate::config::model::{
-    Authentication, Checker, Connect, DnsType, Family, Forwarding, Garp, Granularity, InitFile, InitialState,
-    Instance, MinHealthy, Model, Peer, Persistence, Preempt, ProbeKind, Service, Version, VirtualServer,
+    Authentication, Checker, Connect, Credential, DnsType, Family, Forwarding, Garp, Granularity, Header,
+    InitFile, InitialState, Instance, JsonValue, Method, MinHealthy, Model, Peer, Persistence, Preempt,
+    ProbeKind, Scheme, Service, UrlMore, Version, VirtualServer,
 };
 use crate::config::source::Texts;
 use crate::config::{Options, load};
@@ -383,6 +384,59 @@ fn checks_of_every_kind() {
     assert_eq!((dns.timing.retry, dns.timing.delay_before_retry.as_secs()), (3, 7));
     let ProbeKind::Http(check) = &http.probe.kind else { panic!() };
     assert_eq!(check.urls[0].regex.as_ref().unwrap().pattern.as_deref(), Some("a (b)? c"));
+}
+
+#[test]
+fn rise_and_fall_are_passes_and_failures_in_a_row() {
+    let timing = |check: &str| {
+        let text = format!("retry 7\nreal_server 10.0.0.2 80 {{\n{check}\n}}");
+        let server = service("10.0.0.1 80", &text);
+        let of = |checker: &Checker| (checker.timing.rise, checker.timing.retry);
+        server.real_servers[0].checkers.iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(timing("TCP_CHECK {\n}"), [(1, 7)]);
+    assert_eq!(timing("TCP_CHECK {\nrise 3\nfall 2\n}"), [(3, 1)]);
+    assert_eq!(timing("MISC_CHECK {\nmisc_path /bin/true\nfall 1\n}"), [(1, 0)]);
+    // A host has what it does not say from the block, in whichever of the two words.
+    let hosts = "SMTP_CHECK {\nrise 4\nretry 2\nhost {\nfall 9\n}\nhost {\nconnect_port 26\nrise 2\n}\n}";
+    assert_eq!(timing(hosts), [(4, 8), (2, 2)]);
+}
+
+#[test]
+fn a_url_has_what_keepalived_has_no_words_for() {
+    let more = |url: &str| {
+        let check = format!("real_server 10.0.0.2 80 {{\nHTTP_GET {{\nurl {{\npath /\n{url}\n}}\n}}\n}}");
+        let server = service("10.0.0.1 80", &check);
+        let ProbeKind::Http(http) = &server.real_servers[0].checkers[0].probe.kind else {
+            panic!("not HTTP")
+        };
+        http.urls[0].more.clone()
+    };
+    assert_eq!(more("status_code 200"), None);
+    assert_eq!(more("method GET"), None, "that is what keepalived sends");
+    let found = more(
+        "method POST\nheader \"Accept: a/b\"\nheader X:1\nbody \"{ a # b }\"\ncontains \"is ready\" up\ncontains \"it's\"\n\
+         contains_not error\nmax_size 4096\nmax_time 0.25\nauth_bearer_file /etc/token\njson_pointer /status ok\njson_pointer \"\" \"\"",
+    );
+    let headers = ["Accept: a/b", "X: 1"].map(|line| Header::new(line).unwrap()).to_vec();
+    let expected = UrlMore {
+        method: Method::Post,
+        headers,
+        body: Some("{ a # b }".into()),
+        contains: vec!["is ready".into(), "up".into(), "it's".into()],
+        contains_not: vec!["error".into()],
+        values: vec![JsonValue::new("/status", "ok").unwrap(), JsonValue::new("", "").unwrap()],
+        max_size: Some(4096),
+        max_time: Some(Duration::from_millis(250)),
+        credential: Credential::new(Scheme::Bearer, "/etc/token"),
+    };
+    assert_eq!(found, Some(Box::new(expected)));
+    // JSON, with both forms of a double quote.
+    for body in [r#""{\"a\": {\"b\": 1}}\n""#, r#""{\x22a\x22: {\x22b\x22: 1}}\n""#] {
+        let found = more(&format!("method PUT\nbody {body}\ncontains {body} {body}")).unwrap();
+        let text = "{\"a\": {\"b\": 1}}\n".to_owned();
+        assert_eq!((found.body, found.contains), (Some(text.clone()), vec![text.clone(), text]));
+    }
 }
 
 #[test]

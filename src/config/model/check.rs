@@ -2,7 +2,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Command, InterfaceName, Secret, TrackFile};
+use super::{Command, InterfaceName, Secret, TrackFile, UrlMore};
 
 /// One check of one real server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,10 +30,12 @@ pub struct Timing {
     pub delay_loop: Duration,
     /// `warmup`: the first check comes after a random part of it.
     pub warmup: Duration,
-    /// `retry`: failures that are retried before the verdict falls.
+    /// `retry`, or one less than `fall`: failures that are retried before the verdict falls.
     pub retry: u32,
     /// `delay_before_retry`.
     pub delay_before_retry: Duration,
+    /// `rise`: runs in a row that must pass before what is down is up.
+    pub rise: u32,
     /// `alpha`: down until the first success; otherwise up until the first failure.
     pub alpha: bool,
     /// `log_all_failures`; `None`: `checker_log_all_failures`.
@@ -49,6 +51,8 @@ impl Timing {
     pub const DNS_RETRY: u32 = 3;
     /// `retry` of a `MISC_CHECK`.
     pub const MISC_RETRY: u32 = 0;
+    /// `rise` of a check that does not say.
+    pub const RISE: u32 = 1;
     /// `delay_before_retry` of most checks for which nobody says any.
     pub const PAUSE: Duration = Duration::from_secs(1);
     /// `delay_before_retry` of `HTTP_GET` and `SSL_GET`.
@@ -342,6 +346,8 @@ pub struct HttpUrl {
     pub regex: Option<Box<UrlRegex>>,
     /// `tls_compliant`: a connection that ends without a close of TLS is an error.
     pub tls_compliant: Option<bool>,
+    /// What keepalived has no words for.
+    pub more: Option<Box<UrlMore>>,
 }
 
 impl HttpUrl {

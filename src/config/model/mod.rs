@@ -15,6 +15,7 @@ mod route;
 mod script;
 mod track;
 mod transport;
+mod url;
 mod values;
 mod vrrp;
 mod webhook;
@@ -50,6 +51,7 @@ pub use track::{
     TrackGroup, TrackProcess, TrackScript,
 };
 pub use transport::{Destination, IpvlanMode, OldChecksum, OwnDevice, Peer, Transport, Unicast};
+pub use url::{Credential, Header, HeaderError, JsonValue, Method, Scheme, SecretPlace, UrlMore};
 pub use values::{AdvertInterval, InterfaceName, NameError, Priority, RangeError, Vrid, Weight};
 pub use vrrp::{
     AddressFlags, Family, Filter, Gaps, Garp, GarpExtra, InitialState, Instance, Pacing, Preempt, Version,

@@ -7,8 +7,8 @@ use super::Word;
 use super::block::{Block, plain};
 use super::inherit::{Held, place};
 use crate::config::model::{
-    Checker, Connect, HttpCheck, HttpProtocol, HttpUrl, ProbeKind, StatusCodes, Timing as CheckTiming,
-    UrlRegex, VirtualServer,
+    Checker, Connect, HttpCheck, HttpProtocol, HttpUrl, Method, ProbeKind, StatusCodes,
+    Timing as CheckTiming, UrlMore, UrlRegex, VirtualServer,
 };
 use crate::text::hex;
 
@@ -183,6 +183,7 @@ impl Block {
                 block.unless("retry", retry.value, outer.retry.unwrap_or(retry.default));
                 let inherited = outer.delay_before_retry.unwrap_or(pause.default);
                 block.unless("delay_before_retry", pause.value, inherited);
+                block.unless("rise", check.timing.rise, CheckTiming::RISE);
             }
             block.given("log_all_failures", check.timing.log_all_failures);
             let alpha = held_alpha(check);
@@ -243,7 +244,34 @@ impl Block {
                 block.regex(regex);
             }
             block.given("tls_compliant", url.tls_compliant);
+            if let Some(more) = &url.more {
+                block.more(more);
+            }
         });
+    }
+
+    fn more(&mut self, more: &UrlMore) {
+        self.unless("method", more.method.name(), Method::default().name());
+        for header in &more.headers {
+            // Keys of programs go in headers.
+            self.words("header", [Word::Secret(header.to_string())]);
+        }
+        if let Some(credential) = &more.credential {
+            self.set(credential.keyword(), credential.written());
+        }
+        if let Some(body) = &more.body {
+            self.words("body", [Word::Pattern(body.clone())]);
+        }
+        for (keyword, texts) in [("contains", &more.contains), ("contains_not", &more.contains_not)] {
+            if !texts.is_empty() {
+                self.words(keyword, texts.iter().cloned().map(Word::Pattern));
+            }
+        }
+        for value in &more.values {
+            self.words("json_pointer", [plain(value.pointer()), plain(&value.text)]);
+        }
+        self.given("max_size", more.max_size);
+        self.given("max_time", more.max_time);
     }
 
     fn regex(&mut self, regex: &UrlRegex) {

@@ -79,6 +79,8 @@ mod tests {
             "virtual_server 10.0.0.1 80 {\npassword hunter22 {\nreal_server {\n",
             "vrrp_instance auth_pass hunter22 {\n}\n",
             &format!("vrrp_instance A {{\ntrack_script {{\nauth_pass hunter22{long}\n"),
+            "virtual_server 10.0.0.1 80 {\nreal_server 10.0.0.2 80 {\nHTTP_GET {\nurl {\nheader \"Authorization: hunter22\"\n\
+             auth_basic_file hunter22\nheader \"X hunter22: a\"\n}\n}\n}\n}\n",
             "$P=hunter22\nstatic_ipaddress {\nauth_pass $P\n}\n",
         ];
         for text in cases {

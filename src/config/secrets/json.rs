@@ -4,7 +4,8 @@ use super::is_nearly;
 use crate::config::source::{SourceId, Sources, Span, offset};
 
 /// Members that hold passwords or keys.
-pub(in crate::config) const SECRETS: [&str; 4] = ["auth_pass", "key", "password", "webhook"];
+pub(in crate::config) const SECRETS: [&str; 7] =
+    ["auth_basic_file", "auth_bearer_file", "auth_pass", "header", "key", "password", "webhook"];
 
 /// The insides of strings that stand behind the name of a secret.
 pub(in crate::config) fn in_json(id: SourceId, sources: &Sources) -> Vec<Span> {

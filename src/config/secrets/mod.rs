@@ -15,7 +15,10 @@ use super::keywords;
 /// Whether the words behind this one are a password.
 pub(super) fn announces(word: &str) -> bool {
     match word.as_bytes() {
-        [b'a', ..] => word.starts_with("auth_pas"),
+        // Of files as with `smtp_login`.
+        [b'a', ..] => word.starts_with("auth_pas") || matches!(word, "auth_basic_file" | "auth_bearer_file"),
+        // Keys of programs go in headers.
+        [b'h', ..] => word == "header",
         [b'p', ..] => word == "password",
         // Whoever writes the password itself in the place of its file.
         [b's', ..] => word == "smtp_login",

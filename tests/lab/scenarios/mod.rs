@@ -53,6 +53,7 @@ mod sync_daemon;
 mod sync_group;
 mod systemd;
 mod two_masters;
+mod urls;
 mod vmac;
 mod wire_equal;
 mod worst;
@@ -148,6 +149,7 @@ pub fn all() -> Vec<Scenario> {
         objects::SCENARIOS,
         split::SCENARIOS,
         two_masters::SCENARIOS,
+        urls::SCENARIOS,
         systemd::SCENARIOS,
         vmac::SCENARIOS,
         start::SCENARIOS,

@@ -7,6 +7,7 @@ use md5::{Digest as _, Md5};
 
 use crate::check::Failure;
 
+use super::content::Content;
 use super::search::{Search, Searched};
 
 /// A head that does not end within this is no head.
@@ -29,6 +30,8 @@ pub struct Response {
     pub body_length: u64,
     /// What the search for a pattern found, if there was one.
     pub searched: Option<Searched>,
+    /// What was looked for in the body, and how much of it is there.
+    pub content: Option<Box<Content>>,
 }
 
 /// How much of an answer is read.
@@ -53,6 +56,10 @@ pub(super) struct Reader {
     interim: usize,
     /// Of the body, before that has begun.
     search: Option<Search>,
+    /// The same.
+    content: Option<Box<Content>>,
+    /// The answer to a HEAD, which has no body whatever its head says.
+    bodiless: bool,
     body: Option<Body>,
 }
 
@@ -63,6 +70,7 @@ struct Body {
     digest: Md5,
     length: u64,
     search: Option<Search>,
+    content: Option<Box<Content>>,
     whole: bool,
 }
 
@@ -72,11 +80,16 @@ struct Read {
     whole: bool,
     /// To the verdict of the search.
     searched: bool,
+    /// To where it is longer than it may be.
+    too_long: bool,
 }
 
 impl Read {
     /// Whether that is enough.
     fn ends(&self, until: Until) -> bool {
+        if self.too_long {
+            return true;
+        }
         match until {
             Until::Head => true,
             Until::Searched => self.whole || self.searched,
@@ -122,7 +135,21 @@ struct SizeLine {
 
 impl Reader {
     pub(super) fn new(until: Until, search: Option<Search>) -> Self {
-        Self { until, head: Vec::new(), empty_line: EmptyLine::default(), interim: 0, search, body: None }
+        Self {
+            until,
+            head: Vec::new(),
+            empty_line: EmptyLine::default(),
+            interim: 0,
+            search,
+            content: None,
+            bodiless: false,
+            body: None,
+        }
+    }
+
+    /// The same, with what is looked for in the body; `bodiless`: it answers a HEAD.
+    pub(super) fn looking(self, content: Option<Box<Content>>, bodiless: bool) -> Self {
+        Self { content, bodiless, ..self }
     }
 
     /// Whether the head is whole.
@@ -155,8 +182,9 @@ impl Reader {
                 }
                 continue;
             }
-            let (end, search) = (end(status, &head), self.search.take());
-            let mut body = Body { status, end, digest: Md5::new(), length: 0, search, whole: false };
+            let end = if self.bodiless { End::After(0) } else { end(status, &head) };
+            let (search, content) = (self.search.take(), self.content.take());
+            let mut body = Body { status, end, digest: Md5::new(), length: 0, search, content, whole: false };
             let read = body.feed(&std::mem::take(&mut self.head))?;
             self.body = Some(body);
             return Ok(read.ends(self.until));
@@ -171,6 +199,7 @@ impl Reader {
                 digest: body.digest.finalize().into(),
                 body_length: body.length,
                 searched: body.search.map(Search::finish),
+                content: body.content,
             }),
             None if self.head.is_empty() && self.interim == 0 => Err(Failure::NoData),
             None => Err(Failure::NotHttp("the connection closed before its head ended".into())),
@@ -261,18 +290,25 @@ fn end(status: u16, head: &[u8]) -> End {
 impl Body {
     fn feed(&mut self, bytes: &[u8]) -> Result<Read, Failure> {
         if self.whole {
-            return Ok(Read { whole: true, searched: true });
+            return Ok(Read { whole: true, searched: true, too_long: false });
         }
+        let mut too_long = false;
+        let mut look = |bytes: &[u8]| {
+            too_long |= self.content.as_mut().is_some_and(|content| content.feed(bytes));
+        };
         let (taken, whole) = match &mut self.end {
             End::After(remaining) => {
                 let taken = usize::try_from(*remaining).unwrap_or(usize::MAX).min(bytes.len());
                 *remaining -= taken as u64;
                 (taken, *remaining == 0)
             }
-            End::Chunks(chunks) => chunks.take(bytes),
+            End::Chunks(chunks) => chunks.take(bytes, &mut look),
             End::Close => (bytes.len(), false),
         };
         let taken = bytes.get(..taken).unwrap_or_default();
+        if !matches!(self.end, End::Chunks(_)) {
+            look(taken);
+        }
         self.digest.update(taken);
         self.length += taken.len() as u64;
         let searched = self.search.as_mut().is_some_and(|search| search.feed(taken));
@@ -280,18 +316,21 @@ impl Body {
             return Err(Failure::TooLong(LARGEST_BODY));
         }
         self.whole = whole;
-        Ok(Read { whole, searched })
+        Ok(Read { whole, searched, too_long })
     }
 }
 
 impl Chunks {
-    /// How many of `bytes` belong to the body, and whether it ends there.
-    fn take(&mut self, bytes: &[u8]) -> (usize, bool) {
+    /// How many of `bytes` belong to the body, and whether it ends there. `content` sees what is in the chunks.
+    fn take(&mut self, bytes: &[u8], content: &mut impl FnMut(&[u8])) -> (usize, bool) {
         let mut at = 0;
         while let Some(byte) = bytes.get(at) {
             let next = match self {
                 Self::Data(left) => {
                     let skipped = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len() - at);
+                    // The last two end the line.
+                    let inside = usize::try_from(left.saturating_sub(2)).unwrap_or(usize::MAX).min(skipped);
+                    content(bytes.get(at..at + inside).unwrap_or_default());
                     at += skipped;
                     *left -= skipped as u64;
                     (*left == 0).then_some(Self::Size(SizeLine::default()))
@@ -310,7 +349,10 @@ impl Chunks {
                     }
                     None
                 }
-                Self::Broken => return (bytes.len(), false),
+                Self::Broken => {
+                    content(bytes.get(at..).unwrap_or_default());
+                    return (bytes.len(), false);
+                }
             };
             if let Some(next) = next {
                 *self = next;

@@ -2,6 +2,8 @@
 
 /// Whole examples, by path.
 pub(super) const STATEMENTS: &[(&str, &str)] = &[
+    ("virtual_server/real_server/HTTP_GET/url/body", "method POST\nbody \"ping\""),
+    ("virtual_server/real_server/SSL_GET/url/body", "method POST\nbody \"ping\""),
     ("(ADDRESS)/<IP>", "192.168.100.240/24 dev eth0 label eth0:vip"),
     ("(ADDRESS)/use_vmac", "192.168.100.240/24 use_vmac"),
     ("(ADDRESS)/track_group", "192.168.100.3/24 dev eth0 track_group TG_1"),
