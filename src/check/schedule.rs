@@ -4,6 +4,7 @@
 //! anything has succeeded the first failure counts at once, as with keepalived, unless the `Policy` of the kind says
 //! otherwise. Several steps are taken one at a time, one each `delay_loop`; all of them make a pass.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -60,7 +61,7 @@ pub enum Timer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Snapshot {
     /// Kind of the check: the word of its block.
-    pub check: &'static str,
+    pub check: Cow<'static, str>,
     /// What it amounts to.
     pub standing: Standing,
     /// Failures in a row that were retried.
@@ -79,7 +80,7 @@ pub enum Event {
     /// It fails now.
     Failed {
         /// Kind of the check.
-        check: &'static str,
+        check: Cow<'static, str>,
         /// Failures that were retried first.
         retries: u32,
         /// The last one.
@@ -90,7 +91,7 @@ pub enum Event {
     /// A failure that is tried again.
     Retrying {
         /// Kind of the check.
-        check: &'static str,
+        check: Cow<'static, str>,
         /// The failure.
         why: Failure,
         /// This many tries are left.
@@ -101,7 +102,7 @@ pub enum Event {
     /// With `log_all_failures`: it has failed before, and fails again.
     StillFails {
         /// Kind of the check.
-        check: &'static str,
+        check: Cow<'static, str>,
         /// This failure.
         why: Failure,
         /// Which of several steps, from 0.
@@ -110,12 +111,12 @@ pub enum Event {
     /// It passes again.
     Passed {
         /// Kind of the check.
-        check: &'static str,
+        check: Cow<'static, str>,
     },
     /// It could not be run here.
     NotRun {
         /// Kind of the check.
-        check: &'static str,
+        check: Cow<'static, str>,
         /// The reason.
         why: String,
     },
@@ -205,7 +206,7 @@ impl Machine {
     /// The present condition.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
-            check: self.policy.name,
+            check: self.policy.name.clone(),
             standing: self.standing,
             retries: self.retries,
             since: self.since,
@@ -223,7 +224,7 @@ impl Machine {
             Outcome::Failed(why) => self.failed(now, why, out),
             Outcome::NotRun(why) => {
                 if !self.not_run {
-                    out.push(Action::Report(Event::NotRun { check: self.policy.name, why }));
+                    out.push(Action::Report(Event::NotRun { check: self.policy.name.clone(), why }));
                 }
                 self.not_run = true;
                 self.wait_until(now + self.timing.delay_loop);
@@ -263,7 +264,7 @@ impl Machine {
         self.verdict(now, true);
         let standing = Standing::Up { weight };
         if !self.standing.is_up() {
-            out.push(Action::Report(Event::Passed { check: self.policy.name }));
+            out.push(Action::Report(Event::Passed { check: self.policy.name.clone() }));
         }
         if self.standing != standing {
             self.standing = standing;
@@ -283,7 +284,7 @@ impl Machine {
         if retried && self.retries < self.timing.retry {
             self.retries += 1;
             let left = self.timing.retry - self.retries + 1;
-            out.push(Action::Report(Event::Retrying { check: self.policy.name, why, left, all }));
+            out.push(Action::Report(Event::Retrying { check: self.policy.name.clone(), why, left, all }));
             return self.timing.delay_before_retry;
         }
         let step = (self.policy.steps > 1).then_some(self.step);
@@ -292,10 +293,10 @@ impl Machine {
         self.verdict(now, false);
         // The first verdict is told even if it was taken for granted, by `alpha`.
         if up || first {
-            let event = Event::Failed { check: self.policy.name, retries: self.retries, why, step };
+            let event = Event::Failed { check: self.policy.name.clone(), retries: self.retries, why, step };
             out.push(Action::Report(event));
         } else if all {
-            out.push(Action::Report(Event::StillFails { check: self.policy.name, why, step }));
+            out.push(Action::Report(Event::StillFails { check: self.policy.name.clone(), why, step }));
         }
         if up {
             out.push(Action::Standing(Standing::Down));

@@ -84,13 +84,18 @@ impl Programs {
 
     /// Who asks over TLS, if anybody does: keepalived reads the files of `SSL` only then.
     pub(crate) fn identify(&mut self, ssl: Option<&Ssl>, servers: &[Arc<VirtualServer>]) {
-        let asks = |kind: &ProbeKind| matches!(kind, ProbeKind::Http(check) if check.tls);
+        let asks = |kind: &ProbeKind| match kind {
+            ProbeKind::Http(check) => check.tls,
+            ProbeKind::Named(asks) => asks.tls,
+            _ => false,
+        };
         let mut checkers =
             servers.iter().flat_map(|server| &server.real_servers).flat_map(|real| &real.checkers);
         let Some(ssl) = ssl.filter(|_| checkers.any(|checker| asks(&checker.probe.kind))) else { return };
         let client = Client::new(ssl);
         if let Some(trouble) = client.trouble() {
-            let text = format!("{trouble}: SSL_GET cannot ask, and the verdicts of its real servers stay");
+            let text =
+                format!("{trouble}: checks over TLS cannot ask, and the verdicts of their real servers stay");
             self.lines.push(Line { level: Level::ERROR, text });
         }
         self.client = Arc::new(client);
@@ -411,5 +416,23 @@ mod tests {
         let (without, programs, more) = checks(0o644);
         assert_eq!(without, [vec![], vec!["TCP_CHECK"], one]);
         assert_eq!((programs, more), (1, lines + 2), "one line for each");
+    }
+
+    #[test]
+    fn the_files_of_ssl_are_read_for_whoever_asks_over_tls() {
+        let trouble = |check: &str| {
+            let text = format!(
+                "SSL {{\ncertificate /nowhere\nkey /nowhere\n}}\ncheck a {{\nprotocol redis\n}}\n\
+                 check b {{\nprotocol redis\ntls\n}}\nvirtual_server 10.9.9.9 80 {{\nlb_kind NAT\nprotocol TCP\n\
+                 real_server 10.0.0.1 80 {{\n{check}\n}}\n}}\n"
+            );
+            let loaded = load(Path::new("t"), &Texts::one("t", &text), &Options::default());
+            let model = loaded.model.unwrap();
+            let mut programs = Programs::default();
+            programs.identify(model.ssl.as_ref(), &model.virtual_servers);
+            programs.client.trouble().is_some()
+        };
+        assert!(!trouble("check a") && !trouble("TCP_CHECK {\n}"));
+        assert!(trouble("check b") && trouble("SSL_GET {\nurl {\npath /\n}\n}"));
     }
 }
