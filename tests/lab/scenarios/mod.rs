@@ -37,6 +37,7 @@ mod objects;
 mod pages;
 mod pairs;
 mod processes;
+mod protocols;
 mod refusals;
 mod reload;
 mod restart;
@@ -110,6 +111,7 @@ pub fn all() -> Vec<Scenario> {
         restart::SCENARIOS,
         accept::SCENARIOS,
         processes::SCENARIOS,
+        protocols::SCENARIOS,
         scripts::SCENARIOS,
         servers_told::SCENARIOS,
         sync_daemon::SCENARIOS,
