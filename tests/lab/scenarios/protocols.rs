@@ -44,7 +44,7 @@ fn configuration() -> String {
         "check cache {\nprotocol redis\nretry 0\n}\ncheck cache_tls {\nprotocol redis\ntls\nretry 0\n}\n"
             .to_owned(),
         service(PORTS[2], "talk"),
-        "check talk {\nexpect \"READY\"\nsend \"how are you\\r\\n\"\nexpect \"fine\\x2e\"\nretry 0\n}\n"
+        "check talk {\nexpect \"READY\"\nsend \"how are you\\r\\n\"\nexpect \"fine\\x2e\"\nretry 0\nconnect_timeout 4\n}\n"
             .to_owned(),
     ]
     .concat()
@@ -93,10 +93,12 @@ fn run(lab: &Lab) {
     redis = serve_redis(lab, "--requirepass secret");
     become_("it is back and wants a password: it is up", [true; 3]);
     redis.kill9();
-    redis = serve_redis(lab, "--maxclients 1");
-    let client = lab.rs1.spawn("client", "socat - TCP:127.0.0.1:6379 </dev/zero >/dev/null");
-    become_("it has no room for clients", [false, false, true]);
-    client.kill9();
+    redis = serve_redis(lab, "--maxclients 3");
+    become_("it has room for three clients", [true; 3]);
+    let clients =
+        [1, 2, 3].map(|_| lab.rs1.spawn("client", "sleep 1000 | socat - TCP:127.0.0.1:6379 >/dev/null"));
+    become_("they are there", [false, false, true]);
+    clients.iter().for_each(Daemon::kill9);
     redis.kill9();
     redis = serve_redis(lab, "");
     lab.rs1.write("/tmp/mood", "not so well\n");
