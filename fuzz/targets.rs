@@ -14,6 +14,7 @@ use directord::check::dialogue::dns::{Dns, Transport};
 use directord::check::dialogue::echo::{self, Echo};
 use directord::check::dialogue::http::{Http, Response};
 use directord::check::dialogue::smtp::Smtp;
+use directord::check::dialogue::talk::Talk;
 use directord::check::dialogue::udp::{Reply, Udp};
 use directord::check::dialogue::{Dialogue, Heard, Step};
 use directord::check::patterns::Patterns;
@@ -25,7 +26,8 @@ use directord::config::model::{
     VirtualAddress, Vrid,
 };
 use directord::config::model::{
-    HttpCheck, HttpProtocol, HttpUrl, JsonValue, Service, StatusCodes, TrackProcess, UrlMore, UrlRegex,
+    Conversation, HttpCheck, HttpProtocol, HttpUrl, JsonValue, ProtocolKind, Service, StatusCodes,
+    TrackProcess, Turn, UrlMore, UrlRegex,
 };
 use directord::config::recorded::Recorder;
 use directord::config::source::{Files, ReadError, Sources, Span, Texts};
@@ -57,7 +59,7 @@ use directord::vrrp::receive;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 21] = [
+pub const TARGETS: [Target; 22] = [
     ("lexer", lexer),
     ("expander", expander),
     ("load", whole),
@@ -79,6 +81,7 @@ pub const TARGETS: [Target; 21] = [
     ("agentx", agentx),
     ("control", lines),
     ("conflict", conflict),
+    ("talk", talk),
 ];
 
 const MAIN: &str = "/etc/keepalived/keepalived.conf";
@@ -587,6 +590,46 @@ pub fn smtp(input: &[u8]) {
     };
     let whole = play(usize::MAX);
     assert!(whole.0.len() <= 2 && (whole.2.is_err() || input.contains(&b'2')));
+    assert_eq!(play(1), whole, "byte by byte it reads otherwise");
+    assert_eq!(play(7), whole, "in pieces it reads otherwise");
+}
+
+/// The first byte chooses the protocol of a `check NAME`, the others are what the server says: it reads the same however
+/// it is cut, says a bounded number of things, and what it fails for stays within a line.
+pub fn talk(input: &[u8]) {
+    let Some((first, answer)) = input.split_first() else { return };
+    let (_, protocol) = ProtocolKind::ALL[usize::from(*first) % ProtocolKind::ALL.len()];
+    let turns = match protocol {
+        ProtocolKind::Tcp => vec![
+            Turn::Expect(b"22".to_vec()),
+            Turn::Send(b"NOOP\r\n".to_vec()),
+            Turn::Expect(b"aab".to_vec()),
+            Turn::Send(b"QUIT\r\n".to_vec()),
+        ],
+        _ => Vec::new(),
+    };
+    let asks = Conversation { name: "fuzz".to_owned(), protocol, tls: false, turns };
+    let play = |size: usize| {
+        let mut dialogue = Talk::new(&asks);
+        let mut said = Vec::new();
+        let mut pieces = answer.chunks(size);
+        let mut step = dialogue.next(Heard::Connected);
+        loop {
+            step = match step {
+                Step::Done(result) => return (said, result.map_err(|failure| failure.to_string())),
+                Step::Send(bytes) => {
+                    said.push(bytes);
+                    dialogue.next(Heard::Sent)
+                }
+                Step::Read => dialogue.next(pieces.next().map_or(Heard::Closed, Heard::Bytes)),
+            };
+        }
+    };
+    let whole = play(usize::MAX);
+    assert!(whole.0.len() <= 3 && (whole.1.is_err() || !answer.is_empty()));
+    if let Err(why) = &whole.1 {
+        assert!(!why.contains(char::is_control) && why.chars().count() < 1000, "{why:?}");
+    }
     assert_eq!(play(1), whole, "byte by byte it reads otherwise");
     assert_eq!(play(7), whole, "in pieces it reads otherwise");
 }

@@ -49,6 +49,7 @@ fn exit_statuses_of_the_check() {
         ("conf-examples/haproxy-pair.conf", 0, "no errors"),
         ("conf-examples/mail.conf", 0, "no errors"),
         ("conf-examples/bfd-pair.conf", 0, "no errors"),
+        ("conf-examples/protocols-pair.conf", 0, "no errors"),
         ("conf-examples/vmac-pair.conf", 0, "no errors"),
         ("conf-examples/dns-mail-pair.conf", 0, "no errors"),
         ("conf-examples/seed-http.conf", 0, "2 notes"),

@@ -401,6 +401,32 @@ fn smtp() {
     these_and_mutations(15, seeds);
 }
 
+/// What servers say to a `check NAME`, behind the byte that chooses the protocol.
+#[test]
+fn talk() {
+    let said: [&[u8]; 12] = [
+        b"J\0\0\0\x0a11.4.5-MariaDB\0\x07\0\0\0saltsalt\0\xfe\xf7\x08\x02\0\xff\x81\x15\0\0\0\0\0\0\x3d\0\0\0restofthesalt\0mysql_native_password\0",
+        b"\x17\0\0\0\xff\x10\x04Too many connections",
+        b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0",
+        b"E\0\0\0\x1eSFATAL\0C57P03\0Mstarting\0\0",
+        b"+PONG\r\n",
+        b"-NOAUTH Authentication required.\r\n",
+        b"-LOADING Redis is loading\r\n",
+        b"220 hello\r\n250 aab\r\n221 bye\r\n",
+        b"220-one\r\n220 two\r\n221 bye\r\n",
+        b"+OK ready <1.2@a>\r\n+OK bye\r\n",
+        b"* OK [CAPABILITY IMAP4rev1] ready\r\n* BYE\r\na OK\r\n",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    ];
+    let mut seeds = Vec::new();
+    for protocol in 0..8u8 {
+        seeds.extend(said.iter().map(|text| [&[protocol], *text].concat()));
+        seeds.push([vec![protocol], vec![b'-'; 20_000]].concat());
+        seeds.push([vec![protocol], b"0\x0c\x02\x01\x01a\x07\x0a\x01\0\x04\0\x04\0".to_vec()].concat());
+    }
+    these_and_mutations(21, seeds);
+}
+
 /// Replies of both families, one with the header of its packet, and a request.
 #[test]
 fn echo() {

@@ -52,6 +52,8 @@ fn sample(row: &Keyword) -> String {
         "vrrp_track_process/param_match" => "initial",
         "vrrp_track_process/process" => "haproxy -f",
         path if path.ends_with("lb_kind") || path.ends_with("lvs_method") => "TUN type gue port 5555",
+        "virtual_server/real_server/check" => "named",
+        "check/protocol" => "redis",
         path if path.ends_with("/http_protocol") => "1.1",
         path if path.ends_with("/digest") => "00112233445566778899aabbccddeeff",
         path if path.ends_with("/status_code") => "200-204 301",
@@ -102,8 +104,10 @@ fn number_inside(row: &Keyword) -> &'static str {
 
 /// The statement in its block, and the number of its line.
 fn file(row: &Keyword, statement: &str) -> (String, usize) {
-    let mut text =
-        String::from("bfd_instance bfd {\nneighbor_ip 10.0.0.1\n}\ntrack_file file {\nfile /tmp/x\n}\n");
+    let mut text = String::from(
+        "bfd_instance bfd {\nneighbor_ip 10.0.0.1\n}\ntrack_file file {\nfile /tmp/x\n}\n\
+         check named {\nprotocol redis\n}\n",
+    );
     let blocks: Vec<&str> = row.block().split('/').filter(|block| !block.is_empty()).collect();
     for index in 0..blocks.len() {
         let path = blocks[..=index].join("/");

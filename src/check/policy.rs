@@ -1,5 +1,6 @@
 //! What the kind of a check means for its schedule.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::config::model::{Probe, ProbeKind, Timing};
@@ -7,8 +8,8 @@ use crate::config::model::{Probe, ProbeKind, Timing};
 /// The rules that a schedule follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// The word of its block, for the log.
-    pub name: &'static str,
+    /// The word of its block, and the name behind it; for the log.
+    pub name: Cow<'static, str>,
     /// Questions that are asked one at a time; all of them make a pass. At least 1.
     pub steps: usize,
     /// `fast_recovery`: no waiting between steps until the first whole pass, and while it fails.
@@ -66,7 +67,7 @@ impl Policy {
     /// The policy of what `probe` asks.
     pub fn of(probe: &Probe) -> Self {
         let common = Self {
-            name: probe.kind.keyword(),
+            name: probe.kind.title(),
             steps: 1,
             fast_recovery: false,
             retries: Retries::Established,

@@ -5,6 +5,7 @@
 //! anything has succeeded the first failure counts at once, as with keepalived, unless the `Policy` of the kind says
 //! otherwise. Several steps are taken one at a time, one each `delay_loop`; all of them make a pass.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -61,7 +62,7 @@ pub enum Timer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Snapshot {
     /// Kind of the check: the word of its block.
-    pub check: &'static str,
+    pub check: Cow<'static, str>,
     /// What it amounts to.
     pub standing: Standing,
     /// Failures in a row that were retried.
@@ -83,7 +84,7 @@ pub enum Event {
     /// It fails now.
     Failed {
         /// Kind of the check.
-        check: &'static str,
+        check: Cow<'static, str>,
         /// Failures that were retried first.
         retries: u32,
         /// The last one.
@@ -94,7 +95,7 @@ pub enum Event {
     /// A failure that is tried again.
     Retrying {
         /// Kind of the check.
-        check: &'static str,
+        check: Cow<'static, str>,
         /// The failure.
         why: Failure,
         /// This many tries are left.
@@ -105,7 +106,7 @@ pub enum Event {
     /// With `log_all_failures`: it has failed before, and fails again.
     StillFails {
         /// Kind of the check.
-        check: &'static str,
+        check: Cow<'static, str>,
         /// This failure.
         why: Failure,
         /// Which of several steps, from 0.
@@ -114,7 +115,7 @@ pub enum Event {
     /// It passes, and not often enough yet.
     Rising {
         /// Kind of the check.
-        check: &'static str,
+        check: Cow<'static, str>,
         /// Whole passes in a row.
         passes: u32,
         /// `rise`.
@@ -125,14 +126,14 @@ pub enum Event {
     /// It passes again.
     Passed {
         /// Kind of the check.
-        check: &'static str,
+        check: Cow<'static, str>,
         /// Whole passes in a row that it took.
         passes: u32,
     },
     /// It could not be run here.
     NotRun {
         /// Kind of the check.
-        check: &'static str,
+        check: Cow<'static, str>,
         /// The reason.
         why: String,
     },
@@ -225,7 +226,7 @@ impl Machine {
     /// The present condition.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
-            check: self.policy.name,
+            check: self.policy.name.clone(),
             standing: self.standing,
             retries: self.retries,
             rising: (self.passes > 0).then_some((self.passes, self.timing.rise)),
@@ -244,7 +245,7 @@ impl Machine {
             Outcome::Failed(why) => self.failed(now, why, out),
             Outcome::NotRun(why) => {
                 if !self.not_run {
-                    out.push(Action::Report(Event::NotRun { check: self.policy.name, why }));
+                    out.push(Action::Report(Event::NotRun { check: self.policy.name.clone(), why }));
                 }
                 self.not_run = true;
                 self.wait_until(now + self.timing.delay_loop);
@@ -280,7 +281,7 @@ impl Machine {
         self.failed_step = false;
         self.step = 0;
         self.passed = true;
-        let check = self.policy.name;
+        let check = self.policy.name.clone();
         if !self.standing.is_up() {
             let (passes, rise) = (self.passes.saturating_add(1), self.timing.rise);
             if passes < rise {
@@ -316,7 +317,7 @@ impl Machine {
         if retried && self.retries < self.timing.retry {
             self.retries += 1;
             let left = self.timing.retry - self.retries + 1;
-            out.push(Action::Report(Event::Retrying { check: self.policy.name, why, left, all }));
+            out.push(Action::Report(Event::Retrying { check: self.policy.name.clone(), why, left, all }));
             return self.timing.delay_before_retry;
         }
         let step = (self.policy.steps > 1).then_some(self.step);
@@ -325,10 +326,10 @@ impl Machine {
         self.verdict(now, false);
         // The first verdict is told even if it was taken for granted, by `alpha`.
         if up || first {
-            let event = Event::Failed { check: self.policy.name, retries: self.retries, why, step };
+            let event = Event::Failed { check: self.policy.name.clone(), retries: self.retries, why, step };
             out.push(Action::Report(event));
         } else if all {
-            out.push(Action::Report(Event::StillFails { check: self.policy.name, why, step }));
+            out.push(Action::Report(Event::StillFails { check: self.policy.name.clone(), why, step }));
         }
         if up {
             out.push(Action::Standing(Standing::Down));
@@ -611,11 +612,11 @@ mod tests {
     /// One pass in two: a row of lines is for whoever asks for every failure.
     #[test]
     fn the_way_up_is_told() {
-        let passes = |all| Event::Rising { check: "TCP_CHECK", passes: 2, rise: 3, all };
+        let passes = |all| Event::Rising { check: "TCP_CHECK".into(), passes: 2, rise: 3, all };
         assert_eq!((passes(true).level(), passes(false).level()), (Level::Info, Level::Debug));
         let line = "TCP_CHECK on service S passed, 2 of 3 runs before it is up";
         assert_eq!(passes(true).describe("S").to_string(), line);
-        let up = |passes| Event::Passed { check: "TCP_CHECK", passes }.describe("S").to_string();
+        let up = |passes| Event::Passed { check: "TCP_CHECK".into(), passes }.describe("S").to_string();
         assert_eq!(up(1), "TCP_CHECK on service S succeeded");
         assert_eq!(up(3), "TCP_CHECK on service S succeeded, 3 runs in a row");
     }

@@ -205,8 +205,9 @@ impl Place {
     /// server by its protocol too, a page by its path; everything else by all of its words.
     fn by_key<'a>(&self, own: &'a [Statement], other: &[Statement]) -> ByKey<'a> {
         let (ours, theirs) = (repeated(own), repeated(other));
+        let inherits = has_named(own) || has_named(other);
         let mut found = ByKey { order: Vec::new(), statements: BTreeMap::new() };
-        for statement in own.iter().filter(|statement| self.counts(statement)) {
+        for statement in own.iter().filter(|statement| self.counts(statement, inherits)) {
             let name = first(statement);
             let key = match &statement.body {
                 Some(body) => key_of_block(statement, body),
@@ -222,14 +223,23 @@ impl Place {
         found
     }
 
-    /// What is off says as much as what is not there.
-    fn counts(&self, statement: &Statement) -> bool {
+    /// What is off says as much as what is not there. `inherits`: a check of the server is defined elsewhere, and what the
+    /// server hands down to it is told nowhere else.
+    fn counts(&self, statement: &Statement, inherits: bool) -> bool {
         let of_server =
             |block: &String| block.starts_with("virtual_server ") || block.starts_with("real_server ");
         let of_checks = || statement.body.is_none() && OF_CHECKS.contains(&first(statement));
-        let told_inside = self.blocks.last().is_some_and(of_server) && of_checks();
+        let told_inside = !inherits && self.blocks.last().is_some_and(of_server) && of_checks();
         !statement.off && !told_inside
     }
+}
+
+/// Whether one of them is `check NAME`, or has it inside.
+fn has_named(statements: &[Statement]) -> bool {
+    statements.iter().any(|statement| match &statement.body {
+        Some(body) => has_named(body),
+        None => first(statement) == "check",
+    })
 }
 
 /// Statements by what makes them the same ones in both configurations, and the order of their first ones.

@@ -155,6 +155,11 @@ impl Keyword {
         notation::limits(self.parts(), option).or_else(row)
     }
 
+    /// Whether one word stands behind it, whatever it is.
+    pub fn takes_one_text(&self) -> bool {
+        matches!(self.parts(), [Part::Called(_, Shape::Text(_)) | Part::Value(Shape::Text(_))])
+    }
+
     fn parts(&self) -> &'static [Part] {
         self.row.args.parts
     }

@@ -161,7 +161,7 @@ impl Balancer {
             ProbeKind::Bfd { name } => Some(name.clone()),
             _ => None,
         };
-        let cause = Cause::Check { check: key.probe.kind.keyword(), session, decides };
+        let cause = Cause::Check { check: key.probe.kind.title(), session, decides };
         let (service, up) = (key.service.to_string(), standing.is_up());
         self.occasions.push(Occasion::Server { service, server, up, cause });
     }

@@ -85,24 +85,29 @@ impl Programs {
 
     /// Who asks over TLS, if anybody does: keepalived reads the files of `SSL` only then. And the secrets of the checks.
     pub(crate) fn identify(&mut self, ssl: Option<&Ssl>, servers: &[Arc<VirtualServer>]) {
-        let checkers =
-            || servers.iter().flat_map(|server| &server.real_servers).flat_map(|real| &real.checkers);
-        let checks = || {
-            checkers().filter_map(|checker| match &checker.probe.kind {
-                ProbeKind::Http(check) => Some(check),
-                _ => None,
-            })
+        let kinds = || {
+            let reals = servers.iter().flat_map(|server| &server.real_servers);
+            reals.flat_map(|real| &real.checkers).map(|checker| &checker.probe.kind)
         };
-        let ssl = ssl.filter(|_| checks().any(|check| check.tls));
-        let urls = checks().flat_map(|check| &check.urls);
+        let over_tls = |kind: &ProbeKind| match kind {
+            ProbeKind::Http(check) => check.tls,
+            ProbeKind::Named(asks) => asks.tls,
+            _ => false,
+        };
+        let ssl = ssl.filter(|_| kinds().any(over_tls));
+        let urls = kinds().filter_map(|kind| match kind {
+            ProbeKind::Http(check) => Some(&check.urls),
+            _ => None,
+        });
         let wanted: BTreeSet<&Credential> =
-            urls.filter_map(|url| url.more.as_ref()?.credential.as_ref()).collect();
+            urls.flatten().filter_map(|url| url.more.as_ref()?.credential.as_ref()).collect();
         if ssl.is_none() && wanted.is_empty() {
             return;
         }
         let client = ssl.map(Client::new).unwrap_or_default().with(Credentials::read(wanted));
         if let Some(trouble) = client.trouble() {
-            let text = format!("{trouble}: SSL_GET cannot ask, and the verdicts of its real servers stay");
+            let text =
+                format!("{trouble}: checks over TLS cannot ask, and the verdicts of their real servers stay");
             self.lines.push(Line { level: Level::ERROR, text });
         }
         for trouble in client.credentials().troubles() {
@@ -428,5 +433,23 @@ mod tests {
         let (without, programs, more) = checks(0o644);
         assert_eq!(without, [vec![], vec!["TCP_CHECK"], one]);
         assert_eq!((programs, more), (1, lines + 2), "one line for each");
+    }
+
+    #[test]
+    fn the_files_of_ssl_are_read_for_whoever_asks_over_tls() {
+        let trouble = |check: &str| {
+            let text = format!(
+                "SSL {{\ncertificate /nowhere\nkey /nowhere\n}}\ncheck a {{\nprotocol redis\n}}\n\
+                 check b {{\nprotocol redis\ntls\n}}\nvirtual_server 10.9.9.9 80 {{\nlb_kind NAT\nprotocol TCP\n\
+                 real_server 10.0.0.1 80 {{\n{check}\n}}\n}}\n"
+            );
+            let loaded = load(Path::new("t"), &Texts::one("t", &text), &Options::default());
+            let model = loaded.model.unwrap();
+            let mut programs = Programs::default();
+            programs.identify(model.ssl.as_ref(), &model.virtual_servers);
+            programs.client.trouble().is_some()
+        };
+        assert!(!trouble("check a") && !trouble("TCP_CHECK {\n}"));
+        assert!(trouble("check b") && trouble("SSL_GET {\nurl {\npath /\n}\n}"));
     }
 }

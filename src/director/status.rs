@@ -60,7 +60,7 @@ impl Director {
         for (key, view) in self.checks.views() {
             let passes = view.standing.is_up();
             checks.entry((&*key.service, key.server)).or_default().push(Check {
-                kind: view.check.to_owned(),
+                kind: view.check.clone().into_owned(),
                 passes,
                 since: view.since.map(|since| clock.show(since)),
                 why: why(view.why, view.rising),

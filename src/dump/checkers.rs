@@ -7,7 +7,8 @@ use crate::check::checks::Key;
 use crate::check::schedule::Snapshot;
 use crate::check::standing::WeightChange;
 use crate::config::model::{
-    Checker, Connect, FileWeight, HttpCheck, HttpProtocol, HttpUrl, ProbeKind, UrlMore, VirtualServer,
+    Checker, Connect, FileWeight, HttpCheck, HttpProtocol, HttpUrl, ProbeKind, Turn, UrlMore, VirtualServer,
+    escape,
 };
 
 use super::instances::seconds;
@@ -95,9 +96,9 @@ fn connection(connect: &Connect, page: &mut Page) {
 }
 
 fn method(view: &View<'_>, kind: &ProbeKind, page: &mut Page) {
-    let name = kind.keyword();
+    let name = kind.title();
     match kind {
-        ProbeKind::Http(check) => return http(name, check, page),
+        ProbeKind::Http(check) => return http(&name, check, page),
         _ => page.line(format_args!("   Keepalive method = {name}")),
     }
     match kind {
@@ -129,6 +130,16 @@ fn method(view: &View<'_>, kind: &ProbeKind, page: &mut Page) {
         }
         ProbeKind::Bfd { name } => page.line(format_args!("   BFD instance name = {name}")),
         ProbeKind::File { name, .. } => page.line(format_args!("     Tracked file = {name}")),
+        ProbeKind::Named(asks) => {
+            page.line(format_args!("   Protocol = {}", asks.protocol.name()));
+            page.line(format_args!("   TLS = {}", yes(asks.tls)));
+            for turn in &asks.turns {
+                match turn {
+                    Turn::Send(bytes) => page.line(format_args!("   Send = \"{}\"", escape(bytes))),
+                    Turn::Expect(bytes) => page.line(format_args!("   Expect = \"{}\"", escape(bytes))),
+                }
+            }
+        }
     }
 }
 

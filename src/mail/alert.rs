@@ -3,6 +3,7 @@
 //! In: what happened, and the `smtp_alert` of each level. Out: whether it is told, a subject and a body as keepalived
 //! has them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -35,8 +36,8 @@ pub enum Whose {
 pub enum Cause {
     /// A check passes or fails.
     Check {
-        /// The word of its block.
-        check: &'static str,
+        /// The word of its block, and the name behind it.
+        check: Cow<'static, str>,
         /// The BFD session that it follows.
         session: Option<String>,
         /// The real server as a whole came up or went down with it.
@@ -198,6 +199,8 @@ fn verdict(check: &str, up: bool) -> String {
         "HTTP_GET" | "SSL_GET" => return "CHECK failed on service : HTTP/SSL request failed".to_owned(),
         "PING_CHECK" => "ICMP/PING CHECK".to_owned(),
         "DNS_CHECK" => "DNS_CHECK:".to_owned(),
+        // Its name is as it was given.
+        named if named.starts_with("check ") => named.to_owned(),
         other => other.replace('_', " "),
     };
     format!("{name} {} on service", if up { "succeed" } else { "failed" })
@@ -329,7 +332,12 @@ mod tests {
 
     fn check(check: &'static str, up: bool, decides: bool) -> Occasion {
         let (service, server) = ("[10.0.0.9]:tcp:80".to_owned(), "[10.0.1.1]:tcp:80".to_owned());
-        Occasion::Server { service, server, up, cause: Cause::Check { check, session: None, decides } }
+        Occasion::Server {
+            service,
+            server,
+            up,
+            cause: Cause::Check { check: check.into(), session: None, decides },
+        }
     }
 
     fn quorum(up: bool) -> Occasion {
@@ -404,7 +412,7 @@ mod tests {
         is(check("SSL_GET", false, true), &down, "=> CHECK failed on service : HTTP/SSL request failed <=");
         let session = |up| {
             let cause =
-                Cause::Check { check: "BFD_CHECK", session: Some("to_rs1".to_owned()), decides: true };
+                Cause::Check { check: "BFD_CHECK".into(), session: Some("to_rs1".to_owned()), decides: true };
             let (service, server) = ("[10.0.0.9]:tcp:80".to_owned(), "[10.0.1.1]:tcp:80".to_owned());
             Occasion::Server { service, server, up, cause }
         };

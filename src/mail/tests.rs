@@ -41,7 +41,7 @@ fn server(number: usize, up: bool) -> Occasion {
         service: "[10.0.0.9]:tcp:80".to_owned(),
         server: format!("[10.0.1.{number}]:tcp:80"),
         up,
-        cause: Cause::Check { check: "TCP_CHECK", session: None, decides: true },
+        cause: Cause::Check { check: "TCP_CHECK".into(), session: None, decides: true },
     }
 }
 

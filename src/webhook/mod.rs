@@ -9,6 +9,7 @@
 pub mod event;
 pub mod io;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -88,7 +89,7 @@ pub enum What {
         /// `UP`, `DOWN`.
         state: &'static str,
         /// The word of the check that decided it, `removed`, `stopped`.
-        cause: &'static str,
+        cause: Cow<'static, str>,
     },
 }
 
@@ -106,8 +107,8 @@ impl Told {
             Occasion::Server { service, server, up, cause } => {
                 let cause = match cause {
                     Cause::Check { check, .. } => check,
-                    Cause::Removed => "removed",
-                    Cause::Stopped => "stopped",
+                    Cause::Removed => "removed".into(),
+                    Cause::Stopped => "stopped".into(),
                 };
                 let state = up_or_down(up);
                 What::RealServer { virtual_server: service, real_server: server, state, cause }

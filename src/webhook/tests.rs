@@ -125,7 +125,7 @@ fn the_document() {
         service: "[10.0.0.9]:tcp:80".to_owned(),
         server: "[10.0.1.1]:tcp:80".to_owned(),
         up: false,
-        cause: Cause::Check { check: "TCP_CHECK", session: None, decides },
+        cause: Cause::Check { check: "TCP_CHECK".into(), session: None, decides },
     };
     let time = || "2026-01-01T00:00:00.000Z".to_owned();
     assert_eq!(feed(&mut outbox, now, Input::Occurred { occasion: server(false), time: time() }), []);

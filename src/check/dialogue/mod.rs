@@ -3,9 +3,16 @@
 
 pub mod dns;
 pub mod echo;
+mod exchange;
+mod greeting;
 pub mod http;
+mod ldap;
+mod mysql;
+mod postgresql;
+mod redis;
 pub mod smtp;
 mod strays;
+pub mod talk;
 pub mod udp;
 
 use std::time::Duration;

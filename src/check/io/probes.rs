@@ -11,9 +11,10 @@ use crate::check::dialogue::dns::{Dns, Transport};
 use crate::check::dialogue::echo::{self, Echo};
 use crate::check::dialogue::http::{Http, Response, Search};
 use crate::check::dialogue::smtp::Smtp;
+use crate::check::dialogue::talk::Talk;
 use crate::check::dialogue::udp::{Reply, Udp};
 use crate::check::{Failure, Outcome};
-use crate::config::model::{Connect, DnsName, DnsType, HttpCheck, HttpUrl};
+use crate::config::model::{Connect, Conversation, DnsName, DnsType, HttpCheck, HttpUrl};
 use crate::report::plain;
 use crate::sys::filter::{
     BEHIND_HEADER, IF_EQUAL, LOAD_BYTE, LOAD_BYTE_THERE, LOAD_HALF, LOAD_HALF_THERE, leave, step, take,
@@ -92,6 +93,17 @@ pub(super) async fn udp(options: &Connect, payload: Option<&[u8]>, reply: Option
 pub(super) async fn smtp(options: &Connect, helo: &str) -> Outcome {
     let mut dialogue = Smtp::new(helo);
     let answer = converse(options, None, &mut dialogue).await;
+    passed(match dialogue.waits_for() {
+        Some(step) => at(step, answer),
+        None => answer,
+    })
+}
+
+/// Leads the conversation of a `check NAME`.
+pub(super) async fn talk(options: &Connect, asks: &Conversation, client: &Client) -> Outcome {
+    let mut dialogue = Talk::new(asks);
+    let tls = asks.tls.then_some(Tls { client, sni: None, compliant: false });
+    let answer = converse(options, tls, &mut dialogue).await;
     passed(match dialogue.waits_for() {
         Some(step) => at(step, answer),
         None => answer,

@@ -18,7 +18,7 @@ use crate::script;
 use crate::script::Program;
 
 use super::batch::{Batch, Left, Request};
-use super::probes::{dns, http, http_rest, ping, smtp, udp};
+use super::probes::{dns, http, http_rest, ping, smtp, talk, udp};
 use super::tls::Client;
 
 /// Outcomes that may wait to be looked at.
@@ -199,6 +199,7 @@ async fn ask(probe: Arc<Probe>, step: usize, search: Option<Search>, client: Arc
         }
         ProbeKind::Smtp { helo } => smtp(connect, helo.as_deref().unwrap_or(ProbeKind::HELO)).await,
         ProbeKind::Ping => ping(connect).await,
+        ProbeKind::Named(asks) => talk(connect, asks, &client).await,
         kind => not_made(kind),
     }
 }

@@ -72,6 +72,9 @@ fn object(statements: &[Statement], block: BlockId, secrets: bool) -> Json {
                 let words = inside.iter().flat_map(|line| &line.words);
                 Json::Array(words.map(|word| Json::String(text_of(word, secrets))).collect())
             }
+            Shape::Several if found.keyword.takes_one_text() => {
+                Json::String(words.first().map_or_else(String::new, |word| text_of(word, secrets)))
+            }
             Shape::Several => line(words, secrets, false),
             shape => value(shape, words, secrets),
         };

@@ -128,7 +128,11 @@ impl<'a, 'n> Reader<'a, 'n> {
                 body.nodes.push(node(vec![word], Some(Draft { nodes, damaged: !whole })));
             }),
             (Shape::Several, Value::Array(list)) => {
-                let line = Shape::Line { number: false, raw: false };
+                // A text may have blanks in it.
+                let line = match found.keyword.takes_one_text() {
+                    true => Shape::Text(Format::Any),
+                    false => Shape::Line { number: false, raw: false },
+                };
                 for element in &list.elements {
                     let words = self.words(element, name, line);
                     body.damaged |= words.is_none();

@@ -3,7 +3,7 @@
 use super::Status::{Ignored, Implemented, Replaced};
 use super::absent::{Absent, NONE, OFF, REQUIRED, UNSAID, number, time, told, word};
 use super::args::{
-    A_NUMBER, Args, BLOCK, BLOCKS, BOOL, COMMAND, FLAG, HEX32, HTTP_VERSION, IFNAME, INT, IP, LINE,
+    A_NAME, A_NUMBER, Args, BLOCK, BLOCKS, BOOL, COMMAND, FLAG, HEX32, HTTP_VERSION, IFNAME, INT, IP, LINE,
     MAYBE_STRING, NAME, NUMBER_LINE, OPTIONS, QUOTED, STACK, STATUS_CODES, STRING, TEXT, TIMER, USER, args,
     line,
 };
@@ -91,6 +91,15 @@ const URL_MORE: &[Row] = &[
     part("auth_bearer_file", SECRET_FILE, NONE, ANY.note("not in keepalived; the file has the token in its first line and is its owner's alone; HTTP_GET sends it unencrypted, SSL_GET to whoever answers"), "who asks, by a token; read at a start and at each reload", ""),
 ];
 
+/// What a `check NAME` asks.
+#[rustfmt::skip]
+const NAMED: &[Row] = &[
+    part("protocol", args(Choice(&["tcp", "redis", "mysql", "postgresql", "imap", "pop3", "ftp", "ldap"])), word("tcp"), ANY.note("tcp: send and expect say it; mysql and postgresql: a login as directord without a password, which may be refused"), "what is spoken with the server", ""),
+    part("tls", FLAG, OFF, ANY.note("certificates are not verified; those of SSL are sent when the server asks"), "speak TLS from the first byte", ""),
+    part("send", line(Several, &[Called("TEXT", TEXT)]), NONE, ANY.note("protocol tcp; in turn with expect; escapes \\r \\n \\t \\xHH \\\\"), "what is sent to the server", ""),
+    part("expect", line(Several, &[Called("TEXT", TEXT)]), NONE, ANY.note("protocol tcp; in turn with send; escapes as of send; within 16 KiB"), "what the answer must contain", ""),
+];
+
 /// The old name of `retry`.
 #[rustfmt::skip]
 const OLD_RETRY: &[Row] = &[
@@ -121,7 +130,9 @@ pub(super) static CHECKS: &[(&str, &[&[Row]])] = &[
         row("MISC_CHECK", BLOCKS, UNSAID, ANY, "probe by running a program", "", Implemented),
         row("BFD_CHECK", BLOCKS, UNSAID, ANY, "follow a BFD session", "", Implemented),
         row("FILE_CHECK", BLOCKS, UNSAID, ANY.note("ignored without track_file"), "take the weight from a tracked file", "2.1.0", Implemented),
+        row("check", line(Several, &[A_NAME]), UNSAID, ANY.note("not in keepalived; may be repeated; the settings that its block does not have are those of the real server"), "make the check that is defined under this name", "", Implemented),
     ]]),
+    ("check", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("real/virtual server value")), pause(time(Timing::PAUSE).unless("server value"))], TIMING, ALPHA, LOG, NAMED]),
     ("virtual_server/real_server/TCP_CHECK", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("real/virtual server value")), pause(time(Timing::PAUSE).unless("server value"))], TIMING, ALPHA, LOG, OLD_RETRY]),
     ("virtual_server/real_server/UDP_CHECK", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("real/virtual server value")), pause(time(Timing::PAUSE).unless("server value"))], TIMING, ALPHA, LOG, &[
         part("payload", line(LINE, &[Many(&Called("HEX", TEXT))]), NONE, ANY.note("hex digits, spaces allowed"), "bytes to send", "2.2.0"),

@@ -218,6 +218,7 @@ fn indented(text: &str) -> String {
 /// Words behind the name of a block.
 const HEADS: &[(&str, &str)] = &[
     ("bfd_instance", "BFD_1"),
+    ("check", "banner"),
     ("track_file", "load"),
     ("track_group", "TG_1"),
     ("virtual_server", "192.168.100.240 80"),
@@ -234,6 +235,7 @@ const HEADS: &[(&str, &str)] = &[
 const REQUIRED: &[(&str, &[&str])] = &[
     ("SSL", &["ca /etc/ssl/certs/ca-certificates.crt"]),
     ("bfd_instance", &["neighbor_ip 192.168.100.2"]),
+    ("check", &["send \"PING\\r\\n\"", "expect \"+PONG\""]),
     ("garp_group", &["garp_interval 0.1", "interface eth0"]),
     ("track_file", &["file /run/load"]),
     ("track_group", &["group {\n    VI_1\n}"]),
@@ -267,6 +269,7 @@ const REQUIRED: &[(&str, &[&str])] = &[
 /// What must stand above, by what the example names.
 const PRELUDES: &[(&str, &str)] = &[
     ("BFD_1\n", "bfd_instance BFD_1 {\n    neighbor_ip 192.168.100.2\n}"),
+    ("check cache\n", "check cache {\n    protocol redis\n}"),
     ("chk_web weight", "vrrp_script chk_web {\n    script /usr/local/bin/check-web\n}"),
     ("load weight", "track_file load {\n    file /run/load\n}"),
     ("track_file load\n", "track_file load {\n    file /run/load\n}"),
@@ -356,6 +359,9 @@ const VALUES: &[(&str, &str)] = &[
     ("url/json_pointer", "\"/status\" \"ok\""),
     ("url/max_size", "65536"),
     ("url/max_time", "0.5"),
+    ("real_server/check", "cache"),
+    ("check/send", "\"PING\\r\\n\""),
+    ("check/expect", "\"+PONG\""),
     ("(ROUTE)/scope", "link"),
     ("(ROUTE)/table", "100"),
     ("(RULE)/ipproto", "tcp"),

@@ -4,7 +4,7 @@ use super::Status::{Ignored, Implemented};
 use super::absent::{NONE, OFF, UNSAID, number, time, told, word};
 use super::args::{
     A_NUMBER, AN_ADDRESS, AS_LB_KIND, BLOCK, BOOL, ENDPOINT, ENTRIES, FLAG, INT, LINE, MAYBE_INT,
-    MIN_HEALTHY, PATH, SCHEDULERS, SCRIPT, STRING, TEXT, TIMER, args, line, words,
+    MIN_HEALTHY, NAMED_BLOCK, PATH, SCHEDULERS, SCRIPT, STRING, TEXT, TIMER, args, line, words,
 };
 use super::notation::Part::{self, Called, Either, Joined, Maybe};
 use super::range::{ANY, at_least, characters, micros, whole};
@@ -20,6 +20,7 @@ pub(super) static ROWS: &[Row] = &[
     part("SSL/ca", PATH, NONE, ANY, "CA bundle", ""),
     part("SSL/certificate", PATH, NONE, ANY, "client certificate", ""),
     part("SSL/key", PATH, NONE, ANY, "client private key", ""),
+    row("check", NAMED_BLOCK, UNSAID, ANY.note("not in keepalived; may follow its users; a name twice is an error"), "a check that real servers use by its name", "", Implemented),
     row("virtual_server_group", ENTRIES, UNSAID, ANY.note("removed when empty; duplicate names not rejected; may follow its user"), "set of addresses or marks for one virtual server", "1.0.2", Implemented),
     part("virtual_server_group/<ENTRY>", words(&[Either(&[AN_ADDRESS, Joined(&[AN_ADDRESS, Part::Word("-"), Called("LAST", TEXT)]), Joined(&[AN_ADDRESS, Part::Word("/"), Called("LENGTH", Whole)])]), Maybe(&[Part::Number("PORT", 0, 65_535)])]), told("port 0"), ANY.note("IPv4 last octet / IPv6 last 16 bits form, full range or prefix (host bits must be 0)"), "address entry", "1.0.2"),
     part("virtual_server_group/fwmark", words(&[A_NUMBER, Maybe(&[Part::Choice(&["inet", "inet6"])])]), told("family unset"), whole(0, 4_294_967_295), "mark entry", "1.0.2"),

@@ -14,8 +14,8 @@ use super::url::{MoreDraft, is_more};
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
-    Checker, Connect, HttpCheck, HttpProtocol, HttpUrl, InterfaceName, Probe, ProbeKind, StatusCodes, Timing,
-    UrlMore, UrlRegex,
+    Checker, Connect, Conversation, HttpCheck, HttpProtocol, HttpUrl, InterfaceName, NamedCheck, Probe,
+    ProbeKind, StatusCodes, Timing, UrlMore, UrlRegex,
 };
 use crate::config::source::Span;
 use crate::config::tree::Node;
@@ -29,7 +29,7 @@ pub(super) struct CheckDraft {
     http: Option<Box<HttpDraft>>,
     /// What the others ask: first what the file says, at the end of the block what it comes to.
     other: Option<Box<ProbeDraft>>,
-    kind: Option<ProbeKind>,
+    pub(super) kind: Option<ProbeKind>,
     log_all_failures: Option<bool>,
     rise: Option<u32>,
     /// Where `retry` and `fall` stand.
@@ -70,7 +70,7 @@ struct UrlDraft {
 
 impl CheckDraft {
     /// Nothing is said of it.
-    fn new(keyword: &'static str, span: Option<Span>) -> Self {
+    pub(super) fn new(keyword: &'static str, span: Option<Span>) -> Self {
         Self {
             keyword,
             span,
@@ -90,8 +90,29 @@ impl CheckDraft {
         }
     }
 
-    /// A host of `block`: what it does not say is as the block has it.
-    fn inside(self, block: &Self) -> Self {
+    /// What a `check NAME` becomes.
+    pub(super) fn settings(&self, asks: Arc<Conversation>) -> NamedCheck {
+        let inherited = &self.inherited;
+        NamedCheck {
+            asks,
+            ip: self.ip,
+            port: self.port,
+            from: self.from.map(|(from, _)| from),
+            from_port: self.from_port,
+            interface: self.interface.clone(),
+            fwmark: self.fwmark,
+            connect_timeout: inherited.connect_timeout,
+            delay_loop: inherited.delay_loop,
+            warmup: inherited.warmup,
+            retry: inherited.retry,
+            delay_before_retry: inherited.delay_before_retry,
+            alpha: inherited.alpha,
+            log_all_failures: self.log_all_failures,
+        }
+    }
+
+    /// A host of `block`, or the use of a check that is defined there: what it does not say is as the block has it.
+    pub(super) fn inside(self, block: &Self) -> Self {
         Self {
             kind: block.kind.clone(),
             log_all_failures: self.log_all_failures.or(block.log_all_failures),
@@ -167,7 +188,7 @@ impl Lower<'_> {
         }
     }
 
-    fn check_setting(&mut self, word: &'static str, node: &Node<'_>, draft: &mut CheckDraft) {
+    pub(super) fn check_setting(&mut self, word: &'static str, node: &Node<'_>, draft: &mut CheckDraft) {
         match word {
             "alpha" => draft.inherited.alpha = self.boolean(node),
             "bind_if" => draft.interface = self.one(node).and_then(|word| self.interface(word)),

@@ -11,6 +11,7 @@ mod globals;
 mod group;
 mod groups;
 mod lvs;
+mod named;
 mod numbers;
 mod option;
 mod probe;
@@ -66,12 +67,14 @@ pub(super) fn lower(
     let mut model = Model { globals: defaults.globals.clone(), ..Model::default() };
     let mut instances = vrrp::Instances::default();
     let mut services = service::Services::default();
-    let names = names(tree);
+    let mut names = names(tree);
+    model.checks = lower.named_checks(tree, &mut names);
     let mut groups = groups::Groups::default();
     services.groups = named(tree, &["virtual_server_group"]);
     let members = named(tree, &["vrrp_instance"]);
     lower.each(tree, |lower, word, node| match word {
-        "global_defs" => {}
+        // They are read above.
+        "global_defs" | "check" => {}
         "vrrp_instance" => {
             model.instances.extend(lower.instance(node, &defaults, &mut instances, &names));
         }
@@ -126,6 +129,8 @@ fn names(tree: &[Node<'_>]) -> track::Names {
         bfd: named(tree, &["bfd_instance"]),
         untold: untold(tree),
         track_groups: named(tree, &["track_group"]),
+        checks: named(tree, &["check"]),
+        defined: BTreeMap::new(),
         reversed: KINDS.into_iter().flat_map(|(what, kinds)| reversed(tree, what, kinds)).collect(),
     }
 }
@@ -372,8 +377,18 @@ fn left_out(span: Span, message: impl Into<String>) -> Diagnostic {
 }
 
 /// Settings that add up.
-const REPEATABLE: [&str; 7] =
-    ["contains", "contains_not", "header", "include_check", "json_pointer", "key", "webhook"];
+const REPEATABLE: [&str; 10] = [
+    "check",
+    "contains",
+    "contains_not",
+    "expect",
+    "header",
+    "include_check",
+    "json_pointer",
+    "key",
+    "send",
+    "webhook",
+];
 
 /// The statements of a block; none when it has no braces, which the tree has reported.
 fn inside<'n, 's>(node: &'n Node<'s>) -> &'n [Node<'s>] {

@@ -69,6 +69,7 @@ impl Lower<'_> {
             }
             "smtp_alert" => draft.notify.get_or_insert_default().smtp_alert = self.boolean(node),
             "snmp_name" => draft.notify.get_or_insert_default().snmp_name = self.text(node),
+            "check" => self.use_check(node, names, &mut draft.checks),
             check => self.check(check, node, names, &mut draft.checks),
         }
     }

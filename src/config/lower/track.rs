@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::checkers::CheckDraft;
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
@@ -21,6 +22,10 @@ pub(super) struct Names {
     pub(super) files: BTreeMap<String, Span>,
     pub(super) bfd: BTreeMap<String, Span>,
     pub(super) track_groups: BTreeMap<String, Span>,
+    /// `check NAME` blocks.
+    pub(super) checks: BTreeMap<String, Span>,
+    /// Those of them that are right.
+    pub(super) defined: BTreeMap<String, CheckDraft>,
     /// The BFD sessions that do not tell VRRP, or the checkers: `checker` alone, or `vrrp` alone.
     pub(super) untold: BTreeSet<(Listener, String)>,
     /// Those of them whose own weight is in `reverse`, by the word of their block.

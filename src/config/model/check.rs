@@ -1,8 +1,9 @@
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Command, InterfaceName, Secret, TrackFile, UrlMore};
+use super::{Command, Conversation, InterfaceName, Secret, TrackFile, UrlMore};
 
 /// One check of one real server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,6 +113,8 @@ pub enum ProbeKind {
         /// `weight`: `None`: that of the file.
         weight: Option<FileWeight>,
     },
+    /// `check NAME`.
+    Named(Arc<Conversation>),
 }
 
 impl ProbeKind {
@@ -133,6 +136,15 @@ impl ProbeKind {
             Self::Misc { .. } => "MISC_CHECK",
             Self::Bfd { .. } => "BFD_CHECK",
             Self::File { .. } => "FILE_CHECK",
+            Self::Named(_) => "check",
+        }
+    }
+
+    /// What the log calls it: the word of its block, and the name behind it.
+    pub fn title(&self) -> Cow<'static, str> {
+        match self {
+            Self::Named(asks) => Cow::Owned(format!("check {}", asks.name)),
+            kind => Cow::Borrowed(kind.keyword()),
         }
     }
 

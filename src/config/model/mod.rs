@@ -11,6 +11,7 @@ mod globals;
 mod group;
 mod lvs;
 mod mail;
+mod named;
 mod route;
 mod script;
 mod track;
@@ -41,6 +42,7 @@ pub use lvs::{
     VirtualServerName, describe_real_server,
 };
 pub use mail::{Mail, MailLogin, MailTls, Mailbox};
+pub use named::{Conversation, NamedCheck, ProtocolKind, Turn, escape, unescape};
 pub use route::{
     CongestionControl, Encap, MetricKind, Named, Net, NextHop, Route, RouteMetric, Rule, RuleAction,
     StaticAddress, Statics,
@@ -92,6 +94,8 @@ pub struct Model {
     pub instances: Vec<Instance>,
     /// `SSL`.
     pub ssl: Option<Ssl>,
+    /// `check NAME` blocks, right ones only.
+    pub checks: Vec<NamedCheck>,
     /// `virtual_server_group`.
     pub server_groups: Vec<VirtualServerGroup>,
     /// `virtual_server` blocks; whoever runs them shares them.

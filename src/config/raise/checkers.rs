@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::Word;
 use super::block::{Block, plain};
 use super::inherit::{Held, place};
+use super::named::Checks;
 use crate::config::model::{
-    Checker, Connect, HttpCheck, HttpProtocol, HttpUrl, Method, ProbeKind, StatusCodes,
+    Checker, Connect, HttpCheck, HttpProtocol, HttpUrl, Method, NamedCheck, ProbeKind, StatusCodes,
     Timing as CheckTiming, UrlMore, UrlRegex, VirtualServer,
 };
 use crate::text::hex;
@@ -39,17 +40,38 @@ pub(super) struct Timing<'a> {
 }
 
 impl<'a> Timing<'a> {
-    pub(super) fn of(server: &'a VirtualServer) -> Self {
-        fn held<T>(server: &VirtualServer, get: impl Fn(&Checker) -> Option<Held<T>>) -> Vec<Vec<Held<T>>> {
-            server.real_servers.iter().map(|real| real.checkers.iter().filter_map(&get).collect()).collect()
+    pub(super) fn of(server: &'a VirtualServer, checks: &Checks<'_>) -> Self {
+        /// A named check says what its definition says, and nothing else.
+        fn held<T, S>(
+            server: &VirtualServer,
+            checks: &Checks<'_>,
+            get: impl Fn(&Checker) -> Option<Held<T>>,
+            defined: impl Fn(&NamedCheck) -> Option<S>,
+        ) -> Vec<Vec<Held<T>>> {
+            let of_check = |check: &Checker| match checks.definition(check) {
+                Some(definition) if defined(definition).is_some() => None,
+                Some(_) => get(check).map(|held| Held { own: false, ..held }),
+                None => get(check),
+            };
+            server
+                .real_servers
+                .iter()
+                .map(|real| real.checkers.iter().filter_map(of_check).collect())
+                .collect()
         }
-        let connect_timeout = place(&held(server, held_connect_timeout), |_| true);
-        let delay_loop = place(&held(server, |check| Some(held_delay_loop(check))), |_| true);
-        let warmup = place(&held(server, |check| Some(held_warmup(check))), |_| true);
-        let retry = place(&held(server, |check| Some(held_retry(check))), |retry| retry > 0);
-        let delay_before_retry = place(&held(server, |check| Some(held_pause(check))), |_| true);
+        let connect_timeout =
+            place(&held(server, checks, held_connect_timeout, |named| named.connect_timeout), |_| true);
+        let delay_loop = held(server, checks, |check| Some(held_delay_loop(check)), |named| named.delay_loop);
+        let delay_loop = place(&delay_loop, |_| true);
+        let warmup = held(server, checks, |check| Some(held_warmup(check)), |named| named.warmup);
+        let warmup = place(&warmup, |_| true);
+        let retry = held(server, checks, |check| Some(held_retry(check)), |named| named.retry);
+        let retry = place(&retry, |retry| retry > 0);
+        let pause = held(server, checks, |check| Some(held_pause(check)), |named| named.delay_before_retry);
+        let delay_before_retry = place(&pause, |_| true);
         // A virtual server has a word for on only.
-        let alpha = place(&held(server, |check| Some(held_alpha(check))), |alpha| alpha);
+        let alpha = held(server, checks, |check| Some(held_alpha(check)), |named| named.alpha);
+        let alpha = place(&alpha, |alpha| alpha);
         let service = Settings {
             connect_timeout: connect_timeout.service,
             delay_loop: delay_loop.service,
@@ -160,6 +182,9 @@ impl Block {
     ) {
         let outer = &outer.handed_down;
         let kind = &check.probe.kind;
+        if let ProbeKind::Named(asks) = kind {
+            return self.set("check", &asks.name);
+        }
         self.block(vec![plain(kind.keyword())], |block| {
             match kind {
                 ProbeKind::Http(http) => block.http(http, virtualhost),

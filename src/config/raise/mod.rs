@@ -14,6 +14,7 @@ mod group;
 mod groups;
 mod inherit;
 mod lvs;
+mod named;
 mod probe;
 mod process;
 mod real;
@@ -77,7 +78,9 @@ pub(super) fn raise(model: &Model, defaults: bool) -> Vec<Statement> {
     model.sync_groups.iter().for_each(|group| root.sync_group(group, model));
     model.instances.iter().for_each(|instance| root.instance(instance, model));
     model.server_groups.iter().for_each(|group| root.server_group(group));
-    model.virtual_servers.iter().for_each(|server| root.virtual_server(server));
-    model.grouped_servers.iter().for_each(|server| root.grouped_server(server));
+    model.checks.iter().for_each(|check| root.named_check(check));
+    let checks = named::Checks::of(model);
+    model.virtual_servers.iter().for_each(|server| root.virtual_server(server, &checks));
+    model.grouped_servers.iter().for_each(|server| root.grouped_server(server, &checks));
     root.done()
 }

@@ -8,7 +8,8 @@ impl Block {
     /// What the kind has of its own.
     pub(super) fn probe(&mut self, kind: &ProbeKind) {
         match kind {
-            ProbeKind::Tcp | ProbeKind::Http(_) | ProbeKind::Ping => {}
+            // The name is all that is said of a named one.
+            ProbeKind::Tcp | ProbeKind::Http(_) | ProbeKind::Ping | ProbeKind::Named(_) => {}
             ProbeKind::Bfd { name } => self.set("name", name),
             ProbeKind::Dns { kind, name } => {
                 self.unless("type", kind.name(), DnsType::default().name());

@@ -7,10 +7,11 @@ use super::Word;
 use super::block::{Block, plain};
 use super::checkers::Timing;
 use super::lvs::{endpoint, forwarding};
+use super::named::Checks;
 use crate::config::model::{Family, Forwarding, GroupedServer, Protocol, Scheduler, Service, VirtualServer};
 
 impl Block {
-    pub(super) fn virtual_server(&mut self, server: &VirtualServer) {
+    pub(super) fn virtual_server(&mut self, server: &VirtualServer, checks: &Checks<'_>) {
         let mut head = vec![plain("virtual_server")];
         let protocol = match server.service {
             Service::Fwmark { mark, .. } => {
@@ -22,17 +23,23 @@ impl Block {
                 Some(protocol)
             }
         };
-        self.service(head, server, protocol);
+        self.service(head, server, protocol, checks);
     }
 
-    pub(super) fn grouped_server(&mut self, server: &GroupedServer) {
+    pub(super) fn grouped_server(&mut self, server: &GroupedServer, checks: &Checks<'_>) {
         let head = [plain("virtual_server"), plain("group"), plain(&server.group)];
-        self.service(head.into(), &server.like, Some(server.protocol));
+        self.service(head.into(), &server.like, Some(server.protocol), checks);
     }
 
-    fn service(&mut self, head: Vec<Word>, server: &VirtualServer, protocol: Option<Protocol>) {
+    fn service(
+        &mut self,
+        head: Vec<Word>,
+        server: &VirtualServer,
+        protocol: Option<Protocol>,
+        checks: &Checks<'_>,
+    ) {
         let forwarding_of_most = most(server);
-        let timing = Timing::of(server);
+        let timing = Timing::of(server, checks);
         self.block(head, |block| {
             block.given("protocol", protocol.map(|protocol| protocol.name().to_uppercase()));
             block.set("lb_algo", server.scheduler.name());

@@ -133,6 +133,7 @@ fn value(row: &Keyword, shape: Shape) -> Value {
         Shape::Endpoint => json!({ "$ref": "#/$defs/endpoint" }),
         Shape::Line { number: true, .. } => json!({ "$ref": "#/$defs/number_line" }),
         Shape::Line { number: false, .. } => json!({ "$ref": "#/$defs/line" }),
+        Shape::Several if row.takes_one_text() => json!({ "type": "array", "items": { "type": "string" } }),
         Shape::Lines | Shape::Several => json!({ "type": "array", "items": { "$ref": "#/$defs/line" } }),
         Shape::List(inner) => json!({ "type": "array", "items": value(row, *inner) }),
         Shape::Names => json!({ "type": "array", "items": { "type": "string" } }),

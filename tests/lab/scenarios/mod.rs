@@ -39,6 +39,7 @@ mod objects;
 mod pages;
 mod pairs;
 mod processes;
+mod protocols;
 mod refusals;
 mod reload;
 mod restart;
@@ -113,6 +114,7 @@ pub fn all() -> Vec<Scenario> {
         restart::SCENARIOS,
         accept::SCENARIOS,
         processes::SCENARIOS,
+        protocols::SCENARIOS,
         scripts::SCENARIOS,
         servers_told::SCENARIOS,
         sync_daemon::SCENARIOS,
