@@ -569,7 +569,7 @@ mod tests {
     fn what_begins_as_up_needs_no_passes() {
         let (mut machine, mut now) = start(ProbeKind::Tcp, true);
         rise(&mut machine, now, 3);
-        assert_eq!(run(&mut machine, &mut now, Outcome::PASSED).1, []);
+        assert_eq!(run(&mut machine, &mut now, Outcome::PASSED).1, [Action::Standing(Standing::UP)]);
         assert_eq!((machine.is_up(), rising(&machine)), (true, None));
     }
 

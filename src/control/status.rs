@@ -229,7 +229,10 @@ pub(crate) fn is_called(shown: &str, name: &str) -> bool {
     let Ok(ip) = address.parse::<IpAddr>() else {
         return name == address;
     };
-    let bare = |name: &str| name.trim_start_matches('[').trim_end_matches(']').parse() == Ok(ip);
+    let bare = |name: &str| name.parse() == Ok(ip);
+    if let Some((asked, with)) = name.strip_prefix('[').and_then(|rest| rest.split_once("]:")) {
+        return bare(asked) && with == port;
+    }
     match (name.parse::<SocketAddr>(), name.split_once(' ')) {
         (Ok(asked), _) => asked.ip() == ip && asked.port().to_string() == port,
         (_, Some((asked, with))) => bare(asked) && with == port,
@@ -345,6 +348,14 @@ pub(super) mod tests {
             assert_eq!(of(&[name]), Ok((0, 1)), "{name}");
         }
         assert_eq!(of(&["VI_1", "10.0.0.1"]), Ok((1, 1)));
+        let six = "[2001:db8::1]:tcp:80";
+        for name in ["2001:DB8::1", "[2001:db8:0::1]:80", "2001:db8::1 80", six] {
+            assert!(is_called(six, name), "{name}");
+        }
+        for name in ["2001:db8::1:80", "[2001:db8::1]:8", "2001:db8::1 8", "2001:db8::"] {
+            assert!(!is_called(six, name), "{name}");
+        }
+        assert!(is_called("[web]:0", "web") && is_called("FWM 7", "FWM 7"));
         for name in ["VI_3", "10.0.0.1:8", "10.0.0", "0.0.1:80", ""] {
             let why = of(&[name]).unwrap_err();
             assert_eq!(why, format!("no instance, sync group or virtual server is called `{name}`"));

@@ -65,8 +65,7 @@ impl Reference {
     /// Whether the standing changed, or is known for the first time.
     fn outcome(&mut self, now: Instant, outcome: &Outcome) -> bool {
         let before = self.standing;
-        let first = matches!(outcome, Outcome::Passed { .. }) && !self.judged;
-        self.judged |= !matches!(outcome, Outcome::NotRun(_));
+        let mut first = false;
         let wait = match outcome {
             Outcome::NotRun(_) => self.timing.delay_loop,
             Outcome::Passed { .. } if !before.is_up() && self.passes + 1 < self.timing.rise => {
@@ -75,6 +74,7 @@ impl Reference {
                 self.timing.delay_loop
             }
             Outcome::Passed { weight } => {
+                first = !std::mem::replace(&mut self.judged, true);
                 self.passes = 0;
                 (self.proven, self.retries, self.standing) = (true, 0, Standing::Up { weight: *weight });
                 self.timing.delay_loop
@@ -84,6 +84,7 @@ impl Reference {
                 self.timing.delay_before_retry
             }
             Outcome::Failed(_) => {
+                self.judged = true;
                 (self.retries, self.passes, self.standing) = (0, 0, Standing::Down);
                 self.timing.delay_loop
             }

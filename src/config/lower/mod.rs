@@ -117,6 +117,12 @@ pub(super) fn lower(
         _ => lower.root_setting(word, node, &mut model.globals),
     });
     lower.followed(tree, model.globals.lvs.sync_daemon.as_ref(), &members);
+    // An instance that is not right is no member: the others of its group go on as one.
+    let there: BTreeSet<&String> = model.instances.iter().map(|instance| &instance.name).collect();
+    for group in &mut model.sync_groups {
+        group.members.retain(|member| there.contains(member));
+    }
+    model.sync_groups.retain(|group| !group.members.is_empty());
     (model, defaults.fallbacks())
 }
 

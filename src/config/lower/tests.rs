@@ -199,6 +199,22 @@ fn min_healthy_counts_the_real_servers_of_all_blocks() {
 }
 
 #[test]
+fn an_instance_that_is_not_right_is_no_member() {
+    let instance = |name: &str, interface: &str| {
+        format!(
+            "vrrp_instance {name} {{\ninterface {interface}\nvirtual_router_id 7\nvirtual_ipaddress {{ 10.0.0.9 }}\n}}\n"
+        )
+    };
+    let group = |members: &str| format!("vrrp_sync_group G {{\ngroup {{ {members} }}\n}}\n");
+    let of = |text: String| {
+        loaded(&text).model.unwrap().sync_groups.into_iter().map(|group| group.members).collect::<Vec<_>>()
+    };
+    let two = instance("A", "et/h1") + &instance("B", "eth0").replace("id 7", "id 8");
+    assert_eq!(of(two + &group("A B")), [["B"]]);
+    assert!(of(instance("A", "et/h1") + &group("A")).is_empty());
+}
+
+#[test]
 fn a_service_without_servers_is_left_out() {
     let model = model("virtual_server 10.0.0.1 80 {\nprotocol TCP\nsorry_server 10.0.0.9 80\n}\n");
     assert_eq!(model.virtual_servers, []);

@@ -40,9 +40,10 @@ impl Pair {
         };
         self.pools.handle(self.begun + Duration::from_secs(at), input, &mut out);
         // What is counted as it changes is what the table has.
-        let servers = destinations(&self.pools).into_iter().filter(|(last, _)| *last != 99);
-        let sum: u64 = servers.map(|(_, weight)| u64::from(weight)).sum();
-        assert_eq!(self.pools.snapshot()[0].weight, sum);
+        let table = destinations(&self.pools);
+        let sum: u64 = table.iter().map(|(_, weight)| u64::from(*weight)).sum();
+        // Unless a sorry server has taken their place.
+        assert!(self.pools.snapshot()[0].weight == sum || table.contains(&(99, 1)), "{table:?}");
         out
     }
 
