@@ -31,6 +31,9 @@ fn run(lab: &Lab) {
     let link = |node: &crate::lab::Node, state: &str| drop(node.sh(&format!("ip link set eth0 {state}")));
     let (eight, nine) = ("192.168.100.8:80", "192.168.100.9:80");
     serve("both serve", &[eight, nine]);
+    eventually("by verdicts", seconds(10), || {
+        node.sh("/lab/directord status --json").matches(r#""passes":true,"since":""#).count() == 2
+    });
     link(&lab.rs2, "down");
     serve("one that fails alone goes", &[eight]);
     link(&lab.rs1, "down");
