@@ -107,7 +107,8 @@ fn sources() -> Vec<Source> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let relative = path.strip_prefix(&root).unwrap().to_owned();
-                if relative.ends_with("tests.rs") || relative.components().count() == 1 {
+                let of_tests = relative.components().any(|part| part.as_os_str() == "tests");
+                if relative.ends_with("tests.rs") || of_tests || relative.components().count() == 1 {
                     continue;
                 }
                 let text = fs::read_to_string(&path).unwrap();
