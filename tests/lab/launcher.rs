@@ -67,6 +67,10 @@ pub fn main(arguments: &[String]) -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
+    if let Some(problem) = forgotten_package() {
+        eprintln!("{problem}");
+        return ExitCode::FAILURE;
+    }
     let logs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/logs");
     let missing = missing_programs();
     let directord_runs = directord_runs();
@@ -244,6 +248,21 @@ fn obstacle(
         }
         _ => None,
     }
+}
+
+/// A scenario would be left out on a fresh machine.
+fn forgotten_package() -> Option<String> {
+    let packages = include_str!("packages");
+    let installs = |package: &str| {
+        packages.split(|c: char| !"+-.".contains(c) && !c.is_alphanumeric()).any(|word| word == package)
+    };
+    let all = scenarios::all();
+    let (scenario, package) = all
+        .iter()
+        .flat_map(|scenario| scenario.extra.iter().map(move |extra| (scenario.name, extra)))
+        .find(|(_, (program, package))| !installs(program) && !installs(package))
+        .map(|(name, (_, package))| (name, *package))?;
+    Some(format!("{scenario} needs the package {package}, which tests/lab/packages does not install"))
 }
 
 fn missing_programs() -> Vec<String> {
