@@ -1,6 +1,6 @@
 //! The dialogues of a `check NAME`: what all of them have in common, and which protocol is which.
 //!
-//! A [`Protocol`] sees the bytes that nobody has used yet and says what they amount to; the [`Talk`] around it keeps
+//! A `Protocol` sees the bytes that nobody has used yet and says what they amount to; the `Talk` around it keeps
 //! them, bounds them, and knows what it means when the server ends the connection.
 
 use std::fmt;

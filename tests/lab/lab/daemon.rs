@@ -78,7 +78,7 @@ impl Daemon {
     /// Kills it with all its children at once: no farewell.
     pub fn kill9(&self) {
         fs::write(format!("{}/cgroup.kill", self.cgroup), "1").unwrap();
-        self.wait_exit(seconds(5));
+        self.wait_exit(seconds(20));
         say(&format!("{} killed", self.name));
     }
 
