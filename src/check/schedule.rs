@@ -229,7 +229,7 @@ impl Machine {
             check: self.policy.name.clone(),
             standing: self.standing,
             retries: self.retries,
-            rising: (self.passes > 0).then_some((self.passes, self.timing.rise)),
+            rising: (self.passes > 0).then_some((self.passes.min(self.timing.rise), self.timing.rise)),
             since: self.since,
             why: self.why.as_deref().cloned(),
         }

@@ -93,6 +93,8 @@ impl Words {
     pub(super) fn read(directory: &Path, config: &Path) -> Self {
         let path = directory.join(format!("{}.servers", files::name_of(config)));
         let (mut all, wrong) = read(&path);
+        // The file has gone aside then.
+        let unsaved = wrong.is_some() && !all.is_empty();
         if let Some(why) = wrong {
             // What is to be written next does not take its place.
             let aside = path.with_extension("servers.damaged");
@@ -108,7 +110,7 @@ impl Words {
         }
         // What ended while nobody looked has ended.
         all.retain(|_, word| word.left() != Some(Duration::ZERO));
-        Self { path, all, unsaved: false }
+        Self { path, all, unsaved }
     }
 
     /// For the pools: what is said of real servers of `services`.
@@ -116,11 +118,12 @@ impl Words {
         if self.all.is_empty() {
             return pool::Words::new();
         }
-        let names: BTreeMap<String, VirtualServerName> =
-            services.map(|name| (name.to_string(), name)).collect();
-        let said = self.all.iter();
-        said.filter_map(|((service, server), word)| Some(((names.get(service)?.clone(), *server), word.what)))
-            .collect()
+        let names = by_form(services);
+        let of = |((service, server), word): (&Of, &Word)| {
+            let names = names.get(service).into_iter().flatten();
+            names.map(|name| ((name.clone(), *server), word.what)).collect::<Vec<_>>()
+        };
+        self.all.iter().flat_map(of).collect()
     }
 
     /// For who asks: what is said of a real server of the virtual server that is shown as `service`.
@@ -240,6 +243,13 @@ fn write(path: &Path, all: &BTreeMap<Of, Word>) -> io::Result<()> {
     files::replace(path, &serde_json::to_vec(&all.iter().map(entry).collect::<Vec<_>>())?, 0o600, true)
 }
 
+/// By their log forms, which marks of both families share.
+fn by_form(names: impl Iterator<Item = VirtualServerName>) -> BTreeMap<String, Vec<VirtualServerName>> {
+    let mut all: BTreeMap<String, Vec<VirtualServerName>> = BTreeMap::new();
+    names.for_each(|name| all.entry(name.to_string()).or_default().push(name));
+    all
+}
+
 /// The kernel takes no other.
 fn weight_in_range(what: ByHand) -> Result<(), String> {
     match what {
@@ -340,12 +350,12 @@ impl Director {
             return;
         }
         let pools = self.balancer.pools();
-        let names: BTreeMap<String, VirtualServerName> =
-            pools.names().map(|name| (name.to_string(), name.clone())).collect();
+        let names = by_form(pools.names().cloned());
         let mut ended = Vec::new();
         for ((service, server), Word { what, .. }) in over {
             tracing::info!("Service {server} of VS {service} was {what} by hand until now");
-            ended.extend(names.get(&service).map(|name| (name.clone(), server, None)));
+            let names = names.get(&service).into_iter().flatten();
+            ended.extend(names.map(|name| (name.clone(), server, None)));
         }
         self.balancer.by_hand(ended.into_iter());
         self.tell_what_happened();
@@ -408,12 +418,25 @@ mod tests {
             let (count, why) = at(&format!("[{bad},{good}]"));
             assert!(count == 1 && why.contains(words), "{why}");
         }
-        assert_eq!(Words::read(folder.path(), Path::new("/etc/k.conf")).all.len(), 1);
+        let words = Words::read(folder.path(), Path::new("/etc/k.conf"));
+        assert_eq!((words.all.len(), words.unsaved), (1, true), "what is right of it is written again");
         assert!(!path.exists() && folder.path().join("etc-k.conf.servers.damaged").exists());
         // What is over when it is read is over.
         let over = good.replace("null", "\"2026-11-28T12:00:01Z\"");
         std::fs::write(&path, format!("[{over}]")).unwrap();
         assert!(Words::read(folder.path(), Path::new("/etc/k.conf")).all.is_empty());
+    }
+
+    #[test]
+    fn marks_of_both_families_are_told() {
+        use crate::config::model::{Family, Service};
+        let mark = |family| VirtualServerName::Service(Service::Fwmark { mark: 7, family });
+        let both = || [mark(Family::Ipv4), mark(Family::Ipv6)].into_iter();
+        let (of, word) = word(2, None);
+        let all = BTreeMap::from([(("FWM 7".to_owned(), of.1), word)]);
+        let words = Words { path: PathBuf::new(), all, unsaved: false };
+        let expected: pool::Words = both().map(|name| ((name, of.1), ByHand::Drained)).collect();
+        assert_eq!(words.of(both()), expected);
     }
 
     #[test]

@@ -159,9 +159,17 @@ fn round(checker: &Checker) -> Duration {
     let connection = checker.probe.connect.as_ref().map(|connect| connect.timeout).unwrap_or_default();
     let longest = match &checker.probe.kind {
         ProbeKind::Misc { timeout, .. } => timeout.unwrap_or(timing.delay_loop),
-        ProbeKind::Http(_) | ProbeKind::Smtp { .. } => connection.saturating_mul(WHOLE_ANSWER),
+        ProbeKind::Http(_) | ProbeKind::Smtp { .. } | ProbeKind::Named(_) => {
+            connection.saturating_mul(WHOLE_ANSWER)
+        }
         _ => connection,
     };
+    // One url after the other, each in its turn.
+    let steps = match &checker.probe.kind {
+        ProbeKind::Http(check) => u32::try_from(check.urls.len()).unwrap_or(u32::MAX).max(1),
+        _ => 1,
+    };
     let attempt = longest.saturating_add(timing.delay_before_retry);
-    timing.delay_loop.saturating_add(attempt.saturating_mul(timing.retry.saturating_add(1)))
+    let turns = timing.delay_loop.saturating_add(if steps > 1 { longest } else { Duration::ZERO });
+    turns.saturating_mul(steps).saturating_add(attempt.saturating_mul(timing.retry.saturating_add(1)))
 }

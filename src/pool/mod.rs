@@ -510,7 +510,8 @@ impl Pool {
                     if from != to && before.by_hand.is_none() {
                         out.push(Action::Report(Event::WeightChanged { service, server, from, to }));
                     }
-                    let backend = before.reconfigured(now, new, known);
+                    let mut backend = before.reconfigured(now, new, known);
+                    backend.kept |= self.keeps && backend.fell == Some(now);
                     fell |= backend.fell == Some(now);
                     backend
                 }

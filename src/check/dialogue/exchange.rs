@@ -57,7 +57,9 @@ impl Protocol for Exchange {
         self.left.pop();
         match self.say() {
             Some(bytes) => Look::Say(bytes, used),
-            None => Look::Up,
+            None if self.left.is_empty() => Look::Up,
+            // There is nothing to say, and something to wait for.
+            None => Look::Say(Vec::new(), used),
         }
     }
 
@@ -102,6 +104,13 @@ mod tests {
             "what follows the expected text is the next answer's"
         );
         assert_eq!(result, Ok(()));
+    }
+
+    #[test]
+    fn each_expected_text_is_waited_for() {
+        let asks = script(&[(false, "220"), (false, "ready")]);
+        assert!(talk(&asks, &[b"220 starting"]).1.is_err());
+        assert_eq!(talk(&asks, &[b"220 ready"]).1, Ok(()));
     }
 
     #[test]

@@ -75,8 +75,8 @@ impl Http {
         self.reader.in_body()
     }
 
-    fn finish(&mut self) -> Step<Response> {
-        Step::Done(std::mem::replace(&mut self.reader, Reader::new(Until::Head, None)).finish())
+    fn finish(&mut self, closed: bool) -> Step<Response> {
+        Step::Done(std::mem::replace(&mut self.reader, Reader::new(Until::Head, None)).finish(closed))
     }
 }
 
@@ -89,12 +89,12 @@ impl Dialogue for Http {
             Heard::Sent => Step::Read,
             Heard::Bytes(bytes) => match self.reader.feed(bytes) {
                 Ok(false) => Step::Read,
-                Ok(true) => self.finish(),
+                Ok(true) => self.finish(false),
                 Err(failure) => Step::Done(Err(failure)),
             },
-            Heard::Closed => self.finish(),
+            Heard::Closed => self.finish(true),
             // A server that answers and then resets has answered; whether that is all of it, its digest tells.
-            Heard::Reset(_) if self.in_body() && !self.compliant => self.finish(),
+            Heard::Reset(_) if self.in_body() && !self.compliant => self.finish(true),
             Heard::Reset(why) => Step::Done(Err(Failure::Broken(why))),
             Heard::Silence(limit) => Step::Done(Err(Failure::ReadTimeout(limit))),
         }
@@ -145,6 +145,9 @@ impl Response {
         }
         if let Some(content) = &self.content {
             content.judge_size()?;
+        }
+        if self.cut && url.more.as_ref().is_some_and(|more| more.max_time.is_some() || more.reads()) {
+            return Err(Failure::Malformed("the connection closed before the body ended".into()));
         }
         match url.digest {
             Some(digest) if digest != self.digest => return Err(Failure::Digest { found: self.digest }),
@@ -304,7 +307,8 @@ mod tests {
         let why = "expected a body of at most 4 bytes, got a longer one".to_owned();
         assert_eq!(heard(200), (3, Err(why)));
         assert_eq!(heard(503), (3, Err("HTTP status code 503".to_owned())));
-        assert_eq!(judged(more(), &[&head(200), b"abcz"]), (3, Ok(())), "four are not too many");
+        let four = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabcz";
+        assert_eq!(judged(more(), &[four]), (1, Ok(())), "four are not too many");
     }
 
     #[test]
@@ -316,7 +320,16 @@ mod tests {
         };
         let head: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n";
         assert_eq!(judged(more(Method::Head), &[head]), (1, Ok(())));
-        assert_eq!(judged(more(Method::Get), &[head]), (2, Ok(())), "its time is that of the whole answer");
+        let cut = Err("the connection closed before the body ended".to_owned());
+        assert_eq!(
+            judged(more(Method::Get), &[head]),
+            (2, cut.clone()),
+            "its time is that of the whole answer"
+        );
+        let chunks: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nOK\r\n";
+        let no_error = UrlMore { contains_not: vec!["ERROR".into()], ..UrlMore::default() };
+        assert_eq!(judged(no_error.clone(), &[chunks]).1, cut, "the worst may have been to come");
+        assert_eq!(judged(no_error, &[chunks, b"0\r\n\r\n"]).1, Ok(()));
     }
 
     #[test]
@@ -367,8 +380,14 @@ mod tests {
 
     #[test]
     fn status_is_judged_before_the_digest() {
-        let response =
-            Response { status: 500, digest: [1; 16], body_length: 0, searched: None, content: None };
+        let response = Response {
+            status: 500,
+            digest: [1; 16],
+            body_length: 0,
+            cut: false,
+            searched: None,
+            content: None,
+        };
         let url = HttpUrl { digest: Some([2; 16]), ..url("/", None) };
         assert_eq!(response.judge(&url), Err(Failure::Status { found: 500 }));
         let response = Response { status: 204, ..response.clone() };

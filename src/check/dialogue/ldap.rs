@@ -21,7 +21,7 @@ const OCTETS: u8 = 4;
 const BIND_RESPONSE: u8 = 0x61;
 /// success; and of servers that want to know who is there: strongerAuthRequired, inappropriateAuthentication (RFC 4511
 /// §4.1.9).
-const ALIVE: [u8; 3] = [0, 8, 48];
+const ALIVE: [u8; 4] = [0, 8, 13, 48];
 
 /// A piece of BER at the beginning of bytes.
 enum Piece<'a> {

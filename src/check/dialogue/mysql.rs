@@ -29,7 +29,7 @@ const OPTIONS: &[u8] = &[0x01, 0x82, 0x08, 0, 0, 0, 0, 1, 0x21];
 /// There need not be a user of this name; it has no password.
 const LOGIN: &[u8] = b"directord\0\0mysql_native_password\0";
 /// Who says so talks to the wrong one, and serves others: access denied, to this host as well, or not in this way.
-const ALIVE: [u16; 5] = [1045, 1130, 1251, 1698, 3159];
+const ALIVE: [u16; 7] = [1045, 1130, 1251, 1698, 3118, 3159, 4151];
 
 impl Protocol for Mysql {
     fn opening(&mut self) -> Vec<u8> {

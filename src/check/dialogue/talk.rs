@@ -97,6 +97,11 @@ impl Talk {
         }
     }
 
+    /// Whether it has passed: how it says goodbye does not matter.
+    pub fn is_leaving(&self) -> bool {
+        self.state == State::Leaving
+    }
+
     fn look(&mut self) -> Step<()> {
         let bounded = self.read.get(..LONGEST).unwrap_or(&self.read);
         match self.protocol.look(bounded) {
@@ -140,6 +145,7 @@ impl Dialogue for Talk {
                 Step::Done(Err(self.protocol.ended(bounded)))
             }
             (Heard::Reset(why), _) => Step::Done(Err(Failure::Broken(why))),
+            (Heard::Silence(_), State::Leaving) => Step::Done(Ok(())),
             (Heard::Silence(limit), _) => Step::Done(Err(Failure::ReadTimeout(limit))),
         }
     }

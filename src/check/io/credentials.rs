@@ -81,10 +81,10 @@ fn value(credential: &Credential, folder: Option<&Path>) -> Result<String, Strin
             Err("its first line has a control character in it".to_owned())
         }
         Scheme::Basic => Ok(format!("Basic {}", openssl::base64::encode_block(secret.as_bytes()))),
-        Scheme::Bearer if !secret.bytes().all(|byte| byte.is_ascii_graphic()) => {
+        Scheme::Bearer if !secret.trim().bytes().all(|byte| byte.is_ascii_graphic()) => {
             Err("its first line is no token: letters, digits and signs of ASCII without blanks".to_owned())
         }
-        Scheme::Bearer => Ok(format!("Bearer {secret}")),
+        Scheme::Bearer => Ok(format!("Bearer {}", secret.trim())),
     }
 }
 
@@ -109,8 +109,8 @@ fn first_line(path: &Path, alone: bool) -> Result<String, String> {
     if text.len() as u64 > LONGEST {
         return Err(format!("it has more than {LONGEST} bytes"));
     }
-    match text.lines().next().unwrap_or_default().trim() {
-        "" => Err("its first line is empty".to_owned()),
+    match text.lines().next().unwrap_or_default() {
+        blank if blank.trim().is_empty() => Err("its first line is empty".to_owned()),
         line => Ok(line.to_owned()),
     }
 }

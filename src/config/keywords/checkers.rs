@@ -96,7 +96,7 @@ const URL_MORE: &[Row] = &[
 const NAMED: &[Row] = &[
     part("protocol", args(Choice(&["tcp", "redis", "mysql", "postgresql", "imap", "pop3", "ftp", "ldap"])), word("tcp"), ANY.note("tcp: send and expect say it; mysql and postgresql: a login as directord without a password, which may be refused"), "what is spoken with the server", ""),
     part("tls", FLAG, OFF, ANY.note("certificates are not verified; those of SSL are sent when the server asks"), "speak TLS from the first byte", ""),
-    part("send", line(Several, &[Called("TEXT", TEXT)]), NONE, ANY.note("protocol tcp; in turn with expect; escapes \\r \\n \\t \\xHH \\\\"), "what is sent to the server", ""),
+    part("send", line(Several, &[Called("TEXT", TEXT)]), NONE, ANY.note("protocol tcp; in turn with expect; shown in dumps and the log of a reload: no place for a password; escapes \\r \\n \\t \\xHH \\\\"), "what is sent to the server", ""),
     part("expect", line(Several, &[Called("TEXT", TEXT)]), NONE, ANY.note("protocol tcp; in turn with send; escapes as of send; within 16 KiB"), "what the answer must contain", ""),
 ];
 

@@ -105,6 +105,7 @@ impl CheckDraft {
             delay_loop: inherited.delay_loop,
             warmup: inherited.warmup,
             retry: inherited.retry,
+            rise: self.rise,
             delay_before_retry: inherited.delay_before_retry,
             alpha: inherited.alpha,
             log_all_failures: self.log_all_failures,
@@ -223,7 +224,7 @@ impl Lower<'_> {
     }
 
     /// `retry` and `fall` are one setting.
-    fn one_fall(&mut self, draft: &CheckDraft) {
+    pub(super) fn one_fall(&mut self, draft: &CheckDraft) {
         if let [Some(retry), Some(fall)] = draft.falls {
             self.report(
                 Diagnostic::error(Code::Conflict, fall, "`fall` and `retry` set the same number")

@@ -62,6 +62,7 @@ impl Lower<'_> {
             },
             _ => lower.check_setting(word, node, &mut draft),
         });
+        self.one_fall(&draft);
         let asks = Arc::new(self.conversation(node, name, said)?);
         draft.kind = Some(ProbeKind::Named(Arc::clone(&asks)));
         Some((draft.settings(asks), draft))
@@ -127,8 +128,18 @@ impl Lower<'_> {
             }
         }
         let begins = turns.first().is_some_and(|(turn, _)| is_send(turn));
+        let last = turns.last().map(|(_, span)| *span);
         let (sends, expects): (Vec<Turn>, Vec<Turn>) =
             turns.into_iter().map(|(turn, _)| turn).partition(is_send);
+        if let Some(span) = last.filter(|_| sends.len().abs_diff(expects.len()) > 1) {
+            let message = format!("{} of `send` and {} of `expect`", sends.len(), expects.len());
+            self.report(
+                Diagnostic::error(Code::Conflict, span, message)
+                    .expected("`send` and `expect` in turn: as many of each, or one more of those that begin")
+                    .help("write two texts that follow each other into one"),
+            );
+            return None;
+        }
         let begins = if sends.len() == expects.len() { begins } else { sends.len() > expects.len() };
         let count = sends.len() + expects.len();
         let (first, second) = if begins { (sends, expects) } else { (expects, sends) };
@@ -301,6 +312,18 @@ mod tests {
         assert_eq!(turns(r#""expect":["a","c"],"send":["b"]"#), [expect("a"), send("b"), expect("c")]);
         assert_eq!(turns(r#""expect":["a"],"send":["b"]"#), [expect("a"), send("b")]);
         assert_eq!(turns(r#""expect":["b"],"send":["a","c"]"#), [send("a"), expect("b"), send("c")]);
+        for members in [r#""expect":["220","ready"]"#, r#""send":["x"],"expect":["a","b","c"]"#] {
+            let loaded = read("t.json", &format!(r#"{{"check":[{{"name":"a",{members}}}]}}"#));
+            assert!(loaded.diagnostics.iter().any(|one| one.code == Code::Conflict), "{members}");
+        }
+    }
+
+    #[test]
+    fn rise_is_kept_and_fall_is_retry() {
+        let check = |words: &str| read("t", &format!("check a {{\nprotocol redis\n{words}\n}}\n"));
+        assert_eq!(check("rise 3").model.unwrap().checks[0].rise, Some(3));
+        assert_eq!(check("fall 3").model.unwrap().checks[0].retry, Some(2));
+        assert!(check("fall 3\nretry 2").diagnostics.iter().any(|one| one.code == Code::Conflict));
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct NamedCheck {
     pub warmup: Option<Duration>,
     /// `retry`.
     pub retry: Option<u32>,
+    /// `rise`.
+    pub rise: Option<u32>,
     /// `delay_before_retry`.
     pub delay_before_retry: Option<Duration>,
     /// `alpha`.

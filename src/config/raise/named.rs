@@ -46,6 +46,7 @@ impl Block {
             block.given("delay_loop", check.delay_loop);
             block.given("warmup", check.warmup);
             block.given("retry", check.retry);
+            block.given("rise", check.rise);
             block.given("delay_before_retry", check.delay_before_retry);
             block.given("log_all_failures", check.log_all_failures);
             block.given("alpha", check.alpha);

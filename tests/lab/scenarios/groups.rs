@@ -34,6 +34,8 @@ fn run(lab: &Lab) {
 
     servers[1].stop();
     eventually("the dead server is out of all of them", seconds(20), || serving(&all, 1));
+    // The log has a thread of its own.
+    daemon.says("Removing service [192.168.100.9]:tcp:80 from VS [WEB]:0");
     assert_eq!(daemon.log().matches("Removing service [192.168.100.9]:tcp:80 from VS [WEB]:0").count(), 1);
 
     // Another address in the group: the check and its verdict stay.

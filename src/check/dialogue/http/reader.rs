@@ -28,6 +28,8 @@ pub struct Response {
     pub digest: [u8; 16],
     /// Bytes of the body that were read.
     pub body_length: u64,
+    /// The server ended the connection before the body was whole.
+    pub cut: bool,
     /// What the search for a pattern found, if there was one.
     pub searched: Option<Searched>,
     /// What was looked for in the body, and how much of it is there.
@@ -191,10 +193,11 @@ impl Reader {
         }
     }
 
-    /// The server sends no more, or [`Self::feed`] said that all is here.
-    pub(super) fn finish(self) -> Result<Response, Failure> {
+    /// The server sends no more, as it has `closed`, or [`Self::feed`] said that all is here.
+    pub(super) fn finish(self, closed: bool) -> Result<Response, Failure> {
         match self.body {
             Some(body) => Ok(Response {
+                cut: closed && !body.whole && !matches!(body.end, End::Close | End::Chunks(Chunks::Broken)),
                 status: body.status,
                 digest: body.digest.finalize().into(),
                 body_length: body.length,
@@ -393,7 +396,7 @@ mod tests {
                 break;
             }
         }
-        reader.finish()
+        reader.finish(true)
     }
 
     /// Status and body, the same however it is cut.
