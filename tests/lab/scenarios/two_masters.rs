@@ -100,7 +100,8 @@ fn two_masters(lab: &Lab) {
         first.says("forcing new election: two masters");
         first.says("02:00:00:00:00:66 claims 192.168.100.240");
         eventually("it is over", seconds(8), || first.log_has("no other master is heard any more"));
-        eventually("and shown", seconds(2), || shown(&lab.lvs01, "second_master").is_null());
+        // That may have been said of an earlier split: the last one is over when its time has passed.
+        eventually("and shown", seconds(8), || shown(&lab.lvs01, "second_master").is_null());
         if peer == Program::Directord {
             second.says("there were two masters: 192.168.100.101");
             assert!(number(&lab.lvs02, "two_masters") > 0);
