@@ -21,7 +21,7 @@ use crate::text::reason;
 
 /// Bytes of such a file.
 const LONGEST: u64 = 16 << 20;
-/// How often it is looked whether a time is over: the clock may be set meanwhile.
+/// How often it is looked whether a time is over: the clock may be set meanwhile; and tried to write what could not be written.
 const LOOK: Duration = Duration::from_secs(60);
 /// Real servers that are named when the one that was asked for is not there.
 const NAMED: usize = 8;
@@ -84,8 +84,8 @@ impl Entry {
 pub(super) struct Words {
     path: PathBuf,
     all: BTreeMap<Of, Word>,
-    /// The file is not what is said.
-    unsaved: bool,
+    /// The file is not what is said: it is tried then to write it again.
+    again: Option<Instant>,
 }
 
 impl Words {
@@ -94,7 +94,7 @@ impl Words {
         let path = directory.join(format!("{}.servers", files::name_of(config)));
         let (mut all, wrong) = read(&path);
         // The file has gone aside then.
-        let unsaved = wrong.is_some() && !all.is_empty();
+        let again = (wrong.is_some() && !all.is_empty()).then(Instant::now);
         if let Some(why) = wrong {
             // What is to be written next does not take its place.
             let aside = path.with_extension("servers.damaged");
@@ -110,7 +110,7 @@ impl Words {
         }
         // What ended while nobody looked has ended.
         all.retain(|_, word| word.left() != Some(Duration::ZERO));
-        Self { path, all, unsaved }
+        Self { path, all, again }
     }
 
     /// For the pools: what is said of real servers of `services`.
@@ -138,8 +138,7 @@ impl Words {
     /// When it is to be looked next whether a time is over, or whether it can be written.
     pub(super) fn next(&self) -> Option<Instant> {
         let over = self.all.values().filter_map(Word::left).min();
-        let look = self.unsaved.then_some(LOOK);
-        Some(Instant::now() + over.into_iter().chain(look).min()?.min(LOOK))
+        over.map(|left| Instant::now() + left.min(LOOK)).into_iter().chain(self.again).min()
     }
 
     /// Those whose time is over; they are forgotten.
@@ -194,14 +193,15 @@ impl Words {
             true => files::remove(&self.path),
             false => write(&self.path, &self.all),
         };
-        let before = std::mem::replace(&mut self.unsaved, outcome.is_err());
+        let again = outcome.is_err().then(|| Instant::now() + LOOK);
+        let before = std::mem::replace(&mut self.again, again);
         let error = outcome.err()?;
         let line = format!(
             "the next start does not know of it: {} cannot be written: {}; tried again each minute",
             self.path.display(),
             reason(&error)
         );
-        if !before {
+        if before.is_none() {
             tracing::warn!("Real servers by hand: {line}");
         }
         Some(line)
@@ -342,7 +342,7 @@ impl Director {
 
     /// Takes back what was said for a time that is over.
     pub(super) fn end_of_words(&mut self) {
-        if self.words.unsaved {
+        if self.words.again.is_some_and(|at| at <= Instant::now()) {
             self.words.keep();
         }
         let over = self.words.over();
@@ -353,9 +353,11 @@ impl Director {
         let names = by_form(pools.names().cloned());
         let mut ended = Vec::new();
         for ((service, server), Word { what, .. }) in over {
-            tracing::info!("Service {server} of VS {service} was {what} by hand until now");
-            let names = names.get(&service).into_iter().flatten();
-            ended.extend(names.map(|name| (name.clone(), server, None)));
+            for name in names.get(&service).into_iter().flatten() {
+                let shown = pools.describe(name, &server).unwrap_or_default();
+                tracing::info!("Service {shown} of VS {service} was {what} by hand until now");
+                ended.push((name.clone(), server, None));
+            }
         }
         self.balancer.by_hand(ended.into_iter());
         self.tell_what_happened();
@@ -419,7 +421,11 @@ mod tests {
             assert!(count == 1 && why.contains(words), "{why}");
         }
         let words = Words::read(folder.path(), Path::new("/etc/k.conf"));
-        assert_eq!((words.all.len(), words.unsaved), (1, true), "what is right of it is written again");
+        assert_eq!(
+            (words.all.len(), words.again.is_some()),
+            (1, true),
+            "what is right of it is written again"
+        );
         assert!(!path.exists() && folder.path().join("etc-k.conf.servers.damaged").exists());
         // What is over when it is read is over.
         let over = good.replace("null", "\"2026-11-28T12:00:01Z\"");
@@ -434,7 +440,7 @@ mod tests {
         let both = || [mark(Family::Ipv4), mark(Family::Ipv6)].into_iter();
         let (of, word) = word(2, None);
         let all = BTreeMap::from([(("FWM 7".to_owned(), of.1), word)]);
-        let words = Words { path: PathBuf::new(), all, unsaved: false };
+        let words = Words { path: PathBuf::new(), all, again: None };
         let expected: pool::Words = both().map(|name| ((name, of.1), ByHand::Drained)).collect();
         assert_eq!(words.of(both()), expected);
     }
@@ -445,10 +451,11 @@ mod tests {
         let path = folder.path().join("etc-k.conf.servers");
         std::fs::create_dir(&path).unwrap();
         std::fs::write(path.join("x"), "").unwrap();
-        let mut words = Words { path, all: BTreeMap::from([word(2, None)]), unsaved: false };
+        let mut words = Words { path, all: BTreeMap::from([word(2, None)]), again: None };
         assert!(words.keep().unwrap().starts_with("the next start does not know of it"));
-        assert!(words.unsaved && words.next().is_some());
+        // Not at once: the disk is full, and others write, too.
+        assert!(words.next().unwrap() > Instant::now() + LOOK / 2);
         std::fs::remove_dir_all(&words.path).unwrap();
-        assert_eq!((words.keep(), words.unsaved, words.next()), (None, false, None));
+        assert_eq!((words.keep(), words.next()), (None, None));
     }
 }

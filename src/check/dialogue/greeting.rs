@@ -19,10 +19,6 @@ pub(super) struct Ftp;
 const GREETING: &str = "greeting";
 
 impl Protocol for Imap {
-    fn opening(&mut self) -> Vec<u8> {
-        Vec::new()
-    }
-
     fn waits_for(&self) -> &'static str {
         GREETING
     }
@@ -40,10 +36,6 @@ impl Protocol for Imap {
 }
 
 impl Protocol for Pop3 {
-    fn opening(&mut self) -> Vec<u8> {
-        Vec::new()
-    }
-
     fn waits_for(&self) -> &'static str {
         GREETING
     }
@@ -58,10 +50,6 @@ impl Protocol for Pop3 {
 }
 
 impl Protocol for Ftp {
-    fn opening(&mut self) -> Vec<u8> {
-        Vec::new()
-    }
-
     fn waits_for(&self) -> &'static str {
         GREETING
     }

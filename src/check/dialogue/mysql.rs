@@ -32,10 +32,6 @@ const LOGIN: &[u8] = b"directord\0\0mysql_native_password\0";
 const ALIVE: [u16; 7] = [1045, 1130, 1251, 1698, 3118, 3159, 4151];
 
 impl Protocol for Mysql {
-    fn opening(&mut self) -> Vec<u8> {
-        Vec::new()
-    }
-
     fn waits_for(&self) -> &'static str {
         if self.shaken { "answer to the login" } else { "greeting" }
     }

@@ -39,7 +39,9 @@ pub(super) enum Look {
 /// What is said and expected.
 pub(super) trait Protocol: fmt::Debug + Send {
     /// What is said first; empty: the server begins.
-    fn opening(&mut self) -> Vec<u8>;
+    fn opening(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
 
     /// What is waited for, in words.
     fn waits_for(&self) -> &'static str;
@@ -97,8 +99,8 @@ impl Talk {
         }
     }
 
-    /// Whether it has passed: how it says goodbye does not matter.
-    pub fn is_leaving(&self) -> bool {
+    /// Whether it has passed, however the connection ends: how a server says goodbye does not matter.
+    pub fn has_passed(&self) -> bool {
         self.state == State::Leaving
     }
 

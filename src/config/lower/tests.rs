@@ -13,6 +13,9 @@ use crate::config::model::{
 use crate::config::source::Texts;
 use crate::config::{Options, load};
 
+mod checks;
+mod services;
+
 fn model(text: &str) -> Model {
     let loaded = load(Path::new("t"), &Texts::one("t", text), &Options::default());
     loaded.model.unwrap_or_else(|| panic!("{text}: {:?}", loaded.diagnostics))
@@ -113,89 +116,6 @@ fn checks_inherit() {
     let hosts: Vec<_> = check.urls.iter().map(|url| url.virtualhost.as_deref()).collect();
     assert_eq!(hosts, [Some("rs.example"), Some("u.example")]);
     assert!(check.urls[0].status_codes.contains(204));
-}
-
-#[test]
-fn a_service_of_defaults() {
-    let server = service("10.0.0.1", REAL);
-    assert_eq!(server.service.to_string(), "[10.0.0.1]:udp:0");
-    assert_eq!(server.scheduler.name(), "wlc");
-    // Every port: a client must stay with its server.
-    assert_eq!(server.persistence, Some(Persistence { timeout: 360, granularity: Granularity::Prefix(32) }));
-    assert_eq!((server.quorum, server.hysteresis), (1, 0));
-    assert_eq!(server.real_servers[0].forwarding, Forwarding::Masquerade);
-    assert_eq!(server.real_servers[0].address.port(), 80);
-}
-
-#[test]
-fn only_nat_changes_the_port() {
-    let settings = format!("lb_kind DR\nprotocol TCP\n{REAL}");
-    let server = service("10.0.0.1 8080", &settings);
-    assert_eq!(server.real_servers[0].address.port(), 8080);
-    // The check goes where the file says.
-    assert_eq!(connect(&server.real_servers[0].checkers[0]).to.port(), 80);
-}
-
-#[test]
-fn firewall_marks() {
-    let server = service(
-        "fwmark 5",
-        &format!("lb_algo sh\nsh-port\nops\nlb_kind TUN type gue port 6080 csum\n{REAL}"),
-    );
-    assert_eq!(server.service, Service::Fwmark { mark: 5, family: Family::Ipv4 });
-    assert_eq!(server.real_servers[0].address.port(), 0);
-    assert!(server.flags.two && server.one_packet);
-    assert!(matches!(server.real_servers[0].forwarding, Forwarding::Gue { port: 6080, .. }));
-}
-
-#[test]
-fn persistence_and_quorum() {
-    let settings = format!(
-        "protocol TCP\npersistence_granularity 255.255.255.0\nquorum 9\nhysteresis 9\nweight 3\n{REAL}"
-    );
-    let server = service("10.0.0.1 80", &settings);
-    assert_eq!(server.persistence, Some(Persistence { timeout: 360, granularity: Granularity::Prefix(24) }));
-    assert_eq!((server.quorum, server.hysteresis), (3, 2));
-    // The kernel takes any mask.
-    let mask = |text: &str| {
-        let server = service("10.0.0.1 80", &format!("protocol TCP\npersistence_granularity {text}\n{REAL}"));
-        server.persistence.unwrap().granularity
-    };
-    assert_eq!(mask("255.0.255.3"), Granularity::Mask([255, 0, 255, 3].into()));
-    assert_eq!(mask("0.0.0.0"), Granularity::Prefix(0));
-}
-
-#[test]
-fn min_healthy_is_less_than_all() {
-    let with = |least: &str| {
-        let two = format!("{REAL}{}", REAL.replace("10.0.0.2", "10.0.0.3"));
-        service("10.0.0.1 80", &format!("protocol TCP\nmin_healthy {least}\n{two}")).min_healthy
-    };
-    assert_eq!(with("50%"), Some(MinHealthy::Percent(50)));
-    assert_eq!(with("99%").map(|least| least.of(2)), Some(1));
-    assert_eq!(with("1"), Some(MinHealthy::Servers(1)));
-    assert_eq!(with("2").map(|least| least.of(2)), Some(1), "one of them may fail");
-    let alone = service("10.0.0.1 80", &format!("protocol TCP\nmin_healthy 1\n{REAL}"));
-    assert_eq!(alone.min_healthy.map(|least| least.of(1)), Some(0));
-    for wrong in ["0", "0%", "100%", "50 %", "+1", "-1", "1e9", "%", "4294967296"] {
-        let text = format!("virtual_server 10.0.0.1 80 {{\nprotocol TCP\nmin_healthy {wrong}\n{REAL}\n}}\n");
-        let errors = loaded(&text).diagnostics;
-        assert!(errors.iter().any(|one| one.code == Code::BadNumber), "{wrong}: {errors:?}");
-    }
-}
-
-/// Two blocks of one service are one: all their real servers count.
-#[test]
-fn min_healthy_counts_the_real_servers_of_all_blocks() {
-    let block = |least: &str, lasts: &[u8]| {
-        let reals: String =
-            lasts.iter().map(|last| REAL.replace("10.0.0.2", &format!("10.0.0.{last}"))).collect();
-        format!("virtual_server 10.0.0.1 80 {{\nprotocol TCP\n{least}{reals}}}\n")
-    };
-    let two = model(&(block("min_healthy 2\n", &[2, 3]) + &block("", &[4, 5, 6])));
-    assert_eq!(two.virtual_servers[0].min_healthy, Some(MinHealthy::Servers(2)));
-    let one = model(&(block("min_healthy 1\n", &[2]) + &block("", &[3, 4])));
-    assert_eq!(one.virtual_servers[0].min_healthy, Some(MinHealthy::Servers(1)));
 }
 
 #[test]
@@ -377,135 +297,6 @@ fn groups_of_virtual_servers() {
     assert_eq!(services[2], "[10.0.0.3]:tcp:80");
     assert_eq!(services[22], "FWM 5");
     assert_eq!(server.like.real_servers[0].checkers.len(), 1);
-}
-
-#[test]
-fn checks_of_every_kind() {
-    let settings = "protocol TCP\nlb_algo rr\nlb_kind NAT\ndelay_loop 7\nquorum_up \"/q.sh up\" nobody\n\
-        real_server 10.0.0.2 80 {\nnotify_down /d.sh\nTCP_CHECK {\n}\n\
-        MISC_CHECK {\nmisc_path \"/m.sh a b\"\nmisc_timeout 3\nmisc_dynamic\n}\n\
-        UDP_CHECK {\npayload 00 ff\nrequire_reply 0x\n}\nDNS_CHECK {\ntype A\nname example.org\n}\n\
-        HTTP_GET {\nurl {\npath /\nregex \"a (b)? c\"\nregex_options caseless\n}\n}\n}";
-    let server = service("10.0.0.1 80", settings);
-    assert_eq!(server.notify.quorum_up.unwrap().arguments, ["/q.sh", "up"]);
-    let real = &server.real_servers[0];
-    assert_eq!(real.notify.as_ref().unwrap().down.as_ref().unwrap().arguments, ["/d.sh"]);
-    let [_tcp, misc, udp, dns, http] = real.checkers.as_slice() else { panic!() };
-    assert!(matches!(&misc.probe.kind, ProbeKind::Misc { timeout: Some(_), dynamic: true, .. }));
-    assert_eq!((misc.timing.retry, misc.timing.delay_loop.as_secs()), (0, 7));
-    assert_eq!(misc.probe.connect, None);
-    let ProbeKind::Udp { payload, reply, .. } = &udp.probe.kind else { panic!() };
-    assert_eq!((payload.as_deref(), reply.as_deref()), (Some(&[0, 0xff][..]), Some(&[Some(0), None][..])));
-    assert!(matches!(&dns.probe.kind, ProbeKind::Dns { kind: DnsType::A, .. }));
-    assert_eq!((dns.timing.retry, dns.timing.delay_before_retry.as_secs()), (3, 7));
-    let ProbeKind::Http(check) = &http.probe.kind else { panic!() };
-    assert_eq!(check.urls[0].regex.as_ref().unwrap().pattern.as_deref(), Some("a (b)? c"));
-}
-
-#[test]
-fn rise_and_fall_are_passes_and_failures_in_a_row() {
-    let timing = |check: &str| {
-        let text = format!("retry 7\nreal_server 10.0.0.2 80 {{\n{check}\n}}");
-        let server = service("10.0.0.1 80", &text);
-        let of = |checker: &Checker| (checker.timing.rise, checker.timing.retry);
-        server.real_servers[0].checkers.iter().map(of).collect::<Vec<_>>()
-    };
-    assert_eq!(timing("TCP_CHECK {\n}"), [(1, 7)]);
-    assert_eq!(timing("TCP_CHECK {\nrise 3\nfall 2\n}"), [(3, 1)]);
-    assert_eq!(timing("MISC_CHECK {\nmisc_path /bin/true\nfall 1\n}"), [(1, 0)]);
-    // A host has what it does not say from the block, in whichever of the two words.
-    let hosts = "SMTP_CHECK {\nrise 4\nretry 2\nhost {\nfall 9\n}\nhost {\nconnect_port 26\nrise 2\n}\n}";
-    assert_eq!(timing(hosts), [(4, 8), (2, 2)]);
-}
-
-#[test]
-fn a_url_has_what_keepalived_has_no_words_for() {
-    let more = |url: &str| {
-        let check = format!("real_server 10.0.0.2 80 {{\nHTTP_GET {{\nurl {{\npath /\n{url}\n}}\n}}\n}}");
-        let server = service("10.0.0.1 80", &check);
-        let ProbeKind::Http(http) = &server.real_servers[0].checkers[0].probe.kind else {
-            panic!("not HTTP")
-        };
-        http.urls[0].more.clone()
-    };
-    assert_eq!(more("status_code 200"), None);
-    assert_eq!(more("method GET"), None, "that is what keepalived sends");
-    let found = more(
-        "method POST\nheader \"Accept: a/b\"\nheader X:1\nbody \"{ a # b }\"\ncontains \"is ready\" up\ncontains \"it's\"\n\
-         contains_not error\nmax_size 4096\nmax_time 0.25\nauth_bearer_file /etc/token\njson_pointer /status ok\njson_pointer \"\" \"\"",
-    );
-    let headers = ["Accept: a/b", "X: 1"].map(|line| Header::new(line).unwrap()).to_vec();
-    let expected = UrlMore {
-        method: Method::Post,
-        headers,
-        body: Some("{ a # b }".into()),
-        contains: vec!["is ready".into(), "up".into(), "it's".into()],
-        contains_not: vec!["error".into()],
-        values: vec![JsonValue::new("/status", "ok").unwrap(), JsonValue::new("", "").unwrap()],
-        max_size: Some(4096),
-        max_time: Some(Duration::from_millis(250)),
-        credential: Credential::new(Scheme::Bearer, "/etc/token"),
-    };
-    assert_eq!(found, Some(Box::new(expected)));
-    // JSON, with both forms of a double quote.
-    for body in [r#""{\"a\": {\"b\": 1}}\n""#, r#""{\x22a\x22: {\x22b\x22: 1}}\n""#] {
-        let found = more(&format!("method PUT\nbody {body}\ncontains {body} {body}")).unwrap();
-        let text = "{\"a\": {\"b\": 1}}\n".to_owned();
-        assert_eq!((found.body, found.contains), (Some(text.clone()), vec![text.clone(), text]));
-    }
-}
-
-#[test]
-fn each_host_of_an_smtp_check_is_a_check() {
-    let settings = "protocol TCP\nlb_algo rr\nlb_kind NAT\nreal_server 10.0.0.2 25 {\n\
-        SMTP_CHECK {\nconnect_timeout 3\nhost {\nconnect_ip 10.0.0.3\n}\n\
-        host {\nconnect_port 587\nretry 9\n}\nhelo_name a.example\nretry 4\n}\n}";
-    let server = service("10.0.0.1 25", settings);
-    let [first, second] = server.real_servers[0].checkers.as_slice() else { panic!() };
-    let to = |check: &crate::config::model::Checker| check.probe.connect.as_ref().unwrap().to.to_string();
-    assert_eq!((to(first), to(second)), ("10.0.0.3:25".into(), "10.0.0.2:587".into()));
-    assert_eq!((first.timing.retry, second.timing.retry), (4, 9));
-    for check in [first, second] {
-        assert_eq!(check.probe.kind, ProbeKind::Smtp { helo: Some("a.example".into()) });
-        assert_eq!(check.probe.connect.as_ref().unwrap().timeout.as_secs(), 3);
-    }
-}
-
-#[test]
-fn a_check_without_a_port_is_said_unless_it_needs_none() {
-    for (check, said) in [
-        ("TCP_CHECK", Some("always fails")),
-        ("SMTP_CHECK", Some("always fails")),
-        ("DNS_CHECK", Some("cannot run")),
-        ("UDP_CHECK", Some("cannot run")),
-        ("PING_CHECK", None),
-    ] {
-        let text = format!(
-            "virtual_server 10.0.0.1 0 {{\nprotocol UDP\nlb_algo rr\nlb_kind NAT\npersistence_timeout 9\n\
-             real_server 10.0.0.2 0 {{\n{check} {{\n}}\n}}\n}}\n"
-        );
-        let loaded = load(Path::new("t"), &Texts::one("t", &text), &Options::default());
-        let found =
-            loaded.diagnostics.iter().find(|one| one.message == "the check has no port to connect to");
-        assert_eq!(found.is_some(), said.is_some(), "{check}");
-        let rendered = loaded.render(crate::config::diagnostic::Format::Human, false);
-        assert!(said.is_none_or(|said| rendered.contains(said)), "{check}: {rendered}");
-    }
-}
-
-#[test]
-fn names_that_nobody_can_ask_for_are_errors() {
-    let diagnostics = |name: &str| {
-        let text = format!(
-            "virtual_server 10.0.0.1 53 {{\nprotocol UDP\nlb_algo rr\nlb_kind NAT\n\
-             real_server 10.0.0.2 53 {{\nDNS_CHECK {{\nname {name}\n}}\n}}\n}}\n"
-        );
-        let loaded = load(Path::new("t"), &Texts::one("t", &text), &Options::default());
-        loaded.diagnostics.iter().map(|one| one.message.clone()).collect::<Vec<_>>()
-    };
-    assert_eq!(diagnostics("www.example."), [""; 0]);
-    assert_eq!(diagnostics("a..b"), ["a part of the name is empty"]);
-    assert_eq!(diagnostics(&"a".repeat(64)), ["a part of the name has 64 bytes"]);
 }
 
 /// A file that is emptied, removed or written over must be none that is read, and a place that is one.

@@ -1,6 +1,7 @@
 //! `directord rs`: real servers that somebody takes out, over reloads and restarts.
 
 use super::Scenario;
+use super::handover::serve;
 use crate::lab::{BOTH, Lab, Node, VIP, Vrrp, eventually, seconds, web_service};
 
 pub const SCENARIOS: &[Scenario] = &[Scenario::directord(
@@ -12,10 +13,7 @@ pub const SCENARIOS: &[Scenario] = &[Scenario::directord(
 const SERVICE: &str = "TCP 192.168.100.240:80";
 
 fn run(lab: &Lab) {
-    for node in lab.real_servers() {
-        node.serve_http(&[("index.html", node.name)]);
-        node.bind_vip(VIP);
-    }
+    serve(lab);
     let node = &lab.lvs01;
     let config = Vrrp::default().text() + &web_service("wrr", "DR", BOTH);
     let daemon = lab.directord(node, "", &config);
