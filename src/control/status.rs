@@ -139,16 +139,20 @@ pub struct Server {
     pub address: SocketAddr,
     /// It is up.
     pub up: bool,
-    /// It is not, and stays in all the same (`min_healthy`).
-    #[serde(default)]
+    /// It is not, and stays in all the same (`min_healthy`). Left out when it does not: there may be ten thousand of them.
+    #[serde(default, skip_serializing_if = "is_not")]
     pub kept: bool,
     /// Its weight while it is up.
     pub weight: u32,
-    /// What is said of it by hand (`directord rs`).
-    #[serde(default)]
+    /// What is said of it by hand (`directord rs`); likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_hand: Option<ByHand>,
     /// What is known of it.
     pub checks: Vec<Check>,
+}
+
+fn is_not(said: &bool) -> bool {
+    !said
 }
 
 /// What is said of a real server by hand.
@@ -323,6 +327,9 @@ pub(super) mod tests {
         let neighbour = IpAddr::from([10, 0, 0, 9]);
         all.sessions.push(Session { name: "P".to_owned(), neighbour, state: "Up".to_owned() });
         all.maintenance = Some(Maintenance { since: None, until: None, reason: String::new() });
+        let since = "2026-11-27T12:00:00Z".to_owned();
+        all.services[0].servers[1].kept = true;
+        all.services[0].servers[0].by_hand = Some(ByHand { what: "drained".to_owned(), since, until: None });
         for shown in [all, Status { instances: status().instances, ..Status::default() }] {
             let value = serde_json::to_value(&shown).unwrap();
             let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
