@@ -1,12 +1,14 @@
 //! Waiting for a descriptor that tokio has no type for, and for a time that may never come.
 
+use std::future::{pending, poll_fn};
 use std::io;
-use std::os::fd::AsRawFd;
-use std::pin::Pin;
-use std::time::Instant;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::time::{Duration, Instant};
 
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use tokio::io::unix::AsyncFd;
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::sleep_until;
 
 /// Registers `inner`, which must be non-blocking, with the runtime of this thread.
 #[allow(unsafe_code)]
@@ -16,75 +18,188 @@ pub(crate) fn register<T: AsRawFd + 'static>(inner: T) -> io::Result<AsyncFd<T>>
     Ok(unsafe { AsyncFd::register(inner) }?)
 }
 
+/// Many descriptors behind one, which is readable while one of them is.
+#[derive(Debug)]
+pub(crate) struct Set(Epoll);
+
+impl Set {
+    /// An empty one.
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?))
+    }
+
+    /// Adds one, which [`Self::ready`] calls by this number.
+    pub(crate) fn add(&self, one: impl AsFd, number: u64) -> io::Result<()> {
+        Ok(self.0.add(one, EpollEvent::new(EpollFlags::EPOLLIN, number))?)
+    }
+
+    /// Takes one out again.
+    pub(crate) fn remove(&self, one: impl AsFd) -> io::Result<()> {
+        Ok(self.0.delete(one)?)
+    }
+
+    /// Whether one of them counts. What it has when it begins to is to be looked for: nothing tells of it.
+    pub(crate) fn count(&self, one: impl AsFd, number: u64, counts: bool) -> io::Result<()> {
+        let events = if counts { EpollFlags::EPOLLIN } else { EpollFlags::empty() };
+        Ok(self.0.modify(one, &mut EpollEvent::new(events, number))?)
+    }
+
+    /// The numbers of those that are readable now, or that failed: `MOST` at most, others with the next call.
+    pub(crate) fn ready<const MOST: usize>(&self) -> io::Result<Vec<u64>> {
+        let mut events = [EpollEvent::empty(); MOST];
+        let count = self.0.wait(&mut events, EpollTimeout::ZERO)?;
+        Ok(events.iter().take(count).map(EpollEvent::data).collect())
+    }
+}
+
+impl AsFd for Set {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.0.0.as_fd()
+    }
+}
+
+impl AsRawFd for Set {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.0.as_raw_fd()
+    }
+}
+
 /// Sleeps until then; without a time for ever.
 pub(crate) async fn until(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at.into()).await,
-        None => std::future::pending().await,
+        None => pending().await,
     }
 }
 
-/// Waits for a time that moves often, and mostly to later, as the one by which a master must have been heard: the clock's
-/// queue is told only of what comes earlier than what it knows.
+/// Waits for a time that moves often, and mostly to later, as the one by which a master must have been heard: the kernel is
+/// told only of what comes earlier than what it knows. A clock of its own in the kernel, as that of the runtime rounds up to
+/// milliseconds, and makes two more system calls when a time is set that is earlier than all others.
 #[derive(Debug)]
-pub(crate) struct Alarm(Pin<Box<Sleep>>);
+pub(crate) struct Alarm {
+    clock: AsyncFd<Clock>,
+    /// What the kernel knows.
+    set: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Clock(TimerFd);
+
+impl AsRawFd for Clock {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
+    }
+}
 
 impl Alarm {
     /// To be called within a runtime.
-    pub(crate) fn new() -> Self {
-        Self(Box::pin(sleep_until(tokio::time::Instant::now())))
+    pub(crate) fn new() -> io::Result<Self> {
+        let clock =
+            TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
+        Ok(Self { clock: register(Clock(clock))?, set: None })
     }
 
     /// Returns then at the latest, and seldom before; without a time never.
     pub(crate) async fn until(&mut self, at: Option<Instant>) {
-        let Some(at) = at.map(tokio::time::Instant::from) else { return std::future::pending().await };
-        if self.0.is_elapsed() || at < self.0.deadline() {
-            self.0.as_mut().reset(at);
+        let Some(at) = at else { return pending().await };
+        if self.set.is_none_or(|set| at < set) {
+            // Nothing would switch it off.
+            let after = at.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
+            let once = Expiration::OneShot(after.into());
+            if let Err(error) = self.clock.get_ref().0.set(once, TimerSetTimeFlags::empty()) {
+                tracing::debug!("the kernel's clock cannot be set: {error}");
+                return until(Some(at)).await;
+            }
+            self.set = Some(at);
         }
-        self.0.as_mut().await;
+        match poll_fn(|context| self.clock.poll_read_ready(context)).await {
+            Ok(mut ready) => {
+                ready.clear_ready();
+                self.set = None;
+            }
+            // The runtime ends.
+            Err(_) => pending().await,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::net::{Ipv4Addr, UdpSocket};
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn an_alarm_is_never_late() {
-        let begun = tokio::time::Instant::now();
-        let after = |seconds| begun + Duration::from_secs(seconds);
-        let mut alarm = Alarm::new();
-        for (asked, until) in [(10, 10), (12, 12), (11, 12), (20, 20)] {
+    #[tokio::test]
+    async fn an_alarm_is_never_early_for_good_and_never_late() {
+        let begun = Instant::now();
+        let after = |ms| begun + Duration::from_millis(ms);
+        let mut alarm = Alarm::new().unwrap();
+        for (asked, until) in [(10, 10), (30, 30), (20, 30), (90, 90), (90, 90), (0, 90)] {
             let mut rounds = 0;
-            while tokio::time::Instant::now() < after(asked) {
-                alarm.until(Some(after(asked).into_std())).await;
+            while Instant::now() < after(asked) {
+                alarm.until(Some(after(asked))).await;
                 rounds += 1;
             }
-            assert_eq!(tokio::time::Instant::now(), after(until), "{asked}");
+            assert!(Instant::now() >= after(until), "{asked}");
             assert!(rounds < 3, "{rounds}");
         }
         // What was given up is earlier than what is asked for next, and what comes then is earlier still.
-        let wait = |seconds| tokio::time::timeout(Duration::from_secs(seconds), std::future::pending::<()>());
+        let wait = |ms| tokio::time::sleep(Duration::from_millis(ms));
         tokio::select! {
-            () = alarm.until(Some(after(25).into_std())) => unreachable!("it is not time yet"),
-            _ = wait(1) => {}
+            () = alarm.until(Some(begun + Duration::from_secs(3600))) => unreachable!("it is not time yet"),
+            () = wait(1) => {}
         }
-        tokio::select! {
-            () = alarm.until(Some(after(40).into_std())) => {}
-            _ = wait(30) => unreachable!("it is late"),
-        }
-        assert!(tokio::time::Instant::now() >= after(25));
-        tokio::select! {
-            () = alarm.until(Some(after(90).into_std())) => unreachable!("it is not time yet"),
-            _ = wait(1) => {}
-        }
-        alarm.until(Some(after(50).into_std())).await;
-        assert_eq!(tokio::time::Instant::now(), after(50));
+        // It is told of the earlier one: the test would stand still.
+        alarm.until(Some(Instant::now() + Duration::from_millis(5))).await;
         tokio::select! {
             () = alarm.until(None) => unreachable!("nothing was asked for"),
-            _ = wait(100) => {}
+            () = wait(20) => {}
         }
+        // A time that is over is not waited for.
+        alarm.until(Some(begun)).await;
+    }
+
+    #[tokio::test]
+    async fn a_set_is_readable_while_one_of_it_is() {
+        let sockets = [(); 3].map(|()| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+        let (all, outer) = (Set::new().unwrap(), Set::new().unwrap());
+        for (socket, number) in sockets.iter().zip(5..) {
+            socket.set_nonblocking(true).unwrap();
+            all.add(socket, number).unwrap();
+        }
+        outer.add(&all, 0).unwrap();
+        let outer = register(outer).unwrap();
+        let send = |to: &UdpSocket| to.send_to(b"x", to.local_addr().unwrap()).unwrap();
+        for round in 0..100 {
+            let [first, _, last] = &sockets;
+            send(last);
+            outer.readable().await.unwrap().clear_ready();
+            if round % 2 == 0 {
+                send(first);
+            }
+            let expected: &[u64] = if round % 2 == 0 { &[5, 7] } else { &[7] };
+            let mut ready = all.ready::<8>().unwrap();
+            ready.sort_unstable();
+            assert_eq!(ready, expected);
+            assert_eq!(all.ready::<1>().unwrap().len(), 1, "no more than there is room for");
+            assert_eq!(sockets.iter().filter(|one| one.recv(&mut [0; 8]).is_ok()).count(), expected.len());
+            assert_eq!(all.ready::<8>().unwrap(), [0; 0]);
+        }
+        // What does not count wakes nobody until it counts again.
+        outer.get_ref().count(&all, 0, false).unwrap();
+        send(&sockets[0]);
+        let none = tokio::time::timeout(Duration::from_millis(20), outer.readable());
+        if let Ok(ready) = none.await {
+            // Of the last round, perhaps.
+            ready.unwrap().clear_ready();
+            let none = tokio::time::timeout(Duration::from_millis(20), outer.readable());
+            assert!(none.await.is_err());
+        }
+        outer.get_ref().count(&all, 0, true).unwrap();
+        assert_eq!(all.ready::<8>().unwrap(), [5]);
+        send(&sockets[0]);
+        outer.readable().await.unwrap().clear_ready();
+        all.remove(&sockets[0]).unwrap();
+        assert_eq!(all.ready::<8>().unwrap(), [0; 0]);
     }
 }

@@ -11,6 +11,7 @@ mod ears;
 mod handle;
 mod monitor;
 mod outward;
+mod receivers;
 mod reports;
 mod sockets;
 mod thread;

@@ -31,9 +31,8 @@ impl Outward {
     }
 
     /// Shows the node as it is, when that is news.
-    pub(super) fn publish(&mut self, node: &Node, force: bool) {
+    pub(super) fn publish(&mut self, now: Instant, node: &Node, force: bool) {
         self.reports.flush();
-        let now = Instant::now();
         let due = self.at.is_none_or(|at| now.saturating_duration_since(at) >= RENEW);
         if force || due || node.transitions() != self.shown {
             self.shown = node.transitions();

@@ -10,14 +10,9 @@ use nix::sys::socket::{
     recvmmsg, sendmsg,
 };
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, SockFilter, Socket, Type};
-use tokio::io::unix::AsyncFd;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
-use crate::sys::poll;
-use crate::text::reason;
 use crate::vrrp::ah;
-use crate::vrrp::node::{Endpoint, Input};
+use crate::vrrp::node::Endpoint;
 use crate::vrrp::packet::{self, Outgoing, Received};
 
 /// Internet control, for frames and queues on the way out.
@@ -25,9 +20,7 @@ const PRIORITY: u32 = 6;
 /// A VRRP packet of 255 IPv6 addresses takes 4088 bytes.
 const LARGEST: usize = 8192;
 /// Packets that one system call takes.
-const BATCH: usize = 8;
-/// In a row; a socket that fails for good must not spin.
-const RECEIVE_FAILURES: u32 = 16;
+pub(super) const BATCH: usize = 8;
 /// BPF_RET | BPF_K: accept 0 bytes.
 const RETURN_NOTHING: u16 = 0x06;
 
@@ -128,69 +121,6 @@ fn receiver_v6(endpoint: &Endpoint, local: Ipv6Addr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// The sockets of an endpoint in use: one sends, a task reads the other.
-#[derive(Debug)]
-pub(super) struct Listening {
-    pub(super) sender: Sender,
-    /// The same socket as the task's: it closes when both are gone.
-    receiver: Socket,
-    task: JoinHandle<()>,
-}
-
-impl Listening {
-    /// Begins to read; what is heard, and at last why nothing more is, goes to `heard`.
-    pub(super) fn start(endpoint: &Endpoint, pair: Pair, heard: mpsc::Sender<Input>) -> io::Result<Self> {
-        let receiver = pair.receiver.try_clone()?;
-        let socket = poll::register(pair.receiver)?;
-        let task = tokio::spawn(listen(socket, endpoint.clone(), heard));
-        Ok(Self { sender: pair.sender, receiver, task })
-    }
-
-    /// Makes the receive buffer that large.
-    pub(super) fn size(&self, bytes: u32) -> io::Result<()> {
-        self.receiver.set_recv_buffer_size(usize::try_from(bytes).unwrap_or(usize::MAX))
-    }
-
-    /// Ends the task; what is left is to be dropped where closing may wait.
-    pub(super) async fn end(self) -> (Sender, Socket) {
-        self.task.abort();
-        // It was aborted: there is nothing else to learn.
-        let _ = self.task.await;
-        (self.sender, self.receiver)
-    }
-}
-
-async fn listen(socket: AsyncFd<Socket>, endpoint: Endpoint, heard: mpsc::Sender<Input>) {
-    let mut failures = 0;
-    let mut packets = Vec::new();
-    let why = loop {
-        let mut ready = match socket.readable().await {
-            Ok(ready) => ready,
-            Err(error) => break reason(&error),
-        };
-        match ready.try_io(|socket| receive(socket.get_ref(), endpoint.local, &mut packets)) {
-            Err(_would_block) => continue,
-            Ok(Ok(count)) => {
-                failures = 0;
-                // No more was there: what has come since makes the socket ready anew.
-                if count < BATCH {
-                    ready.clear_ready();
-                }
-            }
-            Ok(Err(error)) if failures == RECEIVE_FAILURES => break reason(&error),
-            // A link that goes down reports itself here once.
-            Ok(Err(_)) => failures += 1,
-        }
-        drop(ready);
-        for packet in packets.drain(..) {
-            if heard.send(Input::Heard { endpoint: endpoint.clone(), packet }).await.is_err() {
-                return;
-            }
-        }
-    };
-    let _ = heard.send(Input::Closed { endpoint, why }).await;
-}
-
 /// Where packets land.
 struct Landing {
     bytes: Vec<u8>,
@@ -208,7 +138,7 @@ thread_local! {
 
 /// What is there, at most [`BATCH`] packets, in one system call; those that are VRRP's are added to `packets`. How many
 /// there were.
-fn receive(socket: &Socket, local: IpAddr, packets: &mut Vec<Received>) -> io::Result<usize> {
+pub(super) fn receive(socket: &Socket, local: IpAddr, packets: &mut Vec<Received>) -> io::Result<usize> {
     LANDING.with_borrow_mut(|Landing { bytes, headers }| match local {
         IpAddr::V4(_) => receive_v4(socket, bytes, headers, packets),
         IpAddr::V6(_) => receive_v6(socket, local, bytes, packets),

@@ -22,17 +22,18 @@ use crate::sys::netlink::Monitor;
 use crate::sys::poll::{self, Alarm};
 use crate::text::reason;
 use crate::track::Facts;
-use crate::vrrp::instance::Left;
-use crate::vrrp::node::{Action, Claim, Endpoint, Input, Node, Refusal, Setup, new_claims};
+use crate::vrrp::instance::{self, Left};
+use crate::vrrp::node::{Action, Claim, Endpoint, Input, Node, Refusal, Setup, Timer, new_claims};
 
 use super::ears::Ears;
 use super::handle::Command;
 use super::monitor;
 use super::outward::Outward;
-use super::sockets::Listening;
+use super::receivers::{self, Receivers};
+use super::sockets::{Pair, Sender};
 use super::worker::{self, Answer, Job};
 
-/// Packets that wait for the node at most; more wait in the kernel's socket buffers, which drop what they cannot hold.
+/// Packets that are looked at in a row; more wait in the kernel's socket buffers, which drop what they cannot hold.
 const PACKETS: usize = 64;
 /// A timer that is served later than this after its time: the process was paused, or starved.
 const LATE: Duration = Duration::from_millis(50);
@@ -51,9 +52,11 @@ pub(super) struct Thread {
     answers: mpsc::UnboundedReceiver<Answer>,
     monitor: AsyncFd<Monitor>,
     buffer: Vec<u8>,
-    sockets: BTreeMap<Endpoint, Listening>,
-    packets: mpsc::Sender<Input>,
-    heard: mpsc::Receiver<Input>,
+    sockets: BTreeMap<Endpoint, (Sender, receivers::Number)>,
+    receivers: Receivers,
+    alarm: Alarm,
+    /// Room for what they hear.
+    heard: Vec<Input>,
     /// Listen for who else has addresses of ours.
     ears: Ears,
     claims: mpsc::Receiver<Input>,
@@ -83,7 +86,6 @@ impl Thread {
         let claims = new_claims(&setup, &record, &Kernel::from(reading.clone()));
         let (answer, answers) = mpsc::unbounded_channel();
         let jobs = worker::start(network, answer, part.clone())?;
-        let (packets, heard) = mpsc::channel(PACKETS);
         let (ears, claimed) = Ears::new();
         let known = Facts { sessions: Arc::clone(&sessions.borrow_and_update()), ..first };
         let first =
@@ -96,8 +98,9 @@ impl Thread {
             monitor,
             buffer: vec![0; MONITOR_BUFFER],
             sockets: BTreeMap::new(),
-            packets,
-            heard,
+            receivers: Receivers::new()?,
+            alarm: Alarm::new()?,
+            heard: Vec::new(),
             ears,
             claims: claimed,
             known,
@@ -115,28 +118,21 @@ impl Thread {
             self.node.handle(Instant::now(), input, &mut actions);
         }
         actions.into_iter().filter(|action| *action != Action::Read).for_each(|action| self.act(action));
-        self.outward.publish(&self.node, true);
+        self.receivers.listen_for(self.node.shortest_interval());
+        self.show();
     }
 
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, facts: watch::Receiver<Facts>) {
-        let mut packets = Vec::new();
         // With each packet all of this is waited for anew: what waits on costs less than what begins to.
-        let mut alarm = Alarm::new();
         let mut facts = pin!(changed(facts));
         let mut sessions = pin!(changed(self.sessions.clone()));
         loop {
-            self.outward.publish(&self.node, false);
-            let mut wake = self.next_timer();
-            if let Some(at) = wake.filter(|at| *at <= Instant::now()) {
-                if at + LATE < Instant::now() {
-                    self.catch_up().await;
-                }
-                self.feed(Input::Timer);
-                wake = self.next_timer();
-            }
+            let wake = self.serve();
             let monitor = &self.monitor;
             tokio::select! {
-                () = alarm.until(wake) => {}
+                // Packets come last: a flood of them keeps nobody waiting.
+                biased;
+                () = self.alarm.until(wake) => {}
                 command = commands.recv() => match command {
                     Some(Command::Stop { release, done }) => {
                         self.stop(release, &mut commands).await;
@@ -168,16 +164,54 @@ impl Thread {
                     drop(ready);
                     self.hear();
                 }
-                1.. = self.heard.recv_many(&mut packets, PACKETS) => {
-                    packets.drain(..).for_each(|input| self.feed(input));
-                }
                 Some(claim) = self.claims.recv() => self.feed(claim),
+                () = self.receivers.ready() => self.listen(Instant::now(), PACKETS),
             }
         }
     }
 
-    fn next_timer(&self) -> Option<Instant> {
-        self.node.next_timer().map(|(at, _)| at)
+    /// Serves what is due, and shows what came of it. Returns when to call again.
+    fn serve(&mut self) -> Option<Instant> {
+        let now = Instant::now();
+        let rested = self.receivers.rests_until().is_some_and(|at| at <= now);
+        let mut timer = self.node.next_timer();
+        // What was heard comes first: a backup must not take over from a master whose adverts wait in its socket, as after
+        // a pause of the whole process. Bounded: a flood must not keep the timers waiting.
+        let most = match timer {
+            Some((at, _)) if at + LATE < now => Some(CATCH_UP),
+            Some((at, Timer::Instance(instance::Timer::MasterDown | instance::Timer::HandOver)))
+                if at <= now =>
+            {
+                Some(PACKETS)
+            }
+            _ => rested.then_some(PACKETS),
+        };
+        if let Some(most) = most {
+            self.listen(now, most);
+            timer = self.node.next_timer();
+        }
+        if timer.is_some_and(|(at, _)| at <= now) {
+            self.feed(Input::Timer);
+            timer = self.node.next_timer();
+        }
+        self.outward.publish(now, &self.node, false);
+        let times = [timer.map(|(at, _)| at), self.receivers.rests_until()];
+        times.into_iter().flatten().min()
+    }
+
+    /// Feeds what was heard.
+    fn listen(&mut self, now: Instant, most: usize) {
+        let mut heard = std::mem::take(&mut self.heard);
+        self.receivers.read(now, most, &mut heard);
+        for input in heard.drain(..) {
+            self.feed_at(now, input);
+        }
+        self.heard = heard;
+    }
+
+    /// Shows the node as it is now.
+    fn show(&mut self) {
+        self.outward.publish(Instant::now(), &self.node, true);
     }
 
     fn command(&mut self, command: Command) {
@@ -185,19 +219,20 @@ impl Thread {
             Command::Claims(setup, answer) => drop(answer.send(self.node.claims_of(&setup))),
             Command::Configure(setup, done) => {
                 self.feed(Input::Configure(Box::new(setup)));
-                self.outward.publish(&self.node, true);
+                self.receivers.listen_for(self.node.shortest_interval());
+                self.show();
                 let _ = done.send(());
             }
             Command::HandOver { of, back, done } => {
                 self.feed(Input::HandOver { of, back });
-                self.outward.publish(&self.node, true);
+                self.show();
                 let _ = done.send(());
             }
             Command::Show { clear, answer } => {
                 let shown = Arc::new(self.node.snapshot());
                 if clear {
                     self.node.clear_statistics();
-                    self.outward.publish(&self.node, true);
+                    self.show();
                 }
                 // Who asked may wait no longer.
                 let _ = answer.send(shown);
@@ -294,14 +329,17 @@ impl Thread {
                 );
             }
         }
-        self.outward.publish(&self.node, true);
+        self.show();
     }
 
     async fn hand_over(&mut self, commands: &mut mpsc::Receiver<Command>) {
         while self.node.hands_over() {
-            self.outward.publish(&self.node, false);
+            let wake = self.serve();
+            if !self.node.hands_over() {
+                return;
+            }
             tokio::select! {
-                () = poll::until(self.next_timer()) => self.feed(Input::Timer),
+                () = self.alarm.until(wake) => {}
                 Some(Command::Stop { .. }) = commands.recv() => self.feed(Input::Stop),
                 Some(answer) = self.answers.recv() => self.answer(answer),
                 Ok(mut ready) = self.monitor.readable() => {
@@ -309,21 +347,7 @@ impl Thread {
                     drop(ready);
                     self.hear();
                 }
-                Some(input) = self.heard.recv() => self.feed(input),
-            }
-        }
-    }
-
-    /// After a pause, what was heard meanwhile comes first: a backup must not take over from a master whose adverts
-    /// wait in its socket.
-    async fn catch_up(&mut self) {
-        // Sleeping lets the runtime look at the sockets, which it has not since the pause.
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        // Bounded: a flood must not keep the timers waiting.
-        for _packet in 0..CATCH_UP {
-            match tokio::time::timeout(Duration::from_millis(1), self.heard.recv()).await {
-                Ok(Some(input)) => self.feed(input),
-                Ok(None) | Err(_) => return,
+                () = self.receivers.ready() => self.listen(Instant::now(), PACKETS),
             }
         }
     }
@@ -344,24 +368,30 @@ impl Thread {
         self.hear();
         match answer {
             Answer::Input(input) => self.feed(*input),
-            Answer::Opened(endpoint, pair) => match Listening::start(&endpoint, pair, self.packets.clone()) {
-                Ok(listening) => {
-                    if let Some(old) = self.sockets.insert(endpoint.clone(), listening) {
-                        self.close(old);
+            Answer::Opened(endpoint, Pair { sender, receiver }) => {
+                match self.receivers.add(endpoint.clone(), receiver) {
+                    Ok(number) => {
+                        if let Some(old) = self.sockets.insert(endpoint.clone(), (sender, number)) {
+                            self.close(old);
+                        }
+                        self.feed(Input::Opened(endpoint));
                     }
-                    self.feed(Input::Opened(endpoint));
+                    Err(error) => {
+                        let why = format!("sockets on {endpoint}: {}", reason(&error));
+                        self.feed(Input::Refused(Refusal::Open { endpoint, why }));
+                    }
                 }
-                Err(error) => {
-                    let why = format!("sockets on {endpoint}: {}", reason(&error));
-                    self.feed(Input::Refused(Refusal::Open { endpoint, why }));
-                }
-            },
+            }
         }
     }
 
     fn feed(&mut self, input: Input) {
+        self.feed_at(Instant::now(), input);
+    }
+
+    fn feed_at(&mut self, now: Instant, input: Input) {
         let mut actions = Vec::new();
-        self.node.handle(Instant::now(), input, &mut actions);
+        self.node.handle(now, input, &mut actions);
         for action in actions {
             self.act(action);
         }
@@ -370,7 +400,7 @@ impl Thread {
     fn act(&mut self, action: Action) {
         let job = match action {
             Action::Transmit { id, endpoint, packet } => {
-                let sent = self.sockets.get(&endpoint).map(|listening| listening.sender.send(&packet));
+                let sent = self.sockets.get(&endpoint).map(|(sender, _)| sender.send(&packet));
                 if matches!(sent, Some(Ok(_))) {
                     beat::strike();
                 }
@@ -392,8 +422,9 @@ impl Thread {
             Action::Tune { wanted, held } => Job::Tune(wanted, held),
             Action::Filter(batch) => Job::Filter(batch),
             Action::Buffer { endpoint, bytes } => {
-                let listening = self.sockets.get(&endpoint);
-                if let Some(Err(error)) = listening.map(|listening| listening.size(bytes)) {
+                let sized =
+                    self.sockets.get(&endpoint).map(|(_, number)| self.receivers.size(*number, bytes));
+                if let Some(Err(error)) = sized {
                     tracing::debug!("the receive buffer on {endpoint} stays as it is: {error}");
                 }
                 return;
@@ -417,12 +448,11 @@ impl Thread {
         }
     }
 
-    /// Leaving a group waits for the kernel's lock: the worker does it, once nothing here has the socket any more.
-    fn close(&self, listening: Listening) {
-        let jobs = self.jobs.clone();
-        tokio::spawn(async move {
-            let _ = jobs.send(Job::Close(listening.end().await));
-        });
+    /// Leaving a group waits for the kernel's lock: the worker does it.
+    fn close(&mut self, (sender, number): (Sender, receivers::Number)) {
+        let receiver = self.receivers.remove(number);
+        // Without the worker they close here.
+        let _ = self.jobs.send(Job::Close(sender, receiver));
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) enum Job {
     },
     Open(Endpoint),
     /// Leaving a group waits for the lock, too.
-    Close((sockets::Sender, socket2::Socket)),
+    Close(sockets::Sender, Option<socket2::Socket>),
     /// Closing a packet socket waits until no processor is at it.
     Deafen(Ear),
 }
@@ -96,8 +96,8 @@ fn carry_out(network: &mut Network, job: Job) -> Option<Answer> {
                 Input::Refused(Refusal::Open { endpoint, why })
             }
         },
-        Job::Close(sockets) => {
-            drop(sockets);
+        Job::Close(sender, receiver) => {
+            drop((sender, receiver));
             return None;
         }
         Job::Deafen(ear) => {

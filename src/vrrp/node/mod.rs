@@ -298,6 +298,11 @@ impl Node {
         self.identities.values().filter_map(|id| Some(&self.instances.get(id)?.machine))
     }
 
+    /// The shortest advert interval that is configured.
+    pub fn shortest_interval(&self) -> Option<Duration> {
+        self.machines().map(|machine| machine.config().advert_interval.duration()).min()
+    }
+
     /// The counters of all instances begin anew.
     pub fn clear_statistics(&mut self) {
         self.instances.values_mut().for_each(|running| running.machine.clear_statistics());
@@ -356,7 +361,12 @@ impl Node {
         };
         // A stranger's is for an instance that is alone; among several it is nobody's.
         let alone = || users().next().filter(|_| users().nth(1).is_none() && !is_anothers());
-        let chosen = users().find(peer).or_else(alone).copied();
+        // Mostly one has this id, and there is nothing to choose.
+        let alike = self.vrids.get(&vrid);
+        let chosen = match alike.filter(|alike| alike.len() == 1).and_then(BTreeSet::first) {
+            Some(only) => self.sockets.is_user(endpoint, *only).then_some(*only),
+            None => users().find(peer).or_else(alone).copied(),
+        };
         if let Some(id) = chosen {
             return self.feed(now, id, instance::Input::Packet(packet), out);
         }
