@@ -7,6 +7,7 @@
 //! one that hands over.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -213,7 +214,11 @@ impl Machine {
                 if self.resumes.is_some() {
                     self.give_up_resuming(now, out);
                 } else if self.leads() {
+                    let contested = self.is_last_word(now);
                     self.leave_master(now, Why::GroupFollows, out);
+                    if contested {
+                        self.deadline = self.deadline.map(|at| at + self.turn());
+                    }
                 } else {
                     self.follow(now);
                 }
@@ -269,6 +274,15 @@ impl Machine {
     /// RFC 9568 §6.1: that of the master, once it is known.
     fn master_interval(&self) -> Duration {
         self.learned.unwrap_or_else(|| self.config.advert_interval.duration())
+    }
+
+    /// Where each member of a group would have another node lead, nodes that began together leave together, and would come and
+    /// go for ever: each one waits for another part of an interval, and another one each time.
+    fn turn(&self) -> Duration {
+        let mut hasher = DefaultHasher::new();
+        (self.source, self.stats.become_master).hash(&mut hasher);
+        let [part, ..] = hasher.finish().to_le_bytes();
+        self.config.advert_interval.duration() * u32::from(part) / 256
     }
 
     fn master_down(&self) -> Duration {

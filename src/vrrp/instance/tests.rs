@@ -857,6 +857,38 @@ fn a_member_waits_for_its_group_in_both_directions() {
     assert_eq!(kinds(&feed(&mut machine, now, Input::Yield)), [""; 0]);
 }
 
+/// Nodes that are ranked otherwise in each member of a group.
+#[test]
+fn who_leaves_with_its_group_at_once_comes_back_at_another_time_than_the_others() {
+    let wait = |source: IpAddr, leads_for: Duration, round: u32| {
+        let (mut machine, mut now, _) = grouped(100, false);
+        let here = Link { source: Some(source), ..up() };
+        let mut waits = Duration::ZERO;
+        for _ in 0..=round {
+            let conditions = Conditions { link: Some(here.clone()), ..machine.conditions.clone().unwrap() };
+            feed(&mut machine, now, Input::Conditions(conditions));
+            let due = machine.deadline.unwrap();
+            feed(&mut machine, due, Input::Timer);
+            assert!(machine.is_ready());
+            feed(&mut machine, due, Input::Lead);
+            now = due + leads_for;
+            feed(&mut machine, now, Input::Yield);
+            waits = machine.deadline.unwrap() - now;
+        }
+        waits
+    };
+    let moment = Duration::from_millis(1);
+    let usual = wait(PEER, 2 * SECOND, 0);
+    assert_eq!((usual, wait(US, 2 * SECOND, 3)), (SECOND * 3 + SECOND * 156 / 256, usual), "it led for long");
+    for round in 0..20 {
+        let waits = [wait(US, moment, round), wait(PEER, moment, round)];
+        assert!(waits.iter().all(|wait| (usual..usual + SECOND).contains(wait)), "{waits:?}");
+    }
+    let alike =
+        (0..20).filter(|round| wait(US, moment, *round).abs_diff(wait(PEER, moment, *round)) < SECOND / 50);
+    assert!(alike.count() < 4);
+}
+
 #[test]
 fn an_owner_in_a_group_of_others_asks_first() {
     assert_eq!(grouped(255, true).2, ["advert 255", "enter MASTER", "hold true", "announce 5"]);
