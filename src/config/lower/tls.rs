@@ -20,6 +20,8 @@ pub(super) struct TlsDraft {
     name: Option<Span>,
     oldest: Option<Span>,
     newest: Option<Span>,
+    /// What `tls_verify` or `tls_name` says is wrong, and that is reported.
+    damaged: bool,
 }
 
 impl TlsDraft {
@@ -35,10 +37,15 @@ impl Lower<'_> {
         draft.first = draft.first.or(span.map(|span| (word, span)));
         let demands = &mut draft.demands;
         match word {
-            "tls_verify" => demands.trust = self.trust(node).unwrap_or_default(),
+            "tls_verify" => {
+                let trust = self.trust(node);
+                draft.damaged |= trust.is_none();
+                demands.trust = trust.unwrap_or_default();
+            }
             "tls_name" => {
                 draft.name = span;
                 demands.name = self.tls_name(node);
+                draft.damaged |= demands.name.is_none();
             }
             "tls_min_version" => {
                 draft.oldest = span;
@@ -54,7 +61,7 @@ impl Lower<'_> {
 
     /// `None`: nothing is demanded. `sent`: the name is sent in the handshake, too.
     pub(super) fn whole_tls(&mut self, draft: TlsDraft, sent: bool) -> Option<Box<TlsDemands>> {
-        let TlsDraft { demands, name, oldest, newest, .. } = draft;
+        let TlsDraft { demands, name, oldest, newest, damaged, .. } = draft;
         if let (Some(low), Some(high), Some(span)) = (demands.oldest, demands.newest, newest)
             && high < low
         {
@@ -67,7 +74,7 @@ impl Lower<'_> {
                 None => diagnostic,
             });
         }
-        if demands.trust == Trust::Anybody && !sent {
+        if demands.trust == Trust::Anybody && !sent && !damaged {
             self.adjusted(
                 name,
                 "`tls_name` without `tls_verify`",
