@@ -466,4 +466,30 @@ mod tests {
         assert!(!trouble("check a") && !trouble("TCP_CHECK {\n}"));
         assert!(trouble("check b") && trouble("SSL_GET {\nurl {\npath /\n}\n}"));
     }
+
+    #[test]
+    fn authorities_that_cannot_be_used_are_told_once_each() {
+        let lines = |trust: &str| {
+            let real = |last: u8| {
+                format!(
+                    "real_server 10.0.0.{last} 443 {{\nSSL_GET {{\ntls_verify {trust}\nurl {{\npath /\n}}\n}}\ncheck a\n}}\n"
+                )
+            };
+            let text = format!(
+                "check a {{\ntls\ntls_verify {trust}\n}}\nvirtual_server 10.9.9.9 443 {{\nlb_kind NAT\nprotocol TCP\n{}{}}}\n",
+                real(1),
+                real(2)
+            );
+            let loaded = load(Path::new("t"), &Texts::one("t", &text), &Options::default());
+            let model = loaded.model.unwrap();
+            let mut programs = Programs::default();
+            programs.identify(model.ssl.as_ref(), &model.virtual_servers);
+            assert_eq!(programs.client.troubles().count(), programs.lines.len());
+            programs.lines.iter().map(|line| line.text.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(lines("none"), [""; 0]);
+        let why = "`tls_verify /nowhere`: it cannot be read: no such file or directory: its checks cannot ask, and the verdicts of \
+                   their real servers stay";
+        assert_eq!(lines("/nowhere"), [why]);
+    }
 }

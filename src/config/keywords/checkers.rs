@@ -78,7 +78,7 @@ const TRUST: Args = line(TEXT, &[Either(&[Part::Choice(&["none", "system"]), A_F
 #[rustfmt::skip]
 const fn demands(name: (&'static str, &'static str)) -> [Row; 5] {
     [
-        part("tls_verify", TRUST, word("none"), ANY.note("not in keepalived; a file has certificates in PEM, of authorities or of the servers themselves; read at a start and at each reload, and one that cannot be used refuses the reload"), "whose certificates count: a certificate of another issuer, for another name, or out of its time is a failure", ""),
+        part("tls_verify", TRUST, word("none"), ANY.note("not in keepalived; a file has certificates in PEM, of authorities or of the servers themselves; read at a start and at each reload, and one that cannot be used refuses the reload; the clock of this host tells whether a certificate is out of its time"), "whose certificates count: a certificate of another issuer, for another name, or out of its time is a failure", ""),
         part("tls_name", STRING, told(name.0), ANY.note(name.1), "whom the certificate must be for: a name or an address", ""),
         part("tls_min_version", args(Choice(&["1.2", "1.3"])), NONE, ANY.note("not in keepalived"), "oldest version of TLS that counts", ""),
         part("tls_max_version", args(Choice(&["1.2", "1.3"])), NONE, ANY.note("not in keepalived; not below tls_min_version"), "newest version of TLS that counts", ""),

@@ -83,8 +83,16 @@ impl<'a> Trail<'a> {
         let host = url.virtualhost.clone().unwrap_or_else(|| to.to_string());
         let first = Place { tls: check.tls, port: to.port(), host, path: url.path.clone() };
         let left = url.more.as_ref().map_or(0, |more| more.redirects);
-        // The others are nobody's affair.
-        let check = HttpCheck { urls: Vec::new(), ..check.clone() };
+        let HttpCheck { tls, protocol, sni, demands, fast_recovery, urls: _ } = check;
+        let (sni, demands) = (sni.clone(), demands.clone());
+        let check = HttpCheck {
+            tls: *tls,
+            protocol: *protocol,
+            sni,
+            demands,
+            fast_recovery: *fast_recovery,
+            urls: Vec::new(),
+        };
         let now = Stop { check, url: url.clone(), to, host: None, place: first.clone() };
         Self { seen: [(first.clone(), now.method())].into(), first, url, left, now }
     }
