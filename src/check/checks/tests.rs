@@ -356,7 +356,7 @@ fn a_certificate_that_ends_soon_is_told_once_a_day_for_each_place() {
     let wanted = [0, 1, 2].map(|number| want(number, Arc::clone(&timing), true)).to_vec();
     checks.handle(begun, Input::Configure(wanted), &mut out);
     let ids: Vec<CheckId> = [0, 1, 2].map(|number| checks.by_key[&*key(number)]).to_vec();
-    let mut tell = |checks: &mut Checks, hours: u64, which: usize| {
+    let tell = |checks: &mut Checks, hours: u64, which: usize| {
         let certificate =
             Box::new(Expiring { subject: "`CN=a`".into(), end: "2026-12-01T00:00:00Z".into(), days: 3 });
         let mut out = Vec::new();
