@@ -12,7 +12,7 @@ use directord::bfd::packet::Packet;
 use directord::bfd::sessions::{self, Sessions};
 use directord::check::dialogue::dns::{Dns, Transport};
 use directord::check::dialogue::echo::{self, Echo};
-use directord::check::dialogue::http::{Http, Response};
+use directord::check::dialogue::http::{Http, Response, Trail};
 use directord::check::dialogue::smtp::Smtp;
 use directord::check::dialogue::talk::Talk;
 use directord::check::dialogue::udp::{Reply, Udp};
@@ -283,7 +283,8 @@ pub fn http(input: &[u8]) {
 /// What is learned from a server that sends these pieces and closes; the body is searched for `pattern`.
 fn answer(pieces: &[&[u8]], pattern: Option<&str>) -> Option<Result<Response, String>> {
     let protocol = HttpProtocol::Http10;
-    let check = HttpCheck { tls: false, protocol, sni: None, fast_recovery: false, urls: Vec::new() };
+    let check =
+        HttpCheck { tls: false, protocol, sni: None, demands: None, fast_recovery: false, urls: Vec::new() };
     let status_codes = StatusCodes::default();
     let (path, virtualhost) = ("/".to_owned(), None);
     let regex = pattern.map(|pattern| {
@@ -300,6 +301,7 @@ fn answer(pieces: &[&[u8]], pattern: Option<&str>) -> Option<Result<Response, St
         more: Some(Box::new(UrlMore {
             contains: vec!["lol".to_owned()],
             values: JsonValue::new("/a/0", "1").into_iter().collect(),
+            redirects: 1,
             ..UrlMore::default()
         })),
     };
@@ -311,6 +313,15 @@ fn answer(pieces: &[&[u8]], pattern: Option<&str>) -> Option<Result<Response, St
             if let Ok(response) = &result {
                 // Total, whatever was found.
                 let _ = response.judge(&url);
+                let to = ([192, 0, 2, 1], 80).into();
+                let mut trail = Trail::new(&check, &url, to);
+                if let Ok(true) = trail.answered(response) {
+                    let next = trail.now();
+                    assert_eq!(next.to.ip(), to.ip(), "it goes elsewhere");
+                    let line = format!("{} {:?}", next.url.path, next.url.virtualhost);
+                    assert!(!line.contains(['\r', '\n']), "a request of several lines: {line:?}");
+                    let _ = Http::check(&next.check, &next.url, next.to, None);
+                }
             }
             return Some(result.map_err(|failure| failure.to_string()));
         }
@@ -608,7 +619,7 @@ pub fn talk(input: &[u8]) {
         ],
         _ => Vec::new(),
     };
-    let asks = Conversation { name: "fuzz".to_owned(), protocol, tls: false, turns };
+    let asks = Conversation { name: "fuzz".to_owned(), protocol, tls: false, demands: None, turns };
     let play = |size: usize| {
         let mut dialogue = Talk::new(&asks);
         let mut said = Vec::new();

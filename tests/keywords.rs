@@ -65,6 +65,8 @@ fn sample(row: &Keyword) -> String {
         path if path.ends_with("/url/body") || path.contains("/url/contains") => "\"all is well\"",
         path if path.ends_with("/url/json_pointer") => "/status ok",
         path if path.contains("/url/auth_") => "/etc/keepalived/token",
+        path if path.ends_with("/tls_verify") => "system",
+        path if path.contains("/tls_m") => "1.2",
         path if path.ends_with("DNS_CHECK/type") => "MX",
         path if path.ends_with("/payload") => "00ff 10",
         path if path.ends_with("/require_reply") => "0xfx",

@@ -5,6 +5,7 @@
 //! Invariant: each configured check waits for a time, has one probe under way, or follows what somebody else finds out.
 
 use std::cmp::Ordering;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,10 +19,13 @@ use crate::config::model::{
 
 use super::policy::Policy;
 use super::schedule::{self, Event, Machine};
-use super::{Failure, Outcome, Standing, file};
+use super::{Expiring, Failure, Outcome, Standing, file};
 
 /// Checks that are due within it run together: with many checks, one wake-up serves a handful of them.
 pub const TICK: Duration = Duration::from_millis(25);
+
+/// A certificate that ends soon is told so seldom.
+const TOLD: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Tells the checks of one process apart; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -155,6 +159,13 @@ pub enum Input {
         /// How.
         outcome: Outcome,
     },
+    /// A probe saw a certificate that ends soon.
+    Expiring {
+        /// Of which check.
+        id: CheckId,
+        /// Which.
+        certificate: Box<Expiring>,
+    },
 }
 
 /// What the checks want done.
@@ -238,6 +249,8 @@ pub struct Checks {
     /// Those that follow something.
     following: BTreeSet<CheckId>,
     facts: Facts,
+    /// When the certificate that is shown at an address was told to end soon: by what is asked for there.
+    told: BTreeMap<(SocketAddr, Option<String>), Instant>,
     passing: usize,
     last_id: u64,
     jitter: fastrand::Rng,
@@ -252,6 +265,7 @@ impl Checks {
             due: BTreeSet::new(),
             following: BTreeSet::new(),
             facts: Facts::default(),
+            told: BTreeMap::new(),
             passing: 0,
             last_id: 0,
             jitter: fastrand::Rng::with_seed(seed),
@@ -274,6 +288,7 @@ impl Checks {
                 }
             }
             Input::Outcome { id, outcome } => self.feed(id, now, schedule::Input::Outcome(outcome), out),
+            Input::Expiring { id, certificate } => self.expiring(now, id, certificate, out),
         }
     }
 
@@ -368,6 +383,21 @@ impl Checks {
         if before.and_then(|before| before.outcome(kind)).as_ref() != Some(&outcome) {
             self.feed(id, now, schedule::Input::Outcome(outcome), out);
         }
+    }
+
+    /// Tells it, unless that was done within a day: by whichever of the checks that ask there for the same.
+    fn expiring(&mut self, now: Instant, id: CheckId, certificate: Box<Expiring>, out: &mut Vec<Action>) {
+        let Some(running) = self.running.get(&id) else { return };
+        let probe = &running.key.probe;
+        let Some(connect) = &probe.connect else { return };
+        self.told.retain(|_, at| now.saturating_duration_since(*at) < TOLD);
+        let place = (connect.to, probe.kind.tls_name().map(str::to_owned));
+        match self.told.entry(place) {
+            Entry::Occupied(_) => return,
+            Entry::Vacant(place) => drop(place.insert(now)),
+        }
+        let event = Event::Expires { check: probe.kind.title(), certificate };
+        out.push(Action::Report { server: running.server(), event });
     }
 
     fn feed(&mut self, id: CheckId, now: Instant, input: schedule::Input, out: &mut Vec<Action>) {

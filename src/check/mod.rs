@@ -42,6 +42,29 @@ impl Outcome {
     pub const PASSED: Self = Self::Passed { weight: None };
 }
 
+/// A certificate that ends soon, or has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expiring {
+    /// Whose it is.
+    pub subject: String,
+    /// When it ends.
+    pub end: String,
+    /// In how many days; of one that has ended less than 0.
+    pub days: i32,
+}
+
+impl fmt::Display for Expiring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { subject, end, days } = self;
+        match days {
+            ..0 => write!(f, "the certificate of {subject} has ended at {end}"),
+            0 => write!(f, "the certificate of {subject} ends at {end}, within a day"),
+            1 => write!(f, "the certificate of {subject} ends at {end}, in 1 day"),
+            days => write!(f, "the certificate of {subject} ends at {end}, in {days} days"),
+        }
+    }
+}
+
 /// Why a check failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
@@ -53,6 +76,17 @@ pub enum Failure {
     Broken(String),
     /// TLS did not come about.
     Tls(String),
+    /// The certificate is not one that counts.
+    Certificate(String),
+    /// The server sent the check elsewhere, and there it does not go.
+    Redirect(String),
+    /// Behind a redirect.
+    Redirected {
+        /// To where.
+        to: String,
+        /// What happened there.
+        why: Box<Self>,
+    },
     /// Nothing for `connect_timeout` although the connection is open.
     ReadTimeout(Duration),
     /// The answer comes, but does not end in time.
@@ -149,6 +183,8 @@ impl fmt::Display for Failure {
             Self::Connect(error) => f.write_str(error),
             Self::Broken(error) => write!(f, "connection broken: {error}"),
             Self::Tls(why) => write!(f, "TLS handshake failed: {why}"),
+            Self::Certificate(why) | Self::Redirect(why) => f.write_str(why),
+            Self::Redirected { to, why } => write!(f, "redirected to `{to}`: {why}"),
             Self::ReadTimeout(limit) => {
                 write!(f, "connected, but no answer within {} s", limit.as_secs_f64())
             }

@@ -16,7 +16,7 @@ use crate::config::model::Timing;
 use crate::report::Level;
 
 use super::policy::{Period, Policy, Retries, Runs};
-use super::{Failure, Outcome, Standing, WeightChange};
+use super::{Expiring, Failure, Outcome, Standing, WeightChange};
 
 /// keepalived's pause before anything is asked.
 pub const LAUNCH: Duration = Duration::from_secs(1);
@@ -129,6 +129,13 @@ pub enum Event {
         check: Cow<'static, str>,
         /// Whole passes in a row that it took.
         passes: u32,
+    },
+    /// The certificate of the server ends soon.
+    Expires {
+        /// Kind of the check.
+        check: Cow<'static, str>,
+        /// The certificate.
+        certificate: Box<Expiring>,
     },
     /// It could not be run here.
     NotRun {
@@ -363,6 +370,7 @@ impl Event {
             Self::Failed { .. }
             | Self::StillFails { .. }
             | Self::NotRun { .. }
+            | Self::Expires { .. }
             | Self::Retrying { all: true, .. } => Level::Warning,
             Self::Passed { .. } | Self::Rising { all: true, .. } => Level::Info,
             Self::Retrying { .. } | Self::Rising { .. } => Level::Debug,
@@ -393,6 +401,7 @@ impl Event {
             Self::Passed { check, passes } => {
                 format!("{check} on service {server} succeeded, {passes} runs in a row")
             }
+            Self::Expires { check, certificate } => format!("{check} on service {server}: {certificate}"),
             Self::NotRun { check, why } => {
                 format!("{check} on service {server} could not run here, its verdict stays: {why}")
             }
@@ -436,6 +445,7 @@ mod tests {
             tls: false,
             protocol: HttpProtocol::Http10,
             sni: None,
+            demands: None,
             fast_recovery: false,
             urls: vec![url; urls],
         })

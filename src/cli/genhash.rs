@@ -159,6 +159,7 @@ fn fetch_page(
         tls: options.tls,
         protocol: options.protocol,
         sni: options.virtualhost.clone().filter(|_| options.sni),
+        demands: None,
         fast_recovery: false,
         urls: Vec::new(),
     };
@@ -182,7 +183,12 @@ fn fetch_page(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let client = Client::default();
-    let tls = check.tls.then_some(Tls { client: &client, sni: check.sni.as_deref(), compliant: false });
+    let tls = check.tls.then_some(Tls {
+        client: &client,
+        sni: check.sni.as_deref(),
+        compliant: false,
+        demands: None,
+    });
     let mut dialogue = Shown { http: Http::page(&check, &url, connect.to), show };
     runtime.block_on(converse(&connect, tls, &mut dialogue)).map_err(|stopped| match stopped {
         Stopped::Failed(failure) => failure.to_string(),
@@ -293,6 +299,7 @@ mod tests {
             tls: false,
             protocol: HttpProtocol::Http10,
             sni: None,
+            demands: None,
             fast_recovery: false,
             urls: Vec::new(),
         };

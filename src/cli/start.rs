@@ -164,7 +164,7 @@ pub(super) fn reload(config: &Path, language: &Options, running: &Model) -> Resu
     start.candidate.fallbacks = loaded.fallbacks.clone();
     // What ran goes on; a start has nothing to go on with.
     let client = &start.candidate.programs.client;
-    if client.trouble().is_some() || client.credentials().troubles().next().is_some() {
+    if client.trouble().is_some() || client.troubles().next().is_some() {
         let said = std::mem::take(&mut start.candidate.programs.lines);
         return Err(lines.into_iter().chain(said).collect());
     }

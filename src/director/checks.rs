@@ -108,25 +108,25 @@ impl Checks {
     /// Takes in which connections are made, and starts the checks that are due. Returns the standings that changed.
     pub(super) fn tick(&mut self) -> Vec<(Arc<Key>, Standing)> {
         let now = Instant::now();
-        let ended = self.runner.look(now).into_iter().map(outcome);
+        let ended = self.runner.look(now).into_iter().flat_map(inputs);
         self.feed(now, ended.chain([Input::Timer]).collect())
     }
 
     /// Takes the ends of probes in. Returns the standings that changed.
     pub(super) fn ended(&mut self, ended: Vec<Ended>) -> Vec<(Arc<Key>, Standing)> {
         ended.iter().for_each(|one| self.runner.forget(one));
-        self.feed(Instant::now(), ended.into_iter().map(outcome).collect())
+        self.feed(Instant::now(), ended.into_iter().flat_map(inputs).collect())
     }
 
-    fn feed(&mut self, now: Instant, mut inputs: VecDeque<Input>) -> Vec<(Arc<Key>, Standing)> {
+    fn feed(&mut self, now: Instant, mut queue: VecDeque<Input>) -> Vec<(Arc<Key>, Standing)> {
         let (mut changed, mut actions) = (Vec::new(), Vec::new());
-        while let Some(input) = inputs.pop_front() {
+        while let Some(input) = queue.pop_front() {
             self.machine.handle(now, input, &mut actions);
             for action in actions.drain(..) {
                 match action {
                     Action::Probe { id, probe, step, delay_loop } => {
                         let ended = self.runner.start(id, &probe, step, delay_loop, now);
-                        inputs.extend(ended.map(outcome));
+                        queue.extend(ended.into_iter().flat_map(inputs));
                     }
                     Action::Standing { key, standing } => changed.push((key, standing)),
                     Action::Report { server, event } => say(event.level(), event.describe(&server)),
@@ -137,6 +137,8 @@ impl Checks {
     }
 }
 
-fn outcome(ended: Ended) -> Input {
-    Input::Outcome { id: ended.id, outcome: ended.outcome }
+fn inputs(ended: Ended) -> impl Iterator<Item = Input> {
+    let Ended { id, outcome, expiring } = ended;
+    let expiring = expiring.map(|certificate| Input::Expiring { id, certificate });
+    expiring.into_iter().chain([Input::Outcome { id, outcome }])
 }

@@ -8,8 +8,10 @@ use tracing::Level;
 
 use crate::check::io::credentials::Credentials;
 use crate::check::io::tls::Client;
+use crate::check::io::trust::Authorities;
 use crate::config::model::{
-    Command, Credential, Fifo, Notify, ProbeKind, Scripts, Ssl, TrackFile, TrackProcess, VirtualServer,
+    Command, Credential, Fifo, HttpUrl, Notify, ProbeKind, Scripts, Ssl, TlsDemands, TrackFile, TrackProcess,
+    Trust, VirtualServer,
 };
 use crate::config::supported::{Runnable, followed};
 use crate::notify::io::{FifoSetup, Setup};
@@ -83,14 +85,18 @@ impl Programs {
         programs
     }
 
-    /// Who asks over TLS, if anybody does: keepalived reads the files of `SSL` only then. And the secrets of the checks.
+    /// Who asks over TLS, if anybody does: keepalived reads the files of `SSL` only then. And the
+    /// secrets of the checks, and whose certificates count for them.
     pub(crate) fn identify(&mut self, ssl: Option<&Ssl>, servers: &[Arc<VirtualServer>]) {
         let kinds = || {
             let reals = servers.iter().flat_map(|server| &server.real_servers);
             reals.flat_map(|real| &real.checkers).map(|checker| &checker.probe.kind)
         };
         let over_tls = |kind: &ProbeKind| match kind {
-            ProbeKind::Http(check) => check.tls,
+            ProbeKind::Http(check) => {
+                let follows = |url: &HttpUrl| url.more.as_ref().is_some_and(|more| more.redirects > 0);
+                check.tls || check.urls.iter().any(follows)
+            }
             ProbeKind::Named(asks) => asks.tls,
             _ => false,
         };
@@ -101,16 +107,24 @@ impl Programs {
         });
         let wanted: BTreeSet<&Credential> =
             urls.flatten().filter_map(|url| url.more.as_ref()?.credential.as_ref()).collect();
-        if ssl.is_none() && wanted.is_empty() {
+        let demands = kinds().filter_map(|kind| match kind {
+            ProbeKind::Http(check) => check.demands.as_deref(),
+            ProbeKind::Named(asks) => asks.demands.as_deref(),
+            _ => None,
+        });
+        let trusted: BTreeSet<&Trust> =
+            demands.map(|TlsDemands { trust, .. }| trust).filter(|trust| **trust != Trust::Anybody).collect();
+        if ssl.is_none() && wanted.is_empty() && trusted.is_empty() {
             return;
         }
-        let client = ssl.map(Client::new).unwrap_or_default().with(Credentials::read(wanted));
+        let (secrets, authorities) = (Credentials::read(wanted), Authorities::read(trusted));
+        let client = ssl.map(Client::new).unwrap_or_default().with(secrets, authorities);
         if let Some(trouble) = client.trouble() {
             let text =
                 format!("{trouble}: checks over TLS cannot ask, and the verdicts of their real servers stay");
             self.lines.push(Line { level: Level::ERROR, text });
         }
-        for trouble in client.credentials().troubles() {
+        for trouble in client.troubles() {
             let text =
                 format!("{trouble}: its checks cannot ask, and the verdicts of their real servers stay");
             self.lines.push(Line { level: Level::ERROR, text });
@@ -451,5 +465,31 @@ mod tests {
         };
         assert!(!trouble("check a") && !trouble("TCP_CHECK {\n}"));
         assert!(trouble("check b") && trouble("SSL_GET {\nurl {\npath /\n}\n}"));
+    }
+
+    #[test]
+    fn authorities_that_cannot_be_used_are_told_once_each() {
+        let lines = |trust: &str| {
+            let real = |last: u8| {
+                format!(
+                    "real_server 10.0.0.{last} 443 {{\nSSL_GET {{\ntls_verify {trust}\nurl {{\npath /\n}}\n}}\ncheck a\n}}\n"
+                )
+            };
+            let text = format!(
+                "check a {{\ntls\ntls_verify {trust}\n}}\nvirtual_server 10.9.9.9 443 {{\nlb_kind NAT\nprotocol TCP\n{}{}}}\n",
+                real(1),
+                real(2)
+            );
+            let loaded = load(Path::new("t"), &Texts::one("t", &text), &Options::default());
+            let model = loaded.model.unwrap();
+            let mut programs = Programs::default();
+            programs.identify(model.ssl.as_ref(), &model.virtual_servers);
+            assert_eq!(programs.client.troubles().count(), programs.lines.len());
+            programs.lines.iter().map(|line| line.text.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(lines("none"), [""; 0]);
+        let why = "`tls_verify /nowhere`: it cannot be read: no such file or directory: its checks cannot ask, and the verdicts of \
+                   their real servers stay";
+        assert_eq!(lines("/nowhere"), [why]);
     }
 }

@@ -7,8 +7,8 @@ use crate::check::checks::Key;
 use crate::check::schedule::Snapshot;
 use crate::check::standing::WeightChange;
 use crate::config::model::{
-    Checker, Connect, FileWeight, HttpCheck, HttpProtocol, HttpUrl, ProbeKind, Turn, UrlMore, VirtualServer,
-    escape,
+    Checker, Connect, FileWeight, HttpCheck, HttpProtocol, HttpUrl, ProbeKind, TlsDemands, Turn, UrlMore,
+    VirtualServer, escape,
 };
 
 use super::instances::seconds;
@@ -133,6 +133,7 @@ fn method(view: &View<'_>, kind: &ProbeKind, page: &mut Page) {
         ProbeKind::Named(asks) => {
             page.line(format_args!("   Protocol = {}", asks.protocol.name()));
             page.line(format_args!("   TLS = {}", yes(asks.tls)));
+            demands(asks.demands.as_deref(), page);
             for turn in &asks.turns {
                 match turn {
                     Turn::Send(bytes) => page.line(format_args!("   Send = \"{}\"", escape(bytes))),
@@ -140,6 +141,23 @@ fn method(view: &View<'_>, kind: &ProbeKind, page: &mut Page) {
                 }
             }
         }
+    }
+}
+
+/// What keepalived has no words for.
+fn demands(demands: Option<&TlsDemands>, page: &mut Page) {
+    let Some(demands) = demands else { return };
+    page.line(format_args!("   TLS verify = {}", demands.trust.written()));
+    if let Some(name) = &demands.name {
+        page.line(format_args!("   TLS name = {}", name.as_str()));
+    }
+    for (bound, version) in [("min", demands.oldest), ("max", demands.newest)] {
+        if let Some(version) = version {
+            page.line(format_args!("   TLS {bound} version = {}", version.name()));
+        }
+    }
+    if let Some(days) = demands.warn_days {
+        page.line(format_args!("   TLS expiry warning = {days} days"));
     }
 }
 
@@ -153,6 +171,7 @@ fn http(name: &str, check: &HttpCheck, page: &mut Page) {
     let set = |is: bool| if is { "set" } else { "unset" };
     page.line(format_args!("   Enable SNI {}", set(check.sni.is_some())));
     page.line(format_args!("   Fast recovery {}", set(check.fast_recovery)));
+    demands(check.demands.as_deref(), page);
     check.urls.iter().for_each(|one| url(one, page));
 }
 
@@ -200,6 +219,9 @@ fn more(more: &UrlMore, page: &mut Page) {
     }
     if let Some(longest) = more.max_time {
         page.line(format_args!("     Max time = {:.6}", seconds(longest)));
+    }
+    if more.redirects > 0 {
+        page.line(format_args!("     Follow redirects = {}", more.redirects));
     }
 }
 

@@ -347,3 +347,34 @@ fn what_follows_a_session_is_up_with_it() {
     // However high `retry` is.
     assert!(feed(sessions(&[])).contains(&"Down".to_owned()));
 }
+
+#[test]
+fn a_certificate_that_ends_soon_is_told_once_a_day_for_each_place() {
+    let (mut checks, mut out, begun) = (Checks::new(1), Vec::new(), Instant::now());
+    let timing = timing(&mut fastrand::Rng::with_seed(1));
+    // The first two of them ask at one place, for two virtual servers.
+    let wanted = [0, 1, 2].map(|number| want(number, Arc::clone(&timing), true)).to_vec();
+    checks.handle(begun, Input::Configure(wanted), &mut out);
+    let ids: Vec<CheckId> = [0, 1, 2].map(|number| checks.by_key[&*key(number)]).to_vec();
+    let tell = |checks: &mut Checks, hours: u64, which: usize| {
+        let certificate =
+            Box::new(Expiring { subject: "`CN=a`".into(), end: "2026-12-01T00:00:00Z".into(), days: 3 });
+        let mut out = Vec::new();
+        let now = begun + Duration::from_secs(3600) * u32::try_from(hours).unwrap();
+        checks.handle(now, Input::Expiring { id: ids[which], certificate }, &mut out);
+        out
+    };
+    let said = tell(&mut checks, 0, 0);
+    let [Action::Report { server, event }] = said.as_slice() else { panic!("{said:?}") };
+    assert_eq!(event.level(), crate::report::Level::Warning);
+    assert_eq!(
+        event.describe(server).to_string(),
+        "TCP_CHECK on service [10.0.1.0]:tcp:80: the certificate of `CN=a` ends at 2026-12-01T00:00:00Z, in 3 days"
+    );
+    let told = [(1, 0), (1, 1), (2, 2), (23, 0), (24, 1), (25, 0), (26, 2), (49, 0)]
+        .map(|(hours, which)| !tell(&mut checks, hours, which).is_empty());
+    assert_eq!(told, [false, false, true, false, true, false, true, true]);
+    // One that is not there any more tells nothing.
+    checks.handle(begun, Input::Configure(Vec::new()), &mut out);
+    assert!(tell(&mut checks, 99, 0).is_empty());
+}

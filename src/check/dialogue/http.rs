@@ -2,6 +2,7 @@
 
 mod content;
 mod reader;
+mod redirect;
 mod search;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use content::Content;
 use reader::{Reader, Until};
 
 pub use reader::Response;
+pub use redirect::{Stop, Trail};
 pub use search::{Search, Searched};
 
 /// One url of a check: a request, and the answer to it.
@@ -52,7 +54,8 @@ impl Http {
             (None, None) => Until::Head,
         };
         let head = more.is_some_and(|more| more.method == Method::Head);
-        let reader = Reader::new(until, search).looking(content, head);
+        let follows = more.is_some_and(|more| more.redirects > 0);
+        let reader = Reader::new(until, search).looking(content, head).following(follows);
         Self { request: request(check, url, to), reader, compliant }
     }
 
@@ -183,7 +186,7 @@ mod tests {
     }
 
     fn check(protocol: HttpProtocol) -> HttpCheck {
-        HttpCheck { tls: false, protocol, sni: None, fast_recovery: false, urls: vec![] }
+        HttpCheck { tls: false, protocol, sni: None, demands: None, fast_recovery: false, urls: vec![] }
     }
 
     /// How much of it is heard, and what comes of it.
@@ -387,6 +390,7 @@ mod tests {
             cut: false,
             searched: None,
             content: None,
+            location: None,
         };
         let url = HttpUrl { digest: Some([2; 16]), ..url("/", None) };
         assert_eq!(response.judge(&url), Err(Failure::Status { found: 500 }));

@@ -217,7 +217,7 @@ pub(super) mod tests {
     }
 
     pub(crate) fn asks(protocol: ProtocolKind) -> Conversation {
-        Conversation { name: "a".to_owned(), protocol, tls: false, turns: Vec::new() }
+        Conversation { name: "a".to_owned(), protocol, tls: false, demands: None, turns: Vec::new() }
     }
 
     /// How the server stands that says this, or why it fails.

@@ -71,11 +71,12 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// Whether this url may be asked for here: it is looked at once a tick, which is too seldom to tell how long an answer took.
+    /// Whether this url may be asked for here: it is looked at once a tick, which is too seldom to tell how long an answer took,
+    /// and makes one request.
     pub(super) fn is_for(probe: &Probe, url: usize) -> bool {
         let ProbeKind::Http(check) = &probe.kind else { return false };
         let more = check.urls.get(url).and_then(|url| url.more.as_ref());
-        !check.tls && more.is_none_or(|more| more.max_time.is_none())
+        !check.tls && more.is_none_or(|more| more.max_time.is_none() && more.redirects == 0)
     }
 
     /// `search`: that for the pattern of the url. `None`: this is no HTTP check over plain TCP, or has no such url.
@@ -379,7 +380,7 @@ mod tests {
             more: None,
         };
         let (protocol, urls) = (HttpProtocol::Http10, vec![url]);
-        let check = HttpCheck { tls: false, protocol, sni: None, fast_recovery: false, urls };
+        let check = HttpCheck { tls: false, protocol, sni: None, demands: None, fast_recovery: false, urls };
         let probe = Probe { kind: ProbeKind::Http(check), connect: Some(options(to)) };
         Request::new(&Arc::new(probe), 0, None, &Credentials::default()).unwrap()
     }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs::OpenOptions;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::Read as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -88,15 +88,28 @@ fn value(credential: &Credential, folder: Option<&Path>) -> Result<String, Strin
     }
 }
 
-/// `alone`: nobody but its owner may read it.
-fn first_line(path: &Path, alone: bool) -> Result<String, String> {
-    let cannot = |error: std::io::Error| format!("it cannot be read: {}", plain(&error));
-    // What is no file is not waited for.
+fn cannot(error: std::io::Error) -> String {
+    format!("it cannot be read: {}", plain(&error))
+}
+
+/// What is no file is not waited for.
+fn open(path: &Path) -> Result<(File, Metadata), String> {
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(cannot)?;
     let metadata = file.metadata().map_err(cannot)?;
-    if !metadata.is_file() {
-        return Err("it is no file".to_owned());
-    }
+    if metadata.is_file() { Ok((file, metadata)) } else { Err("it is no file".to_owned()) }
+}
+
+/// All of a file of at most `most` bytes.
+pub(super) fn regular(path: &Path, most: u64) -> Result<Vec<u8>, String> {
+    let (file, _) = open(path)?;
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 > most { Err(format!("it has more than {most} bytes")) } else { Ok(bytes) }
+}
+
+/// `alone`: nobody but its owner may read it.
+fn first_line(path: &Path, alone: bool) -> Result<String, String> {
+    let (file, metadata) = open(path)?;
     let mode = metadata.permissions().mode() & 0o777;
     if alone && mode & 0o077 != 0 {
         return Err(format!(

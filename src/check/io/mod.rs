@@ -1,6 +1,7 @@
 //! Runs probes: connections and datagrams with the socket options of a check, TLS, and the dialogues over them.
 
 mod batch;
+mod certificate;
 pub(crate) mod credentials;
 mod datagrams;
 mod limits;
@@ -9,19 +10,21 @@ pub(crate) mod runner;
 mod socket;
 mod tcp;
 pub(crate) mod tls;
+pub(crate) mod trust;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::sync::OnceLock;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-use crate::config::model::Connect;
+use crate::config::model::{Connect, TlsDemands};
 use crate::report::plain;
 
 use super::dialogue::{Dialogue, Heard, Step};
-use super::{Failure, Outcome};
+use super::{Expiring, Failure, Outcome};
 use limits::Limits;
 
 thread_local! {
@@ -57,6 +60,19 @@ pub(crate) struct Tls<'a> {
     pub sni: Option<&'a str>,
     /// A connection that ends without saying so is broken.
     pub compliant: bool,
+    /// What else is asked of it.
+    pub demands: Option<Demands<'a>>,
+}
+
+/// What is demanded of the certificate and of the connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Demands<'a> {
+    /// By the configuration.
+    pub asked: &'a TlsDemands,
+    /// Whom the certificate must be for, a name or an address.
+    pub name: &'a str,
+    /// A certificate that ends soon is told here.
+    pub expiring: &'a OnceLock<Expiring>,
 }
 
 /// Connects and leads `dialogue` to its end; `connect_timeout` is the limit of each step, ten times that of all: a server
@@ -66,17 +82,26 @@ pub(crate) async fn converse<D: Dialogue>(
     tls: Option<Tls<'_>>,
     dialogue: &mut D,
 ) -> Result<D::Answer, Stopped> {
-    let mut limits = Limits::start(options.timeout);
-    let stream = tcp::connect(options, &mut limits).await?;
+    converse_within(options, tls, dialogue, &mut Limits::start(options.timeout)).await
+}
+
+/// The same, within limits that others have a part in.
+async fn converse_within<D: Dialogue>(
+    options: &Connect,
+    tls: Option<Tls<'_>>,
+    dialogue: &mut D,
+    limits: &mut Limits,
+) -> Result<D::Answer, Stopped> {
+    let stream = tcp::connect(options, limits).await?;
     match tls {
         Some(tls) => {
             let stream = limits.within(Failure::ReadTimeout, tls::handshake(stream, tls)).await??;
             let step = dialogue.next(Heard::Connected);
-            carry_out(stream, &mut limits, dialogue, step).await
+            carry_out(stream, limits, dialogue, step).await
         }
         None => {
             let step = dialogue.next(Heard::Connected);
-            carry_out(stream, &mut limits, dialogue, step).await
+            carry_out(stream, limits, dialogue, step).await
         }
     }
 }

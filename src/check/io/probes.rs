@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 use tokio::net::TcpStream;
@@ -9,11 +10,11 @@ use tokio::time::Instant;
 
 use crate::check::dialogue::dns::{Dns, Transport};
 use crate::check::dialogue::echo::{self, Echo};
-use crate::check::dialogue::http::{Http, Response, Search};
+use crate::check::dialogue::http::{Http, Response, Search, Stop, Trail};
 use crate::check::dialogue::smtp::Smtp;
 use crate::check::dialogue::talk::Talk;
 use crate::check::dialogue::udp::{Reply, Udp};
-use crate::check::{Failure, Outcome};
+use crate::check::{Expiring, Failure, Outcome};
 use crate::config::model::{Connect, Conversation, DnsName, DnsType, HttpCheck, HttpUrl};
 use crate::report::plain;
 use crate::sys::filter::{
@@ -23,26 +24,34 @@ use crate::sys::filter::{
 use super::batch::GoesOn;
 use super::limits::Limits;
 use super::socket::judge;
-use super::tls::Client;
-use super::{Stopped, Tls, carry_out, converse, datagrams};
+use super::tls::{Client, host};
+use super::{Demands, Stopped, Tls, carry_out, converse, converse_within, datagrams};
 
-/// Asks for one url of an HTTP check; `search` is that for its pattern, `client` who asks over TLS.
+/// Asks for one url of an HTTP check; `search` is that for its pattern, `client` who asks over TLS. A certificate that ends
+/// soon is told in `expiring`.
 pub(super) async fn http(
     options: &Connect,
     check: &HttpCheck,
     url: &HttpUrl,
     search: Option<Search>,
     client: &Client,
+    expiring: &OnceLock<Expiring>,
 ) -> Outcome {
-    let mut dialogue = match client.credentials().authorize(url, Http::check(check, url, options.to, search))
-    {
-        Ok(dialogue) => dialogue,
-        Err(why) => return Outcome::NotRun(why),
-    };
-    let tls =
-        check.tls.then_some(Tls { client, sni: check.sni.as_deref(), compliant: url.is_compliant(check) });
     let begun = Instant::now();
-    let outcome = judged(converse(options, tls, &mut dialogue).await, url);
+    let mut trail = Trail::new(check, url, options.to);
+    let mut limits = Limits::start(options.timeout);
+    let answer = loop {
+        let answer = fetch(options, &trail, search.clone(), client, expiring, &mut limits).await;
+        match answer.and_then(|answer| Ok((trail.answered(&answer).map_err(Stopped::Failed)?, answer))) {
+            Ok((true, _)) => {}
+            Ok((false, answer)) => {
+                let judged = answer.judge(url).map_err(|why| Stopped::Failed(trail.at(why)));
+                break judged;
+            }
+            Err(stopped) => break Err(stopped),
+        }
+    };
+    let outcome = passed(answer);
     let limit = url.more.as_ref().and_then(|more| more.max_time);
     match limit.map(|limit| (begun.elapsed(), limit)) {
         Some((took, limit)) if took > limit && outcome == Outcome::PASSED => {
@@ -50,6 +59,43 @@ pub(super) async fn http(
         }
         _ => outcome,
     }
+}
+
+/// Makes the next request of a trail.
+async fn fetch(
+    options: &Connect,
+    trail: &Trail<'_>,
+    search: Option<Search>,
+    client: &Client,
+    expiring: &OnceLock<Expiring>,
+    limits: &mut Limits,
+) -> Result<Response, Stopped> {
+    let Stop { check, url, to, host: other, .. } = trail.now();
+    let mut dialogue =
+        client.credentials().authorize(url, Http::check(check, url, *to, search)).map_err(Stopped::Local)?;
+    // The name that the handshake is told is that of the check, as long as the request is for the same one.
+    let sni = match (other, trail.begins_with_tls()) {
+        (None, true) => check.sni.as_deref(),
+        (None, false) => url.virtualhost.as_deref(),
+        (Some(name), _) => Some(name.as_str()),
+    };
+    let address = to.ip().to_string();
+    let demands = check.demands.as_ref().map(|asked| {
+        let own = asked.name.as_ref().map(|name| name.as_str());
+        let name = own.or(sni).or(url.virtualhost.as_deref()).map_or(address.as_str(), host);
+        Demands { asked, name, expiring }
+    });
+    let tls = check.tls.then_some(Tls { client, sni, compliant: url.is_compliant(check), demands });
+    let connect = match trail.has_moved() {
+        false => options.clone(),
+        // The one before has its port for a while yet.
+        true => Connect { to: *to, from_port: 0, ..options.clone() },
+    };
+    let answer = converse_within(&connect, tls, &mut dialogue, limits).await;
+    answer.map_err(|stopped| match stopped {
+        Stopped::Failed(why) => Stopped::Failed(trail.at(why)),
+        local => local,
+    })
 }
 
 /// The rest of a request whose answer comes in pieces.
@@ -100,9 +146,20 @@ pub(super) async fn smtp(options: &Connect, helo: &str) -> Outcome {
 }
 
 /// Leads the conversation of a `check NAME`.
-pub(super) async fn talk(options: &Connect, asks: &Conversation, client: &Client) -> Outcome {
+pub(super) async fn talk(
+    options: &Connect,
+    asks: &Conversation,
+    client: &Client,
+    expiring: &OnceLock<Expiring>,
+) -> Outcome {
     let mut dialogue = Talk::new(asks);
-    let tls = asks.tls.then_some(Tls { client, sni: None, compliant: false });
+    let own = asks.demands.as_ref().and_then(|asked| asked.name.as_ref()).map(|name| name.as_str());
+    let address = options.to.ip().to_string();
+    let demands = asks.demands.as_ref().map(|asked| {
+        let name = own.unwrap_or(&address);
+        Demands { asked, name, expiring }
+    });
+    let tls = asks.tls.then_some(Tls { client, sni: own, compliant: false, demands });
     let answer = converse(options, tls, &mut dialogue).await;
     if dialogue.has_passed() {
         return Outcome::PASSED;
@@ -325,6 +382,7 @@ mod tests {
             tls: false,
             protocol: HttpProtocol::Http10,
             sni: None,
+            demands: None,
             fast_recovery: false,
             urls: vec![],
         };
@@ -337,7 +395,7 @@ mod tests {
             tls_compliant: None,
             more: None,
         };
-        let outcome = http(&options, &check, &url, None, &Client::default()).await;
+        let outcome = http(&options, &check, &url, None, &Client::default(), &OnceLock::new()).await;
         assert_eq!(outcome, Outcome::Failed(Failure::TooSlow(Duration::from_secs(20))));
     }
 
@@ -357,7 +415,14 @@ mod tests {
                 stream.write_all(b"k").await.unwrap();
             });
             let protocol = HttpProtocol::Http10;
-            let check = HttpCheck { tls: false, protocol, sni: None, fast_recovery: false, urls: vec![] };
+            let check = HttpCheck {
+                tls: false,
+                protocol,
+                sni: None,
+                demands: None,
+                fast_recovery: false,
+                urls: vec![],
+            };
             let max_time = limit.map(Duration::from_millis);
             let url = HttpUrl {
                 path: "/".into(),
@@ -368,7 +433,7 @@ mod tests {
                 tls_compliant: None,
                 more: Some(Box::new(UrlMore { max_time, max_size: Some(2), ..UrlMore::default() })),
             };
-            reason(&http(&options(to, 5), &check, &url, None, &Client::default()).await)
+            reason(&http(&options(to, 5), &check, &url, None, &Client::default(), &OnceLock::new()).await)
         };
         let passed = reason(&Outcome::PASSED);
         assert_eq!(ask(200, None).await, passed);
@@ -566,5 +631,116 @@ mod tests {
             // Ten times the limit, and what a slow machine takes.
             assert!(begun.elapsed() < 10 * limit + Duration::from_secs(10), "{how:?}");
         }
+    }
+
+    /// A server that answers one request after the other with these, and waits before each; each on a connection of its own.
+    async fn serve_pages(
+        answers: Vec<String>,
+        wait: Duration,
+    ) -> (SocketAddr, tokio::task::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let to = listener.local_addr().unwrap();
+        let served = tokio::spawn(async move {
+            let mut asked = Vec::new();
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut buffer = [0; 4096];
+                let length = stream.read(&mut buffer).await.unwrap();
+                asked.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+                tokio::time::sleep(wait).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+            asked
+        });
+        (to, served)
+    }
+
+    async fn follow(to: SocketAddr, seconds: u64, redirects: u8) -> Outcome {
+        let protocol = HttpProtocol::Http11;
+        let check =
+            HttpCheck { tls: false, protocol, sni: None, demands: None, fast_recovery: false, urls: vec![] };
+        let url = HttpUrl {
+            path: "/0".into(),
+            virtualhost: Some("www.example.com".into()),
+            digest: None,
+            status_codes: StatusCodes::default(),
+            regex: None,
+            tls_compliant: None,
+            more: Some(Box::new(UrlMore { contains: vec!["ready".into()], redirects, ..UrlMore::default() })),
+        };
+        http(&options(to, seconds), &check, &url, None, &Client::default(), &OnceLock::new()).await
+    }
+
+    fn sent_to(place: &str) -> String {
+        // Nobody reads the body: it never ends.
+        format!("HTTP/1.1 302 Found\r\nlocation:\t{place} \r\nContent-Length: 9\r\n\r\n")
+    }
+
+    #[tokio::test]
+    async fn redirects_are_followed_as_often_as_is_asked_for_and_on_the_same_server() {
+        let ready = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nready".to_owned();
+        let answers = vec![sent_to("/1"), sent_to("http://192.0.2.9/2?a"), sent_to("3"), ready.clone()];
+        let (to, served) = serve_pages(answers.clone(), Duration::ZERO).await;
+        assert_eq!(follow(to, 5, 3).await, Outcome::PASSED);
+        let firsts: Vec<String> = served
+            .await
+            .unwrap()
+            .iter()
+            .map(|asked| asked.replace("\r\nUser-Agent: KeepAliveClient\r\nConnection: close", ""))
+            .collect();
+        let request = |path: &str, host: &str| format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let expected = [
+            ("/0", "www.example.com"),
+            ("/1", "www.example.com"),
+            ("/2?a", "192.0.2.9"),
+            ("/3", "192.0.2.9"),
+        ];
+        assert_eq!(firsts, expected.map(|(path, host)| request(path, host)));
+        let (to, _) = serve_pages(answers.clone(), Duration::ZERO).await;
+        assert_eq!(
+            reason(&follow(to, 5, 2).await),
+            "redirected more than 2 times, the last time to `http://192.0.2.9/3`"
+        );
+        let (to, _) = serve_pages(answers, Duration::ZERO).await;
+        assert_eq!(reason(&follow(to, 5, 0).await), "HTTP status code 302");
+        let (to, _) = serve_pages(vec![sent_to("/1"), ready.replace("ready", "sorry")], Duration::ZERO).await;
+        assert_eq!(
+            reason(&follow(to, 5, 1).await),
+            "redirected to `http://www.example.com/1`: expected a body with `ready`, got `sorry`"
+        );
+        let (to, _) = serve_pages(vec![sent_to("https://www.example.com/1")], Duration::ZERO).await;
+        let refused = reason(&follow(to, 5, 1).await);
+        assert!(refused.starts_with("redirected to `https://www.example.com/1`: "), "{refused}");
+    }
+
+    /// Each answer is in time, and all of them are not. The clock is tokio's, not the wall's.
+    #[tokio::test(start_paused = true)]
+    async fn slow_redirects_have_ten_times_the_time_of_one() {
+        let answers = (1..=12).map(|number| sent_to(&format!("/{number}"))).collect();
+        let (to, _) = serve_pages(answers, Duration::from_millis(1900)).await;
+        let begun = Instant::now();
+        let late = reason(&follow(to, 2, 10).await);
+        assert_eq!(late, "redirected to `http://www.example.com/10`: the answer did not end within 20 s");
+        assert_eq!(begun.elapsed(), Duration::from_secs(20));
+    }
+
+    #[tokio::test]
+    async fn places_that_are_none_fail_in_one_line() {
+        for (place, why) in [
+            ("ftp://a/", "which is neither http nor https"),
+            ("/a\rSet-Cookie: b", "which has a control character in it"),
+            (&format!("/{}", "a".repeat(60_000)), "…`, which is longer than 8192 bytes"),
+        ] {
+            let (to, _) = serve_pages(vec![sent_to(place)], Duration::ZERO).await;
+            let said = reason(&follow(to, 5, 3).await);
+            assert!(said.ends_with(why) && said.len() < 200, "{said}");
+        }
+        let (to, _) = serve_pages(vec![sent_to(&"a".repeat(66_000))], Duration::ZERO).await;
+        assert!(reason(&follow(to, 5, 3).await).contains("its head does not end within 65536 bytes"));
+        // A line break ends the place; what follows is another header.
+        let (to, served) =
+            serve_pages(vec![sent_to("/1\r\nHost: b\r\n\r\n"), sent_to("/2")], Duration::ZERO).await;
+        let _ = follow(to, 5, 1).await;
+        assert!(served.await.unwrap()[1].starts_with("GET /1 HTTP/1.1\r\n"));
     }
 }

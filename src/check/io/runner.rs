@@ -2,7 +2,7 @@
 //! tracking, a task for each other check under way.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -12,7 +12,7 @@ use crate::check::checks::{CheckId, TICK};
 use crate::check::dialogue::http::Search;
 use crate::check::dialogue::udp::Reply;
 use crate::check::patterns::Patterns;
-use crate::check::{Outcome, misc};
+use crate::check::{Expiring, Outcome, misc};
 use crate::config::model::{Command, Probe, ProbeKind};
 use crate::script;
 use crate::script::Program;
@@ -31,6 +31,14 @@ pub(crate) struct Ended {
     pub id: CheckId,
     /// How.
     pub outcome: Outcome,
+    /// A certificate that ends soon was seen.
+    pub expiring: Option<Box<Expiring>>,
+}
+
+impl Ended {
+    fn new(id: CheckId, outcome: Outcome) -> Self {
+        Self { id, outcome, expiring: None }
+    }
 }
 
 /// The probes under way.
@@ -78,12 +86,16 @@ impl Runner {
         self.tasks.remove(&ended.id);
     }
 
-    fn lead(&mut self, id: CheckId, work: impl Future<Output = Outcome> + Send + 'static) {
+    fn lead(
+        &mut self,
+        id: CheckId,
+        work: impl Future<Output = (Outcome, Option<Expiring>)> + Send + 'static,
+    ) {
         let ended = self.ended.clone();
         let task = tokio::spawn(async move {
-            let outcome = work.await;
+            let (outcome, expiring) = work.await;
             // The director is gone only when the process ends.
-            let _ = ended.send(Ended { id, outcome }).await;
+            let _ = ended.send(Ended { id, outcome, expiring: expiring.map(Box::new) }).await;
         });
         self.tasks.insert(id, task.abort_handle());
     }
@@ -99,7 +111,7 @@ impl Runner {
     /// The next program that ends; waits for ever when none runs.
     pub(crate) async fn program_ended(&mut self) -> Ended {
         let ((id, dynamic), ending) = self.scripts.ended().await;
-        Ended { id, outcome: misc::outcome(ending, dynamic) }
+        Ended::new(id, misc::outcome(ending, dynamic))
     }
 
     /// Ends the programs under way, and waits until they are gone.
@@ -123,8 +135,8 @@ impl Runner {
         let mut ended = Vec::with_capacity(left.len());
         for (id, how) in left {
             match how {
-                Left::Ended(outcome) => ended.push(Ended { id, outcome }),
-                Left::GoesOn(goes_on) => self.lead(id, http_rest(goes_on)),
+                Left::Ended(outcome) => ended.push(Ended::new(id, outcome)),
+                Left::GoesOn(goes_on) => self.lead(id, async { (http_rest(goes_on).await, None) }),
             }
         }
         ended
@@ -141,12 +153,12 @@ impl Runner {
     ) -> Option<Ended> {
         let search = match self.search(&probe.kind, step) {
             Ok(search) => search,
-            Err(why) => return Some(Ended { id, outcome: Outcome::NotRun(why) }),
+            Err(why) => return Some(Ended::new(id, Outcome::NotRun(why))),
         };
         let (request, search) = match Request::is_for(probe, step) {
             true => match Request::new(probe, step, search, self.client.credentials()) {
                 Ok(request) => (request, None),
-                Err(why) => return Some(Ended { id, outcome: Outcome::NotRun(why) }),
+                Err(why) => return Some(Ended::new(id, Outcome::NotRun(why))),
             },
             false => (None, search),
         };
@@ -158,7 +170,12 @@ impl Runner {
                 self.batch.start(id, connect, request, now)?.1
             }
             (kind, Some(_)) if kind.connects() => {
-                self.lead(id, ask(Arc::clone(probe), step, search, Arc::clone(&self.client)));
+                let (probe, client) = (Arc::clone(probe), Arc::clone(&self.client));
+                self.lead(id, async move {
+                    let expiring = OnceLock::new();
+                    let outcome = ask(&probe, step, search, &client, &expiring).await;
+                    (outcome, expiring.into_inner())
+                });
                 return None;
             }
             (ProbeKind::Misc { command, timeout, dynamic }, _) => match self.programs.get(command) {
@@ -171,7 +188,7 @@ impl Runner {
             },
             (kind, _) => not_made(kind),
         };
-        Some(Ended { id, outcome })
+        Some(Ended::new(id, outcome))
     }
 
     /// That for the pattern of a url, if it has one.
@@ -185,11 +202,17 @@ fn not_made(kind: &ProbeKind) -> Outcome {
     Outcome::NotRun(format!("this version does not run {}", kind.keyword()))
 }
 
-async fn ask(probe: Arc<Probe>, step: usize, search: Option<Search>, client: Arc<Client>) -> Outcome {
+async fn ask(
+    probe: &Probe,
+    step: usize,
+    search: Option<Search>,
+    client: &Client,
+    expiring: &OnceLock<Expiring>,
+) -> Outcome {
     let Some(connect) = &probe.connect else { return not_made(&probe.kind) };
     match &probe.kind {
         ProbeKind::Http(check) => match check.urls.get(step) {
-            Some(url) => http(connect, check, url, search, &client).await,
+            Some(url) => http(connect, check, url, search, client, expiring).await,
             None => Outcome::NotRun("it has no url".into()),
         },
         ProbeKind::Dns { kind, name } => dns(connect, *kind, name).await,
@@ -199,7 +222,7 @@ async fn ask(probe: Arc<Probe>, step: usize, search: Option<Search>, client: Arc
         }
         ProbeKind::Smtp { helo } => smtp(connect, helo.as_deref().unwrap_or(ProbeKind::HELO)).await,
         ProbeKind::Ping => ping(connect).await,
-        ProbeKind::Named(asks) => talk(connect, asks, &client).await,
+        ProbeKind::Named(asks) => talk(connect, asks, client, expiring).await,
         kind => not_made(kind),
     }
 }

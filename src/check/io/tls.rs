@@ -1,34 +1,47 @@
-//! TLS towards real servers. Certificates are not verified, as with keepalived's SSL_GET: a check asks whether
-//! the server answers, and its certificate names the service, not the real server's address.
+//! TLS towards real servers. Certificates are verified where `tls_verify` says so; else, as with keepalived's SSL_GET, they
+//! are not: a check asks whether the server answers.
 //!
 //! Nothing secret is said, but for what `auth_basic_file` and `auth_bearer_file` name, and that goes to whoever answers:
 //! every version, suite and key that OpenSSL knows will do, whatever the policy of the host asks of others: a server is taken out because it is dead, not because it is old.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::pin::Pin;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::{fmt, io};
 
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
 use openssl::ssl::{
-    Error, ErrorCode, Ssl, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslVerifyMode,
+    Error, ErrorCode, Ssl, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslRef,
+    SslVerifyMode, SslVersion,
 };
-use openssl::x509::X509;
+use openssl::x509::verify::{X509CheckFlags, X509VerifyFlags};
+use openssl::x509::{X509, X509VerifyResult};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
 
 use crate::check::Failure;
-use crate::config::model;
+use crate::config::model::{self, TlsDemands, TlsVersion, Trust};
 use crate::report::plain;
 
-use super::credentials::Credentials;
-use super::{Stopped, Tls};
+use super::credentials::{Credentials, regular};
+use super::trust::{Anchors, Authorities};
+use super::{Demands, Stopped, Tls, certificate};
 
 /// All suites; level 0: keys of any length, digests of any age.
 const SUITES: &str = "ALL:COMPLEMENTOFALL:@SECLEVEL=0";
+
+/// Those of servers that must show a certificate: over the others none is shown, and none is verified then.
+const SUITES_WITH_CERTIFICATE: &str = "ALL:COMPLEMENTOFALL:!aNULL:!eNULL:@SECLEVEL=0";
+
+/// Signatures and keys of certificates that count are of OpenSSL's level 1: no MD5, no SHA-1, no RSA below 1024 bits.
+const CERTIFICATE_LEVEL: i32 = 1;
+
+/// A file of `SSL` has no more bytes.
+const LONGEST: u64 = 8 << 20;
 
 /// OpenSSL's word for the end of a connection that says nothing.
 const EOF: &str = "unexpected eof while reading";
@@ -44,12 +57,12 @@ pub(super) const CUT: &str =
 #[derive(Default)]
 pub(crate) struct Client {
     credentials: Credentials,
+    authorities: Authorities,
     shown: Shown,
     /// Why it cannot ask.
     trouble: Option<String>,
-    /// Made when they are needed first: they take memory.
-    tolerant: OnceLock<SslContext>,
-    compliant: OnceLock<SslContext>,
+    /// For connections that may be cut, and for those that may not. Made when they are needed first: they take memory.
+    contexts: [OnceLock<SslContext>; 2],
 }
 
 /// What is shown to a server that asks for it.
@@ -79,13 +92,18 @@ impl Client {
         }
     }
 
-    /// The same, with these secrets.
-    pub(crate) fn with(self, credentials: Credentials) -> Self {
-        Self { credentials, ..self }
+    /// The same, with these secrets, and these authorities for the certificates of others.
+    pub(crate) fn with(self, credentials: Credentials, authorities: Authorities) -> Self {
+        Self { credentials, authorities, ..self }
     }
 
     pub(crate) fn credentials(&self) -> &Credentials {
         &self.credentials
+    }
+
+    /// Why some of its checks cannot ask; no secret is in it.
+    pub(crate) fn troubles(&self) -> impl Iterator<Item = &str> {
+        self.credentials.troubles().chain(self.authorities.troubles())
     }
 
     /// Why it cannot ask; no secret is in it.
@@ -93,23 +111,32 @@ impl Client {
         self.trouble.as_deref()
     }
 
-    fn context(&self, compliant: bool) -> Result<&SslContext, ErrorStack> {
-        let place = if compliant { &self.compliant } else { &self.tolerant };
+    /// `anchors`: those that certificates are verified with; none are without.
+    fn context(&self, compliant: bool, anchors: Option<&'_ Anchors>) -> Result<SslContext, ErrorStack> {
+        let [tolerant, strict] = anchors.map_or(&self.contexts, |anchors| &anchors.contexts);
+        let place = if compliant { strict } else { tolerant };
         match place.get() {
-            Some(context) => Ok(context),
+            Some(context) => Ok(context.clone()),
             None => {
-                let context = self.make(compliant)?;
-                Ok(place.get_or_init(|| context))
+                let context = self.make(compliant, anchors)?;
+                Ok(place.get_or_init(|| context).clone())
             }
         }
     }
 
-    fn make(&self, compliant: bool) -> Result<SslContext, ErrorStack> {
+    fn make(&self, compliant: bool, anchors: Option<&Anchors>) -> Result<SslContext, ErrorStack> {
         let mut context = SslContextBuilder::new(SslMethod::tls_client())?;
         context.set_verify(SslVerifyMode::NONE);
         context.set_min_proto_version(None)?;
         context.set_max_proto_version(None)?;
-        context.set_cipher_list(SUITES)?;
+        match anchors {
+            None => context.set_cipher_list(SUITES)?,
+            // Apart from what the chain of the client is made of.
+            Some(anchors) => {
+                context.set_cipher_list(SUITES_WITH_CERTIFICATE)?;
+                context.set_verify_cert_store(anchors.store()?)?;
+            }
+        }
         context.set_options(LEGACY_SERVER | SslOptions::NO_TICKET);
         if !compliant {
             context.set_options(SslOptions::IGNORE_UNEXPECTED_EOF);
@@ -152,7 +179,10 @@ impl Shown {
 }
 
 fn file(word: &str, path: &str) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| format!("SSL: `{word} {path}` cannot be read: {}", plain(&error)))
+    regular(Path::new(path), LONGEST).map_err(|why| {
+        let why = why.strip_prefix("it ").unwrap_or(&why);
+        format!("SSL: `{word} {path}` {why}")
+    })
 }
 
 fn certificates(word: &str, path: &str) -> Result<Vec<X509>, String> {
@@ -238,21 +268,102 @@ pub(super) async fn handshake(stream: TcpStream, tls: Tls<'_>) -> Result<Stream,
     if let Some(trouble) = tls.client.trouble() {
         return Err(Stopped::Local(trouble.to_owned()));
     }
-    let mut stream =
-        prepare(stream, tls).map_err(|error| Stopped::Local(format!("TLS: {}", words(&error))))?;
-    match Pin::new(&mut stream).connect().await {
-        Ok(()) => Ok(Stream { stream, compliant: tls.compliant }),
-        Err(error) => Err(Stopped::Failed(Failure::Tls(reason(error)))),
-    }
+    let anchors = match tls.demands.map(|demands| &demands.asked.trust) {
+        None | Some(Trust::Anybody) => None,
+        Some(trust) => Some(tls.client.authorities.of(trust).map_err(Stopped::Local)?),
+    };
+    let refused = Arc::default();
+    let mut stream = prepare(stream, tls, anchors, &refused)
+        .map_err(|error| Stopped::Local(format!("TLS: {}", words(&error))))?;
+    let shaken = Pin::new(&mut stream).connect().await;
+    judge(shaken, stream.ssl(), tls.demands, refused.get()).map_err(Stopped::Failed)?;
+    Ok(Stream { stream, compliant: tls.compliant })
 }
 
-fn prepare(stream: TcpStream, tls: Tls<'_>) -> Result<SslStream<TcpStream>, ErrorStack> {
-    let mut ssl = Ssl::new(tls.client.context(tls.compliant)?)?;
+/// What a handshake comes to; `refused`: why the certificate does not count.
+fn judge(
+    shaken: Result<(), Error>,
+    ssl: &SslRef,
+    demands: Option<Demands<'_>>,
+    refused: Option<&String>,
+) -> Result<(), Failure> {
+    if let Some(why) = refused {
+        return Err(Failure::Certificate(why.clone()));
+    }
+    shaken.map_err(|error| Failure::Tls(reason(error, demands.map(|demands| demands.asked))))?;
+    let Some(Demands { asked, expiring, .. }) = demands else { return Ok(()) };
+    let shown = ssl.peer_certificate();
+    if asked.trust != Trust::Anybody {
+        // Whatever the way to here was.
+        match (&shown, ssl.verify_result()) {
+            (Some(_), X509VerifyResult::OK) => {}
+            (Some(_), other) => return Err(Failure::Certificate(other.error_string().to_owned())),
+            (None, _) => return Err(Failure::Certificate("the server shows no certificate".to_owned())),
+        }
+    }
+    if let (Some(shown), Some(days)) = (shown, asked.warn_days)
+        && let Some(ends) = certificate::expiring(&shown, days)
+    {
+        // One is enough.
+        let _ = expiring.set(ends);
+    }
+    Ok(())
+}
+
+/// `refused`: there it is told why the certificate does not count.
+fn prepare(
+    stream: TcpStream,
+    tls: Tls<'_>,
+    anchors: Option<&Anchors>,
+    refused: &Arc<OnceLock<String>>,
+) -> Result<SslStream<TcpStream>, ErrorStack> {
+    let context = tls.client.context(tls.compliant, anchors)?;
+    let mut ssl = Ssl::new(&context)?;
+    if let Some(Demands { asked, name, .. }) = tls.demands {
+        if let Some(oldest) = asked.oldest {
+            ssl.set_min_proto_version(Some(version(oldest)))?;
+        }
+        if let Some(newest) = asked.newest {
+            ssl.set_max_proto_version(Some(version(newest)))?;
+        }
+        if anchors.is_some() {
+            verify(&mut ssl, name, refused)?;
+        }
+    }
     // An address is never sent as a name.
     if let Some(name) = tls.sni.map(host).filter(|name| !name.is_empty() && name.parse::<IpAddr>().is_err()) {
         ssl.set_hostname(name)?;
     }
     SslStream::new(ssl, stream)
+}
+
+fn version(version: TlsVersion) -> SslVersion {
+    match version {
+        TlsVersion::V12 => SslVersion::TLS1_2,
+        TlsVersion::V13 => SslVersion::TLS1_3,
+    }
+}
+
+/// The certificate must count, and be for `name`. As with the clients of today: its alternative names alone say for whom
+/// it is, and a certificate that is among those which count needs nobody above it.
+fn verify(ssl: &mut SslRef, name: &str, refused: &Arc<OnceLock<String>>) -> Result<(), ErrorStack> {
+    let param = ssl.param_mut();
+    param.set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS | X509CheckFlags::NEVER_CHECK_SUBJECT);
+    match name.parse::<IpAddr>() {
+        Ok(address) => param.set_ip(address)?,
+        Err(_) => param.set_host(name)?,
+    }
+    param.set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;
+    param.set_auth_level(CERTIFICATE_LEVEL);
+    let (name, refused) = (name.to_owned(), Arc::clone(refused));
+    ssl.set_verify_callback(SslVerifyMode::PEER, move |counts, context| {
+        if !counts {
+            // The first reason ends it.
+            let _ = refused.set(certificate::trouble(context, &name));
+        }
+        counts
+    });
+    Ok(())
 }
 
 /// Whether a connection over TLS ended without a word.
@@ -267,14 +378,33 @@ pub(super) fn is_cut(error: &io::Error) -> bool {
 }
 
 /// Why there was no handshake.
-fn reason(error: Error) -> String {
+fn reason(error: Error, asked: Option<&TlsDemands>) -> String {
     match error.into_io_error() {
         Ok(error) => plain(&error),
         Err(error) => match error.ssl_error() {
-            Some(stack) => words(stack),
+            Some(stack) => other_version(stack, asked).unwrap_or_else(|| words(stack)),
             None => "the server closed the connection".to_owned(),
         },
     }
+}
+
+/// The versions that are demanded, where the server speaks others.
+fn other_version(stack: &ErrorStack, asked: Option<&TlsDemands>) -> Option<String> {
+    let asked = asked?;
+    let of_version = |reason: &str| {
+        ["protocol version", "unsupported protocol", "wrong ssl version"]
+            .iter()
+            .any(|text| reason.contains(text))
+    };
+    stack.errors().iter().filter_map(|error| error.reason()).find(|reason| of_version(reason))?;
+    let expected = match (asked.oldest, asked.newest) {
+        (None, None) => return None,
+        (Some(low), Some(high)) if low == high => format!("TLS {}", low.name()),
+        (Some(low), Some(high)) => format!("TLS {} to {}", low.name(), high.name()),
+        (Some(low), None) => format!("TLS {} or newer", low.name()),
+        (None, Some(high)) => format!("TLS {} or older", high.name()),
+    };
+    Some(format!("expected {expected}, and the server speaks other versions"))
 }
 
 /// OpenSSL's first reason, and what it means where that is not plain.
@@ -290,7 +420,12 @@ fn words(stack: &ErrorStack) -> String {
 }
 
 /// A `virtualhost` may carry a port, a name in a handshake may not.
-fn host(virtualhost: &str) -> &str {
+pub(super) fn host(virtualhost: &str) -> &str {
+    if let Some((address, rest)) = virtualhost.strip_prefix('[').and_then(|rest| rest.split_once(']'))
+        && (rest.is_empty() || rest.starts_with(':'))
+    {
+        return address;
+    }
     match virtualhost.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') && port.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => virtualhost,
@@ -303,6 +438,8 @@ mod tests {
     use std::net::{Shutdown, SocketAddr, TcpListener};
     use std::time::Duration;
 
+    use openssl::ssl::SslContextRef;
+
     use super::super::probes::http;
     use super::*;
     use crate::check::Outcome;
@@ -312,13 +449,16 @@ mod tests {
         assert_eq!(host("www.example.com:8443"), "www.example.com");
         assert_eq!(host("www.example.com"), "www.example.com");
         assert_eq!(host("2001:db8::1"), "2001:db8::1");
+        assert_eq!(host("[2001:db8::1]:443"), "2001:db8::1");
+        assert_eq!(host("[2001:db8::1]"), "2001:db8::1");
     }
 
     #[test]
     fn contexts_are_made_once_each() {
         let client = Client::default();
-        let [tolerant, compliant] = [false, true].map(|compliant| client.context(compliant).unwrap());
-        assert!(std::ptr::eq(tolerant, client.context(false).unwrap()) && !std::ptr::eq(tolerant, compliant));
+        let context = |compliant| client.context(compliant, None).unwrap();
+        let same = |one: SslContext, other: SslContext| std::ptr::eq::<SslContextRef>(&*one, &*other);
+        assert!(same(context(false), context(false)) && !same(context(false), context(true)));
     }
 
     /// A key, its certificate, and the key under a password, in a folder of their own.
@@ -394,7 +534,7 @@ mod tests {
             let printed = format!("{client:?} {said}");
             assert!(!printed.contains("sesame") && !printed.contains("`open`"), "{printed}");
             if trouble.is_none() {
-                assert!(client.context(false).is_ok());
+                assert!(client.context(false, None).is_ok());
             }
         }
         let bad = model::Ssl { ca: Some(files.path("text")), ..files.ssl("certificate", "key", None) };
@@ -436,7 +576,14 @@ mod tests {
             let options =
                 model::Connect { to, timeout, from: None, from_port: 0, interface: None, fwmark: 0 };
             let (protocol, urls) = (model::HttpProtocol::Http10, Vec::new());
-            let check = model::HttpCheck { tls: true, protocol, sni: None, fast_recovery: false, urls };
+            let check = model::HttpCheck {
+                tls: true,
+                protocol,
+                sni: None,
+                demands: None,
+                fast_recovery: false,
+                urls,
+            };
             let url = model::HttpUrl {
                 path: "/".into(),
                 virtualhost: None,
@@ -450,7 +597,7 @@ mod tests {
                 true => Outcome::Failed(Failure::Broken(CUT.into())),
                 false => Outcome::PASSED,
             };
-            let outcome = http(&options, &check, &url, None, &Client::default()).await;
+            let outcome = http(&options, &check, &url, None, &Client::default(), &OnceLock::new()).await;
             assert_eq!(outcome, expected, "close_notify: {says_so}, tls_compliant: {compliant}");
         }
     }

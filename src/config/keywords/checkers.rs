@@ -3,11 +3,11 @@
 use super::Status::{Ignored, Implemented, Replaced};
 use super::absent::{Absent, NONE, OFF, REQUIRED, UNSAID, number, time, told, word};
 use super::args::{
-    A_NAME, A_NUMBER, Args, BLOCK, BLOCKS, BOOL, COMMAND, FLAG, HEX32, HTTP_VERSION, IFNAME, INT, IP, LINE,
-    MAYBE_STRING, NAME, NUMBER_LINE, OPTIONS, QUOTED, STACK, STATUS_CODES, STRING, TEXT, TIMER, USER, args,
-    line,
+    A_FILE, A_NAME, A_NUMBER, Args, BLOCK, BLOCKS, BOOL, COMMAND, FLAG, HEX32, HTTP_VERSION, IFNAME, INT, IP,
+    LINE, MAYBE_STRING, NAME, NUMBER_LINE, OPTIONS, QUOTED, STACK, STATUS_CODES, STRING, TEXT, TIMER, USER,
+    args, line,
 };
-use super::notation::Part::{self, Called, Many, Maybe};
+use super::notation::Part::{self, Called, Either, Many, Maybe};
 use super::range::{ANY, at_least, characters, micros, whole};
 use super::shape::Shape::{Alone, Choice, List, Pattern, Several};
 use super::{Row, part, row};
@@ -70,6 +70,34 @@ const URL: &[Row] = &[
     row("regex_stack", STACK, told("PCRE2 default"), ANY.note("start <= max"), "JIT stack sizes", "", Ignored("a search takes up to 64 MiB and gives it back at its end")),
 ];
 
+/// Whose certificates count.
+const TRUST: Args = line(TEXT, &[Either(&[Part::Choice(&["none", "system"]), A_FILE])]);
+
+/// What a check over TLS demands of the certificate and of the connection; `name`: whom the certificate must be for, when
+/// nothing is said, and what there is to know of that.
+#[rustfmt::skip]
+const fn demands(name: (&'static str, &'static str)) -> [Row; 5] {
+    [
+        part("tls_verify", TRUST, word("none"), ANY.note("not in keepalived; a file has certificates in PEM, of authorities or of the servers themselves; read at a start and at each reload, and one that cannot be used refuses the reload; the clock of this host tells whether a certificate is out of its time"), "whose certificates count: a certificate of another issuer, for another name, or out of its time is a failure", ""),
+        part("tls_name", STRING, told(name.0), ANY.note(name.1), "whom the certificate must be for: a name or an address", ""),
+        part("tls_min_version", args(Choice(&["1.2", "1.3"])), NONE, ANY.note("not in keepalived"), "oldest version of TLS that counts", ""),
+        part("tls_max_version", args(Choice(&["1.2", "1.3"])), NONE, ANY.note("not in keepalived; not below tls_min_version"), "newest version of TLS that counts", ""),
+        part("tls_expiry_warning", INT, NONE, whole(1, 3650).unit("days").note("; not in keepalived; the server stays up; with tls_verify none, too"), "tell once a day of a certificate that ends within so many days", ""),
+    ]
+}
+
+/// Those of an SSL_GET.
+const SSL_DEMANDS: &[Row] = &demands((
+    "sni_name, else virtualhost, else the address",
+    "not in keepalived; no wildcard; of a certificate only its alternative names count",
+));
+
+/// Those of a `check NAME`.
+const NAMED_DEMANDS: &[Row] = &demands((
+    "the address",
+    "not in keepalived; no wildcard; of a certificate only its alternative names count; a name is sent in the handshake, too",
+));
+
 /// Texts whose escapes stay.
 const QUOTED_TEXTS: Args = line(List(&Pattern), &[Many(&Called("QUOTED", Pattern))]);
 
@@ -87,15 +115,16 @@ const URL_MORE: &[Row] = &[
     part("json_pointer", line(Several, &[Called("POINTER", TEXT), Called("VALUE", TEXT)]), NONE, ANY.note("not in keepalived; quote both; may be repeated: each must be there; RFC 6901; a string without its quotes, anything else as JSON writes it without blanks; at most 256 KiB"), "value at a place in the body of the answer, which is JSON", ""),
     part("max_size", INT, NONE, whole(0, 67_108_864).unit("bytes").note("; not in keepalived"), "longest acceptable body of the answer", ""),
     part("max_time", TIMER, NONE, micros(1, Some(4_294_967_295)).unit("s").note("; not in keepalived"), "longest acceptable time from the start of the connection to the end of the answer", ""),
-    part("auth_basic_file", SECRET_FILE, NONE, ANY.note("not in keepalived; the file has `USER:PASSWORD` in its first line and is its owner's alone; HTTP_GET sends it unencrypted, SSL_GET to whoever answers"), "who asks, by name and password; read at a start and at each reload", ""),
-    part("auth_bearer_file", SECRET_FILE, NONE, ANY.note("not in keepalived; the file has the token in its first line and is its owner's alone; HTTP_GET sends it unencrypted, SSL_GET to whoever answers"), "who asks, by a token; read at a start and at each reload", ""),
+    part("auth_basic_file", SECRET_FILE, NONE, ANY.note("not in keepalived; the file has `USER:PASSWORD` in its first line and is its owner's alone; HTTP_GET sends it unencrypted, SSL_GET without tls_verify to whoever answers"), "who asks, by name and password; read at a start and at each reload", ""),
+    part("auth_bearer_file", SECRET_FILE, NONE, ANY.note("not in keepalived; the file has the token in its first line and is its owner's alone; HTTP_GET sends it unencrypted, SSL_GET without tls_verify to whoever answers"), "who asks, by a token; read at a start and at each reload", ""),
+    part("follow_redirects", INT, number(0), whole(0, 10).note("; not in keepalived; only to the same address: the host of a Location is that of the request and of the certificate alone, its port and https or http are taken; what auth_basic_file and auth_bearer_file name goes only where the first request went; the times of the check hold over all of it"), "how often an answer may send the check to another place of the same server", ""),
 ];
 
 /// What a `check NAME` asks.
 #[rustfmt::skip]
 const NAMED: &[Row] = &[
     part("protocol", args(Choice(&["tcp", "redis", "mysql", "postgresql", "imap", "pop3", "ftp", "ldap"])), word("tcp"), ANY.note("tcp: send and expect say it; mysql and postgresql: a login as directord without a password, which may be refused"), "what is spoken with the server", ""),
-    part("tls", FLAG, OFF, ANY.note("certificates are not verified; those of SSL are sent when the server asks"), "speak TLS from the first byte", ""),
+    part("tls", FLAG, OFF, ANY.note("certificates are verified with tls_verify only; those of SSL are sent when the server asks"), "speak TLS from the first byte", ""),
     part("send", line(Several, &[Called("TEXT", TEXT)]), NONE, ANY.note("protocol tcp; in turn with expect; shown in dumps and the log of a reload: no place for a password; escapes \\r \\n \\t \\xHH \\\\"), "what is sent to the server", ""),
     part("expect", line(Several, &[Called("TEXT", TEXT)]), NONE, ANY.note("protocol tcp; in turn with send; escapes as of send; within 16 KiB"), "what the answer must contain", ""),
 ];
@@ -132,7 +161,7 @@ pub(super) static CHECKS: &[(&str, &[&[Row]])] = &[
         row("FILE_CHECK", BLOCKS, UNSAID, ANY.note("ignored without track_file"), "take the weight from a tracked file", "2.1.0", Implemented),
         row("check", line(Several, &[A_NAME]), UNSAID, ANY.note("not in keepalived; may be repeated; the settings that its block does not have are those of the real server"), "make the check that is defined under this name", "", Implemented),
     ]]),
-    ("check", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("real/virtual server value")), pause(time(Timing::PAUSE).unless("server value"))], TIMING, ALPHA, LOG, NAMED]),
+    ("check", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("real/virtual server value")), pause(time(Timing::PAUSE).unless("server value"))], TIMING, ALPHA, LOG, NAMED, NAMED_DEMANDS]),
     ("virtual_server/real_server/TCP_CHECK", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("real/virtual server value")), pause(time(Timing::PAUSE).unless("server value"))], TIMING, ALPHA, LOG, OLD_RETRY]),
     ("virtual_server/real_server/UDP_CHECK", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("real/virtual server value")), pause(time(Timing::PAUSE).unless("server value"))], TIMING, ALPHA, LOG, &[
         part("payload", line(LINE, &[Many(&Called("HEX", TEXT))]), NONE, ANY.note("hex digits, spaces allowed"), "bytes to send", "2.2.0"),
@@ -156,6 +185,7 @@ pub(super) static CHECKS: &[(&str, &[&[Row]])] = &[
     ("virtual_server/real_server/HTTP_GET/url", &[URL, URL_MORE]),
     ("virtual_server/real_server/SSL_GET", &[CONNECT, &[retry(number(Timing::RETRY as i64).unless("real/virtual server value")), pause(time(Timing::HTTP_PAUSE).unless("server value"))], TIMING, ALPHA, LOG, HTTP, &[
         part("tls_compliant", BOOL, OFF, ANY.note("bare = on"), "require a proper TLS close", ""),
+    ], SSL_DEMANDS, &[
         part("url", BLOCKS, REQUIRED, ANY.note("dropped without path; checker dropped without url"), "one request to make", ""),
     ]]),
     ("virtual_server/real_server/SSL_GET/url", &[URL, URL_MORE, &[

@@ -171,7 +171,8 @@ fn required(path: &str, given: &str) -> String {
     for statement in *lines {
         let word = statement.split([' ', '\n']).next().unwrap_or("");
         let check = word == "TCP_CHECK" && given.contains("_CHECK") | given.contains("_GET");
-        if !has(word) && !check {
+        let plain = word == "tls" && !given.starts_with("tls_");
+        if !has(word) && !check && !plain {
             kept.push((*statement).to_owned());
         }
     }
@@ -235,7 +236,7 @@ const HEADS: &[(&str, &str)] = &[
 const REQUIRED: &[(&str, &[&str])] = &[
     ("SSL", &["ca /etc/ssl/certs/ca-certificates.crt"]),
     ("bfd_instance", &["neighbor_ip 192.168.100.2"]),
-    ("check", &["send \"PING\\r\\n\"", "expect \"+PONG\""]),
+    ("check", &["tls", "send \"PING\\r\\n\"", "expect \"+PONG\""]),
     ("garp_group", &["garp_interval 0.1", "interface eth0"]),
     ("track_file", &["file /run/load"]),
     ("track_group", &["group {\n    VI_1\n}"]),
@@ -359,6 +360,12 @@ const VALUES: &[(&str, &str)] = &[
     ("url/json_pointer", "\"/status\" \"ok\""),
     ("url/max_size", "65536"),
     ("url/max_time", "0.5"),
+    ("url/follow_redirects", "2"),
+    ("tls_verify", "system"),
+    ("tls_name", "www.example.com"),
+    ("tls_min_version", "1.2"),
+    ("tls_max_version", "1.3"),
+    ("tls_expiry_warning", "14"),
     ("real_server/check", "cache"),
     ("check/send", "\"PING\\r\\n\""),
     ("check/expect", "\"+PONG\""),

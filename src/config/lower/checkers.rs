@@ -9,13 +9,14 @@ use super::lvs::Inherited;
 use super::probe::ProbeDraft;
 use super::real::RealDraft;
 use super::regex::RegexDraft;
+use super::tls::{TlsDraft, is_demand};
 use super::track::Names;
 use super::url::{MoreDraft, is_more};
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
 use crate::config::model::{
     Checker, Connect, Conversation, HttpCheck, HttpProtocol, HttpUrl, InterfaceName, NamedCheck, Probe,
-    ProbeKind, StatusCodes, Timing, UrlMore, UrlRegex,
+    ProbeKind, StatusCodes, Timing, TlsDemands, UrlMore, UrlRegex,
 };
 use crate::config::source::Span;
 use crate::config::tree::Node;
@@ -52,6 +53,8 @@ struct HttpDraft {
     sni_name: Option<String>,
     fast_recovery: bool,
     tls_compliant: Option<bool>,
+    said: Option<Box<TlsDraft>>,
+    demands: Option<Box<TlsDemands>>,
     urls: Vec<UrlDraft>,
     has_url: bool,
 }
@@ -161,6 +164,9 @@ impl Lower<'_> {
                 _ => lower.check_setting(word, node, &mut draft),
             });
             lower.one_fall(&draft);
+            if let Some(http) = &mut draft.http {
+                http.demands = http.said.take().and_then(|said| lower.whole_tls(*said, false));
+            }
         });
         if let Some(other) = draft.other.take() {
             draft.kind = self.within(node, |lower| lower.probe(node, &other, names));
@@ -234,7 +240,7 @@ impl Lower<'_> {
         }
     }
 
-    fn http_setting(&mut self, word: &str, node: &Node<'_>, http: &mut HttpDraft) {
+    fn http_setting(&mut self, word: &'static str, node: &Node<'_>, http: &mut HttpDraft) {
         const PROTOCOLS: [(&str, HttpProtocol); 4] = [
             ("1.0", HttpProtocol::Http10),
             ("1.0C", HttpProtocol::Http10Close),
@@ -259,6 +265,7 @@ impl Lower<'_> {
                 http.urls.reserve_exact(usize::from(http.urls.is_empty()));
                 http.urls.extend(self.url(node));
             }
+            word if is_demand(word) => self.tls_setting(word, node, http.said.get_or_insert_default()),
             _ => {}
         }
     }
@@ -285,7 +292,8 @@ impl Lower<'_> {
             });
             draft.regex = regex.take().and_then(|regex| lower.whole_regex(*regex));
             let bodily = draft.digest.is_some() || draft.regex.is_some();
-            draft.more = more.take().and_then(|more| lower.whole_more(*more, bodily));
+            draft.more =
+                more.take().and_then(|more| lower.whole_more(*more, bodily, draft.status_codes.as_ref()));
             if !draft.has_path {
                 lower.required(node, "the url has no path", "add `path /`");
             }
@@ -483,6 +491,7 @@ fn http_check(http: &HttpDraft, sni: Option<String>, host: Option<&str>) -> Http
         tls: http.tls,
         protocol: http.protocol,
         sni,
+        demands: http.demands.clone(),
         fast_recovery: http.fast_recovery,
         urls: http.urls.iter().map(url).collect(),
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::checkers::CheckDraft;
+use super::tls::{TlsDraft, is_demand};
 use super::track::Names;
 use super::{Lower, arguments, inside};
 use crate::config::diagnostic::{Code, Diagnostic};
@@ -16,6 +17,7 @@ use crate::config::tree::{Node, Word};
 struct Said {
     protocol: Option<ProtocolKind>,
     tls: bool,
+    demands: TlsDraft,
     turns: Vec<(Turn, Span)>,
     /// A part of it was wrong, and that is reported.
     damaged: bool,
@@ -56,6 +58,7 @@ impl Lower<'_> {
                 said.damaged |= said.protocol.is_none();
             }
             "tls" => said.tls = lower.flag(node),
+            word if is_demand(word) => lower.tls_setting(word, node, &mut said.demands),
             "send" | "expect" => match lower.turn(word, node) {
                 Some(turn) => said.turns.push(turn),
                 None => said.damaged = true,
@@ -99,8 +102,18 @@ impl Lower<'_> {
             self.required(node, message, help);
             return None;
         }
+        if let Some((word, span)) = said.demands.first().filter(|_| !said.tls) {
+            let message = format!("`{word}` without `tls`");
+            self.report(
+                Diagnostic::error(Code::Required, span, message)
+                    .consequence("no certificate would be looked at: the check speaks no TLS")
+                    .help("add `tls`"),
+            );
+            return None;
+        }
         let turns = self.in_turn(said.turns)?;
-        Some(Conversation { name: name.to_owned(), protocol, tls: said.tls, turns })
+        let demands = self.whole_tls(said.demands, true);
+        Some(Conversation { name: name.to_owned(), protocol, tls: said.tls, demands, turns })
     }
 
     /// One after the other; members of JSON have no order between them, so there the longer list begins, or that which

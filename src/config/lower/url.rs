@@ -2,13 +2,16 @@
 
 use super::{Lower, arguments};
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::model::{Credential, Header, HeaderError, JsonValue, Method, Scheme, UrlMore};
+use crate::config::model::{
+    Credential, Header, HeaderError, JsonValue, Method, Scheme, StatusCodes, UrlMore,
+};
 use crate::config::source::Span;
 use crate::config::tree::Node;
 
 /// The words.
-const WORDS: [&str; 10] = [
+const WORDS: [&str; 11] = [
     "json_pointer",
+    "follow_redirects",
     "auth_basic_file",
     "auth_bearer_file",
     "body",
@@ -32,6 +35,8 @@ pub(super) struct MoreDraft {
     /// Where `method` and `body` stand.
     method: Option<Span>,
     body: Option<Span>,
+    /// Where `follow_redirects` stands.
+    redirects: Option<Span>,
     credential: Option<(&'static str, Span)>,
     /// Where something is asked of the body of the answer.
     reads: Option<(&'static str, Span)>,
@@ -73,6 +78,10 @@ impl Lower<'_> {
             }
             "json_pointer" => more.values.extend(self.json_value(node)),
             "max_time" => more.max_time = self.time(node),
+            "follow_redirects" => {
+                draft.redirects = node.span();
+                more.redirects = self.whole_as(node).unwrap_or(0);
+            }
             "max_size" => more.max_size = self.whole_as(node),
             _ => {
                 let texts = if word == "contains" { &mut more.contains } else { &mut more.contains_not };
@@ -84,9 +93,24 @@ impl Lower<'_> {
         }
     }
 
-    /// `None`: nothing is set. `bodily`: a digest or a pattern is asked of the body.
-    pub(super) fn whole_more(&mut self, draft: MoreDraft, bodily: bool) -> Option<Box<UrlMore>> {
-        let MoreDraft { more, method, body, reads, .. } = draft;
+    /// `None`: nothing is set. `bodily`: a digest or a pattern is asked of the body; `codes`: those that are asked for.
+    pub(super) fn whole_more(
+        &mut self,
+        draft: MoreDraft,
+        bodily: bool,
+        codes: Option<&StatusCodes>,
+    ) -> Option<Box<UrlMore>> {
+        let MoreDraft { more, method, body, redirects, reads, .. } = draft;
+        if more.redirects > 0
+            && let Some(code) =
+                UrlMore::REDIRECTS.into_iter().find(|code| codes.is_some_and(|all| all.contains(*code)))
+        {
+            self.adjusted(
+                redirects,
+                format!("`follow_redirects` beside a `status_code` of {code}"),
+                "an answer that names another place is followed and not judged by its code",
+            );
+        }
         let name = more.method.name();
         if let Some(span) = body.filter(|_| !more.method.takes_body()) {
             let code = if method.is_some() { Code::Conflict } else { Code::Required };

@@ -3,7 +3,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Command, Conversation, InterfaceName, Secret, TrackFile, UrlMore};
+use super::{Command, Conversation, InterfaceName, Secret, TlsDemands, TrackFile, UrlMore};
 
 /// One check of one real server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -146,6 +146,16 @@ impl ProbeKind {
             Self::Named(asks) => Cow::Owned(format!("check {}", asks.name)),
             kind => Cow::Borrowed(kind.keyword()),
         }
+    }
+
+    /// Whom a check over TLS asks for, as far as the configuration says.
+    pub fn tls_name(&self) -> Option<&str> {
+        let (demands, sni) = match self {
+            Self::Http(check) => (&check.demands, check.sni.as_deref()),
+            Self::Named(asks) => (&asks.demands, None),
+            _ => return None,
+        };
+        sni.or_else(|| demands.as_ref()?.name.as_ref().map(|name| name.as_str()))
     }
 
     /// Whether it connects to something.
@@ -325,6 +335,8 @@ pub struct HttpCheck {
     pub protocol: HttpProtocol,
     /// Name sent in the TLS handshake; `None`: none is sent.
     pub sni: Option<String>,
+    /// What is demanded of certificates and connections; `None`: nothing.
+    pub demands: Option<Box<TlsDemands>>,
     /// `fast_recovery`: no waiting between urls until the first whole pass, and while down.
     pub fast_recovery: bool,
     /// `url` blocks, at least one; one is asked each `delay_loop`.

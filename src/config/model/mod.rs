@@ -14,6 +14,7 @@ mod mail;
 mod named;
 mod route;
 mod script;
+mod tls;
 mod track;
 mod transport;
 mod url;
@@ -48,6 +49,7 @@ pub use route::{
     StaticAddress, Statics,
 };
 pub use script::{Account, Command, Fifo, Notify, TrackWeight, Tracked, Tracking};
+pub use tls::{TlsDemands, TlsName, TlsVersion, Trust};
 pub use track::{
     BfdInstance, GarpGroup, InitFile, LinkDelay, LinkPoll, Linkbeat, ParameterMatch, SyncGroup, TrackFile,
     TrackGroup, TrackProcess, TrackScript,

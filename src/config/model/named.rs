@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::InterfaceName;
+use super::{InterfaceName, TlsDemands};
 
 /// A `check NAME` block.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub struct Conversation {
     pub protocol: ProtocolKind,
     /// `tls`: the connection is TLS from its first byte.
     pub tls: bool,
+    /// What is demanded of the certificate and the connection; `None`: nothing.
+    pub demands: Option<Box<TlsDemands>>,
     /// `send` and `expect`, one after the other; empty unless the protocol is TCP.
     pub turns: Vec<Turn>,
 }

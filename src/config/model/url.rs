@@ -24,6 +24,8 @@ pub struct UrlMore {
     pub max_time: Option<Duration>,
     /// `auth_basic_file`, `auth_bearer_file`.
     pub credential: Option<Credential>,
+    /// `follow_redirects`: how often the server may send the check elsewhere on itself.
+    pub redirects: u8,
 }
 
 /// Who asks: a secret in a file of its own, which is no part of the configuration.
@@ -88,6 +90,9 @@ impl Credential {
 }
 
 impl UrlMore {
+    /// Codes of answers that send elsewhere (RFC 9110 section 15.4).
+    pub const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
+
     /// Whether the body of the answer must be read.
     pub fn reads(&self) -> bool {
         !self.contains.is_empty()

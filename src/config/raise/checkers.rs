@@ -246,6 +246,9 @@ impl Block {
             Some(name) => self.set("sni_name", name),
             None => self.unless("enable_sni", false, false),
         }
+        if http.tls {
+            self.tls_demands(http.demands.as_deref());
+        }
         self.unless("fast_recovery", http.fast_recovery, false);
         for url in &http.urls {
             self.url(url, of_service.or(own));
@@ -297,6 +300,7 @@ impl Block {
         }
         self.given("max_size", more.max_size);
         self.given("max_time", more.max_time);
+        self.unless("follow_redirects", more.redirects, 0);
     }
 
     fn regex(&mut self, regex: &UrlRegex) {

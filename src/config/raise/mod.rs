@@ -22,6 +22,7 @@ mod route;
 mod rule;
 mod script;
 mod service;
+mod tls;
 mod track;
 mod vrrp;
 

@@ -30,6 +30,9 @@ impl Block {
                 false => block.unless("protocol", asks.protocol.name(), ProtocolKind::default().name()),
             }
             block.flag("tls", asks.tls);
+            if asks.tls {
+                block.tls_demands(asks.demands.as_deref());
+            }
             for turn in &asks.turns {
                 match turn {
                     Turn::Send(bytes) => block.set("send", escape(bytes)),

@@ -55,6 +55,7 @@ mod sync_group;
 mod systemd;
 mod two_masters;
 mod urls;
+mod verified;
 mod vmac;
 mod wire_equal;
 mod worst;
@@ -152,6 +153,7 @@ pub fn all() -> Vec<Scenario> {
         split::SCENARIOS,
         two_masters::SCENARIOS,
         urls::SCENARIOS,
+        verified::SCENARIOS,
         systemd::SCENARIOS,
         vmac::SCENARIOS,
         start::SCENARIOS,

@@ -6,6 +6,7 @@
 use md5::{Digest as _, Md5};
 
 use crate::check::Failure;
+use crate::config::model::UrlMore;
 
 use super::content::Content;
 use super::search::{Search, Searched};
@@ -34,6 +35,8 @@ pub struct Response {
     pub searched: Option<Searched>,
     /// What was looked for in the body, and how much of it is there.
     pub content: Option<Box<Content>>,
+    /// Where it sends whoever follows redirects; nothing behind its head was read then.
+    pub location: Option<String>,
 }
 
 /// How much of an answer is read.
@@ -62,6 +65,9 @@ pub(super) struct Reader {
     content: Option<Box<Content>>,
     /// The answer to a HEAD, which has no body whatever its head says.
     bodiless: bool,
+    /// An answer that sends elsewhere ends with its head.
+    follows: bool,
+    location: Option<String>,
     body: Option<Body>,
 }
 
@@ -145,6 +151,8 @@ impl Reader {
             search,
             content: None,
             bodiless: false,
+            follows: false,
+            location: None,
             body: None,
         }
     }
@@ -152,6 +160,11 @@ impl Reader {
     /// The same, with what is looked for in the body; `bodiless`: it answers a HEAD.
     pub(super) fn looking(self, content: Option<Box<Content>>, bodiless: bool) -> Self {
         Self { content, bodiless, ..self }
+    }
+
+    /// The same; `follows`: redirects are followed.
+    pub(super) fn following(self, follows: bool) -> Self {
+        Self { follows, ..self }
     }
 
     /// Whether the head is whole.
@@ -187,6 +200,13 @@ impl Reader {
             let end = if self.bodiless { End::After(0) } else { end(status, &head) };
             let (search, content) = (self.search.take(), self.content.take());
             let mut body = Body { status, end, digest: Md5::new(), length: 0, search, content, whole: false };
+            if self.follows && UrlMore::REDIRECTS.contains(&status) {
+                self.location = location(&head);
+                if self.location.is_some() {
+                    self.body = Some(body);
+                    return Ok(true);
+                }
+            }
             let read = body.feed(&std::mem::take(&mut self.head))?;
             self.body = Some(body);
             return Ok(read.ends(self.until));
@@ -203,6 +223,7 @@ impl Reader {
                 body_length: body.length,
                 searched: body.search.map(Search::finish),
                 content: body.content,
+                location: self.location,
             }),
             None if self.head.is_empty() && self.interim == 0 => Err(Failure::NoData),
             None => Err(Failure::NotHttp("the connection closed before its head ended".into())),
@@ -254,6 +275,18 @@ fn status(head: &[u8]) -> Result<u16, Failure> {
         let shown: String = String::from_utf8_lossy(line).chars().take(40).collect();
         Failure::NotHttp(format!("no status code in its first line, `{}`", shown.trim().escape_debug()))
     })
+}
+
+/// The first `Location` of a head.
+fn location(head: &[u8]) -> Option<String> {
+    let value = |line: &[u8]| {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let (name, value) = line.split_at_checked(colon)?;
+        name.trim_ascii()
+            .eq_ignore_ascii_case(b"location")
+            .then(|| String::from_utf8_lossy(value.get(1..).unwrap_or_default().trim_ascii()).into_owned())
+    };
+    head.split(|byte| *byte == b'\n').skip(1).find_map(value)
 }
 
 /// What ends the body that follows `head` (RFC 9112 section 6.3). A length that is none leaves the end to the server.

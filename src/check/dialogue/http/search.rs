@@ -21,7 +21,7 @@ const WORK_PER_BYTE: u64 = 64;
 const SHOWN: usize = 60;
 
 /// A search under way.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Search {
     regex: Arc<Regex>,
     /// Where the first and the last match may begin.

@@ -55,7 +55,7 @@ fn a_url_has_what_keepalived_has_no_words_for() {
     assert_eq!(more("method GET"), None, "that is what keepalived sends");
     let found = more(
         "method POST\nheader \"Accept: a/b\"\nheader X:1\nbody \"{ a # b }\"\ncontains \"is ready\" up\ncontains \"it's\"\n\
-         contains_not error\nmax_size 4096\nmax_time 0.25\nauth_bearer_file /etc/token\njson_pointer /status ok\njson_pointer \"\" \"\"",
+         contains_not error\nmax_size 4096\nmax_time 0.25\nauth_bearer_file /etc/token\njson_pointer /status ok\njson_pointer \"\" \"\"\nfollow_redirects 4",
     );
     let headers = ["Accept: a/b", "X: 1"].map(|line| Header::new(line).unwrap()).to_vec();
     let expected = UrlMore {
@@ -68,6 +68,7 @@ fn a_url_has_what_keepalived_has_no_words_for() {
         max_size: Some(4096),
         max_time: Some(Duration::from_millis(250)),
         credential: Credential::new(Scheme::Bearer, "/etc/token"),
+        redirects: 4,
     };
     assert_eq!(found, Some(Box::new(expected)));
     // JSON, with both forms of a double quote.
@@ -129,4 +130,32 @@ fn names_that_nobody_can_ask_for_are_errors() {
     assert_eq!(diagnostics("www.example."), [""; 0]);
     assert_eq!(diagnostics("a..b"), ["a part of the name is empty"]);
     assert_eq!(diagnostics(&"a".repeat(64)), ["a part of the name has 64 bytes"]);
+}
+
+#[test]
+fn what_is_demanded_over_tls() {
+    use crate::config::model::{TlsDemands, TlsName, TlsVersion, Trust};
+    let demands = |words: &str| {
+        let check = format!("real_server 10.0.0.2 443 {{\nSSL_GET {{\n{words}\nurl {{\npath /\n}}\n}}\n}}");
+        let server = service("10.0.0.1 443", &check);
+        let ProbeKind::Http(http) = &server.real_servers[0].checkers[0].probe.kind else { panic!() };
+        http.demands.as_deref().cloned()
+    };
+    assert_eq!(demands(""), None);
+    assert_eq!(demands("tls_verify none"), None, "that is what keepalived does");
+    let all = "tls_verify /etc/ca.pem\ntls_name 10.0.0.2\ntls_min_version 1.2\ntls_max_version 1.3\ntls_expiry_warning 14";
+    let expected = TlsDemands {
+        trust: Trust::File("/etc/ca.pem".into()),
+        name: TlsName::new("10.0.0.2"),
+        oldest: Some(TlsVersion::V12),
+        newest: Some(TlsVersion::V13),
+        warn_days: Some(14),
+    };
+    assert_eq!(demands(all), Some(expected.clone()));
+    let text = format!(
+        "check a {{\ntls\nprotocol redis\n{all}\n}}\nvirtual_server 10.0.0.1 80 {{\nlb_kind NAT\nprotocol TCP\n\
+         real_server 10.0.0.2 80 {{\ncheck a\n}}\n}}\n"
+    );
+    let loaded = load(Path::new("t"), &Texts::one("t", &text), &Options::default());
+    assert_eq!(loaded.model.unwrap().checks[0].asks.demands.as_deref(), Some(&expected));
 }
