@@ -404,7 +404,7 @@ pub fn ipvsadm(input: &[u8]) {
                 }
             }
             Ok((Action::Change(Operation::NewDestination(_, address, values)), _)) => {
-                assert!(values.weight <= 65_535);
+                assert!(values.weight <= i32::MAX.cast_unsigned());
                 let shown =
                     ListedDestination { weight: values.weight, port: address.port(), ..Default::default() };
                 let of = ListedService { family: 2, ..ListedService::default() };

@@ -46,7 +46,7 @@ Options:
   -g, --gatewaying            direct routing (default)
   -i, --ipip                  tunnel; ipip unless --tun-type says otherwise
   -m, --masquerading          NAT
-  -w, --weight NUMBER         0 to 65535, 1 without it
+  -w, --weight NUMBER         0 to 2147483647, 1 without it
   -x, --u-threshold NUMBER    no new connections above it
   -y, --l-threshold NUMBER    new connections again below it
   -n, --numeric               numbers, no names

@@ -133,7 +133,7 @@ pub const NAMES: [&str; 34] = [
 pub fn rule(command: Command, name: &str) -> Rule {
     use Command::{Add, AddServer, Delete, DeleteServer, Edit, EditServer, List, Save, Start, Stop, Zero};
     match (name, command) {
-        ("numeric", List | Save) | ("service-address", Zero) | ("syncid", Start | Stop) => Rule::Free,
+        ("numeric", List | Save) | ("service-address", Zero) | ("syncid", List | Start | Stop) => Rule::Free,
         ("service-address", Add | Edit | Delete | AddServer | EditServer | DeleteServer)
         | ("real-server", AddServer | EditServer | DeleteServer) => Rule::Needed,
         ("connection" | "service-address" | "timeout" | "daemon", List) => Rule::Single,

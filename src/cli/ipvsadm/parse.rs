@@ -437,7 +437,7 @@ impl<'a> Line<'a> {
             "ipip" => server.method = Method::Tunnel,
             "gatewaying" => server.method = Method::Route,
             "masquerading" => server.method = Method::Masquerade,
-            "weight" => server.weight = count(0, 65_535, "weight")?,
+            "weight" => server.weight = count(0, i32::MAX.into(), "weight")?,
             "u-threshold" => server.upper = count(0, i32::MAX.into(), "u_threshold")?,
             "l-threshold" => server.lower = count(0, i32::MAX.into(), "l_threshold")?,
             "tun-type" => {

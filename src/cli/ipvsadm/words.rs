@@ -119,16 +119,17 @@ impl<'a> Words<'a> {
         let is = |known: &&Known| known.short == letter && letter != '\0';
         let known = *self.known.iter().find(is).ok_or(Wrong::Unknown)?;
         let rest = rest.as_str();
-        // Letters may follow a `=` as well as a value.
-        let behind = (!rest.is_empty()).then(|| rest.strip_prefix('=').unwrap_or(rest));
-        match (known.value, behind) {
-            (Value::None, Some(rest)) if rest.starts_with('=') => Err(Wrong::Unwanted),
-            (Value::None, behind) => {
-                self.letters = behind.filter(|rest| !rest.is_empty());
+        match known.value {
+            Value::None if rest.starts_with('=') => Err(Wrong::Unwanted),
+            Value::None => {
+                self.letters = (!rest.is_empty()).then_some(rest);
                 Ok(Found { long: known.long, value: None })
             }
-            (_, Some(value)) => Ok(Found { long: known.long, value: Some(value.to_owned()) }),
-            (_, None) => self.with_next(known),
+            _ if rest.is_empty() => self.with_next(known),
+            _ => {
+                let value = rest.strip_prefix('=').unwrap_or(rest).to_owned();
+                Ok(Found { long: known.long, value: Some(value) })
+            }
         }
     }
 
@@ -185,6 +186,8 @@ mod tests {
             ("-p -n", "persistent numeric []"),
             ("-p 50 -n -p", "persistent=50 numeric persistent []"),
             ("-Lw", "list -Lw: missing argument"),
+            ("-Ln=5", "list -Ln=5: option does not take an argument"),
+            ("-w==5 -w=", "weight==5 weight= []"),
             ("-L --wei 5", "list --wei: unknown option"),
             ("-L --numeric=5", "list --numeric=5: option does not take an argument"),
             ("-L -- -n -", "list [-n,-]"),

@@ -138,7 +138,7 @@ fn what_is_wrong_is_said_in_ipvsadms_words() {
         ("-A -f 1 -b ,", 2, "invalid scheduler flag `,'"),
         ("-A -f 1 -b sh-port", 2, "incompatible scheduler flag `sh-port'"),
         ("-a -f 1 -r 1", 2, "illegal real server address[:port] specified"),
-        ("-a -f 1 -r 10.0.0.1 -w 65536", 2, "illegal weight specified"),
+        ("-a -f 1 -r 10.0.0.1 -w 2147483648", 2, "illegal weight specified"),
         ("-a -f 1 -r 10.0.0.1 -x -1", 2, "illegal u_threshold specified"),
         ("-a -f 1 -r ::1", 2, "Different address family is allowed only for tunneling servers"),
         ("-a -f 1 -r 10.0.0.1 --tun-port 5", 2, "Tunnel options conflict with forward method"),
