@@ -392,7 +392,6 @@ pub fn ipvsadm(input: &[u8]) {
                 let columns = Columns { numeric: true, rules: true, ..Columns::default() };
                 let saved = print::service(&listed(service, &settings), &[], columns, &Nameless);
                 let Some((_, words)) = restore::lines(&saved).next() else { panic!("nothing is saved") };
-                let (again, _) = parse("ipvsadm", &words, &Nameless).unwrap();
                 // A mask that no persistence uses is not saved, and a name with a blank in it is two words, one of `-` an option.
                 let plain = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric());
                 let is_plain = plain(&settings.scheduler) && settings.engine.as_deref().is_none_or(plain);
@@ -400,6 +399,7 @@ pub fn ipvsadm(input: &[u8]) {
                 let has_name = !matches!(service, Service::Fwmark { mark, .. } if mark > 0x7fff_ffff)
                     && !settings.flags.three;
                 if settings.timeout > 0 && is_plain && has_name {
+                    let (again, _) = parse("ipvsadm", &words, &Nameless).unwrap();
                     assert_eq!(again, Action::Change(Operation::NewService(service, settings)));
                 }
             }
@@ -412,7 +412,9 @@ pub fn ipvsadm(input: &[u8]) {
                     Columns { tunnels: true, ..Columns::default() },
                     Columns { stats: true, exact: true, ..Columns::default() },
                 ] {
-                    assert!(print::service(&of, &[shown.clone()], columns, &Nameless).ends_with('\n'));
+                    assert!(
+                        print::service(&of, std::slice::from_ref(&shown), columns, &Nameless).ends_with('\n')
+                    );
                 }
             }
             Ok(_) => {}

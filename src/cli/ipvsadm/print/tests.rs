@@ -133,7 +133,8 @@ fn tunnels_are_shown_and_saved() {
         (through(2, 1), "gre:+c        ", "--tun-type gre --tun-csum"),
     ];
     for (destination, about, saved) in lines {
-        let printed = |format| service(&listed("10.0.0.7", 80, 6), &[destination.clone()], format, &Few);
+        let printed =
+            |format| service(&listed("10.0.0.7", 80, 6), std::slice::from_ref(&destination), format, &Few);
         let text = printed(Format { tunnels: true, ..NUMERIC });
         assert!(text.contains(&format!("Tunnel  {about}1      ")), "{text}");
         let text = printed(Format { rules: true, ..NUMERIC });
