@@ -4,7 +4,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,10 @@ use directord::check::dialogue::talk::Talk;
 use directord::check::dialogue::udp::{Reply, Udp};
 use directord::check::dialogue::{Dialogue, Heard, Step};
 use directord::check::patterns::Patterns;
+use directord::cli::ipvsadm::address::Names;
+use directord::cli::ipvsadm::bytes::{narrow, wide};
+use directord::cli::ipvsadm::parse::{Action, Format as Columns, parse};
+use directord::cli::ipvsadm::{connections, print, restore};
 use directord::config::diagnostic::{Diagnostic, Format, Severity};
 use directord::config::dump::{self, Show};
 use directord::config::format::format;
@@ -36,7 +40,10 @@ use directord::config::{Loaded, Options, load, words};
 use directord::control::{self, Answer, Question};
 use directord::director::kept::Kept;
 use directord::director::owned::{Line, parse_lines, to_lines};
+use directord::ipvs::diff::Operation;
+use directord::ipvs::listing::{self, ListedDestination, ListedService};
 use directord::ipvs::message;
+use directord::ipvs::{Settings, Table as Services};
 use directord::ipvs::{sync, timeouts};
 use directord::net::conflict;
 use directord::net::kernel::Kernel;
@@ -59,7 +66,7 @@ use directord::vrrp::receive;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 22] = [
+pub const TARGETS: [Target; 23] = [
     ("lexer", lexer),
     ("expander", expander),
     ("load", whole),
@@ -82,6 +89,7 @@ pub const TARGETS: [Target; 22] = [
     ("control", lines),
     ("conflict", conflict),
     ("talk", talk),
+    ("ipvsadm", ipvsadm),
 ];
 
 const MAIN: &str = "/etc/keepalived/keepalived.conf";
@@ -343,6 +351,9 @@ pub fn ipvs(input: &[u8]) {
                 message::read_destination(payload, true),
                 sync::message::read(payload),
                 timeouts::message::read(payload),
+                listing::read_service(payload),
+                listing::read_destination(payload, 2),
+                listing::read_info(payload),
             )
         };
         let known = read(&longer);
@@ -354,6 +365,105 @@ pub fn ipvs(input: &[u8]) {
             assert_eq!(read(&longer), known, "an unknown attribute changes what is read");
         }
     }
+}
+
+/// Nobody has a name.
+struct Nameless;
+
+impl Names for Nameless {
+    fn address(&self, _: &str) -> Option<Ipv4Addr> {
+        None
+    }
+
+    fn port(&self, _: &str, _: u16) -> Option<u16> {
+        None
+    }
+
+    fn host(&self, _: IpAddr) -> Option<String> {
+        None
+    }
+
+    fn service(&self, _: u16, _: u16) -> Option<String> {
+        None
+    }
+}
+
+/// Command lines, which are saved rules, too: what is understood of a service is the same once it is saved and read again.
+pub fn ipvsadm(input: &[u8]) {
+    let text = wide(input);
+    assert_eq!(narrow(&text), input);
+    let _ = connections::list(input, Columns::default(), &Nameless);
+    match restore::plan("ipvsadm", &text, &Nameless) {
+        Ok(steps) => drop(restore::rehearse(&steps, &Services::new())),
+        Err(wrong) => assert!(wrong.iter().all(|line| line.starts_with("line ")), "{wrong:?}"),
+    }
+    for (_, words) in restore::lines(&text) {
+        match parse("ipvsadm", &words, &Nameless) {
+            Ok((Action::Change(Operation::NewService(service, settings)), _)) => {
+                let columns = Columns { numeric: true, rules: true, ..Columns::default() };
+                let saved = print::service(&listed(service, &settings), &[], columns, &Nameless);
+                let Some((_, words)) = restore::lines(&saved).next() else { panic!("nothing is saved") };
+                // A mask that no persistence uses is not saved, and a name with a blank in it is two words, one of `-` an option.
+                let plain = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric());
+                let is_plain = plain(&settings.scheduler) && settings.engine.as_deref().is_none_or(plain);
+                // Marks are saved with a sign, and `sh` has no name for the third flag.
+                let has_name = !matches!(service, Service::Fwmark { mark, .. } if mark > 0x7fff_ffff)
+                    && !settings.flags.three;
+                if settings.timeout > 0 && is_plain && has_name {
+                    let (again, _) = parse("ipvsadm", &words, &Nameless).unwrap();
+                    assert_eq!(again, Action::Change(Operation::NewService(service, settings)));
+                }
+            }
+            Ok((Action::Change(Operation::NewDestination(_, address, values)), _)) => {
+                assert!(values.weight <= i32::MAX.cast_unsigned());
+                let shown =
+                    ListedDestination { weight: values.weight, port: address.port(), ..Default::default() };
+                let of = ListedService { family: 2, ..ListedService::default() };
+                for columns in [
+                    Columns { tunnels: true, ..Columns::default() },
+                    Columns { stats: true, exact: true, ..Columns::default() },
+                ] {
+                    assert!(
+                        print::service(&of, std::slice::from_ref(&shown), columns, &Nameless).ends_with('\n')
+                    );
+                }
+            }
+            Ok(_) => {}
+            Err(stop) => assert!(stop.text.ends_with('\n') && stop.status != 0, "{stop:?}"),
+        }
+    }
+}
+
+/// A service as the kernel lists it.
+fn listed(service: Service, settings: &Settings) -> ListedService {
+    let mut listed = ListedService {
+        family: if service.is_ipv6() { 10 } else { 2 },
+        scheduler: settings.scheduler.clone(),
+        engine: settings.engine.clone().unwrap_or_default(),
+        flags: u32::from(settings.timeout > 0)
+            | u32::from(settings.one_packet) << 2
+            | u32::from(settings.flags.one) << 3
+            | u32::from(settings.flags.two) << 4
+            | u32::from(settings.flags.three) << 5,
+        timeout: settings.timeout,
+        netmask: settings.granularity.mask().octets(),
+        ..ListedService::default()
+    };
+    if service.is_ipv6() {
+        listed.netmask = u32::from(settings.granularity.prefix()).to_ne_bytes();
+    }
+    match service {
+        Service::Fwmark { mark, .. } => listed.mark = mark,
+        Service::Address { protocol, address } => {
+            listed.protocol = protocol as u16;
+            listed.port = address.port();
+            match address.ip() {
+                IpAddr::V4(v4) => listed.address[..4].copy_from_slice(&v4.octets()),
+                IpAddr::V6(v6) => listed.address = v6.octets(),
+            }
+        }
+    }
+    listed
 }
 
 /// The input with a password behind it, where a line starts.

@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("beside", &["sys"]),
     ("bfd", &["config::model", "sys"]),
     ("check", &["config::model", "script", "sys"]),
-    ("cli", &["beside", "check", "config", "control", "dbus", "director", "snmp", "sys"]),
+    ("cli", &["beside", "check", "config", "control", "dbus", "director", "ipvs", "snmp", "sys"]),
     ("config", &["sys::regex"]),
     ("control", &[]),
     ("dbus", &["beside", "sys"]),

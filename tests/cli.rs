@@ -349,6 +349,42 @@ fn genhash_is_named_as_it_was_called() {
     }
 }
 
+/// What needs no kernel: under each of its names, with what nobody means to write.
+#[test]
+fn ipvsadm_is_named_as_it_was_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let called = |name: &str, arguments: &[&str]| {
+        let link = folder.path().join(name);
+        let _ = std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_directord"), &link);
+        Command::new(link).args(arguments).output().unwrap()
+    };
+    for output in [directord(&["ipvsadm", "-v"]), called("ipvsadm", &["--version"])] {
+        assert_eq!((status(&output), stderr(&output)), (0, String::new()));
+        assert!(stdout(&output).starts_with("ipvsadm v1.31 "), "{}", stdout(&output));
+    }
+    let help = stdout(&directord(&["ipvsadm", "-h"]));
+    assert!(help.contains("\n  directord ipvsadm -D SERVICE\n") && help.contains("--keep-going"), "{help}");
+    let long = "a".repeat(100_000);
+    let wrong: [(&[&str], i32, &str); 5] = [
+        (&["-Q"], 255, "ipvsadm -h' or '"),
+        (&["-A"], 2, "You need to supply the 'service-address' option"),
+        (&["-A", "-t", &long, "-Q"], 2, "illegal virtual server address[:port] specified"),
+        (&["-L", &long], 2, "unexpected argument aaa"),
+        (&["-a", "-f", "1", "-r", "[::1", "-w"], 2, "illegal real server address[:port] specified"),
+    ];
+    for (arguments, expected, text) in wrong {
+        let output = called("ipvsadm", arguments);
+        assert_eq!((status(&output), stdout(&output)), (expected, String::new()));
+        assert!(stderr(&output).contains(text), "{text}: {}", stderr(&output));
+    }
+    assert_eq!(status(&called("ipvsadm-save", &["-x"])), 1);
+    assert_eq!(status(&called("ipvsadm-restore", &["word"])), 2);
+    // Bytes of no language come back as they were.
+    let odd: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"\xff\xe4");
+    let output = Command::new(folder.path().join("ipvsadm")).arg("-L").arg(odd).output().unwrap();
+    assert_eq!(output.stderr, b"unexpected argument \xff\xe4\n");
+}
+
 /// A server of one page, which is told what was asked for.
 fn page(body: &'static str) -> (u16, std::thread::JoinHandle<Vec<String>>) {
     let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();

@@ -490,3 +490,19 @@ fn control() {
     }
     these_and_mutations(19, seeds.into_iter().map(String::into_bytes).collect());
 }
+
+/// Command lines of ipvsadm, right and wrong.
+#[test]
+fn ipvsadm() {
+    let lines =
+        include_str!("lab/ipvsadm/lines.txt").lines().chain(include_str!("lab/ipvsadm/seeds.txt").lines());
+    let lines: Vec<&str> = lines.map(|line| line.trim_start_matches("ipvsadm ")).collect();
+    let mut seeds: Vec<Vec<u8>> =
+        lines.chunks(5).map(|some| some.join("\n").replace('\'', "").into_bytes()).collect();
+    seeds.push(
+        b"Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n\
+        TCP C0A86401 A1B2 C0A864F0 0050 C0A86408 0050 ESTABLISHED     899\n"
+            .to_vec(),
+    );
+    these_and_mutations(22, seeds);
+}

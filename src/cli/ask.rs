@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::control::status::Status;
 use crate::control::{Answer, Ask, Question, Reply, SOCKET};
 use crate::text::reason;
 
@@ -22,8 +23,12 @@ impl Conversation {
     /// Asks. `timeout`: how long each answer may take.
     pub(super) fn begin(runtime: &Path, ask: Ask, timeout: Duration) -> Result<Self, String> {
         let path = socket(runtime)?;
+        let stream = UnixStream::connect(&path).map_err(|error| failed(&path, &error))?;
+        Self::over(path, stream, ask, timeout)
+    }
+
+    fn over(path: PathBuf, stream: UnixStream, ask: Ask, timeout: Duration) -> Result<Self, String> {
         let failed = |error: io::Error| failed(&path, &error);
-        let stream = UnixStream::connect(&path).map_err(failed)?;
         stream.set_write_timeout(Some(timeout)).map_err(failed)?;
         stream.set_read_timeout(Some(timeout)).map_err(failed)?;
         match (&stream).write_all(Question::line(ask).as_bytes()) {
@@ -99,6 +104,34 @@ impl Conversation {
     }
 }
 
+/// How the daemon of a folder stands; `None`: none listens there.
+pub(super) fn standing(folder: &Path, timeout: Duration) -> Result<Option<Status>, String> {
+    let path = folder.join(SOCKET);
+    let stream = match UnixStream::connect(&path) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+            return Ok(None);
+        }
+        connected => connected.map_err(|error| failed(&path, &error))?,
+    };
+    let ask = Ask::Status { of: Vec::new(), watch: false };
+    match Conversation::over(path, stream, ask, timeout)?.answer("is it busy?")? {
+        Answer::Status(status) => Ok(Some(*status)),
+        _ => Err("the daemon answered something else".to_owned()),
+    }
+}
+
+/// The folders of daemons: the directory itself, or those in it, of network namespaces and instances.
+pub(super) fn folders(directory: &Path) -> Vec<PathBuf> {
+    if directory.join(SOCKET).exists() {
+        return vec![directory.to_owned()];
+    }
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|path| path.join(SOCKET).exists()).collect();
+    found.sort();
+    found
+}
+
 fn failed(path: &Path, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
@@ -111,20 +144,11 @@ fn failed(path: &Path, error: &io::Error) -> String {
 /// The socket of the daemon: in the directory itself, or, when the only daemon is one of a network namespace or an
 /// instance, in its folder there.
 fn socket(directory: &Path) -> Result<PathBuf, String> {
-    let own = directory.join(SOCKET);
-    if own.exists() {
-        return Ok(own);
-    }
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let mut others: Vec<PathBuf> =
-        entries.map(|entry| entry.path().join(SOCKET)).filter(|path| path.exists()).collect();
-    others.sort();
-    match others.as_slice() {
-        [] => Ok(own),
-        [only] => Ok(only.clone()),
+    match folders(directory).as_slice() {
+        [] => Ok(directory.join(SOCKET)),
+        [only] => Ok(only.join(SOCKET)),
         several => {
-            let folders = several.iter().filter_map(|path| path.parent());
-            let folders: Vec<String> = folders.map(|path| path.display().to_string()).collect();
+            let folders: Vec<String> = several.iter().map(|path| path.display().to_string()).collect();
             Err(format!("several daemons run: choose one with --runtime-dir, of {}", folders.join(", ")))
         }
     }

@@ -39,6 +39,7 @@ pub fn man() -> String {
     section(&mut text, "failover", &Failover::command());
     section(&mut text, "maintenance", &Maintenance::command());
     section(&mut text, "rs", &Rs::command());
+    text += IPVSADM;
     section(&mut text, "genhash", &Genhash::command());
     text + TAIL
 }
@@ -131,12 +132,38 @@ VIRTUAL\\-SERVER REAL\\-SERVER
 .B directord rs weight
 [\\-\\-for TIME] VIRTUAL\\-SERVER REAL\\-SERVER WEIGHT
 .br
+.B directord ipvsadm
+COMMAND [OPTIONS]
+.br
 .B directord genhash
 \\-s ADDRESS \\-p PORT \\-u URL
 .SH DESCRIPTION
 directord moves virtual addresses between two directors with VRRP, checks real servers, and keeps the IPVS table of
 the kernel as one keepalived.conf says.
 It takes keepalived's options, short and long; those that change nothing are named below.
+";
+
+const IPVSADM: &str = "\
+.SH IPVSADM
+The table of the kernel by hand, with the commands, options, lists, messages and exit statuses of ipvsadm 1.31, which
+ipvsadm (8) describes; also when the program is called ipvsadm, ipvsadm\\-save or ipvsadm\\-restore. directord ipvsadm \\-h
+names them all.
+.PP
+\\-R and ipvsadm\\-restore carry all lines out, or none: what is wrong is said of each line with its number.
+A command that would change a service of the daemon that runs is refused.
+.TP
+.B \\-\\-force
+Change also what the daemon keeps: it puts it back.
+.TP
+.B \\-\\-keep\\-going
+\\-R carries out each line it can, as ipvsadm does.
+.TP
+.B \\-\\-runtime\\-dir FOLDER
+Folder of the daemon.
+Default: /run/directord.
+.PP
+Exit status: 0 done; 1 a list cannot be had, or not be written; 2 the command line is wrong or refused; 255 the kernel refuses
+it, or no option is called so.
 ";
 
 const TAIL: &str = "\
@@ -227,6 +254,8 @@ With \\-\\-as\\-start 1 also stands for errors that a start gets around, and 2 f
 0: another node leads, or maintenance has ended. 1: none does, or no daemon answers. 2: wrong options.
 .SS directord rs
 0: done. 1: there is no such real server, or no daemon answers. 2: wrong options.
+.SS directord ipvsadm
+0: done. 1: a list cannot be had. 2: wrong, or refused. 255: the kernel does not take it, or no option is called so.
 .SS directord genhash
 0: each page was fetched, whatever its status code. 1: one was not; standard error says why. 2: wrong options.
 .SH EXAMPLES

@@ -18,6 +18,8 @@ pub mod explain;
 pub mod format;
 /// `genhash`.
 pub mod genhash;
+/// `ipvsadm`.
+pub mod ipvsadm;
 /// `failover`, `maintenance`, `rs`.
 pub mod lead;
 /// `directord(8)`.
@@ -36,6 +38,7 @@ pub mod status;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -51,6 +54,9 @@ use options::{Explain, Failover, Genhash, Maintenance, Options, Reload, Rs, Stat
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let rest = arguments.get(1..).unwrap_or(&[]);
+    if let Some(code) = ipvsadm(&arguments, rest) {
+        return code;
+    }
     match arguments.get(1).and_then(|first| first.to_str()) {
         Some("explain") => return command(rest, start_explain),
         Some("config") => return config::start(rest),
@@ -162,6 +168,20 @@ fn refuse(error: &clap::Error) -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// ipvsadm, when that is what was called: by its name, or with it as the first argument.
+fn ipvsadm(arguments: &[OsString], rest: &[OsString]) -> Option<ExitCode> {
+    let called = |word: &OsString| ipvsadm::Called::of(Path::new(word).file_name()?.as_bytes());
+    let program = arguments.first()?;
+    if let Some(called) = called(program) {
+        return Some(ipvsadm::run(called, program, rest));
+    }
+    let (first, rest) = rest.split_first()?;
+    let called = ipvsadm::Called::of(first.as_bytes())?;
+    let mut program = OsString::from("directord ");
+    program.push(first);
+    Some(ipvsadm::run(called, &program, rest))
 }
 
 /// The arguments of genhash, when that is what was called: as `genhash`, or with it as the first argument.

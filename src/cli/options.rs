@@ -60,11 +60,12 @@ impl Source {
         directord failover: another node is to lead.\n\
         directord maintenance: this node is to lead nowhere.\n\
         directord rs: a real server is drained, disabled, enabled, or has another weight.\n\
+        directord ipvsadm -h: the table by hand, as ipvsadm.\n\
         directord genhash --help: the digest of a page, for HTTP_GET.\n\
         keepalived's --check is the long form of -C; here it tests the configuration, and -C has no long form.",
     disable_version_flag = true,
     disable_help_subcommand = true,
-    override_usage = "directord [OPTIONS]\n       directord --check -f FILE\n       directord explain CODE | KEYWORD\n       directord config dump [-f FILE]\n       directord config fmt [FILE...]\n       directord reload\n       directord status [NAME...]\n       directord failover NAME...\n       directord maintenance on|off\n       directord rs drain|disable|weight|enable VIRTUAL-SERVER REAL-SERVER\n       directord genhash -s ADDRESS -p PORT -u URL"
+    override_usage = "directord [OPTIONS]\n       directord --check -f FILE\n       directord explain CODE | KEYWORD\n       directord config dump [-f FILE]\n       directord config fmt [FILE...]\n       directord reload\n       directord status [NAME...]\n       directord failover NAME...\n       directord maintenance on|off\n       directord rs drain|disable|weight|enable VIRTUAL-SERVER REAL-SERVER\n       directord ipvsadm COMMAND...\n       directord genhash -s ADDRESS -p PORT -u URL"
 )]
 pub(super) struct Options {
     #[command(flatten)]

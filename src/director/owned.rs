@@ -164,6 +164,11 @@ pub fn recorded_addresses(directory: &Path) -> Option<BTreeSet<IpAddr>> {
     Some(claims.into_iter().filter_map(address).collect())
 }
 
+/// The services that a director with this folder put into the kernel; nothing when the record cannot be read.
+pub fn recorded_services(directory: &Path) -> BTreeSet<Service> {
+    recorded(directory).unwrap_or_default()
+}
+
 /// What the record in `directory` names, of whoever it is.
 pub(super) fn recorded<T: Line>(directory: &Path) -> io::Result<BTreeSet<T>> {
     read(&directory.join(T::FILE)).map(|text| parse_lines(&text))

@@ -82,7 +82,7 @@ impl Connections {
 /// A service of a dump with its counters.
 pub fn read_service_counters(payload: &[u8]) -> Option<(Service, Counters)> {
     let (service, _) = read_service(payload)?;
-    Some((service, counters(nest(payload, SERVICE)?)))
+    Some((service, read_counters(nest(payload, SERVICE)?)))
 }
 
 /// A destination of a dump with its counters; `ipv6` is the family of its service.
@@ -102,15 +102,15 @@ pub fn read_destination_counters(
             _ => {}
         }
     }
-    Some((address, (counters(nest), connections)))
+    Some((address, (read_counters(nest), connections)))
 }
 
 fn nest(payload: &[u8], kind: u16) -> Option<&[u8]> {
     attributes(payload.get(GENL_HEADER..)?).find(|(id, _)| *id == kind).map(|(_, nest)| nest)
 }
 
-/// Without an attribute of them, all are 0.
-fn counters(nest: &[u8]) -> Counters {
+/// Those in the nest of a service or a destination. Without an attribute of them, all are 0.
+pub(super) fn read_counters(nest: &[u8]) -> Counters {
     let mut counters = Counters::default();
     let Some((_, statistics)) = attributes(nest).find(|(id, _)| *id == STATISTICS) else { return counters };
     let [connections_rate, in_rate, out_rate, bytes_in_rate, bytes_out_rate] = &mut counters.rates;

@@ -124,7 +124,8 @@ fn family_number(ipv6: bool) -> u16 {
     (if ipv6 { libc::AF_INET6 } else { libc::AF_INET }) as u16
 }
 
-fn service_key(nest: Request, service: &Service) -> Request {
+/// What tells the kernel which service is meant.
+pub(super) fn service_key(nest: Request, service: &Service) -> Request {
     let nest = nest.attribute(SVC_AF, &family_number(service.is_ipv6()).to_ne_bytes());
     match service {
         Service::Fwmark { mark, .. } => nest.attribute(SVC_FWMARK, &mark.to_ne_bytes()),

@@ -3,7 +3,7 @@
 //! [`Table`] is a complete set of services and destinations, desired or dumped; [`diff`] yields the fewest
 //! operations between two; [`keeper`] decides when to look at the kernel's and what to change; [`message`] turns both
 //! into generic netlink and back; [`sync`] keeps the daemons that synchronise connections, [`timeouts`] those of connections,
-//! [`counters`] reads what the kernel counts; `io/` talks to the kernel.
+//! [`counters`] reads what the kernel counts; [`listing`] shows all that it says; `io/` talks to the kernel.
 
 pub mod counters;
 pub mod diff;
@@ -11,6 +11,7 @@ pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod io;
 pub mod keeper;
+pub mod listing;
 pub mod message;
 mod refusals;
 pub mod sync;

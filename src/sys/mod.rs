@@ -9,6 +9,7 @@ pub(crate) mod folders;
 pub(crate) mod host;
 pub(crate) mod link_frame;
 pub(crate) mod memory;
+pub(crate) mod names;
 pub mod netlink;
 pub(crate) mod poll;
 pub(crate) mod process;

@@ -1,5 +1,8 @@
 //! The client of the kernel's table.
 
+/// What is done by hand.
+mod by_hand;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::process::{Command, Stdio};

@@ -236,6 +236,10 @@ impl Node {
         self.write(path, text);
     }
 
+    pub fn bytes(&self, path: &str) -> Vec<u8> {
+        fs::read(format!("/proc/{}/root{path}", self.holder.get())).unwrap_or_default()
+    }
+
     pub fn read(&self, path: &str) -> String {
         fs::read_to_string(format!("/proc/{}/root{path}", self.holder.get())).unwrap_or_default()
     }

@@ -25,6 +25,7 @@ mod guard;
 mod handover;
 mod includes;
 mod interop;
+mod ipvsadm;
 mod json;
 mod keep;
 mod kernel;
@@ -129,6 +130,7 @@ pub fn all() -> Vec<Scenario> {
         wire_equal::SCENARIOS,
         seed_mysql_dr::SCENARIOS,
         interop::SCENARIOS,
+        ipvsadm::SCENARIOS,
         seed_http_dr::SCENARIOS,
         by_hand::SCENARIOS,
         keep::SCENARIOS,
