@@ -865,7 +865,7 @@ fn who_leaves_with_its_group_at_once_comes_back_at_another_time_than_the_others(
         let here = Link { source: Some(source), ..up() };
         let mut waits = Duration::ZERO;
         for _ in 0..=round {
-            let conditions = Conditions { link: Some(here.clone()), ..machine.conditions.clone().unwrap() };
+            let conditions = Conditions { link: Some(here), ..machine.conditions.clone().unwrap() };
             feed(&mut machine, now, Input::Conditions(conditions));
             let due = machine.deadline.unwrap();
             feed(&mut machine, due, Input::Timer);
