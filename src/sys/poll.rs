@@ -38,23 +38,11 @@ impl Set {
         Ok(self.0.delete(one)?)
     }
 
-    /// Whether one of them counts. What it has when it begins to is to be looked for: nothing tells of it.
-    pub(crate) fn count(&self, one: impl AsFd, number: u64, counts: bool) -> io::Result<()> {
-        let events = if counts { EpollFlags::EPOLLIN } else { EpollFlags::empty() };
-        Ok(self.0.modify(one, &mut EpollEvent::new(events, number))?)
-    }
-
     /// The numbers of those that are readable now, or that failed: `MOST` at most, others with the next call.
     pub(crate) fn ready<const MOST: usize>(&self) -> io::Result<Vec<u64>> {
         let mut events = [EpollEvent::empty(); MOST];
         let count = self.0.wait(&mut events, EpollTimeout::ZERO)?;
         Ok(events.iter().take(count).map(EpollEvent::data).collect())
-    }
-}
-
-impl AsFd for Set {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.0.0.as_fd()
     }
 }
 
@@ -162,44 +150,31 @@ mod tests {
     #[tokio::test]
     async fn a_set_is_readable_while_one_of_it_is() {
         let sockets = [(); 3].map(|()| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-        let (all, outer) = (Set::new().unwrap(), Set::new().unwrap());
+        let all = Set::new().unwrap();
         for (socket, number) in sockets.iter().zip(5..) {
             socket.set_nonblocking(true).unwrap();
             all.add(socket, number).unwrap();
         }
-        outer.add(&all, 0).unwrap();
-        let outer = register(outer).unwrap();
+        let all = register(all).unwrap();
         let send = |to: &UdpSocket| to.send_to(b"x", to.local_addr().unwrap()).unwrap();
         for round in 0..100 {
             let [first, _, last] = &sockets;
             send(last);
-            outer.readable().await.unwrap().clear_ready();
+            all.readable().await.unwrap().clear_ready();
             if round % 2 == 0 {
                 send(first);
             }
             let expected: &[u64] = if round % 2 == 0 { &[5, 7] } else { &[7] };
-            let mut ready = all.ready::<8>().unwrap();
+            let mut ready = all.get_ref().ready::<8>().unwrap();
             ready.sort_unstable();
             assert_eq!(ready, expected);
-            assert_eq!(all.ready::<1>().unwrap().len(), 1, "no more than there is room for");
+            assert_eq!(all.get_ref().ready::<1>().unwrap().len(), 1, "no more than there is room for");
             assert_eq!(sockets.iter().filter(|one| one.recv(&mut [0; 8]).is_ok()).count(), expected.len());
-            assert_eq!(all.ready::<8>().unwrap(), [0; 0]);
+            assert_eq!(all.get_ref().ready::<8>().unwrap(), [0; 0]);
         }
-        // What does not count wakes nobody until it counts again.
-        outer.get_ref().count(&all, 0, false).unwrap();
         send(&sockets[0]);
-        let none = tokio::time::timeout(Duration::from_millis(20), outer.readable());
-        if let Ok(ready) = none.await {
-            // Of the last round, perhaps.
-            ready.unwrap().clear_ready();
-            let none = tokio::time::timeout(Duration::from_millis(20), outer.readable());
-            assert!(none.await.is_err());
-        }
-        outer.get_ref().count(&all, 0, true).unwrap();
-        assert_eq!(all.ready::<8>().unwrap(), [5]);
-        send(&sockets[0]);
-        outer.readable().await.unwrap().clear_ready();
-        all.remove(&sockets[0]).unwrap();
-        assert_eq!(all.ready::<8>().unwrap(), [0; 0]);
+        all.readable().await.unwrap().clear_ready();
+        all.get_ref().remove(&sockets[0]).unwrap();
+        assert_eq!(all.get_ref().ready::<8>().unwrap(), [0; 0]);
     }
 }

@@ -1,16 +1,14 @@
-//! The sockets that hear adverts, which the loop reads itself: behind one descriptor that wakes it, unless packets are to gather.
+//! The sockets that hear adverts, which the loop reads itself: behind one descriptor that wakes it.
 
 use std::collections::BTreeMap;
 use std::future::{pending, poll_fn};
 use std::io;
-use std::time::{Duration, Instant};
 
 use socket2::Socket;
 use tokio::io::unix::AsyncFd;
 
 use crate::sys::poll::{self, Set};
 use crate::text::reason;
-use crate::vrrp::gather::Gather;
 use crate::vrrp::node::{Endpoint, Input};
 use crate::vrrp::packet::Received;
 
@@ -29,11 +27,7 @@ pub(super) struct Receivers {
     receivers: BTreeMap<Number, Receiver>,
     last: Number,
     /// All sockets.
-    all: Set,
-    /// Has `all` in it, which counts unless packets gather.
-    waking: AsyncFd<Set>,
-    wakes: bool,
-    gather: Gather,
+    all: AsyncFd<Set>,
     /// Packets wait, as the last look has seen.
     more: bool,
     packets: Vec<Received>,
@@ -48,24 +42,14 @@ struct Receiver {
 
 impl Receivers {
     pub(super) fn new() -> io::Result<Self> {
-        let (all, waking) = (Set::new()?, Set::new()?);
-        waking.add(&all, 0)?;
-        Ok(Self {
-            receivers: BTreeMap::new(),
-            last: 0,
-            all,
-            waking: poll::register(waking)?,
-            wakes: true,
-            gather: Gather::default(),
-            more: false,
-            packets: Vec::new(),
-        })
+        let all = poll::register(Set::new()?)?;
+        Ok(Self { receivers: BTreeMap::new(), last: 0, all, more: false, packets: Vec::new() })
     }
 
     /// Begins to hear.
     pub(super) fn add(&mut self, endpoint: Endpoint, socket: Socket) -> io::Result<Number> {
         self.last += 1;
-        self.all.add(&socket, self.last)?;
+        self.all.get_ref().add(&socket, self.last)?;
         self.receivers.insert(self.last, Receiver { endpoint, socket, failures: 0 });
         Ok(self.last)
     }
@@ -74,7 +58,7 @@ impl Receivers {
     pub(super) fn remove(&mut self, number: Number) -> Option<Socket> {
         let Receiver { socket, .. } = self.receivers.remove(&number)?;
         // One that failed is out of it.
-        let _ = self.all.remove(&socket);
+        let _ = self.all.get_ref().remove(&socket);
         Some(socket)
     }
 
@@ -86,15 +70,9 @@ impl Receivers {
         })
     }
 
-    /// `shortest`: the shortest advert interval of those that listen.
-    pub(super) fn listen_for(&mut self, shortest: Option<Duration>) {
-        self.gather.listen_for(shortest);
-        self.arm();
-    }
-
-    /// Until then packets gather: it is to be read then.
-    pub(super) fn rests_until(&self) -> Option<Instant> {
-        self.gather.rests_until()
+    /// Whether packets wait, as the last look has seen.
+    pub(super) fn has_more(&self) -> bool {
+        self.more
     }
 
     /// Returns when it is to be read.
@@ -103,58 +81,62 @@ impl Receivers {
             // The others have their turn, too.
             return tokio::task::yield_now().await;
         }
-        match poll_fn(|context| self.waking.poll_read_ready(context)).await {
+        match poll_fn(|context| self.all.poll_read_ready(context)).await {
             Ok(mut ready) => ready.clear_ready(),
             // The runtime ends.
             Err(_) => pending().await,
         }
     }
 
-    /// Reads what is there, about `most` packets at most.
-    pub(super) fn read(&mut self, now: Instant, most: usize, heard: &mut Vec<Input>) {
-        let begun = heard.len();
+    /// Reads what is there, about `most` packets at most; how many came.
+    pub(super) fn read(&mut self, most: usize, heard: &mut Vec<Input>) -> usize {
+        let mut count = 0;
         self.more = true;
-        while self.more && heard.len() - begun < most {
-            self.more = self.read_some(heard);
+        while self.more && count < most {
+            self.more = self.read_some(&mut count, heard);
         }
-        self.gather.looked(now, heard.len() - begun, self.more);
-        self.arm();
+        count
     }
 
     /// False: no more is there.
-    fn read_some(&mut self, heard: &mut Vec<Input>) -> bool {
+    fn read_some(&mut self, count: &mut usize, heard: &mut Vec<Input>) -> bool {
         let ready = match self.receivers.len() {
             // It is asked itself.
             0 | 1 => self.receivers.keys().copied().collect(),
             // A call that was interrupted is made again.
-            _ => match self.all.ready::<SOCKETS>() {
+            _ => match self.all.get_ref().ready::<SOCKETS>() {
                 Ok(ready) => ready,
                 Err(error) => return error.kind() == io::ErrorKind::Interrupted,
             },
         };
         let mut more = ready.len() == SOCKETS;
         for number in ready {
-            more |= self.read_one(number, heard);
+            more |= self.read_one(number, count, heard);
         }
         more
     }
 
     /// Whether there may be more in this one.
-    fn read_one(&mut self, number: Number, heard: &mut Vec<Input>) -> bool {
+    fn read_one(&mut self, number: Number, count: &mut usize, heard: &mut Vec<Input>) -> bool {
         let Some(receiver) = self.receivers.get_mut(&number) else { return false };
         let endpoint = &receiver.endpoint;
         match receive(&receiver.socket, endpoint.local, &mut self.packets) {
-            Ok(count) => {
+            Ok(read) => {
                 receiver.failures = 0;
+                // Those that are none of VRRP as well: they take their time.
+                *count += read;
                 let packets = self.packets.drain(..);
                 heard.extend(packets.map(|packet| Input::Heard { endpoint: endpoint.clone(), packet }));
-                count == BATCH
+                read == BATCH
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                receiver.failures = 0;
+                false
+            }
             Err(error) if receiver.failures == FAILURES => {
                 heard.push(Input::Closed { endpoint: endpoint.clone(), why: reason(&error) });
                 // Only what is in it can be taken out.
-                let _ = self.all.remove(&receiver.socket);
+                let _ = self.all.get_ref().remove(&receiver.socket);
                 receiver.failures += 1;
                 false
             }
@@ -162,21 +144,6 @@ impl Receivers {
             Err(_) => {
                 receiver.failures = receiver.failures.saturating_add(1);
                 receiver.failures <= FAILURES
-            }
-        }
-    }
-
-    /// Packets wake the loop, or do not.
-    fn arm(&mut self) {
-        let wakes = self.gather.rests_until().is_none();
-        if wakes != self.wakes {
-            match self.waking.get_ref().count(&self.all, 0, wakes) {
-                Ok(()) => {
-                    self.wakes = wakes;
-                    // What came in between wakes nobody.
-                    self.more |= wakes;
-                }
-                Err(error) => tracing::debug!("packets cannot be gathered: {error}"),
             }
         }
     }
@@ -222,23 +189,11 @@ mod tests {
             .collect()
     }
 
-    /// As the loop does it: waits until there is something to do, and reads.
-    async fn turn(receivers: &mut Receivers, inputs: &mut Vec<Input>) {
-        let rest = receivers.rests_until();
-        tokio::select! {
-            biased;
-            () = poll::until(rest) => {}
-            () = receivers.ready() => {}
-        }
-        receivers.read(Instant::now(), 64, inputs);
-    }
-
-    /// Alone, among others, in the rest and out of it: none is lost, whatever comes first.
+    /// Alone and among others: none is lost.
     #[tokio::test]
     async fn every_packet_is_heard() {
         for count in [1, 3, 40] {
             let mut receivers = Receivers::new().unwrap();
-            receivers.listen_for(Some(Duration::from_secs(1)));
             let senders: Vec<UdpSocket> = (1..=count)
                 .map(|index| {
                     let (sender, receiver) = socket();
@@ -246,37 +201,23 @@ mod tests {
                     sender
                 })
                 .collect();
-            let mut inputs = Vec::new();
-            let mut rested = false;
-            let (mut sent, mut pause) = (Vec::new(), 1);
-            // Often, and then so seldom that it stops to rest, with one packet while it does.
-            for round in 0..120_u8 {
-                let index = u32::from(round) % count;
-                let from = senders.get(usize::try_from(index).unwrap()).unwrap();
-                from.send(&packet(round)).unwrap();
-                sent.push((index + 1, Some(round)));
+            for round in 0..200_u8 {
+                let from = |offset| (u32::from(round) * 7 + offset) % count;
+                let mut sent = Vec::new();
+                for index in (0..u32::from(round) % 3 + 1).map(from) {
+                    senders[usize::try_from(index).unwrap()].send(&packet(round)).unwrap();
+                    sent.push((index + 1, Some(round)));
+                }
+                let mut inputs = Vec::new();
                 while inputs.len() < sent.len() {
-                    turn(&mut receivers, &mut inputs).await;
-                    rested |= receivers.rests_until().is_some();
+                    receivers.ready().await;
+                    receivers.read(64, &mut inputs);
                 }
-                if round % 40 == 39 {
-                    pause = 35;
-                } else if round % 10 == 9 {
-                    pause = 1;
-                }
-                for _ in 0..pause {
-                    let later = Instant::now() + Duration::from_millis(1);
-                    while Instant::now() < later {
-                        let wait = tokio::time::timeout(
-                            later.saturating_duration_since(Instant::now()),
-                            turn(&mut receivers, &mut inputs),
-                        );
-                        let _ = wait.await;
-                    }
-                }
+                let mut found = heard(&inputs);
+                found.sort_unstable();
+                sent.sort_unstable();
+                assert_eq!(found, sent, "{count}");
             }
-            assert!(rested, "{count}");
-            assert_eq!(heard(&inputs), sent, "{count}");
         }
     }
 
@@ -296,20 +237,20 @@ mod tests {
         }
         let mut inputs = Vec::new();
         receivers.ready().await;
-        receivers.read(Instant::now(), 64, &mut inputs);
+        receivers.read(64, &mut inputs);
         let first = heard(&inputs);
         assert!((64..=64 + 2 * BATCH).contains(&first.len()), "{}", first.len());
         assert!([1, 2].iter().all(|index| first.iter().any(|one| one.0 == *index)), "both have their turn");
         while inputs.len() < 200 {
             receivers.ready().await;
-            receivers.read(Instant::now(), 64, &mut inputs);
+            receivers.read(64, &mut inputs);
         }
         // One that is gone is not heard, the other one is.
         drop(receivers.remove(all[0].1).unwrap());
         all[1].0.send(&packet(7)).unwrap();
         receivers.ready().await;
         inputs.clear();
-        receivers.read(Instant::now(), 64, &mut inputs);
+        receivers.read(64, &mut inputs);
         assert_eq!(heard(&inputs), [(2, Some(7))]);
         assert!(receivers.remove(all[0].1).is_none());
     }
@@ -331,7 +272,7 @@ mod tests {
             receivers.ready().await;
             let mut inputs = Vec::new();
             for _ in 0..20 {
-                receivers.read(Instant::now(), 64, &mut inputs);
+                receivers.read(64, &mut inputs);
             }
             assert!(
                 matches!(&inputs[..], [Input::Closed { endpoint, .. }] if endpoint.index == 1),

@@ -22,8 +22,8 @@ use crate::sys::netlink::Monitor;
 use crate::sys::poll::{self, Alarm};
 use crate::text::reason;
 use crate::track::Facts;
-use crate::vrrp::instance::{self, Left};
-use crate::vrrp::node::{Action, Claim, Endpoint, Input, Node, Refusal, Setup, Timer, new_claims};
+use crate::vrrp::instance::Left;
+use crate::vrrp::node::{Action, Claim, Endpoint, Input, Node, Refusal, Setup, new_claims};
 
 use super::ears::Ears;
 use super::handle::Command;
@@ -35,10 +35,10 @@ use super::worker::{self, Answer, Job};
 
 /// Packets that are looked at in a row; more wait in the kernel's socket buffers, which drop what they cannot hold.
 const PACKETS: usize = 64;
-/// A timer that is served later than this after its time: the process was paused, or starved.
-const LATE: Duration = Duration::from_millis(50);
-/// Packets that are looked at after a pause before the timers are.
+/// Packets that are looked at before a master counts as down.
 const CATCH_UP: usize = 512;
+/// The same for each virtual router, when these are more: a pause fills the buffers of many sockets.
+const CATCH_UP_EACH: usize = 8;
 const MONITOR_BUFFER: usize = 64 * 1024;
 /// A kernel that takes longer to lend the addresses gets another end.
 const LEND: Duration = Duration::from_millis(300);
@@ -118,7 +118,6 @@ impl Thread {
             self.node.handle(Instant::now(), input, &mut actions);
         }
         actions.into_iter().filter(|action| *action != Action::Read).for_each(|action| self.act(action));
-        self.receivers.listen_for(self.node.shortest_interval());
         self.show();
     }
 
@@ -130,83 +129,81 @@ impl Thread {
             let wake = self.serve();
             let monitor = &self.monitor;
             tokio::select! {
-                // Packets come last: a flood of them keeps nobody waiting.
-                biased;
-                () = self.alarm.until(wake) => {}
-                command = commands.recv() => match command {
-                    Some(Command::Stop { release, done }) => {
-                        self.stop(release, &mut commands).await;
-                        let _ = done.send(());
-                        return;
-                    }
-                    Some(Command::Leave(answer)) => {
-                        if self.leave(answer).await {
-                            return self.stand_by(&mut commands).await;
-                        }
-                    }
-                    Some(command) => self.command(command),
-                    None => return,
-                },
-                Some(answer) = self.answers.recv() => self.answer(answer),
-                mut told = &mut facts => {
-                    let sessions = Arc::clone(&self.known.sessions);
-                    self.known = Facts { sessions, ..told.borrow_and_update().clone() };
-                    facts.set(changed(told));
-                    self.feed(Input::Tracked(self.known.clone()));
-                }
-                mut told = &mut sessions => {
-                    self.known.sessions = Arc::clone(&told.borrow_and_update());
-                    sessions.set(changed(told));
-                    self.feed(Input::Tracked(self.known.clone()));
-                }
-                Ok(mut ready) = poll_fn(|context| monitor.poll_read_ready(context)) => {
-                    ready.clear_ready();
-                    drop(ready);
-                    self.hear();
-                }
-                Some(claim) = self.claims.recv() => self.feed(claim),
-                () = self.receivers.ready() => self.listen(Instant::now(), PACKETS),
+                            // Packets come last: a flood of them keeps nobody waiting.
+                            biased;
+                            () = self.alarm.until(wake) => {}
+                            command = commands.recv() => match command {
+                                Some(Command::Stop { release, done }) => {
+                                    self.stop(release, &mut commands).await;
+                                    let _ = done.send(());
+                                    return;
+                                }
+                                Some(Command::Leave(answer)) => {
+                                    if self.leave(answer).await {
+                                        return self.stand_by(&mut commands).await;
+                                    }
+                                }
+                                Some(command) => self.command(command),
+                                None => return,
+                            },
+                            Some(answer) = self.answers.recv() => self.answer(answer),
+                            mut told = &mut facts => {
+                                let sessions = Arc::clone(&self.known.sessions);
+                                self.known = Facts { sessions, ..told.borrow_and_update().clone() };
+                                facts.set(changed(told));
+                                self.feed(Input::Tracked(self.known.clone()));
+                            }
+                            mut told = &mut sessions => {
+                                self.known.sessions = Arc::clone(&told.borrow_and_update());
+                                sessions.set(changed(told));
+                                self.feed(Input::Tracked(self.known.clone()));
+                            }
+                            Ok(mut ready) = poll_fn(|context| monitor.poll_read_ready(context)) => {
+                                ready.clear_ready();
+                                drop(ready);
+                                self.hear();
+                            }
+                            Some(claim) = self.claims.recv() => self.feed(claim),
+                            () = self.receivers.ready() => {
+             self.listen(Instant::now(), PACKETS);
             }
+                        }
         }
     }
 
     /// Serves what is due, and shows what came of it. Returns when to call again.
     fn serve(&mut self) -> Option<Instant> {
         let now = Instant::now();
-        let rested = self.receivers.rests_until().is_some_and(|at| at <= now);
-        let mut timer = self.node.next_timer();
-        // What was heard comes first: a backup must not take over from a master whose adverts wait in its socket, as after
-        // a pause of the whole process. Bounded: a flood must not keep the timers waiting.
-        let most = match timer {
-            Some((at, _)) if at + LATE < now => Some(CATCH_UP),
-            Some((at, Timer::Instance(instance::Timer::MasterDown | instance::Timer::HandOver)))
-                if at <= now =>
-            {
-                Some(PACKETS)
+        // What was heard comes first: a backup must not take over from a master whose adverts wait in its sockets, as after
+        // a pause of the whole process.
+        if self.node.ends_a_master(now) {
+            // Bounded: a flood must not keep the timers waiting.
+            let mut most = CATCH_UP.max(self.node.machines().count() * CATCH_UP_EACH);
+            while most > 0 {
+                most = most.saturating_sub(self.listen(now, PACKETS).max(1));
+                if !self.receivers.has_more() {
+                    break;
+                }
             }
-            _ => rested.then_some(PACKETS),
-        };
-        if let Some(most) = most {
-            self.listen(now, most);
-            timer = self.node.next_timer();
         }
+        let mut timer = self.node.next_timer();
         if timer.is_some_and(|(at, _)| at <= now) {
             self.feed(Input::Timer);
             timer = self.node.next_timer();
         }
         self.outward.publish(now, &self.node, false);
-        let times = [timer.map(|(at, _)| at), self.receivers.rests_until()];
-        times.into_iter().flatten().min()
+        timer.map(|(at, _)| at)
     }
 
-    /// Feeds what was heard.
-    fn listen(&mut self, now: Instant, most: usize) {
+    /// Feeds what was heard; how many packets came.
+    fn listen(&mut self, now: Instant, most: usize) -> usize {
         let mut heard = std::mem::take(&mut self.heard);
-        self.receivers.read(now, most, &mut heard);
+        let count = self.receivers.read(most, &mut heard);
         for input in heard.drain(..) {
             self.feed_at(now, input);
         }
         self.heard = heard;
+        count
     }
 
     /// Shows the node as it is now.
@@ -219,7 +216,6 @@ impl Thread {
             Command::Claims(setup, answer) => drop(answer.send(self.node.claims_of(&setup))),
             Command::Configure(setup, done) => {
                 self.feed(Input::Configure(Box::new(setup)));
-                self.receivers.listen_for(self.node.shortest_interval());
                 self.show();
                 let _ = done.send(());
             }
@@ -339,16 +335,18 @@ impl Thread {
                 return;
             }
             tokio::select! {
-                () = self.alarm.until(wake) => {}
-                Some(Command::Stop { .. }) = commands.recv() => self.feed(Input::Stop),
-                Some(answer) = self.answers.recv() => self.answer(answer),
-                Ok(mut ready) = self.monitor.readable() => {
-                    ready.clear_ready();
-                    drop(ready);
-                    self.hear();
-                }
-                () = self.receivers.ready() => self.listen(Instant::now(), PACKETS),
+                            () = self.alarm.until(wake) => {}
+                            Some(Command::Stop { .. }) = commands.recv() => self.feed(Input::Stop),
+                            Some(answer) = self.answers.recv() => self.answer(answer),
+                            Ok(mut ready) = self.monitor.readable() => {
+                                ready.clear_ready();
+                                drop(ready);
+                                self.hear();
+                            }
+                            () = self.receivers.ready() => {
+             self.listen(Instant::now(), PACKETS);
             }
+                        }
         }
     }
 

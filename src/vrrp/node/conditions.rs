@@ -375,6 +375,7 @@ pub(super) fn refusal(refused: &Refused) -> String {
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeSet, VecDeque};
+    use std::time::Duration;
 
     use super::*;
     use crate::config::model::{
@@ -555,6 +556,20 @@ mod tests {
         assert_eq!(opened.as_ref().map(|endpoint| endpoint.index), Some(9));
         step(Input::Opened(opened.unwrap()));
         assert!(states.iter().all(|one| *one == (Of::Backup, String::new())), "{states:?}");
+    }
+
+    /// Whatever else is due before it.
+    #[test]
+    fn it_says_when_a_master_is_about_to_count_as_down() {
+        let now = Instant::now();
+        let instance = |name: &str, vrid, priority| Instance {
+            priority: crate::config::model::Priority::new(priority).unwrap(),
+            ..Instance::new(name, InterfaceName::new("eth0").unwrap(), Vrid::new(vrid).unwrap())
+        };
+        let node = node(vec![instance("A", 7, 255), instance("B", 8, 100)], now);
+        assert_eq!((state(&node, "A").0, state(&node, "B").0), (Of::Master, Of::Backup));
+        let ends = [0, 1, 3, 4, 60].map(|seconds| node.ends_a_master(now + Duration::from_secs(seconds)));
+        assert_eq!(ends, [false, false, false, true, true]);
     }
 
     #[test]

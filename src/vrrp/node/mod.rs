@@ -298,9 +298,14 @@ impl Node {
         self.identities.values().filter_map(|id| Some(&self.instances.get(id)?.machine))
     }
 
-    /// The shortest advert interval that is configured.
-    pub fn shortest_interval(&self) -> Option<Duration> {
-        self.machines().map(|machine| machine.config().advert_interval.duration()).min()
+    /// Whether an instance counts its master, or its successor, as gone with the next timer: unless it is heard before.
+    pub fn ends_a_master(&self, now: Instant) -> bool {
+        let mut due = self.due.iter().take_while(|((at, _), _)| *at <= now);
+        due.any(|(_, id)| {
+            let timer = self.instances.get(id).and_then(|running| running.machine.next_timer());
+            let kind = timer.map(|(_, kind)| kind);
+            matches!(kind, Some(instance::Timer::MasterDown | instance::Timer::HandOver))
+        })
     }
 
     /// The counters of all instances begin anew.
