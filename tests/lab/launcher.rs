@@ -19,7 +19,7 @@ filter     run the scenarios whose name contains one of these words
 --show     print what the scenario prints, as it happens (demo, bench)";
 
 /// How often something is done, or what of it; without them what the suite does.
-const WISHES: [&str; 4] = ["LAB_RESTARTS", "LAB_HANDOVERS", "LAB_KILLS", "LAB_FAULT"];
+const WISHES: [&str; 5] = ["LAB_RESTARTS", "LAB_HANDOVERS", "LAB_KILLS", "LAB_FAULT", "LAB_LINES"];
 
 /// What every scenario needs: a program, and the Debian package it comes in.
 const PROGRAMS: &[(&str, &str)] = &[
