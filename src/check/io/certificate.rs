@@ -283,12 +283,22 @@ mod tests {
         demands: TlsDemands,
         virtualhost: Option<&str>,
     ) -> (Result<(), String>, Option<Expiring>) {
+        ask_as(None, to, demands, virtualhost).await
+    }
+
+    /// The same, and tells this name in the handshake.
+    async fn ask_as(
+        sni: Option<&str>,
+        to: SocketAddr,
+        demands: TlsDemands,
+        virtualhost: Option<&str>,
+    ) -> (Result<(), String>, Option<Expiring>) {
         let authorities = Authorities::read([&demands.trust].into());
         let client = Client::default().with(Credentials::default(), authorities);
         let check = HttpCheck {
             tls: true,
             protocol: HttpProtocol::Http10,
-            sni: None,
+            sni: sni.map(str::to_owned),
             demands: Some(Box::new(demands)),
             fast_recovery: false,
             urls: vec![],
@@ -432,7 +442,23 @@ mod tests {
         }
         assert_eq!(verdict(None, Some("www.example.org:1")).await, Ok(()));
         assert!(verdict(None, Some("[::1]:1")).await.unwrap_err().contains("expected ::1, found"));
+        assert_eq!(verdict(None, Some("www.example.org.")).await, Ok(()));
         assert_eq!(verdict(None, None).await, Ok(()), "the address, when nobody is named");
+        // The certificate is for names below each of them, or for somebody.
+        for nobody in ["", ":9001", ".", ".example.org", ".com:1", "*.example.com", "b\0"] {
+            let why = format!("no certificate can be for `{}`", nobody.escape_debug());
+            assert_eq!(verdict(None, Some(nobody)).await, Err(why));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_no_handshake_can_tell_is_a_failure() {
+        let ca = Authority::new();
+        for name in ["a".repeat(64), vec!["a".repeat(60); 5].join(".")] {
+            let to = serve(&ca.signs(Wish::default()), &[], None);
+            let said = ask_as(Some(&name), to, TlsDemands::default(), WWW).await.0.unwrap_err();
+            assert!(said.contains("is too long"), "{said}");
+        }
     }
 
     #[tokio::test]
