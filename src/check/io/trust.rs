@@ -121,6 +121,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn with_what_is_not_known_nobody_counts() {
+        let authorities = Authorities::read([&Trust::Unknown].into());
+        assert_eq!(authorities.troubles().collect::<Vec<_>>(), [UNKNOWN]);
+        assert_eq!(authorities.of(&Trust::Unknown).err().as_deref(), Some(UNKNOWN));
+        assert!(Authorities::default().of(&Trust::Unknown).is_err());
+    }
+
+    #[test]
     fn a_file_that_is_no_list_of_certificates_is_said_to_be_none() {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, content: &[u8]| {
