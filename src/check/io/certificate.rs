@@ -590,6 +590,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_ends_first_of_a_chain_is_told() {
+        let ca = Authority::new();
+        for trust in [Trust::Anybody, ca.trust()] {
+            for (between, leaf, told) in
+                [(3, 9, "`CN=Between`"), (9, 3, "`CN=server`"), (3, 90, "`CN=Between`")]
+            {
+                let wish = Wish { issuer: Some(&ca.made), to: between * DAY + 60, ..Wish::default() };
+                let between = make("Between", true, &wish);
+                let wish = Wish { issuer: Some(&between), to: leaf * DAY + 60, ..Wish::default() };
+                let to = serve(&make("server", false, &wish), &[&between], None);
+                let demands = TlsDemands { warn_days: Some(14), ..demands(&trust) };
+                let (verdict, expiring) = ask(to, demands, WWW).await;
+                let expiring = expiring.unwrap();
+                assert_eq!((verdict, expiring.days, expiring.subject.as_str()), (Ok(()), 3, told));
+            }
+        }
+    }
+
+    #[tokio::test]
     async fn a_named_check_verifies_too() {
         let ca = Authority::new();
         let made = ca.signs(Wish { names: &["cache.example"], ..Wish::default() });

@@ -324,16 +324,21 @@ fn judge(
             (None, _) => return Err(Failure::Certificate("the server shows no certificate".to_owned())),
         }
     }
-    if let (Some(shown), Some(days)) = (shown, asked.warn_days)
-        && let Some(ends) = certificate::expiring(&shown, days)
-    {
-        // One is enough.
-        let _ = expiring.set(ends);
+    if let Some(days) = asked.warn_days {
+        // What a server sends beside the way to an authority hurts nobody.
+        let verified = ssl.verified_chain().filter(|_| asked.trust != Trust::Anybody);
+        let all = verified.or_else(|| ssl.peer_cert_chain()).into_iter().flatten();
+        let ending = all.filter_map(|one| certificate::expiring(one, days));
+        if let Some(first) = ending.min_by(|one, other| (one.days, &one.end).cmp(&(other.days, &other.end))) {
+            // One is enough.
+            let _ = expiring.set(first);
+        }
     }
     Ok(())
 }
 
-/// `verified`: with whose certificates, and for whom; `told`: the name that is sent; `refused`: there it is told why the certificate does not count.
+/// `verified`: with whose certificates, and for whom; `told`: the name that is sent; `refused`: there it is told why the
+/// certificate does not count.
 fn prepare(
     stream: TcpStream,
     tls: Tls<'_>,

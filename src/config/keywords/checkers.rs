@@ -82,7 +82,7 @@ const fn demands(name: (&'static str, &'static str)) -> [Row; 5] {
         part("tls_name", STRING, told(name.0), ANY.note(name.1), "whom the certificate must be for: a name or an address", ""),
         part("tls_min_version", args(Choice(&["1.2", "1.3"])), NONE, ANY.note("not in keepalived"), "oldest version of TLS that counts", ""),
         part("tls_max_version", args(Choice(&["1.2", "1.3"])), NONE, ANY.note("not in keepalived; not below tls_min_version"), "newest version of TLS that counts", ""),
-        part("tls_expiry_warning", INT, NONE, whole(1, 3650).unit("days").note("; not in keepalived; the server stays up; with tls_verify none, too"), "tell once a day of a certificate that ends within so many days", ""),
+        part("tls_expiry_warning", INT, NONE, whole(1, 3650).unit("days").note("; not in keepalived; the server stays up; with tls_verify none, too; those of the issuers count as well"), "tell once a day of a certificate that ends within so many days", ""),
     ]
 }
 
