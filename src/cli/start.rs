@@ -163,9 +163,7 @@ pub(super) fn reload(config: &Path, language: &Options, running: &Model) -> Resu
     let mut start = Start::new(model, unrun(&loaded), Source::File, read);
     start.candidate.fallbacks = loaded.fallbacks.clone();
     // What ran goes on; a start has nothing to go on with.
-    let client = &start.candidate.programs.client;
-    if client.trouble().is_some() || client.troubles().next().is_some() {
-        let said = std::mem::take(&mut start.candidate.programs.lines);
+    if let Some(said) = start.candidate.programs.unusable() {
         return Err(lines.into_iter().chain(said).collect());
     }
     (start.candidate.keep, start.candidate.lines) = (true, lines);

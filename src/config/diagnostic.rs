@@ -380,6 +380,14 @@ impl Diagnostics {
         }
     }
 
+    /// What comes of what was added last, where that is in `span` and does not say it.
+    pub fn comes_of(&mut self, span: Span, consequence: &str) {
+        let within = |own: Span| own.source == span.source && (span.start..=span.end).contains(&own.start);
+        if let Some(last) = self.list.last_mut().filter(|last| last.span.is_some_and(within)) {
+            last.consequence.get_or_insert_with(|| consequence.to_owned());
+        }
+    }
+
     /// Whether one more of this code would only be counted: what is expensive to say need not be made.
     pub fn is_full(&self, code: Code) -> bool {
         self.kept.get(&code).is_some_and(|kept| *kept >= KEPT)

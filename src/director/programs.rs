@@ -23,6 +23,9 @@ use crate::track::scripts::Wanted;
 use super::around::Around;
 use super::candidate::Line;
 
+/// How it ends, when a file of checks cannot be used.
+const STAY: &str = ", and the verdicts of their real servers stay";
+
 /// What is run of a configuration.
 #[derive(Debug, Clone, Default)]
 pub struct Programs {
@@ -120,16 +123,32 @@ impl Programs {
         let (secrets, authorities) = (Credentials::read(wanted), Authorities::read(trusted));
         let client = ssl.map(Client::new).unwrap_or_default().with(secrets, authorities);
         if let Some(trouble) = client.trouble() {
-            let text =
-                format!("{trouble}: checks over TLS cannot ask, and the verdicts of their real servers stay");
+            let text = format!("{trouble}: checks over TLS cannot ask{STAY}");
             self.lines.push(Line { level: Level::ERROR, text });
         }
         for trouble in client.troubles() {
-            let text =
-                format!("{trouble}: its checks cannot ask, and the verdicts of their real servers stay");
+            let text = format!("{trouble}: its checks cannot ask{STAY}");
             self.lines.push(Line { level: Level::ERROR, text });
         }
         self.client = Arc::new(client);
+    }
+
+    /// What is said where a file that cannot be used keeps all of it from being run. `None`: nothing does.
+    pub(crate) fn unusable(&self) -> Option<Vec<Line>> {
+        let troubles: Vec<&str> = self.client.trouble().into_iter().chain(self.client.troubles()).collect();
+        if troubles.is_empty() {
+            return None;
+        }
+        let goes_on = |line: &Line| {
+            let of = |trouble: &&&str| line.text.starts_with(**trouble) && line.text.ends_with(STAY);
+            let trouble = troubles.iter().find(of);
+            let text = trouble.map_or_else(
+                || line.text.clone(),
+                |trouble| format!("{trouble}: what ran goes on as it was"),
+            );
+            Line { text, ..line.clone() }
+        };
+        Some(self.lines.iter().map(goes_on).collect())
     }
 
     /// A check whose program is not run is taken away, as in keepalived: the server counts as healthy, after a start as
@@ -485,11 +504,15 @@ mod tests {
             let mut programs = Programs::default();
             programs.identify(model.ssl.as_ref(), &model.virtual_servers);
             assert_eq!(programs.client.troubles().count(), programs.lines.len());
-            programs.lines.iter().map(|line| line.text.clone()).collect::<Vec<_>>()
+            let texts = |lines: Vec<Line>| lines.into_iter().map(|line| line.text).collect::<Vec<_>>();
+            (texts(programs.lines.clone()), programs.unusable().map(texts))
         };
-        assert_eq!(lines("none"), [""; 0]);
+        assert_eq!(lines("none"), (vec![], None));
         let why = "`tls_verify /nowhere`: it cannot be read: no such file or directory: its checks cannot ask, and the verdicts of \
                    their real servers stay";
-        assert_eq!(lines("/nowhere"), [why]);
+        // A reload is refused for it, and takes no verdict.
+        let refused =
+            "`tls_verify /nowhere`: it cannot be read: no such file or directory: what ran goes on as it was";
+        assert_eq!(lines("/nowhere"), (vec![why.to_owned()], Some(vec![refused.to_owned()])));
     }
 }

@@ -283,12 +283,22 @@ mod tests {
         demands: TlsDemands,
         virtualhost: Option<&str>,
     ) -> (Result<(), String>, Option<Expiring>) {
+        ask_as(None, to, demands, virtualhost).await
+    }
+
+    /// The same, and tells this name in the handshake.
+    async fn ask_as(
+        sni: Option<&str>,
+        to: SocketAddr,
+        demands: TlsDemands,
+        virtualhost: Option<&str>,
+    ) -> (Result<(), String>, Option<Expiring>) {
         let authorities = Authorities::read([&demands.trust].into());
         let client = Client::default().with(Credentials::default(), authorities);
         let check = HttpCheck {
             tls: true,
             protocol: HttpProtocol::Http10,
-            sni: None,
+            sni: sni.map(str::to_owned),
             demands: Some(Box::new(demands)),
             fast_recovery: false,
             urls: vec![],
@@ -432,7 +442,23 @@ mod tests {
         }
         assert_eq!(verdict(None, Some("www.example.org:1")).await, Ok(()));
         assert!(verdict(None, Some("[::1]:1")).await.unwrap_err().contains("expected ::1, found"));
+        assert_eq!(verdict(None, Some("www.example.org.")).await, Ok(()));
         assert_eq!(verdict(None, None).await, Ok(()), "the address, when nobody is named");
+        // The certificate is for names below each of them, or for somebody.
+        for nobody in ["", ":9001", ".", ".example.org", ".com:1", "*.example.com", "b\0"] {
+            let why = format!("no certificate can be for `{}`", nobody.escape_debug());
+            assert_eq!(verdict(None, Some(nobody)).await, Err(why));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_no_handshake_can_tell_is_a_failure() {
+        let ca = Authority::new();
+        for name in ["a".repeat(64), vec!["a".repeat(60); 5].join(".")] {
+            let to = serve(&ca.signs(Wish::default()), &[], None);
+            let said = ask_as(Some(&name), to, TlsDemands::default(), WWW).await.0.unwrap_err();
+            assert!(said.contains("is too long"), "{said}");
+        }
     }
 
     #[tokio::test]
@@ -561,6 +587,25 @@ mod tests {
         }
         let ended = told(-60, Some(14), Trust::Anybody).await.1.unwrap().to_string();
         assert!(ended.starts_with("the certificate of `CN=server` has ended at 20"), "{ended}");
+    }
+
+    #[tokio::test]
+    async fn what_ends_first_of_a_chain_is_told() {
+        let ca = Authority::new();
+        for trust in [Trust::Anybody, ca.trust()] {
+            for (between, leaf, told) in
+                [(3, 9, "`CN=Between`"), (9, 3, "`CN=server`"), (3, 90, "`CN=Between`")]
+            {
+                let wish = Wish { issuer: Some(&ca.made), to: between * DAY + 60, ..Wish::default() };
+                let between = make("Between", true, &wish);
+                let wish = Wish { issuer: Some(&between), to: leaf * DAY + 60, ..Wish::default() };
+                let to = serve(&make("server", false, &wish), &[&between], None);
+                let demands = TlsDemands { warn_days: Some(14), ..demands(&trust) };
+                let (verdict, expiring) = ask(to, demands, WWW).await;
+                let expiring = expiring.unwrap();
+                assert_eq!((verdict, expiring.days, expiring.subject.as_str()), (Ok(()), 3, told));
+            }
+        }
     }
 
     #[tokio::test]

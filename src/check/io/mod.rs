@@ -69,7 +69,7 @@ pub(crate) struct Tls<'a> {
 pub(crate) struct Demands<'a> {
     /// By the configuration.
     pub asked: &'a TlsDemands,
-    /// Whom the certificate must be for, a name or an address.
+    /// Whom the certificate must be for: a host as requests have it, or an address.
     pub name: &'a str,
     /// A certificate that ends soon is told here.
     pub expiring: &'a OnceLock<Expiring>,

@@ -24,7 +24,7 @@ use crate::sys::filter::{
 use super::batch::GoesOn;
 use super::limits::Limits;
 use super::socket::judge;
-use super::tls::{Client, host};
+use super::tls::Client;
 use super::{Demands, Stopped, Tls, carry_out, converse, converse_within, datagrams};
 
 /// Asks for one url of an HTTP check; `search` is that for its pattern, `client` who asks over TLS. A certificate that ends
@@ -82,7 +82,7 @@ async fn fetch(
     let address = to.ip().to_string();
     let demands = check.demands.as_ref().map(|asked| {
         let own = asked.name.as_ref().map(|name| name.as_str());
-        let name = own.or(sni).or(url.virtualhost.as_deref()).map_or(address.as_str(), host);
+        let name = own.or(sni).or(url.virtualhost.as_deref()).unwrap_or(&address);
         Demands { asked, name, expiring }
     });
     let tls = check.tls.then_some(Tls { client, sni, compliant: url.is_compliant(check), demands });

@@ -24,7 +24,7 @@ use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
 
 use crate::check::Failure;
-use crate::config::model::{self, TlsDemands, TlsVersion, Trust};
+use crate::config::model::{self, TlsDemands, TlsName, TlsVersion, Trust, is_short_enough, without_port};
 use crate::report::plain;
 
 use super::credentials::{Credentials, regular};
@@ -272,12 +272,35 @@ pub(super) async fn handshake(stream: TcpStream, tls: Tls<'_>) -> Result<Stream,
         None | Some(Trust::Anybody) => None,
         Some(trust) => Some(tls.client.authorities.of(trust).map_err(Stopped::Local)?),
     };
+    let verified = match (anchors, tls.demands) {
+        (Some(anchors), Some(Demands { name, .. })) => {
+            Some((anchors, certified(name).map_err(Stopped::Failed)?))
+        }
+        _ => None,
+    };
+    // An address is never sent as a name.
+    let told = tls.sni.map(without_port).filter(|name| !name.is_empty() && name.parse::<IpAddr>().is_err());
+    // OpenSSL would not take it; nobody is spared a verdict by a name that they send the check to.
+    if let Some(name) = told.filter(|name| !is_short_enough(name) || name.contains('\0')) {
+        let start: String = name.chars().take(40).collect();
+        let why = format!("no name for a handshake: `{}…` is too long", start.escape_debug());
+        return Err(Stopped::Failed(Failure::Tls(why)));
+    }
     let refused = Arc::default();
-    let mut stream = prepare(stream, tls, anchors, &refused)
+    let mut stream = prepare(stream, tls, verified.as_ref(), told, &refused)
         .map_err(|error| Stopped::Local(format!("TLS: {}", words(&error))))?;
     let shaken = Pin::new(&mut stream).connect().await;
     judge(shaken, stream.ssl(), tls.demands, refused.get()).map_err(Stopped::Failed)?;
     Ok(Stream { stream, compliant: tls.compliant })
+}
+
+/// Whom the certificate must be for, where a request is for `host`: nothing else is ever compared, as OpenSSL compares an
+/// empty name with nothing, and one that begins with a dot with every name below it.
+fn certified(host: &str) -> Result<TlsName, Failure> {
+    TlsName::of_host(host).ok_or_else(|| {
+        let start: String = host.chars().take(100).collect();
+        Failure::Certificate(format!("no certificate can be for `{}`", start.escape_debug()))
+    })
 }
 
 /// What a handshake comes to; `refused`: why the certificate does not count.
@@ -301,37 +324,42 @@ fn judge(
             (None, _) => return Err(Failure::Certificate("the server shows no certificate".to_owned())),
         }
     }
-    if let (Some(shown), Some(days)) = (shown, asked.warn_days)
-        && let Some(ends) = certificate::expiring(&shown, days)
-    {
-        // One is enough.
-        let _ = expiring.set(ends);
+    if let Some(days) = asked.warn_days {
+        // What a server sends beside the way to an authority hurts nobody.
+        let verified = ssl.verified_chain().filter(|_| asked.trust != Trust::Anybody);
+        let all = verified.or_else(|| ssl.peer_cert_chain()).into_iter().flatten();
+        let ending = all.filter_map(|one| certificate::expiring(one, days));
+        if let Some(first) = ending.min_by(|one, other| (one.days, &one.end).cmp(&(other.days, &other.end))) {
+            // One is enough.
+            let _ = expiring.set(first);
+        }
     }
     Ok(())
 }
 
-/// `refused`: there it is told why the certificate does not count.
+/// `verified`: with whose certificates, and for whom; `told`: the name that is sent; `refused`: there it is told why the
+/// certificate does not count.
 fn prepare(
     stream: TcpStream,
     tls: Tls<'_>,
-    anchors: Option<&Anchors>,
+    verified: Option<&(&Anchors, TlsName)>,
+    told: Option<&str>,
     refused: &Arc<OnceLock<String>>,
 ) -> Result<SslStream<TcpStream>, ErrorStack> {
-    let context = tls.client.context(tls.compliant, anchors)?;
+    let context = tls.client.context(tls.compliant, verified.map(|(anchors, _)| *anchors))?;
     let mut ssl = Ssl::new(&context)?;
-    if let Some(Demands { asked, name, .. }) = tls.demands {
+    if let Some(Demands { asked, .. }) = tls.demands {
         if let Some(oldest) = asked.oldest {
             ssl.set_min_proto_version(Some(version(oldest)))?;
         }
         if let Some(newest) = asked.newest {
             ssl.set_max_proto_version(Some(version(newest)))?;
         }
-        if anchors.is_some() {
-            verify(&mut ssl, name, refused)?;
-        }
     }
-    // An address is never sent as a name.
-    if let Some(name) = tls.sni.map(host).filter(|name| !name.is_empty() && name.parse::<IpAddr>().is_err()) {
+    if let Some((_, name)) = verified {
+        verify(&mut ssl, name, refused)?;
+    }
+    if let Some(name) = told {
         ssl.set_hostname(name)?;
     }
     SslStream::new(ssl, stream)
@@ -346,7 +374,8 @@ fn version(version: TlsVersion) -> SslVersion {
 
 /// The certificate must count, and be for `name`. As with the clients of today: its alternative names alone say for whom
 /// it is, and a certificate that is among those which count needs nobody above it.
-fn verify(ssl: &mut SslRef, name: &str, refused: &Arc<OnceLock<String>>) -> Result<(), ErrorStack> {
+fn verify(ssl: &mut SslRef, name: &TlsName, refused: &Arc<OnceLock<String>>) -> Result<(), ErrorStack> {
+    let name = name.as_str();
     let param = ssl.param_mut();
     param.set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS | X509CheckFlags::NEVER_CHECK_SUBJECT);
     match name.parse::<IpAddr>() {
@@ -419,19 +448,6 @@ fn words(stack: &ErrorStack) -> String {
     }
 }
 
-/// A `virtualhost` may carry a port, a name in a handshake may not.
-pub(super) fn host(virtualhost: &str) -> &str {
-    if let Some((address, rest)) = virtualhost.strip_prefix('[').and_then(|rest| rest.split_once(']'))
-        && (rest.is_empty() || rest.starts_with(':'))
-    {
-        return address;
-    }
-    match virtualhost.rsplit_once(':') {
-        Some((host, port)) if !host.contains(':') && port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => virtualhost,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
@@ -443,15 +459,6 @@ mod tests {
     use super::super::probes::http;
     use super::*;
     use crate::check::Outcome;
-
-    #[test]
-    fn the_port_of_a_virtual_host_is_no_part_of_its_name() {
-        assert_eq!(host("www.example.com:8443"), "www.example.com");
-        assert_eq!(host("www.example.com"), "www.example.com");
-        assert_eq!(host("2001:db8::1"), "2001:db8::1");
-        assert_eq!(host("[2001:db8::1]:443"), "2001:db8::1");
-        assert_eq!(host("[2001:db8::1]"), "2001:db8::1");
-    }
 
     #[test]
     fn contexts_are_made_once_each() {

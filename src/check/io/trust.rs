@@ -26,6 +26,9 @@ const OF_HOSTS: [&str; 5] = [
     "/etc/ssl/cert.pem",
 ];
 
+/// The configuration does not say it.
+const UNKNOWN: &str = "what a `tls_` line demands is not known, as the line is wrong";
+
 /// Names another file instead of those, as for every program that uses OpenSSL.
 const OF_ENVIRONMENT: &str = "SSL_CERT_FILE";
 
@@ -62,9 +65,13 @@ impl Authorities {
             Trust::Host => of_host()
                 .and_then(|path| Anchors::read(&path).map_err(|why| format!("{}: {why}", path.display()))),
             Trust::File(path) => Anchors::read(Path::new(path)),
+            Trust::Unknown => Err(String::new()),
         };
         let of = |trust: &Trust| {
-            let read = read(trust).map_err(|why| format!("`tls_verify {}`: {why}", trust.written()));
+            let read = read(trust).map_err(|why| match trust {
+                Trust::Unknown => UNKNOWN.to_owned(),
+                _ => format!("`tls_verify {}`: {why}", trust.written()),
+            });
             (trust.clone(), read)
         };
         Self(wanted.into_iter().map(of).collect())
@@ -112,6 +119,14 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn with_what_is_not_known_nobody_counts() {
+        let authorities = Authorities::read([&Trust::Unknown].into());
+        assert_eq!(authorities.troubles().collect::<Vec<_>>(), [UNKNOWN]);
+        assert_eq!(authorities.of(&Trust::Unknown).err().as_deref(), Some(UNKNOWN));
+        assert!(Authorities::default().of(&Trust::Unknown).is_err());
+    }
 
     #[test]
     fn a_file_that_is_no_list_of_certificates_is_said_to_be_none() {

@@ -78,18 +78,18 @@ const TRUST: Args = line(TEXT, &[Either(&[Part::Choice(&["none", "system"]), A_F
 #[rustfmt::skip]
 const fn demands(name: (&'static str, &'static str)) -> [Row; 5] {
     [
-        part("tls_verify", TRUST, word("none"), ANY.note("not in keepalived; a file has certificates in PEM, of authorities or of the servers themselves; read at a start and at each reload, and one that cannot be used refuses the reload; the clock of this host tells whether a certificate is out of its time"), "whose certificates count: a certificate of another issuer, for another name, or out of its time is a failure", ""),
+        part("tls_verify", TRUST, word("none"), ANY.note("not in keepalived; a file has certificates in PEM, of authorities or of the servers themselves; read at a start and at each reload, and one that cannot be used refuses the reload; after a start with a wrong value the check asks nothing; the clock of this host tells whether a certificate is out of its time"), "whose certificates count: a certificate of another issuer, for another name, or out of its time is a failure", ""),
         part("tls_name", STRING, told(name.0), ANY.note(name.1), "whom the certificate must be for: a name or an address", ""),
         part("tls_min_version", args(Choice(&["1.2", "1.3"])), NONE, ANY.note("not in keepalived"), "oldest version of TLS that counts", ""),
         part("tls_max_version", args(Choice(&["1.2", "1.3"])), NONE, ANY.note("not in keepalived; not below tls_min_version"), "newest version of TLS that counts", ""),
-        part("tls_expiry_warning", INT, NONE, whole(1, 3650).unit("days").note("; not in keepalived; the server stays up; with tls_verify none, too"), "tell once a day of a certificate that ends within so many days", ""),
+        part("tls_expiry_warning", INT, NONE, whole(1, 3650).unit("days").note("; not in keepalived; the server stays up; with tls_verify none, too; those of the issuers count as well"), "tell once a day of a certificate that ends within so many days", ""),
     ]
 }
 
 /// Those of an SSL_GET.
 const SSL_DEMANDS: &[Row] = &demands((
     "sni_name, else virtualhost, else the address",
-    "not in keepalived; no wildcard; of a certificate only its alternative names count",
+    "not in keepalived; no wildcard; sni_name and virtualhost without their port, and a failure when that is no name; of a certificate only its alternative names count",
 ));
 
 /// Those of a `check NAME`.
@@ -117,7 +117,7 @@ const URL_MORE: &[Row] = &[
     part("max_time", TIMER, NONE, micros(1, Some(4_294_967_295)).unit("s").note("; not in keepalived"), "longest acceptable time from the start of the connection to the end of the answer", ""),
     part("auth_basic_file", SECRET_FILE, NONE, ANY.note("not in keepalived; the file has `USER:PASSWORD` in its first line and is its owner's alone; HTTP_GET sends it unencrypted, SSL_GET without tls_verify to whoever answers"), "who asks, by name and password; read at a start and at each reload", ""),
     part("auth_bearer_file", SECRET_FILE, NONE, ANY.note("not in keepalived; the file has the token in its first line and is its owner's alone; HTTP_GET sends it unencrypted, SSL_GET without tls_verify to whoever answers"), "who asks, by a token; read at a start and at each reload", ""),
-    part("follow_redirects", INT, number(0), whole(0, 10).note("; not in keepalived; only to the same address: the host of a Location is that of the request and of the certificate alone, its port and https or http are taken; what auth_basic_file and auth_bearer_file name goes only where the first request went; the times of the check hold over all of it"), "how often an answer may send the check to another place of the same server", ""),
+    part("follow_redirects", INT, number(0), whole(0, 10).note("; not in keepalived; only to the same address: the host of a Location is that of the request and of the certificate alone, its port and https or http are taken; body, each header and what auth_basic_file and auth_bearer_file name go only to the scheme, host and port of the first request; from https to http is a failure with tls_verify or tls_min_version; the times of the check hold over all of it"), "how often an answer may send the check to another place of the same server", ""),
 ];
 
 /// What a `check NAME` asks.

@@ -384,7 +384,9 @@ impl Lower<'_> {
             (Some(http), _) => {
                 let host = draft.inherited.virtualhost.as_deref();
                 let sni = self.sni(draft, http, host, service_host);
-                ProbeKind::Http(http_check(http, sni, settings.virtualhost.as_deref()))
+                let check = http_check(http, sni, settings.virtualhost.as_deref());
+                self.told_names(&check, draft.span);
+                ProbeKind::Http(check)
             }
             (None, kind) => kind.clone()?,
         };

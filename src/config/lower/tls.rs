@@ -1,10 +1,17 @@
 //! What a check over TLS demands: the words that begin with `tls_`, but for `tls_compliant`.
 
+use std::collections::BTreeSet;
+
 use super::Lower;
 use crate::config::diagnostic::{Code, Diagnostic};
-use crate::config::model::{TlsDemands, TlsName, TlsVersion, Trust};
+use crate::config::model::{
+    HttpCheck, HttpUrl, TlsDemands, TlsName, TlsVersion, Trust, is_short_enough, without_port,
+};
 use crate::config::source::Span;
 use crate::config::tree::Node;
+
+/// What comes of a line that is wrong.
+const CANNOT_ASK: &str = "its checks cannot ask without it: the verdicts of their real servers stay";
 
 /// Whether it is one of them.
 pub(super) fn is_demand(word: &str) -> bool {
@@ -20,7 +27,7 @@ pub(super) struct TlsDraft {
     name: Option<Span>,
     oldest: Option<Span>,
     newest: Option<Span>,
-    /// What `tls_verify` or `tls_name` says is wrong, and that is reported.
+    /// What one of them says is wrong, and that is reported; a warning is none of those.
     damaged: bool,
 }
 
@@ -36,32 +43,42 @@ impl Lower<'_> {
         let span = node.span();
         draft.first = draft.first.or(span.map(|span| (word, span)));
         let demands = &mut draft.demands;
-        match word {
+        let known = match word {
             "tls_verify" => {
                 let trust = self.trust(node);
-                draft.damaged |= trust.is_none();
+                let known = trust.is_some();
                 demands.trust = trust.unwrap_or_default();
+                known
             }
             "tls_name" => {
                 draft.name = span;
                 demands.name = self.tls_name(node);
-                draft.damaged |= demands.name.is_none();
+                demands.name.is_some()
             }
             "tls_min_version" => {
                 draft.oldest = span;
-                demands.oldest = self.one(node).and_then(|word| self.choice(word, &TlsVersion::ALL));
+                demands.oldest = self.tls_version(node);
+                demands.oldest.is_some()
             }
             "tls_max_version" => {
                 draft.newest = span;
-                demands.newest = self.one(node).and_then(|word| self.choice(word, &TlsVersion::ALL));
+                demands.newest = self.tls_version(node);
+                demands.newest.is_some()
             }
-            _ => demands.warn_days = self.whole_as(node),
+            _ => {
+                demands.warn_days = self.whole_as(node);
+                true
+            }
+        };
+        if let Some(span) = span.filter(|_| !known) {
+            self.diagnostics.comes_of(span, CANNOT_ASK);
         }
+        draft.damaged |= !known;
     }
 
     /// `None`: nothing is demanded. `sent`: the name is sent in the handshake, too.
     pub(super) fn whole_tls(&mut self, draft: TlsDraft, sent: bool) -> Option<Box<TlsDemands>> {
-        let TlsDraft { demands, name, oldest, newest, damaged, .. } = draft;
+        let TlsDraft { mut demands, name, oldest, newest, damaged, .. } = draft;
         if let (Some(low), Some(high), Some(span)) = (demands.oldest, demands.newest, newest)
             && high < low
         {
@@ -80,6 +97,10 @@ impl Lower<'_> {
                 "`tls_name` without `tls_verify`",
                 "nobody looks whom the certificate is for",
             );
+        }
+        if damaged {
+            // Whatever was meant, it is more than nothing: nobody comes up or stays down by a check that leaves it out.
+            demands.trust = Trust::Unknown;
         }
         (demands != TlsDemands::default()).then(|| Box::new(demands))
     }
@@ -111,5 +132,47 @@ impl Lower<'_> {
             );
         }
         name
+    }
+
+    fn tls_version(&mut self, node: &Node<'_>) -> Option<TlsVersion> {
+        self.one(node).and_then(|word| self.choice(word, &TlsVersion::ALL))
+    }
+
+    /// Whom the requests of `check` are for is a name that can be told and compared, where it must be.
+    pub(super) fn told_names(&mut self, check: &HttpCheck, span: Option<Span>) {
+        let Some(span) = span else { return };
+        let demands = check.demands.as_deref();
+        let verified = demands.filter(|demands| !matches!(demands.trust, Trust::Anybody | Trust::Unknown));
+        let follows = |url: &HttpUrl| url.more.as_ref().is_some_and(|more| more.redirects > 0);
+        let hosts = check.urls.iter().filter(|url| verified.is_some() || follows(url));
+        let hosts = hosts.filter_map(|url| url.virtualhost.as_deref());
+        let names: BTreeSet<&str> = check.sni.as_deref().into_iter().chain(hosts).collect();
+        for name in names {
+            if !is_short_enough(without_port(name)) {
+                let start: String = name.chars().take(40).collect();
+                let message =
+                    format!("no handshake can tell the name `{}…`: it is too long", start.escape_debug());
+                self.report(
+                    Diagnostic::error(Code::BadName, span, message)
+                        .expected("253 bytes, 63 between two dots, or fewer")
+                        .consequence("the check would fail"),
+                );
+            }
+        }
+        if verified.is_none_or(|demands| demands.name.is_some()) {
+            return;
+        }
+        let compared = |url: &'_ HttpUrl| check.sni.clone().or_else(|| url.virtualhost.clone());
+        let compared: BTreeSet<String> = check.urls.iter().filter_map(compared).collect();
+        for name in compared {
+            if is_short_enough(without_port(&name)) && TlsName::of_host(&name).is_none() {
+                let message = format!("no certificate can be for `{}`", name.escape_debug());
+                self.report(
+                    Diagnostic::error(Code::BadName, span, message)
+                        .consequence("`tls_verify` compares them: the check would fail")
+                        .help("add `tls_name NAME`, or change `virtualhost` or `sni_name`"),
+                );
+            }
+        }
     }
 }

@@ -49,7 +49,7 @@ pub use route::{
     StaticAddress, Statics,
 };
 pub use script::{Account, Command, Fifo, Notify, TrackWeight, Tracked, Tracking};
-pub use tls::{TlsDemands, TlsName, TlsVersion, Trust};
+pub use tls::{TlsDemands, TlsName, TlsVersion, Trust, is_short_enough, without_port};
 pub use track::{
     BfdInstance, GarpGroup, InitFile, LinkDelay, LinkPoll, Linkbeat, ParameterMatch, SyncGroup, TrackFile,
     TrackGroup, TrackProcess, TrackScript,

@@ -27,6 +27,8 @@ pub enum Trust {
     Host,
     /// Those of the authorities in this file, and those in it.
     File(String),
+    /// What the configuration says is wrong: a check that must verify and cannot asks nothing.
+    Unknown,
 }
 
 impl Trust {
@@ -45,6 +47,7 @@ impl Trust {
             Self::Anybody => "none",
             Self::Host => "system",
             Self::File(path) => path,
+            Self::Unknown => "",
         }
     }
 }
@@ -65,10 +68,35 @@ impl TlsName {
         fits.then(|| Self(name.to_owned()))
     }
 
+    /// Whom a request for `host` is for: the same without its port and the dot at its end. `None`: as with [`Self::new`].
+    pub fn of_host(host: &str) -> Option<Self> {
+        let host = without_port(host);
+        Self::new(host.strip_suffix('.').unwrap_or(host))
+    }
+
     /// As it is written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// A `virtualhost` may carry a port, a name in a handshake may not.
+pub fn without_port(virtualhost: &str) -> &str {
+    if let Some((address, rest)) = virtualhost.strip_prefix('[').and_then(|rest| rest.split_once(']'))
+        && (rest.is_empty() || rest.starts_with(':'))
+    {
+        return address;
+    }
+    match virtualhost.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') && port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => virtualhost,
+    }
+}
+
+/// Whether DNS has room for that name.
+pub fn is_short_enough(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.len() <= 253 && name.split('.').all(|part| part.len() <= 63)
 }
 
 /// `tls_min_version`, `tls_max_version`.
@@ -108,6 +136,39 @@ mod tests {
         {
             assert!(TlsName::new(name).is_none(), "{name}");
         }
+    }
+
+    #[test]
+    fn the_port_of_a_virtual_host_is_no_part_of_its_name() {
+        assert_eq!(without_port("www.example.com:8443"), "www.example.com");
+        assert_eq!(without_port("www.example.com"), "www.example.com");
+        assert_eq!(without_port("2001:db8::1"), "2001:db8::1");
+        assert_eq!(without_port("[2001:db8::1]:443"), "2001:db8::1");
+        assert_eq!(without_port("[2001:db8::1]"), "2001:db8::1");
+    }
+
+    #[test]
+    fn a_host_without_a_name_is_nobody() {
+        let of = |host: &str| TlsName::of_host(host).map(|name| name.as_str().to_owned());
+        for (host, name) in [
+            ("www.example.com", "www.example.com"),
+            ("www.example.com.", "www.example.com"),
+            ("www.example.com.:8443", "www.example.com"),
+            ("[2001:db8::1]:443", "2001:db8::1"),
+            ("10.0.0.1:80", "10.0.0.1"),
+        ] {
+            assert_eq!(of(host).as_deref(), Some(name), "{host}");
+        }
+        for host in ["", ":9001", ":", ".", "..", ".example", ".example:1", "a..", "[]", "[]:1", "a:b:1"] {
+            assert_eq!(of(host), None, "{host:?}");
+        }
+    }
+
+    #[test]
+    fn names_have_an_end() {
+        let longest = format!("{}.{}", vec!["a".repeat(63); 3].join("."), "a".repeat(61));
+        assert!(is_short_enough(&longest) && is_short_enough(&format!("{longest}.")));
+        assert!(!is_short_enough(&format!("{longest}a")) && !is_short_enough(&"a".repeat(64)));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use url::Url;
 
 use crate::check::Failure;
-use crate::config::model::{HttpCheck, HttpUrl, Method, UrlMore};
+use crate::config::model::{HttpCheck, HttpUrl, Method, Trust, UrlMore, is_short_enough, without_port};
 
 use super::Response;
 
@@ -50,6 +50,7 @@ pub struct Stop {
 struct Place {
     tls: bool,
     port: u16,
+    /// As requests are told it.
     host: String,
     path: String,
 }
@@ -57,7 +58,12 @@ struct Place {
 impl Place {
     /// Whether what may be told there may be told here, too.
     fn is_beside(&self, other: &Self) -> bool {
-        (self.tls, self.port, &self.host) == (other.tls, other.port, &other.host)
+        (self.tls, self.port) == (other.tls, other.port) && self.is_for(other)
+    }
+
+    /// Whether it is for the same one, at whatever port.
+    fn is_for(&self, other: &Self) -> bool {
+        without_port(&self.host).eq_ignore_ascii_case(without_port(&other.host))
     }
 
     fn shown(&self) -> String {
@@ -106,6 +112,12 @@ impl<'a> Trail<'a> {
     pub fn answered(&mut self, answer: &Response) -> Result<bool, Failure> {
         let Some(location) = &answer.location else { return Ok(false) };
         let place = self.place(location).map_err(|why| self.at(Failure::Redirect(why)))?;
+        let asked = self.now.check.demands.as_ref();
+        let strict = asked.is_some_and(|asked| asked.trust != Trust::Anybody || asked.oldest.is_some());
+        if strict && self.now.check.tls && !place.tls {
+            let why = format!("redirected to `{}`, which is http and cannot be verified", place.shown());
+            return Err(self.at(Failure::Redirect(why)));
+        }
         let most = self.url.more.as_ref().map_or(0, |more| more.redirects);
         let Some(left) = self.left.checked_sub(1) else {
             let why = format!("redirected more than {most} times, the last time to `{}`", place.shown());
@@ -177,25 +189,29 @@ impl<'a> Trail<'a> {
         let own = if tls { 443 } else { 80 };
         let port = named.unwrap_or(if tls == self.first.tls { self.first.port } else { own });
         let host = target.host_str().unwrap_or_default();
+        if !is_short_enough(host) {
+            return Err(no_place("whose host is too long for a name"));
+        }
         let host = named.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         Ok(Place { tls, port, host, path })
     }
 
     fn go(&mut self, place: Place, method: Method) {
         let more = self.url.more.as_deref().cloned().unwrap_or_default();
-        let body = more.body.filter(|_| method.takes_body());
+        // What the administrator has said, secrets above all, is for whom it was meant.
+        let beside = place.is_beside(&self.first);
+        let body = more.body.filter(|_| beside && method.takes_body());
         let of_body = |name: &str| name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("content-"));
-        let headers = more.headers.into_iter().filter(|one| body.is_some() || !of_body(one.name())).collect();
-        // A secret is for whom it was meant.
-        let credential = more.credential.filter(|_| place.is_beside(&self.first));
+        let headers = more.headers.into_iter();
+        let headers = headers.filter(|one| beside && (body.is_some() || !of_body(one.name()))).collect();
+        let credential = more.credential.filter(|_| beside);
         let more = UrlMore { method, body, headers, credential, ..more };
         self.now.url.more = Some(Box::new(more));
         self.now.url.path.clone_from(&place.path);
         self.now.check.tls = place.tls;
         self.now.to.set_port(place.port);
-        let first = place.host == self.first.host;
-        self.now.host = (!first).then(|| place.host.clone());
-        self.now.url.virtualhost = match first {
+        self.now.host = (!place.is_for(&self.first)).then(|| place.host.clone());
+        self.now.url.virtualhost = match place.host == self.first.host {
             true => self.url.virtualhost.clone().or_else(|| Some(place.host.clone())),
             false => Some(place.host.clone()),
         };
@@ -212,7 +228,9 @@ impl Stop {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::{Credential, Header, HttpProtocol, Scheme, StatusCodes};
+    use crate::config::model::{
+        Credential, Header, HttpProtocol, Scheme, StatusCodes, TlsDemands, TlsVersion,
+    };
 
     fn check(tls: bool) -> HttpCheck {
         let protocol = HttpProtocol::Http10;
@@ -321,6 +339,10 @@ mod tests {
         assert_eq!(why(&["/x", "https://www.example.com/x", "http://www.example.com/x"]), circle);
         let many = "redirected more than 3 times, the last time to `http://www.example.com/4`";
         assert_eq!(why(&["/1", "/2", "/3", "/4"]), many);
+        let label = why(&[&format!("https://{}.example/", "a".repeat(64))]);
+        assert!(label.ends_with("`, whose host is too long for a name"), "{label}");
+        let long = why(&[&format!("//{}/", vec!["a".repeat(60); 5].join("."))]);
+        assert!(long.ends_with("…`, whose host is too long for a name"), "{long}");
         let there = "redirected to `http://www.example.com/x`: redirected to `ftp://a`, which is neither http nor https";
         assert_eq!(why(&["/x", "ftp://a"]), there);
     }
@@ -364,7 +386,48 @@ mod tests {
             assert_eq!(after(status, method, "/x"), expected, "{status} {method:?}");
         }
         for place in ["http://www.example.com/", "//other.example/", "https://www.example.com:8443/"] {
-            assert!(!after(302, Get, place).3, "{place}");
+            assert_eq!(after(307, Post, place), (Post, false, 0, false), "{place}");
         }
+        // The port of the check is no other one, in whatever letters.
+        for place in
+            ["https://www.example.com:8080/x", "https://WWW.example.com/x", "//www.example.com:8080/"]
+        {
+            assert_eq!(after(307, Post, place), (Post, true, 2, true), "{place}");
+        }
+    }
+
+    #[test]
+    fn the_same_name_at_another_port_is_no_other_name() {
+        let url = url("/", Some("www.example.com:8080"), UrlMore { redirects: 4, ..UrlMore::default() });
+        let mut trail = Trail::new(&check(true), &url, TO.parse().unwrap());
+        for (place, other) in [
+            ("https://www.example.com/1", None),
+            ("https://WWW.EXAMPLE.COM:8443/2", None),
+            ("https://other.example/3", Some("other.example")),
+            ("https://www.example.com:8080/4", None),
+        ] {
+            assert_eq!(trail.answered(&sends(302, place)), Ok(true));
+            assert_eq!(trail.now().host.as_deref(), other, "{place}");
+        }
+    }
+
+    #[test]
+    fn what_must_be_verified_is_not_asked_in_the_clear() {
+        let after = |demands: TlsDemands, tls| {
+            let url = url("/", Some("www.example.com"), UrlMore { redirects: 2, ..UrlMore::default() });
+            let check = HttpCheck { demands: Some(Box::new(demands)), ..check(tls) };
+            let mut trail = Trail::new(&check, &url, TO.parse().unwrap());
+            trail.answered(&sends(302, "/x"))?;
+            trail.answered(&sends(302, "http://www.example.com/y"))
+        };
+        let verified = || TlsDemands { trust: Trust::Host, ..TlsDemands::default() };
+        let newest = || TlsDemands { oldest: Some(TlsVersion::V13), ..TlsDemands::default() };
+        for demands in [verified(), newest()] {
+            let why = after(demands, true).unwrap_err().to_string();
+            let end = "redirected to `http://www.example.com/y`, which is http and cannot be verified";
+            assert!(why.ends_with(end), "{why}");
+        }
+        assert_eq!(after(TlsDemands { warn_days: Some(14), ..TlsDemands::default() }, true), Ok(true));
+        assert_eq!(after(verified(), false), Ok(true));
     }
 }

@@ -159,3 +159,71 @@ fn what_is_demanded_over_tls() {
     let loaded = load(Path::new("t"), &Texts::one("t", &text), &Options::default());
     assert_eq!(loaded.model.unwrap().checks[0].asks.demands.as_deref(), Some(&expected));
 }
+
+#[test]
+fn a_demand_that_is_wrong_is_not_left_out() {
+    use crate::config::model::Trust;
+    for wrong in [
+        "tls_verify sytem",
+        "tls_verify ca.pem",
+        "tls_verify",
+        "tls_verify \"\"",
+        "tls_min_version 1.4",
+        "tls_max_version",
+        "tls_name *.example.com\ntls_verify system",
+    ] {
+        let text = format!(
+            "check a {{\ntls\n{wrong}\n}}\nvirtual_server 10.0.0.1 443 {{\nlb_kind NAT\nprotocol TCP\n\
+             real_server 10.0.0.2 443 {{\ncheck a\nSSL_GET {{\n{wrong}\nurl {{\npath /\n}}\n}}\n}}\n}}\n"
+        );
+        let loaded = load(Path::new("t"), &Texts::one("t", &text), &Options::default());
+        let errors = loaded.diagnostics.iter().filter(|one| one.severity == Severity::Error);
+        let comes_of: Vec<_> = errors.map(|one| one.consequence.clone().unwrap_or_default()).collect();
+        assert_eq!(
+            comes_of, ["its checks cannot ask without it: the verdicts of their real servers stay"; 2],
+            "{wrong}"
+        );
+        let model = loaded.degraded.unwrap();
+        let kinds = model.virtual_servers[0].real_servers[0].checkers.iter().map(|one| &one.probe.kind);
+        let trusts: Vec<_> = kinds
+            .map(|kind| match kind {
+                ProbeKind::Http(check) => check.demands.as_deref().unwrap().trust.clone(),
+                ProbeKind::Named(asks) => asks.demands.as_deref().unwrap().trust.clone(),
+                _ => panic!(),
+            })
+            .collect();
+        assert_eq!(trusts, [Trust::Unknown, Trust::Unknown], "{wrong}");
+    }
+}
+
+#[test]
+fn nobody_is_compared_with_no_name() {
+    let errors = |check: &str, url: &str| {
+        let text = format!(
+            "virtual_server 10.0.0.1 443 {{\nlb_kind NAT\nprotocol TCP\nreal_server 10.0.0.2 443 {{\nSSL_GET {{\n{check}\n\
+             url {{\npath /\n{url}\n}}\n}}\n}}\n}}\n"
+        );
+        let loaded = load(Path::new("t"), &Texts::one("t", &text), &Options::default());
+        let errors = loaded.diagnostics.into_iter().filter(|one| one.severity == Severity::Error);
+        errors.map(|one| one.message).collect::<Vec<_>>()
+    };
+    let verify = "tls_verify system";
+    for nobody in ["\"\"", ":9001", ".example", "*.example.com", "www..example"] {
+        let none = [format!("no certificate can be for `{}`", nobody.trim_matches('"'))];
+        assert_eq!(errors(verify, &format!("virtualhost {nobody}")), none);
+        assert_eq!(errors(&format!("{verify}\nsni_name {nobody}"), "virtualhost www.example.com"), none);
+        assert_eq!(errors("", &format!("virtualhost {nobody}")), [""; 0]);
+        assert_eq!(errors(&format!("{verify}\ntls_name a"), &format!("virtualhost {nobody}")), [""; 0]);
+    }
+    assert_eq!(errors(verify, "virtualhost www.example.com.:443"), [""; 0]);
+    assert_eq!(errors(verify, ""), [""; 0], "the address");
+    for long in ["a".repeat(64), vec!["a".repeat(60); 5].join(".")] {
+        let start = &long[..40];
+        let none = [format!("no handshake can tell the name `{start}…`: it is too long")];
+        assert_eq!(errors(verify, &format!("virtualhost {long}")), none);
+        assert_eq!(errors("", &format!("virtualhost {long}\nfollow_redirects 1")), none);
+        assert_eq!(errors(&format!("sni_name {long}"), ""), none);
+        assert_eq!(errors("enable_sni", &format!("virtualhost {long}")), none);
+        assert_eq!(errors("", &format!("virtualhost {long}")), [""; 0]);
+    }
+}
