@@ -41,14 +41,8 @@ pub(super) struct Hand<'a> {
 pub(super) struct Ended(pub(super) u8);
 
 impl<'a> Hand<'a> {
-    /// Reaches for the table; of a change also for the daemon.
-    pub(super) fn reach(
-        action: &Action,
-        ours: &Ours,
-        program: &'a str,
-        names: &'a dyn Names,
-        output: &mut Output,
-    ) -> Result<Self, Ended> {
+    /// Reaches for the table.
+    pub(super) fn reach(program: &'a str, names: &'a dyn Names, output: &mut Output) -> Result<Self, Ended> {
         let (ipvs, info) = Ipvs::open_by_hand().map_err(|errno| {
             let why = text(Asked::Other, errno);
             output.err += &format!(
@@ -57,20 +51,28 @@ impl<'a> Hand<'a> {
             );
             Ended(Stop::WRONG)
         })?;
+        Ok(Self { ipvs, info, owner: Owner::default(), names, program })
+    }
+
+    /// Before a change: asks the daemon what it keeps.
+    pub(super) fn ask_owner(
+        &mut self,
+        action: &Action,
+        ours: &Ours,
+        output: &mut Output,
+    ) -> Result<(), Ended> {
         let changes = matches!(action, Action::Change(_) | Action::Flush | Action::Restore);
-        let owner = if changes && !ours.force {
+        if changes && !ours.force {
             let folder = ours.runtime_dir.as_deref().unwrap_or(RUNTIME);
-            Owner::ask(Path::new(folder)).map_err(|why| {
+            self.owner = Owner::ask(Path::new(folder)).map_err(|why| {
                 let why = format!(
                     "the directord that runs does not say which services it keeps: {why}; --force goes on"
                 );
                 output.err += &format!("{}\n", wide(why.as_bytes()));
                 Ended(Stop::WRONG)
-            })?
-        } else {
-            Owner::default()
-        };
-        Ok(Self { ipvs, info, owner, names, program })
+            })?;
+        }
+        Ok(())
     }
 
     /// Does it; the exit status, or the end of everything.

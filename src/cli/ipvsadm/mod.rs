@@ -137,14 +137,17 @@ fn begin(called: Called, program: &str, words: &[String], output: &mut Output) -
         Action::Help => output.out += &help::text(program),
         Action::Version => output.out += help::VERSION,
         _ => {
-            let mut hand = Hand::reach(&action, &ours, program, &names, output)?;
+            let mut hand = Hand::reach(program, &names, output)?;
             if action != Action::Restore {
+                hand.ask_owner(&action, &ours, output)?;
                 return hand.act(&action, output);
             }
             let rules = act::rules().map_err(|why| {
                 output.err += &format!("{why}\n");
                 Ended(Stop::WRONG)
             })?;
+            // Whoever writes the rules may take his time, and a daemon begin meanwhile.
+            hand.ask_owner(&action, &ours, output)?;
             return Ok(hand.restore(&rules, &ours, called == Called::Restore, output));
         }
     }

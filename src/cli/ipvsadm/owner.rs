@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::super::ask;
@@ -85,10 +86,13 @@ impl Owner {
     }
 }
 
-/// Whether the daemon is one of another network namespace.
+/// Whether the daemon's table is that of another network namespace. What cannot be told may be here.
 fn is_elsewhere(status: &Status) -> bool {
-    let of = |process: &str| fs::read_link(format!("/proc/{process}/ns/net")).ok();
-    match (of("self"), of(&status.pid.to_string())) {
+    let own = || PathBuf::from(format!("/proc/{}/ns/net", status.pid));
+    let theirs = status.configuration.ipvs_namespace.as_ref().map_or_else(own, PathBuf::from);
+    // The file in /run/netns is no link, but the same file.
+    let of = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    match (of(Path::new("/proc/self/ns/net")), of(&theirs)) {
         (Some(here), Some(there)) => here != there,
         _ => false,
     }
@@ -183,5 +187,21 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         daemon(directory.path(), "a group", "fwmark 7 in", |_| {});
         assert!(Owner::ask(directory.path()).unwrap_err().contains("is damaged"));
+    }
+
+    #[test]
+    fn the_table_counts_and_not_where_the_daemon_lives() {
+        let directory = tempfile::tempdir().unwrap();
+        let keeps = |table: Option<&str>| {
+            let table = table.map(str::to_owned);
+            daemon(directory.path(), "FWM 7", "fwmark 7 inet\n", |status| {
+                status.configuration.ipvs_namespace = table;
+            });
+            Owner::ask(directory.path()).unwrap().refuses(&action("-D -f 7")).is_some()
+        };
+        // Another file stands for another namespace.
+        let another = directory.path().to_string_lossy().into_owned();
+        assert_eq!([None, Some("/proc/self/ns/net"), Some(&another)].map(keeps), [true, true, false]);
+        assert!(keeps(Some("/run/netns/no-such-namespace")), "it cannot be told");
     }
 }
