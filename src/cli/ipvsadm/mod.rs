@@ -85,6 +85,13 @@ impl Output {
         Ended(1)
     }
 
+    /// Prints the errors so far when they are longer than `length`.
+    fn say_errors(&mut self, length: usize) {
+        if self.err.len() > length {
+            let _ = io::stderr().write_all(&narrow(&std::mem::take(&mut self.err)));
+        }
+    }
+
     /// Prints it.
     fn end(self, program: &str) -> ExitCode {
         let mut status = self.status;
