@@ -125,6 +125,15 @@ pub(super) fn folders(directory: &Path) -> Vec<PathBuf> {
     if directory.join(SOCKET).exists() {
         return vec![directory.to_owned()];
     }
+    inner(directory)
+}
+
+/// Every folder where a daemon may listen: the directory itself, and those in it, whose daemons may run beside its own.
+pub(super) fn all_folders(directory: &Path) -> Vec<PathBuf> {
+    std::iter::once(directory.to_owned()).chain(inner(directory)).collect()
+}
+
+fn inner(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> =
         entries.map(|entry| entry.path()).filter(|path| path.join(SOCKET).exists()).collect();

@@ -39,6 +39,9 @@ pub struct Configuration {
     pub instead: Option<String>,
     /// Why the last reload was refused.
     pub refused: Option<String>,
+    /// `net_namespace_ipvs`: the file of the network namespace where the table is; `None`: the daemon's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipvs_namespace: Option<String>,
 }
 
 /// The node is to lead nowhere.
@@ -294,6 +297,7 @@ pub(super) mod tests {
                 file: "/etc/keepalived/keepalived.conf".to_owned(),
                 instead: None,
                 refused: None,
+                ipvs_namespace: None,
             },
             maintenance: None,
             not_running: Vec::new(),
@@ -326,6 +330,7 @@ pub(super) mod tests {
         all.not_running.push(NotRunning { what: "VI_9".to_owned(), why: "does not run".to_owned() });
         let neighbour = IpAddr::from([10, 0, 0, 9]);
         all.sessions.push(Session { name: "P".to_owned(), neighbour, state: "Up".to_owned() });
+        all.configuration.ipvs_namespace = Some("/run/netns/blue".to_owned());
         all.maintenance = Some(Maintenance { since: None, until: None, reason: String::new() });
         let since = "2026-11-27T12:00:00Z".to_owned();
         all.services[0].servers[1].kept = true;

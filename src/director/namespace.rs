@@ -74,13 +74,16 @@ impl Namespaces {
         if parts.is_empty() { base.to_owned() } else { base.join(parts.join("_")) }
     }
 
+    /// Where the tables are; `None`: where everything else is.
+    pub(super) fn ipvs(&self) -> Option<PathBuf> {
+        self.ipvs
+            .as_deref()
+            .map(|name| if name.is_empty() { PathBuf::from(FIRST) } else { Path::new(FOLDER).join(name) })
+    }
+
     /// Opens IPVS where the tables are.
     pub(super) fn open_ipvs(&self) -> Result<Ipvs, Unavailable> {
-        let path = match &self.ipvs {
-            None => return Ipvs::open(),
-            Some(name) if name.is_empty() => PathBuf::from(FIRST),
-            Some(name) => Path::new(FOLDER).join(name),
-        };
+        let Some(path) = self.ipvs() else { return Ipvs::open() };
         let name = self.ipvs.clone().unwrap_or_default();
         // A socket stays in the namespace where it was made; the thread that made it does not matter.
         let opened = std::thread::scope(|scope| {
@@ -131,6 +134,14 @@ mod tests {
         assert_eq!(namespaces(None).folder(base, None), base);
         assert_eq!(namespaces(Some("blue")).folder(base, None), base.join("blue"));
         assert_eq!(namespaces(Some("blue")).folder(base, Some("a")), base.join("blue_a"));
+    }
+
+    #[test]
+    fn the_tables_have_a_place_of_their_own() {
+        let place = |ipvs: Option<&str>| Namespaces { network: None, ipvs: ipvs.map(str::to_owned) }.ipvs();
+        assert_eq!(place(None), None);
+        assert_eq!(place(Some("")), Some("/proc/1/ns/net".into()));
+        assert_eq!(place(Some("blue")), Some("/run/netns/blue".into()));
     }
 
     #[test]

@@ -164,9 +164,14 @@ pub fn recorded_addresses(directory: &Path) -> Option<BTreeSet<IpAddr>> {
     Some(claims.into_iter().filter_map(address).collect())
 }
 
-/// The services that a director with this folder put into the kernel; nothing when the record cannot be read.
-pub fn recorded_services(directory: &Path) -> BTreeSet<Service> {
-    recorded(directory).unwrap_or_default()
+/// The services that a director with this folder put into the kernel. Error: the record cannot be used, and why.
+pub fn recorded_services(directory: &Path) -> Result<BTreeSet<Service>, String> {
+    let path = directory.join(Service::FILE);
+    let unusable = |why: &str| format!("{} is not used: {why}", path.display());
+    let text = read(&path).map_err(|error| unusable(&reason(&error)))?;
+    // Whoever asks must not take a part for all.
+    let services = text.lines().map(Service::parse).collect::<Option<_>>();
+    services.ok_or_else(|| unusable("it is damaged"))
 }
 
 /// What the record in `directory` names, of whoever it is.
@@ -311,6 +316,25 @@ mod tests {
         assert_eq!(Owned::<Claim>::read(folder.path()).things().len(), 1);
         std::fs::set_permissions(&path, mode(0o622)).unwrap();
         assert!(Owned::<Claim>::read(folder.path()).things().is_empty());
+    }
+
+    #[test]
+    fn of_a_record_that_cannot_be_used_it_is_said_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(Service::FILE);
+        assert_eq!(recorded_services(folder.path()), Ok(BTreeSet::new()), "nothing was put there");
+        let mark = Service::Fwmark { mark: 2, family: Family::Ipv4 };
+        let write = |text: &str, mode: u32| {
+            std::fs::write(&path, text).unwrap();
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+            std::fs::set_permissions(&path, mode).unwrap();
+            recorded_services(folder.path())
+        };
+        assert_eq!(write("fwmark 2 inet\n", 0o600), Ok(BTreeSet::from([mark])));
+        let damaged = write("fwmark 2 inet\ntcp 10.0.0.1\n", 0o600).unwrap_err();
+        assert!(damaged.ends_with("ipvs-services is not used: it is damaged"), "{damaged}");
+        let planted = write("fwmark 2 inet\n", 0o666).unwrap_err();
+        assert!(planted.contains("others have access to it"), "{planted}");
     }
 
     #[test]

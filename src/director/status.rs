@@ -36,6 +36,7 @@ impl Director {
         let Source { file, instead } = source;
         let model = &self.running.model;
         let clock = Clock { now: Instant::now(), shown: SystemTime::now() };
+        let ipvs_namespace = self.options.namespaces.ipvs().map(|path| path.display().to_string());
         let sessions = sessions.into_iter().map(|session| Session {
             name: session.name,
             neighbour: session.neighbour,
@@ -46,7 +47,7 @@ impl Director {
             node: model.globals.router_id.clone().unwrap_or_else(host::name),
             pid: std::process::id(),
             started: humantime::format_rfc3339_millis(self.started).to_string(),
-            configuration: Configuration { file, instead, refused },
+            configuration: Configuration { file, instead, refused, ipvs_namespace },
             maintenance: self.maintenance.shown(),
             not_running: not_running.collect(),
             instances: instances.iter().map(|one| instance(one.clone(), model, &clock)).collect(),

@@ -12,12 +12,12 @@ use super::errors::{Asked, text};
 use super::owner::Owner;
 use super::parse::{Action, Format, Listed, Ours, Stop, parse};
 use super::print;
-use super::restore::{self, Step};
+use super::restore::{self, Said, Step};
 use super::{Output, help};
 use crate::config::model::{Family, Protocol, Service};
 use crate::ipvs::Table;
-use crate::ipvs::diff::{Operation, diff};
-use crate::ipvs::io::Ipvs;
+use crate::ipvs::diff::Operation;
+use crate::ipvs::io::{Ipvs, number};
 use crate::ipvs::keeper::{Look, Seen};
 use crate::ipvs::listing::{Info, ListedService};
 use crate::ipvs::timeouts::{Values, Which};
@@ -26,6 +26,8 @@ use crate::text::reason;
 const CONNECTIONS: &str = "/proc/net/ip_vs_conn";
 /// Bytes of saved rules.
 const LARGEST: u64 = 256 << 20;
+/// Bytes of errors that are kept until the end.
+const MANY: usize = 64 << 10;
 const RUNTIME: &str = "/run/directord";
 
 /// The kernel's table, and who keeps what of it.
@@ -41,14 +43,8 @@ pub(super) struct Hand<'a> {
 pub(super) struct Ended(pub(super) u8);
 
 impl<'a> Hand<'a> {
-    /// Reaches for the table; of a change also for the daemon.
-    pub(super) fn reach(
-        action: &Action,
-        ours: &Ours,
-        program: &'a str,
-        names: &'a dyn Names,
-        output: &mut Output,
-    ) -> Result<Self, Ended> {
+    /// Reaches for the table.
+    pub(super) fn reach(program: &'a str, names: &'a dyn Names, output: &mut Output) -> Result<Self, Ended> {
         let (ipvs, info) = Ipvs::open_by_hand().map_err(|errno| {
             let why = text(Asked::Other, errno);
             output.err += &format!(
@@ -57,20 +53,28 @@ impl<'a> Hand<'a> {
             );
             Ended(Stop::WRONG)
         })?;
+        Ok(Self { ipvs, info, owner: Owner::default(), names, program })
+    }
+
+    /// Before a change: asks the daemon what it keeps.
+    pub(super) fn ask_owner(
+        &mut self,
+        action: &Action,
+        ours: &Ours,
+        output: &mut Output,
+    ) -> Result<(), Ended> {
         let changes = matches!(action, Action::Change(_) | Action::Flush | Action::Restore);
-        let owner = if changes && !ours.force {
+        if changes && !ours.force {
             let folder = ours.runtime_dir.as_deref().unwrap_or(RUNTIME);
-            Owner::ask(Path::new(folder)).map_err(|why| {
+            self.owner = Owner::ask(Path::new(folder)).map_err(|why| {
                 let why = format!(
                     "the directord that runs does not say which services it keeps: {why}; --force goes on"
                 );
                 output.err += &format!("{}\n", wide(why.as_bytes()));
                 Ended(Stop::WRONG)
-            })?
-        } else {
-            Owner::default()
-        };
-        Ok(Self { ipvs, info, owner, names, program })
+            })?;
+        }
+        Ok(())
     }
 
     /// Does it; the exit status, or the end of everything.
@@ -209,10 +213,15 @@ impl<'a> Hand<'a> {
             if anew && words.first().is_some_and(|word| word.starts_with('#')) {
                 continue;
             }
+            output.say_errors(MANY);
             status = match parse(self.program, &words, self.names) {
                 Ok((action @ (Action::Help | Action::Version), _)) => {
                     let _ = self.act(&action, output);
                     return 0;
+                }
+                Ok((_, ours)) if ours != Ours::default() => {
+                    output.err += &format!("{}\n", restore::OURS);
+                    Stop::WRONG
                 }
                 Ok((action, _)) => match self.act(&action, output) {
                     Ok(status) => status,
@@ -235,36 +244,43 @@ impl<'a> Hand<'a> {
             let words = "the table is emptied first".to_owned();
             steps.insert(0, Step { line: 0, words, action: Action::Flush });
         }
-        let kept = |step: &Step| {
-            let why = wide(self.owner.refuses_among(&step.action)?.as_bytes());
-            Some(restore::said(step.line, &why, &step.words))
-        };
-        let kept: Vec<String> = steps.iter().filter_map(kept).collect();
+        let mut kept = Said::default();
+        for step in &steps {
+            if let Some(why) = self.owner.refuses_among(&step.action) {
+                kept.add(step.line, &wide(why.as_bytes()), &step.words);
+            }
+        }
         if !kept.is_empty() {
-            return Err(nothing(kept));
+            return Err(nothing(kept.lines()));
         }
         let before = self.table().map_err(|why| nothing(vec![why]))?;
         let wrong = restore::rehearse(&steps, &before);
         if !wrong.is_empty() {
             return Err(nothing(wrong));
         }
-        // What is not of the table cannot be taken back, and comes when the table stands.
-        let of_table = |step: &Step| matches!(step.action, Action::Change(_) | Action::Flush);
-        let (table, others): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(of_table);
+        let (table, others) = restore::split(steps);
         let mut refused = self.carry_out(&table);
-        if !refused.is_empty() {
-            refused.push(self.undo(&before));
-            return Err(refused);
+        let mut done = Said::default();
+        for step in &others {
+            if !refused.is_empty() {
+                break;
+            }
+            match self.change(&step.action) {
+                Ok(()) => done.add(step.line, "done, and cannot be taken back", &step.words),
+                Err(why) => refused.add(step.line, &why, &step.words),
+            }
         }
-        let outcome = |step: &Step| {
-            self.change(&step.action).err().map(|why| restore::said(step.line, &why, &step.words))
-        };
-        let refused: Vec<String> = others.iter().filter_map(outcome).collect();
-        if refused.is_empty() { Ok(()) } else { Err(refused) }
+        if refused.is_empty() {
+            return Ok(());
+        }
+        let mut said = refused.lines();
+        said.push(self.undo(&table, &before));
+        said.extend(done.lines());
+        Err(said)
     }
 
     /// Carries the steps out, until the kernel refuses one of those that are sent together.
-    fn carry_out(&mut self, steps: &[Step]) -> Vec<String> {
+    fn carry_out(&mut self, steps: &[Step]) -> Said {
         let operation = |step: &Step| match &step.action {
             Action::Change(operation) => Some(operation.clone()),
             _ => None,
@@ -277,29 +293,28 @@ impl<'a> Hand<'a> {
                 self.operations(operations)
             };
             let mut without = BTreeSet::new();
-            let mut said = Vec::new();
+            let mut said = Said::default();
             for (step, errno) in together.iter().zip(outcomes).filter(|(_, errno)| *errno != 0) {
                 let Action::Change(operation) = &step.action else {
-                    said.push(restore::said(step.line, &text(Asked::Other, errno), &step.words));
+                    said.add(step.line, &text(Asked::Other, errno), &step.words);
                     continue;
                 };
                 // What is refused because its service was, is not worth a word.
                 if without.insert(*operation.service()) {
-                    said.push(restore::said(step.line, &text(Asked::Change(operation), errno), &step.words));
+                    said.add(step.line, &text(Asked::Change(operation), errno), &step.words);
                 }
             }
             if !said.is_empty() {
                 return said;
             }
         }
-        Vec::new()
+        Said::default()
     }
 
-    /// Puts the table back; says what came of it.
-    fn undo(&mut self, before: &Table) -> String {
+    /// Puts the table back as it was before the steps; says what came of it.
+    fn undo(&mut self, steps: &[Step], before: &Table) -> String {
         let back = self.table().and_then(|now| {
-            let new: BTreeSet<Service> = now.keys().copied().collect();
-            let operations = diff(before, &now, &new);
+            let operations = restore::undoing(steps, before, &now);
             if operations.is_empty() {
                 return Ok(());
             }
@@ -319,10 +334,6 @@ impl<'a> Hand<'a> {
             Err(error) => Err(wide(reason(&error).as_bytes())),
         }
     }
-}
-
-fn number(error: &std::io::Error) -> i32 {
-    error.raw_os_error().unwrap_or(libc::EINVAL)
 }
 
 /// What names a service to the kernel; `None`: nothing that IPVS balances.

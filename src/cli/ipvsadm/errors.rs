@@ -46,7 +46,22 @@ pub fn text(asked: Asked<'_>, errno: i32) -> String {
         (libc::EOPNOTSUPP, _) => "Operation not supported with IPv6",
         (libc::EAFNOSUPPORT, _) => "Operation not supported with specified address family",
         (libc::EMSGSIZE, _) => "Module is wrong version",
+        (libc::ETIMEDOUT, Asked::List) => "Timed out: the kernel did not answer",
+        (libc::ETIMEDOUT, _) => "Timed out: the kernel did not answer, and may have done it",
+        (libc::EINTR, _) => "Interrupted: the table changes faster than it can be read",
         _ => return reason(&std::io::Error::from_raw_os_error(errno)),
     };
     text.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_did_not_come_is_called_so() {
+        assert!(text(Asked::List, libc::ETIMEDOUT).starts_with("Timed out"));
+        assert!(text(Asked::Zero, libc::ETIMEDOUT).contains("may have done it"));
+        assert!(text(Asked::List, libc::EINTR).starts_with("Interrupted"));
+    }
 }

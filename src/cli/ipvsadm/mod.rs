@@ -85,6 +85,13 @@ impl Output {
         Ended(1)
     }
 
+    /// Prints the errors so far when they are longer than `length`.
+    fn say_errors(&mut self, length: usize) {
+        if self.err.len() > length {
+            let _ = io::stderr().write_all(&narrow(&std::mem::take(&mut self.err)));
+        }
+    }
+
     /// Prints it.
     fn end(self, program: &str) -> ExitCode {
         let mut status = self.status;
@@ -137,14 +144,17 @@ fn begin(called: Called, program: &str, words: &[String], output: &mut Output) -
         Action::Help => output.out += &help::text(program),
         Action::Version => output.out += help::VERSION,
         _ => {
-            let mut hand = Hand::reach(&action, &ours, program, &names, output)?;
+            let mut hand = Hand::reach(program, &names, output)?;
             if action != Action::Restore {
+                hand.ask_owner(&action, &ours, output)?;
                 return hand.act(&action, output);
             }
             let rules = act::rules().map_err(|why| {
                 output.err += &format!("{why}\n");
                 Ended(Stop::WRONG)
             })?;
+            // Whoever writes the rules may take his time, and a daemon begin meanwhile.
+            hand.ask_owner(&action, &ours, output)?;
             return Ok(hand.restore(&rules, &ours, called == Called::Restore, output));
         }
     }

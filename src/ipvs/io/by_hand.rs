@@ -82,18 +82,30 @@ impl Ipvs {
     }
 }
 
+#[allow(clippy::needless_pass_by_value)] // for `map_err`
 fn errno(error: io::Error) -> i32 {
-    error.raw_os_error().unwrap_or(libc::EINVAL)
+    number(&error)
+}
+
+/// The errno of what failed. Also where the kernel gave none: it did not answer in time, or its table changed under a
+/// list again and again.
+pub(crate) fn number(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or_else(|| match error.kind() {
+        io::ErrorKind::TimedOut => libc::ETIMEDOUT,
+        io::ErrorKind::Interrupted => libc::EINTR,
+        _ => libc::EIO,
+    })
 }
 
 /// Without the family, what the interface of old would have said.
 fn unavailable(error: &io::Error) -> i32 {
-    match error.raw_os_error() {
-        Some(libc::ENOENT) | None => {
+    match (error.raw_os_error(), number(error)) {
+        (None, late @ (libc::ETIMEDOUT | libc::EINTR)) => late,
+        (Some(libc::ENOENT) | None, _) => {
             let raw = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(RAW)));
             raw.err().and_then(|error| error.raw_os_error()).unwrap_or(libc::ENOPROTOOPT)
         }
-        Some(errno) => errno,
+        (Some(errno), _) => errno,
     }
 }
 
@@ -102,4 +114,18 @@ fn modprobe() -> bool {
     let mut command = Command::new("/sbin/modprobe");
     command.args(["--", "ip_vs"]).stdin(Stdio::null()).stdout(Stdio::null());
     command.status().is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_errno_is_not_called_invalid() {
+        let of = |kind: io::ErrorKind| number(&io::Error::new(kind, "why"));
+        assert_eq!(of(io::ErrorKind::TimedOut), libc::ETIMEDOUT);
+        assert_eq!(of(io::ErrorKind::Interrupted), libc::EINTR);
+        assert_eq!(of(io::ErrorKind::InvalidData), libc::EIO);
+        assert_eq!(number(&io::Error::from_raw_os_error(libc::ESRCH)), libc::ESRCH);
+    }
 }

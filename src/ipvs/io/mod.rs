@@ -3,6 +3,8 @@
 /// What is done by hand.
 mod by_hand;
 
+pub(crate) use by_hand::number;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::process::{Command, Stdio};
