@@ -121,24 +121,21 @@ pub(super) fn standing(folder: &Path, timeout: Duration) -> Result<Option<Status
 }
 
 /// The folders of daemons: the directory itself, or those in it, of network namespaces and instances.
-pub(super) fn folders(directory: &Path) -> Vec<PathBuf> {
-    if directory.join(SOCKET).exists() {
-        return vec![directory.to_owned()];
+fn folders(directory: &Path) -> Vec<PathBuf> {
+    let mut all = all_folders(directory);
+    if all.first().is_some_and(|first| first == directory) {
+        all.truncate(1);
     }
-    inner(directory)
+    all
 }
 
-/// Every folder where a daemon may listen: the directory itself, and those in it, whose daemons may run beside its own.
+/// Every folder with a socket: the directory itself, whose daemon others may run beside, and those in it.
 pub(super) fn all_folders(directory: &Path) -> Vec<PathBuf> {
-    std::iter::once(directory.to_owned()).chain(inner(directory)).collect()
-}
-
-fn inner(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> =
-        entries.map(|entry| entry.path()).filter(|path| path.join(SOCKET).exists()).collect();
-    found.sort();
-    found
+    let mut inner: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    inner.sort();
+    let all = std::iter::once(directory.to_owned()).chain(inner);
+    all.filter(|path| path.join(SOCKET).exists()).collect()
 }
 
 fn failed(path: &Path, error: &io::Error) -> String {

@@ -150,6 +150,7 @@ ipvsadm (8) describes; also when the program is called ipvsadm, ipvsadm\\-save o
 names them all.
 .PP
 \\-R and ipvsadm\\-restore carry all lines out, or none: what is wrong is said of each line with its number.
+Lines with \\-Z, \\-\\-set, \\-\\-start\\-daemon and \\-\\-stop\\-daemon come last, and what they have done is not taken back.
 A command that would change a service of the daemon that runs is refused.
 .TP
 .B \\-\\-force
