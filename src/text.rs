@@ -26,6 +26,13 @@ pub(crate) fn reason(error: &io::Error) -> String {
     }
 }
 
+/// Text that somebody else has written: in one line, and of so many characters at most.
+pub(crate) fn shown(text: &str, most: usize) -> String {
+    let start: String = text.chars().take(most).collect();
+    let more = if start.len() < text.len() { "…" } else { "" };
+    format!("{}{more}", start.escape_debug())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,5 +47,6 @@ mod tests {
         assert_eq!(unhex(""), Some(Vec::new()));
         assert_eq!(reason(&io::Error::from_raw_os_error(libc::ENOSPC)), "No space left on device");
         assert_eq!(reason(&io::Error::other("no more")), "no more");
+        assert_eq!([shown("aä\n", 3), shown("aä\n", 2)], ["aä\\n", "aä…"]);
     }
 }

@@ -7,12 +7,8 @@ use std::net::SocketAddr;
 use crate::config::model::Service;
 use crate::sys::netlink::{self, attributes};
 
-use super::message::{read_destination, read_service};
+use super::message::{DEST, GENL_HEADER, SERVICE, read_destination, read_service};
 
-/// Generic netlink's header.
-const GENL_HEADER: usize = 4;
-const SERVICE: u16 = 1;
-const DESTINATION: u16 = 2;
 /// `IPVS_SVC_ATTR_STATS64` and `IPVS_DEST_ATTR_STATS64`.
 const STATISTICS: u16 = 12;
 const ACTIVE: u16 = 7;
@@ -91,7 +87,7 @@ pub fn read_destination_counters(
     ipv6: bool,
 ) -> Option<(SocketAddr, (Counters, Connections))> {
     let (address, _) = read_destination(payload, ipv6)?;
-    let nest = nest(payload, DESTINATION)?;
+    let nest = nest(payload, DEST)?;
     let mut connections = Connections::default();
     for (id, value) in attributes(nest) {
         let count = || netlink::u32_at(value, 0);
@@ -178,7 +174,7 @@ mod tests {
             attribute(11, &AF_INET.to_ne_bytes()),
             statistics(),
         ];
-        [vec![0; 4], attribute(DESTINATION, &inside.concat())].concat()
+        [vec![0; 4], attribute(DEST, &inside.concat())].concat()
     }
 
     #[test]

@@ -7,15 +7,11 @@ use crate::config::model::Service;
 use crate::sys::netlink::{self, Request, attributes, text};
 
 use super::counters::{Counters, read_counters};
-use super::message::service_key;
+use super::message::{DEST, GENL_HEADER, GET_SERVICE, SERVICE, service_key};
 
-const GENL_HEADER: usize = 4;
-const GET_SERVICE: u8 = 4;
 const GET_INFO: u8 = 15;
 const ZERO: u8 = 16;
 const FLUSH: u8 = 17;
-const SERVICE: u16 = 1;
-const DESTINATION: u16 = 2;
 
 /// What IPVS this is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -170,7 +166,7 @@ pub fn read_service(payload: &[u8]) -> Option<ListedService> {
 
 /// A destination of a dump; `family` is that of its service, which it has unless it says otherwise.
 pub fn read_destination(payload: &[u8], family: u16) -> Option<ListedDestination> {
-    let nest = nest(payload, DESTINATION)?;
+    let nest = nest(payload, DEST)?;
     let counters = read_counters(nest);
     let mut destination = ListedDestination { family, counters, ..ListedDestination::default() };
     for (id, value) in attributes(nest) {

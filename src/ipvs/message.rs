@@ -17,19 +17,19 @@ const GENL_CONTROLLER: u16 = 0x10;
 const CONTROLLER_GET_FAMILY: u8 = 3;
 const CONTROLLER_FAMILY_ID: u16 = 1;
 const CONTROLLER_FAMILY_NAME: u16 = 2;
-const GENL_HEADER: usize = 4;
+pub(super) const GENL_HEADER: usize = 4;
 
 const NEW_SERVICE: u8 = 1;
 const SET_SERVICE: u8 = 2;
 const DEL_SERVICE: u8 = 3;
-const GET_SERVICE: u8 = 4;
+pub(super) const GET_SERVICE: u8 = 4;
 const NEW_DEST: u8 = 5;
 const SET_DEST: u8 = 6;
 const DEL_DEST: u8 = 7;
 const GET_DEST: u8 = 8;
 
-const SERVICE: u16 = 1;
-const DEST: u16 = 2;
+pub(super) const SERVICE: u16 = 1;
+pub(super) const DEST: u16 = 2;
 
 const SVC_AF: u16 = 1;
 const SVC_PROTOCOL: u16 = 2;

@@ -8,6 +8,7 @@ use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::x509::{GeneralNameRef, X509NameRef, X509Ref, X509StoreContextRef};
 
 use crate::check::Expiring;
+use crate::text::shown;
 
 /// Characters of a name that are shown.
 const SHOWN: usize = 80;
@@ -47,7 +48,7 @@ pub(super) fn trouble(context: &X509StoreContextRef, expected: &str) -> String {
         wrong::OTHER_HOST | wrong::OTHER_ADDRESS => {
             format!(
                 "the certificate is for other names: expected {}, found {}",
-                shown(expected),
+                shown(expected, SHOWN),
                 names(certificate)
             )
         }
@@ -91,7 +92,10 @@ fn time(time: &Asn1TimeRef) -> String {
         UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
     };
     // Before 1970, after 9999, or no time at all.
-    since().map_or_else(|| shown(&time.to_string()), |at| humantime::format_rfc3339_seconds(at).to_string())
+    since().map_or_else(
+        || shown(&time.to_string(), SHOWN),
+        |at| humantime::format_rfc3339_seconds(at).to_string(),
+    )
 }
 
 fn subject(certificate: &X509Ref) -> String {
@@ -110,7 +114,7 @@ fn name(name: &X509NameRef) -> String {
             break;
         }
     }
-    if text.is_empty() { "nobody in particular".to_owned() } else { format!("`{}`", shown(&text)) }
+    if text.is_empty() { "nobody in particular".to_owned() } else { format!("`{}`", shown(&text, SHOWN)) }
 }
 
 /// Whom it is for.
@@ -121,7 +125,7 @@ fn names(certificate: &X509Ref) -> String {
         return format!("none (only alternative names count, and not the subject {})", subject(certificate));
     }
     let more = found.len().saturating_sub(NAMES);
-    let text = found.iter().take(NAMES).map(|name| shown(name)).collect::<Vec<_>>().join(", ");
+    let text = found.iter().take(NAMES).map(|name| shown(name, SHOWN)).collect::<Vec<_>>().join(", ");
     if more == 0 { text } else { format!("{text} and {more} more") }
 }
 
@@ -131,13 +135,6 @@ fn one(name: &GeneralNameRef) -> Option<String> {
         v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok().map(|address| address.to_string())
     };
     name.dnsname().map(str::to_owned).or_else(|| name.ipaddress().and_then(address))
-}
-
-/// In one line, and not for ever.
-fn shown(text: &str) -> String {
-    let start: String = text.chars().take(SHOWN).collect();
-    let more = if start.len() < text.len() { "…" } else { "" };
-    format!("{}{more}", start.escape_debug())
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ use tokio_openssl::SslStream;
 use crate::check::Failure;
 use crate::config::model::{self, TlsDemands, TlsName, TlsVersion, Trust, is_short_enough, without_port};
 use crate::report::plain;
+use crate::text::shown;
 
 use super::credentials::{Credentials, regular};
 use super::trust::{Anchors, Authorities};
@@ -282,8 +283,7 @@ pub(super) async fn handshake(stream: TcpStream, tls: Tls<'_>) -> Result<Stream,
     let told = tls.sni.map(without_port).filter(|name| !name.is_empty() && name.parse::<IpAddr>().is_err());
     // OpenSSL would not take it; nobody is spared a verdict by a name that they send the check to.
     if let Some(name) = told.filter(|name| !is_short_enough(name) || name.contains('\0')) {
-        let start: String = name.chars().take(40).collect();
-        let why = format!("no name for a handshake: `{}…` is too long", start.escape_debug());
+        let why = format!("no name for a handshake: `{}` is too long", shown(name, 40));
         return Err(Stopped::Failed(Failure::Tls(why)));
     }
     let refused = Arc::default();
@@ -297,10 +297,8 @@ pub(super) async fn handshake(stream: TcpStream, tls: Tls<'_>) -> Result<Stream,
 /// Whom the certificate must be for, where a request is for `host`: nothing else is ever compared, as OpenSSL compares an
 /// empty name with nothing, and one that begins with a dot with every name below it.
 fn certified(host: &str) -> Result<TlsName, Failure> {
-    TlsName::of_host(host).ok_or_else(|| {
-        let start: String = host.chars().take(100).collect();
-        Failure::Certificate(format!("no certificate can be for `{}`", start.escape_debug()))
-    })
+    TlsName::of_host(host)
+        .ok_or_else(|| Failure::Certificate(format!("no certificate can be for `{}`", shown(host, 100))))
 }
 
 /// What a handshake comes to; `refused`: why the certificate does not count.

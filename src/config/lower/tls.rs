@@ -9,6 +9,7 @@ use crate::config::model::{
 };
 use crate::config::source::Span;
 use crate::config::tree::Node;
+use crate::text::shown;
 
 /// What comes of a line that is wrong.
 const CANNOT_ASK: &str = "its checks cannot ask without it: the verdicts of their real servers stay";
@@ -149,9 +150,7 @@ impl Lower<'_> {
         let names: BTreeSet<&str> = check.sni.as_deref().into_iter().chain(hosts).collect();
         for name in names {
             if !is_short_enough(without_port(name)) {
-                let start: String = name.chars().take(40).collect();
-                let message =
-                    format!("no handshake can tell the name `{}…`: it is too long", start.escape_debug());
+                let message = format!("no handshake can tell the name `{}`: it is too long", shown(name, 40));
                 self.report(
                     Diagnostic::error(Code::BadName, span, message)
                         .expected("253 bytes, 63 between two dots, or fewer")

@@ -88,14 +88,13 @@ impl Receivers {
         }
     }
 
-    /// Reads what is there, about `most` packets at most; how many came.
-    pub(super) fn read(&mut self, most: usize, heard: &mut Vec<Input>) -> usize {
+    /// Reads what is there, about `most` packets at most.
+    pub(super) fn read(&mut self, most: usize, heard: &mut Vec<Input>) {
         let mut count = 0;
         self.more = true;
         while self.more && count < most {
             self.more = self.read_some(&mut count, heard);
         }
-        count
     }
 
     /// False: no more is there.

@@ -35,9 +35,9 @@ use super::worker::{self, Answer, Job};
 
 /// Packets that are looked at in a row; more wait in the kernel's socket buffers, which drop what they cannot hold.
 const PACKETS: usize = 64;
-/// Packets that are looked at before a master counts as down.
-const CATCH_UP: usize = 512;
-/// The same for each virtual router, when these are more: a pause fills the buffers of many sockets.
+/// So often in a row packets are looked at before a master counts as down.
+const CATCH_UP: usize = 8;
+/// Packets for each virtual router that are looked at then, when these are more: a pause fills the buffers of many sockets.
 const CATCH_UP_EACH: usize = 8;
 const MONITOR_BUFFER: usize = 64 * 1024;
 /// A kernel that takes longer to lend the addresses gets another end.
@@ -129,45 +129,43 @@ impl Thread {
             let wake = self.serve();
             let monitor = &self.monitor;
             tokio::select! {
-                            // Packets come last: a flood of them keeps nobody waiting.
-                            biased;
-                            () = self.alarm.until(wake) => {}
-                            command = commands.recv() => match command {
-                                Some(Command::Stop { release, done }) => {
-                                    self.stop(release, &mut commands).await;
-                                    let _ = done.send(());
-                                    return;
-                                }
-                                Some(Command::Leave(answer)) => {
-                                    if self.leave(answer).await {
-                                        return self.stand_by(&mut commands).await;
-                                    }
-                                }
-                                Some(command) => self.command(command),
-                                None => return,
-                            },
-                            Some(answer) = self.answers.recv() => self.answer(answer),
-                            mut told = &mut facts => {
-                                let sessions = Arc::clone(&self.known.sessions);
-                                self.known = Facts { sessions, ..told.borrow_and_update().clone() };
-                                facts.set(changed(told));
-                                self.feed(Input::Tracked(self.known.clone()));
-                            }
-                            mut told = &mut sessions => {
-                                self.known.sessions = Arc::clone(&told.borrow_and_update());
-                                sessions.set(changed(told));
-                                self.feed(Input::Tracked(self.known.clone()));
-                            }
-                            Ok(mut ready) = poll_fn(|context| monitor.poll_read_ready(context)) => {
-                                ready.clear_ready();
-                                drop(ready);
-                                self.hear();
-                            }
-                            Some(claim) = self.claims.recv() => self.feed(claim),
-                            () = self.receivers.ready() => {
-             self.listen(Instant::now(), PACKETS);
-            }
+                // Packets come last: a flood of them keeps nobody waiting.
+                biased;
+                () = self.alarm.until(wake) => {}
+                command = commands.recv() => match command {
+                    Some(Command::Stop { release, done }) => {
+                        self.stop(release, &mut commands).await;
+                        let _ = done.send(());
+                        return;
+                    }
+                    Some(Command::Leave(answer)) => {
+                        if self.leave(answer).await {
+                            return self.stand_by(&mut commands).await;
                         }
+                    }
+                    Some(command) => self.command(command),
+                    None => return,
+                },
+                Some(answer) = self.answers.recv() => self.answer(answer),
+                mut told = &mut facts => {
+                    let sessions = Arc::clone(&self.known.sessions);
+                    self.known = Facts { sessions, ..told.borrow_and_update().clone() };
+                    facts.set(changed(told));
+                    self.feed(Input::Tracked(self.known.clone()));
+                }
+                mut told = &mut sessions => {
+                    self.known.sessions = Arc::clone(&told.borrow_and_update());
+                    sessions.set(changed(told));
+                    self.feed(Input::Tracked(self.known.clone()));
+                }
+                Ok(mut ready) = poll_fn(|context| monitor.poll_read_ready(context)) => {
+                    ready.clear_ready();
+                    drop(ready);
+                    self.hear();
+                }
+                Some(claim) = self.claims.recv() => self.feed(claim),
+                () = self.receivers.ready() => self.listen(Instant::now()),
+            }
         }
     }
 
@@ -178,9 +176,9 @@ impl Thread {
         // a pause of the whole process.
         if self.node.ends_a_master(now) {
             // Bounded: a flood must not keep the timers waiting.
-            let mut most = CATCH_UP.max(self.node.machines().count() * CATCH_UP_EACH);
-            while most > 0 {
-                most = most.saturating_sub(self.listen(now, PACKETS).max(1));
+            let turns = CATCH_UP.max(self.node.machines().count() * CATCH_UP_EACH / PACKETS);
+            for _turn in 0..turns {
+                self.listen(now);
                 if !self.receivers.has_more() {
                     break;
                 }
@@ -195,15 +193,14 @@ impl Thread {
         timer.map(|(at, _)| at)
     }
 
-    /// Feeds what was heard; how many packets came.
-    fn listen(&mut self, now: Instant, most: usize) -> usize {
+    /// Feeds what was heard.
+    fn listen(&mut self, now: Instant) {
         let mut heard = std::mem::take(&mut self.heard);
-        let count = self.receivers.read(most, &mut heard);
+        self.receivers.read(PACKETS, &mut heard);
         for input in heard.drain(..) {
             self.feed_at(now, input);
         }
         self.heard = heard;
-        count
     }
 
     /// Shows the node as it is now.
@@ -343,10 +340,8 @@ impl Thread {
                                 drop(ready);
                                 self.hear();
                             }
-                            () = self.receivers.ready() => {
-             self.listen(Instant::now(), PACKETS);
+                            () = self.receivers.ready() => self.listen(Instant::now()),
             }
-                        }
         }
     }
 

@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::check::Failure;
 use crate::config::model::{HttpCheck, HttpUrl, Method, Trust, UrlMore, is_short_enough, without_port};
+use crate::text::shown;
 
 use super::Response;
 
@@ -68,19 +69,12 @@ impl Place {
 
     fn shown(&self) -> String {
         let Self { tls, host, path, .. } = self;
-        shown(&format!("{}://{host}{path}", scheme(*tls)))
+        shown(&format!("{}://{host}{path}", scheme(*tls)), SHOWN)
     }
 }
 
 fn scheme(tls: bool) -> &'static str {
     if tls { "https" } else { "http" }
-}
-
-/// In one line, and not for ever.
-fn shown(text: &str) -> String {
-    let start: String = text.chars().take(SHOWN).collect();
-    let more = if start.len() < text.len() { "…" } else { "" };
-    format!("{}{more}", start.escape_debug())
 }
 
 impl<'a> Trail<'a> {
@@ -157,7 +151,7 @@ impl<'a> Trail<'a> {
 
     /// Where it is, from where the last request went.
     fn place(&self, location: &str) -> Result<Place, String> {
-        let no_place = |why: &str| format!("redirected to `{}`, {why}", shown(location));
+        let no_place = |why: &str| format!("redirected to `{}`, {why}", shown(location, SHOWN));
         if location.len() > LONGEST {
             return Err(no_place(&format!("which is longer than {LONGEST} bytes")));
         }
